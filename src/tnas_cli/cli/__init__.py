@@ -1,0 +1,1 @@
+"""Typer and Rich: parse, call the engine, render. Nothing else imports them."""

@@ -1,0 +1,146 @@
+"""The two streams of a command: data on stdout, words and progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from tnas_cli.runs import events
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class Screen:
+    """What a command says, and how: `--json`, `--quiet`, `-v` and the kind of terminal decide."""
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+        self.verbose = verbose
+        self.words = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.output = Console(highlight=False)
+
+    def say(self, text: str, *, style: str | None = None) -> None:
+        """One line for a person, on stderr; silent with --quiet."""
+        if not self.quiet:
+            self.words.print(text, style=style, markup=False)
+
+    def record(self, value: Mapping[str, Any]) -> None:
+        """One JSON object on one line of stdout."""
+        sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+        sys.stdout.flush()
+
+    def text(self, text: str) -> None:
+        """Data that is plain text, on stdout, unchanged."""
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+
+    def show(self, renderable: RenderableType) -> None:
+        """A Rich table or picture for a person, on stdout."""
+        self.output.print(renderable)
+
+    @contextmanager
+    def progress(self) -> Iterator[events.Listener]:
+        """A listener that draws progress bars on a terminal and writes a plain line every few seconds elsewhere."""
+        if self.quiet:
+            yield events.ignore
+        elif self.words.is_terminal and os.environ.get("TERM") != "dumb":
+            with _bars(self.words) as bars:
+                yield _BarListener(bars)
+        else:
+            yield _LineListener(self)
+
+
+def _bars(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[unit]}  {task.fields[values]}", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _format(values: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+
+
+class _BarListener:
+    """Progress events move bars, one per stage; notes are printed above them."""
+
+    def __init__(self, bars: Progress) -> None:
+        self.bars = bars
+        self.stages: dict[str, TaskID] = {}
+
+    def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.Note):
+            self.bars.console.print(event.text, markup=False)
+        elif isinstance(event, events.Progress):
+            if event.stage not in self.stages:
+                self.stages[event.stage] = self.bars.add_task(
+                    event.stage, total=event.total, unit=event.unit, values=""
+                )
+            self.bars.update(
+                self.stages[event.stage],
+                completed=event.done,
+                total=event.total,
+                unit=event.unit,
+                values=_format(event.values),
+            )
+
+
+class _LineListener:
+    """A plain line at a stage's end and every few seconds in between."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+        self.started: dict[str, float] = {}
+        self.last = time.monotonic()
+
+    def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.Note):
+            self.screen.say(event.text)
+        elif isinstance(event, events.Progress):
+            now = time.monotonic()
+            start = self.started.setdefault(event.stage, now)
+            if event.done >= event.total or now - self.last >= SECONDS_BETWEEN_LINES:
+                self.last = now
+                self.screen.say(_line(event, now - start))
+
+
+def _line(event: events.Progress, seconds: float) -> str:
+    parts = [f"{event.stage}: {event.done}/{event.total} {event.unit}"]
+    if event.values:
+        parts.append(_format(event.values))
+    if 0 < event.done < event.total and seconds > 1:
+        parts.append(f"{duration(seconds * (event.total - event.done) / event.done)} left")
+    return "  ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: '8 s', '3 min 20 s', '2 h 05 min'."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,1 @@
+"""How a meta-batch is computed: one interface, several engines."""

@@ -1,0 +1,71 @@
+"""Every error a user can meet, with its exit code.
+
+    TnasError                 1  something failed
+    ├── SettingsError         2  usage: an option or a preset has a value that cannot work
+    ├── DataError             3  data missing or unreadable
+    ├── CheckpointError       4  a checkpoint cannot be read or is not of the kind that is needed
+    ├── GenotypeError         4  a genotype or an adapted record cannot be read
+    └── Interrupted         130  stopped by the user, with a checkpoint saved
+
+A message says what went wrong and which value or path it concerns; the hint says what to do or which command to run.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TnasError(Exception):
+    """Base of all errors that are shown to the user as one paragraph and a hint."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\nhint: {self.hint}"
+
+
+class SettingsError(TnasError):
+    """An option, a preset or a combination of them cannot work."""
+
+    exit_code = 2
+
+
+class DataError(TnasError):
+    """Images, a data set or a cache are missing or cannot be read."""
+
+    exit_code = 3
+
+
+class CheckpointError(TnasError):
+    """A checkpoint is missing, damaged, of another kind or of a newer version."""
+
+    exit_code = 4
+
+
+class GenotypeError(TnasError):
+    """A genotype, or a record that should carry one, cannot be used."""
+
+    exit_code = 4
+
+
+class Interrupted(TnasError):
+    """The user stopped the work; what was finished is saved."""
+
+    exit_code = 130
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Sentence that suggests the nearest known name, or lists all of them.
+
+    >>> did_you_mean("omniglott", ["glyphs", "omniglot"])
+    "did you mean 'omniglot'?"
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"

@@ -1,0 +1,1 @@
+"""Training a decoded network and measuring it."""

@@ -1,0 +1,1 @@
+"""One algorithm per file; each is a generator that yields events."""

@@ -1,0 +1,1 @@
+"""What happens around a computation: events, run directories, checkpoints, seeds, interrupts."""

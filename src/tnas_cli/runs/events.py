@@ -1,0 +1,36 @@
+"""What a long computation reports while it runs; the command line renders it, a run directory logs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of all events."""
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """`done` of `total` units of a stage are finished; `values` are the latest measurements."""
+
+    stage: str
+    done: int
+    total: int
+    unit: str
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Note(Event):
+    """One line for a person: what happens next, what was found, what was decided."""
+
+    text: str
+
+
+Listener = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """The listener that drops every event."""

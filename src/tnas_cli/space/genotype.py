@@ -1,0 +1,157 @@
+"""A discrete architecture: which two operations feed each intermediate node of the normal and the reduction cell."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tnas_cli.errors import GenotypeError, did_you_mean
+
+#: The eight candidate operations, in the order of theta's columns (DARTS's names).
+OPERATIONS = (
+    "none",
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+
+CELLS = ("normal", "reduce")
+
+#: (operation, source state); states 0 and 1 are the cell's inputs, 2... its intermediate nodes.
+Edge = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """Two incoming edges per intermediate node for each cell; the cell's output concatenates all its nodes."""
+
+    normal: tuple[Edge, ...]
+    reduce: tuple[Edge, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.normal) != len(self.reduce):
+            raise GenotypeError(
+                f"the normal cell has {len(self.normal)} edges and the reduction cell {len(self.reduce)}.",
+                hint="both cells need two edges for each of the same number of nodes",
+            )
+        for name in CELLS:
+            _check_cell(name, self.cell(name))
+
+    @property
+    def nodes(self) -> int:
+        """Number of intermediate nodes per cell."""
+        return len(self.normal) // 2
+
+    def cell(self, name: str) -> tuple[Edge, ...]:
+        """The edges of the cell called 'normal' or 'reduce', two per node."""
+        return self.normal if name == "normal" else self.reduce
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that name this architecture."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:8]
+
+    def count(self, *operations: str) -> int:
+        """How many edges of both cells carry one of `operations`."""
+        return sum(operation in operations for operation, _ in self.normal + self.reduce)
+
+    def to_json(self) -> dict[str, list[list[Any]]]:
+        """The form that records carry: {"normal": [[operation, source], ...], "reduce": [...]}."""
+        return {name: [[operation, source] for operation, source in self.cell(name)] for name in CELLS}
+
+    def to_darts(self) -> str:
+        """The form of DARTS's `genotypes.py`, to compare and to paste."""
+        concat = list(range(2, 2 + self.nodes))
+        normal, reduce = (str(list(self.cell(name))) for name in CELLS)
+        return f"Genotype(normal={normal}, normal_concat={concat}, reduce={reduce}, reduce_concat={concat})"
+
+    @classmethod
+    def from_json(cls, value: object) -> Genotype:
+        """Read the form of `to_json`; raises GenotypeError and names what is wrong."""
+        if not isinstance(value, Mapping) or not all(name in value for name in CELLS):
+            raise GenotypeError(
+                "a genotype needs the keys 'normal' and 'reduce'.", hint='see "tnas decode --help" for both text forms'
+            )
+        return cls(*(_edges(name, value[name]) for name in CELLS))
+
+    @classmethod
+    def parse(cls, text: str) -> Genotype:
+        """Read JSON or DARTS's text form; nothing in the text is executed. Raises GenotypeError."""
+        stripped = text.strip()
+        if stripped.startswith("{"):
+            try:
+                value = json.loads(stripped)
+            except json.JSONDecodeError as error:
+                raise GenotypeError(
+                    f"not a genotype: broken JSON ({error}).", hint="pass JSON or DARTS's Genotype(...)"
+                ) from error
+            return cls.from_json(value.get("genotype", value))
+        return cls.from_json(_darts_arguments(stripped))
+
+
+def _darts_arguments(text: str) -> dict[str, object]:
+    """Keyword arguments of the text 'Genotype(normal=[...], ...)', as literals."""
+    hint = "expected Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=..., reduce=[...], reduce_concat=...)"
+    try:
+        node = ast.parse(text.partition("=")[2].strip() if text.split("=")[0].strip().isidentifier() else text)
+        call = node.body[0].value  # type: ignore[attr-defined]
+        if not (isinstance(call, ast.Call) and getattr(call.func, "id", None) == "Genotype"):
+            raise ValueError("no Genotype(...)")
+        arguments = {str(k.arg): _literal(k.value) for k in call.keywords}
+    except (SyntaxError, ValueError, IndexError, AttributeError, RecursionError, MemoryError) as error:
+        raise GenotypeError(f"not a genotype: {text[:60]!r}.", hint=hint) from error
+    for name in CELLS:
+        concat, edges = arguments.get(f"{name}_concat"), arguments.get(name)
+        wanted = list(range(2, 2 + len(edges) // 2)) if isinstance(edges, list | tuple) else None
+        if concat is not None and (not isinstance(concat, list | tuple | range) or list(concat) != wanted):
+            raise GenotypeError(f"{name}_concat={concat} does not list every node {wanted}.", hint=hint)
+    return arguments
+
+
+def _literal(node: ast.expr) -> object:
+    """A literal, or range(a, b) of literals."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "range" and not node.keywords:
+        bounds = [ast.literal_eval(argument) for argument in node.args]
+        if all(isinstance(bound, int) and 0 <= bound <= 64 for bound in bounds) and 1 <= len(bounds) <= 2:
+            return list(range(*bounds))
+    return ast.literal_eval(node)
+
+
+def _edges(cell: str, value: object) -> tuple[Edge, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise GenotypeError(f"the {cell} cell is {value!r}, not a list of edges.", hint="an edge is [operation, source]")
+    edges: list[Edge] = []
+    for position, edge in enumerate(value):
+        well_formed = isinstance(edge, Sequence) and len(edge) == 2 and isinstance(edge[0], str)
+        if not well_formed or not isinstance(edge[1], int) or isinstance(edge[1], bool):
+            raise GenotypeError(
+                f"edge {position} of the {cell} cell is {edge!r}.", hint="an edge is [operation, source state]"
+            )
+        edges.append((edge[0], edge[1]))
+    return tuple(edges)
+
+
+def _check_cell(name: str, edges: tuple[Edge, ...]) -> None:
+    if not edges or len(edges) % 2:
+        raise GenotypeError(f"the {name} cell has {len(edges)} edges.", hint="each node needs exactly two edges")
+    for position, (operation, source) in enumerate(edges):
+        node = position // 2
+        if operation not in OPERATIONS or operation == "none":
+            raise GenotypeError(
+                f"unknown operation {operation!r} in edge {position} of the {name} cell.",
+                hint=did_you_mean(operation, OPERATIONS[1:]),
+            )
+        if not 0 <= source < node + 2:
+            raise GenotypeError(
+                f"edge {position} of the {name} cell comes from state {source}, but node {node} sees states 0 to "
+                f"{node + 1}.",
+                hint="correct the source state of that edge",
+            )

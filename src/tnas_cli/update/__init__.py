@@ -1,0 +1,1 @@
+"""How parameters move: inner and outer updates."""
