@@ -34,3 +34,24 @@ Listener = Callable[[Event], None]
 
 def ignore(event: Event) -> None:
     """The listener that drops every event."""
+
+
+@dataclass(frozen=True)
+class StepDone(Event):
+    """One meta-batch: tasks done so far of all, mean query loss and accuracy over the batch's tasks."""
+
+    tasks_done: int
+    tasks: int
+    loss: float
+    accuracy: float
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Validated(Event):
+    """Mean accuracy on the validation tasks after `tasks_done` tasks, and whether it is the best so far."""
+
+    tasks_done: int
+    accuracy: float
+    interval: float
+    better: bool

@@ -1,0 +1,141 @@
+"""`tnas search`: options to settings, events to progress, the result to a few lines or a record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tnas_cli.cli import options
+from tnas_cli.cli.console import Screen, duration
+from tnas_cli.errors import SettingsError
+
+Number = float | None
+Whole = int | None
+
+
+def search(
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="A prepared data set, or a .h5 file.")] = None,
+    way: Annotated[Whole, typer.Option("--way", min=2, help="Classes per task.")] = None,
+    shot: Annotated[Whole, typer.Option("--shot", min=1, help="Support images per class.")] = None,
+    query: Annotated[Whole, typer.Option("--query", min=1, help="Query images per class.")] = None,
+    protocol: Annotated[str | None, typer.Option("--protocol", help="The data set's split protocol.")] = None,
+    preset: Annotated[str, typer.Option("--preset", help="paper, authors or quick.")] = "quick",
+    tasks: Annotated[Whole, typer.Option("--tasks", min=1, help="Training tasks in all.")] = None,
+    meta_batch: Annotated[Whole, typer.Option("--meta-batch", min=1, help="Tasks per outer step.")] = None,
+    alpha_inner: Annotated[Number, typer.Option("--alpha-inner", help="Inner learning rate of w.")] = None,
+    beta_inner: Annotated[Number, typer.Option("--beta-inner", help="Inner learning rate of theta.")] = None,
+    inner_steps: Annotated[Whole, typer.Option("--inner-steps", min=1, help="Inner steps M while training.")] = None,
+    test_steps: Annotated[Whole, typer.Option("--test-steps", min=1, help="Inner steps when validating.")] = None,
+    alpha_outer: Annotated[Number, typer.Option("--alpha-outer", help="Adam's rate for w~.")] = None,
+    beta_outer: Annotated[Number, typer.Option("--beta-outer", help="Adam's rate for theta~.")] = None,
+    order: Annotated[str | None, typer.Option("--order", help="first (Equation 8) or second (Equation 6).")] = None,
+    alternating: Annotated[
+        bool | None, typer.Option("--alternating/--simultaneous", help="Inner steps by Equation 5 or 7.")
+    ] = None,
+    channels: Annotated[Whole, typer.Option("--channels", min=2, help="Channels of the normal cell.")] = None,
+    validate_every: Annotated[Whole, typer.Option("--validate-every", min=1, help="Tasks between validations.")] = None,
+    validation_tasks: Annotated[Whole, typer.Option("--validation-tasks", min=1, help="Validation tasks.")] = None,
+    seed: Annotated[Whole, typer.Option("--seed", min=0, help="Seed of everything random.")] = None,
+    resume: Annotated[Path | None, typer.Option("--resume", help="Continue this run; takes its settings.")] = None,
+    runs: Annotated[Path, typer.Option("--runs", help="Folder of run directories.")] = Path("runs"),
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    cache_dir: options.CacheDir = None,
+    offline: options.Offline = False,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Learn a meta-architecture on a data set's training tasks (Algorithm 1).
+
+    Writes runs/search-.../best.pt, chosen by validation tasks. Ctrl-C saves, and --resume goes on from there.
+    """
+    from tnas_cli.engine import search as engine
+    from tnas_cli.settings import SearchSettings
+    from tnas_cli.settings import preset as load_preset
+
+    screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
+    where = {"device": device, "threads": threads, "cache_root": cache_dir}
+    chosen = {
+        "dataset": dataset,
+        "way": way,
+        "shot": shot,
+        "query": query,
+        "protocol": protocol,
+        "tasks": tasks,
+        "meta_batch": meta_batch,
+        "alpha_inner": alpha_inner,
+        "beta_inner": beta_inner,
+        "inner_steps": inner_steps,
+        "test_steps": test_steps,
+        "alpha_outer": alpha_outer,
+        "beta_outer": beta_outer,
+        "order": order,
+        "alternating": alternating,
+        "channels": channels,
+        "validate_every": validate_every,
+        "validation_tasks": validation_tasks,
+        "seed": seed,
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
+    if resume is not None:
+        if given:
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise SettingsError(f"--resume takes the run's own settings, but got {names}.", hint="leave them out")
+        with screen.progress() as listener:
+            result = engine.resume(resume, listener=listener, **where)
+        _render(screen, result)
+        return
+    if dataset is None:
+        raise SettingsError("no data set given.", hint="for example: tnas search --dataset glyphs --way 5 --shot 1")
+    settings = SearchSettings.from_dict(load_preset("search", preset) | given)
+    with screen.progress() as listener:
+        if dry_run:
+            result = engine.dry_run(settings, offline=offline, listener=listener, **where)
+        else:
+            result = engine.search(settings, runs=runs, offline=offline, listener=listener, **where)
+    if dry_run:
+        render_estimate(screen, result)
+    else:
+        _render(screen, result)
+
+
+def render_estimate(screen: Screen, result: dict[str, Any]) -> None:
+    """The cost of a long computation, in words or as a record."""
+    if screen.as_json:
+        screen.record(result)
+        return
+    screen.text(f"weights            {result['parameters']:,}")
+    screen.text(f"arithmetic         {result['flops_per_task'] / 1e9:.2f} GFLOP per task")
+    screen.text(f"measured           {result['seconds_per_step']:.3g} s per meta-batch, {result['steps']:,} of them")
+    screen.text(f"validation         {duration(result['seconds_per_validation'])} each time")
+    screen.text(f"total to expect    {duration(result['total_seconds'])}")
+
+
+def _render(screen: Screen, result: dict[str, Any]) -> None:
+    if screen.as_json:
+        screen.record(result)
+        return
+    for line in summary(result):
+        screen.say(line)
+    screen.text(result["checkpoint"])
+
+
+def summary(result: dict[str, Any]) -> list[str]:
+    """What a search found, in lines for a person."""
+    seconds = result["wall_seconds"]
+    rate = result["tasks_this_time"] / seconds if seconds else 0
+    return [
+        f"searched {result['tasks']:,} tasks in {duration(seconds)} ({rate:.2g} tasks per second)",
+        f"validation accuracy {100 * result['validation_accuracy']:.2f}% of the adapted search network "
+        f"({result['validation_tasks']} tasks)",
+        f"theta~: largest probability {result['theta_largest_probability']:.3f}, mean of the edges' largest "
+        f"{result['theta_mean_largest_probability']:.3f} (uniform: 0.125); adapted to validation tasks: "
+        f"{result['adapted_mean_largest_probability']:.3f}",
+        f"decoded on the validation tasks: {result['distinct_genotypes']} distinct genotypes, "
+        f"{100 * result['skip_share']:.1f}% skip connections",
+        f"next: tnas adapt {result['checkpoint']} --dataset {result['dataset']} --split test --tasks 20",
+    ]

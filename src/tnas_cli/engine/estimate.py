@@ -1,0 +1,80 @@
+"""What a long computation will cost, measured on this machine before it starts."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from tnas_cli.compute.interface import Engine, Network
+from tnas_cli.methods.adapt import accuracies
+from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
+from tnas_cli.settings import SearchSettings, TrainSettings
+from tnas_cli.space.cost import flops_per_image, flops_per_task
+from tnas_cli.space.parameters import count
+
+MEASURED_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Weights of the network, arithmetic of one task, and seconds measured per meta-batch and in total."""
+
+    parameters: int
+    flops_per_task: int
+    seconds_per_step: float
+    seconds_per_validation: float
+    steps: int
+    total_seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a record."""
+        return asdict(self)
+
+
+def estimate(
+    engine: Engine,
+    network: Network,
+    state: MetaState,
+    tasks: Tasks,
+    plan: Plan,
+    settings: SearchSettings | TrainSettings,
+    image_shape: tuple[int, int],
+) -> Estimate:
+    """Time a few meta-batches and one validation batch; nothing of `state` is changed. image_shape: channels, size."""
+    specs = network.specs()
+    per_image = flops_per_image(network.logits, specs, *image_shape)
+    flops = flops_per_task(
+        per_image,
+        support=settings.way * settings.shot,
+        query=settings.way * settings.query,
+        steps=settings.inner_steps,
+    )
+    batch = tasks.train(0, plan.meta_batch)
+    support, query = (batch.support_x, batch.support_y), (batch.query_x, batch.query_y)
+    times = []
+    for _ in range(1 + MEASURED_STEPS):
+        begin = time.perf_counter()
+        engine.meta_gradient(network, state.parameters, support, query, plan.rule, second_order=plan.second_order)
+        _wait(batch.support_x.device)
+        times.append(time.perf_counter() - begin)
+    per_step = statistics.median(times[1:])
+
+    validation_batch = next(iter(tasks.validate()))
+    begin = time.perf_counter()
+    list(accuracies(engine, network, state.parameters, [validation_batch], plan.test_rule))
+    _wait(batch.support_x.device)
+    per_validation = (time.perf_counter() - begin) * settings.validation_tasks / len(validation_batch)
+
+    steps = -(-plan.tasks // plan.meta_batch)
+    validations = -(-plan.tasks // plan.validate_every)
+    total = steps * per_step + validations * per_validation
+    return Estimate(count(specs), flops, per_step, per_validation, steps, total)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

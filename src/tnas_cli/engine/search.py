@@ -1,0 +1,199 @@
+"""`tnas search`: T-NAS on a data set, as a run directory with the best and the last checkpoint."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tnas_cli.compute.torch_engine import TorchEngine
+from tnas_cli.engine.estimate import estimate
+from tnas_cli.engine.meta_architecture import KIND, describe_data
+from tnas_cli.engine.tasks_of import check_image_size, meta_tasks
+from tnas_cli.episodes import registry
+from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.errors import CheckpointError, DataError
+from tnas_cli.methods import t_nas
+from tnas_cli.methods.adapt import adapt
+from tnas_cli.methods.meta_learn import MetaState, Tasks
+from tnas_cli.methods.state_file import parameters_of, restore, to_checkpoint
+from tnas_cli.runs import checkpoint, events
+from tnas_cli.runs.device import choose_device, environment, use_threads
+from tnas_cli.runs.drive import Saving, drive
+from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.settings import SearchSettings
+from tnas_cli.space.decode import decidedness, decode, largest_probability
+from tnas_cli.space.parameters import THETA
+from tnas_cli.space.search_network import SearchNetwork
+
+
+@dataclass(frozen=True)
+class _Job:
+    settings: SearchSettings
+    cache: ImageCache
+    network: SearchNetwork
+    state: MetaState
+    tasks: Tasks
+    device: torch.device
+
+
+def search(
+    settings: SearchSettings,
+    *,
+    runs: Path = Path("runs"),
+    device: str = "auto",
+    threads: int | None = None,
+    offline: bool = False,
+    cache_root: Path | None = None,
+    listener: events.Listener = events.ignore,
+) -> dict[str, Any]:
+    """Run Algorithm 1 from the start; returns the `result` record.
+
+    Raises SettingsError, DataError, TnasError for an unwritable folder, and Interrupted (with everything saved).
+    """
+    job = _prepare(settings, device, threads, offline, cache_root, listener)
+    name = f"search-{job.cache.dataset}-{settings.way}w{settings.shot}s-t-nas"
+    run = RunDirectory.create(runs, name, settings.to_toml(), environment(job.device))
+    return _run(job, run, listener)
+
+
+def resume(
+    run_path: Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    cache_root: Path | None = None,
+    listener: events.Listener = events.ignore,
+) -> dict[str, Any]:
+    """Continue a stopped search to the numbers it would have reached without the stop; returns the `result` record.
+
+    Raises CheckpointError, and DataError when the images are no longer those of the run.
+    """
+    run = RunDirectory.open(run_path)
+    saved = checkpoint.load(run.last, KIND)
+    settings = SearchSettings.from_dict(saved.about["settings"])
+    job = _prepare(settings, device, threads, True, cache_root, listener)
+    if job.cache.fingerprint != saved.about["data"]["fingerprint"]:
+        raise DataError(
+            f"{job.cache.path} does not hold the images that {run_path} was searched on.",
+            hint="prepare the data set again with the same protocol and seed",
+        )
+    restore(saved, job.state)
+    listener(events.Note(f"continuing {run_path} at task {job.state.tasks_done} of {settings.tasks}"))
+    return _run(job, run, listener)
+
+
+def dry_run(
+    settings: SearchSettings,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    offline: bool = False,
+    cache_root: Path | None = None,
+    listener: events.Listener = events.ignore,
+) -> dict[str, Any]:
+    """What the search will cost, as a record; nothing is written but a data set that had to be prepared."""
+    job = _prepare(settings, device, threads, offline, cache_root, listener)
+    cost = estimate(
+        TorchEngine(),
+        job.network,
+        job.state,
+        job.tasks,
+        t_nas.plan(settings),
+        settings,
+        (job.cache.channels, job.cache.size),
+    )
+    return {"event": "result", "version": 1, "command": "search", "dry_run": True, **cost.to_json()}
+
+
+def _prepare(
+    settings: SearchSettings,
+    device_name: str,
+    threads: int | None,
+    offline: bool,
+    cache_root: Path | None,
+    listener: events.Listener,
+) -> _Job:
+    device = choose_device(device_name)
+    use_threads(threads)
+    cache = registry.ensure(
+        settings.dataset, protocol=settings.protocol or None, root=cache_root, offline=offline, listener=listener
+    )
+    check_image_size(cache)
+    settings = settings.replace(protocol=cache.protocol)
+    tasks = meta_tasks(cache, settings, device)
+    network = t_nas.search_network(settings, cache.channels)
+    return _Job(settings, cache, network, t_nas.start(network, settings, device), tasks, device)
+
+
+def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, Any]:
+    engine, begin = TorchEngine(), time.monotonic()
+    about = {
+        "settings": job.settings.to_dict(),
+        "data": describe_data(job.cache),
+        "environment": environment(job.device),
+        "run": str(run.path),
+    }
+
+    def save(path: Path) -> None:
+        checkpoint.save(path, to_checkpoint(KIND, job.state, about))
+
+    listener(events.Note(f"search in {run.path}"))
+    started_at = job.state.tasks_done
+    drive(
+        t_nas.t_nas(engine, job.network, job.state, job.tasks, job.settings),
+        run,
+        Saving(last=lambda: save(run.last), best=lambda: save(run.best)),
+        listener,
+        stage="search",
+        resume=f"tnas search --resume {run.path}",
+    )
+    seconds = time.monotonic() - begin
+    record = {
+        "event": "result",
+        "version": 1,
+        "command": "search",
+        "run": str(run.path),
+        "checkpoint": str(run.best),
+        "method": "t-nas",
+        "dataset": job.cache.dataset,
+        "protocol": job.cache.protocol,
+        "way": job.settings.way,
+        "shot": job.settings.shot,
+        "seed": job.settings.seed,
+        "tasks": job.state.tasks_done,
+        "tasks_this_time": job.state.tasks_done - started_at,
+        "validation_accuracy": job.state.best_accuracy,
+        "validation_tasks": job.settings.validation_tasks,
+        "wall_seconds": seconds,
+        **_about_theta(job, run, engine),
+        **environment(job.device),
+    }
+    run.log(record)
+    return record
+
+
+def _about_theta(job: _Job, run: RunDirectory, engine: TorchEngine) -> dict[str, Any]:
+    """How far theta~ of the best checkpoint is from uniform, and what it decodes to on the validation tasks."""
+    if not run.best.is_file():
+        raise CheckpointError(f"{run.best} is missing.", hint="resume the run to write it again")
+    parameters = parameters_of(checkpoint.load(run.best, KIND), job.network.specs(), job.device)
+    rule = t_nas.plan(job.settings).test_rule
+    genotypes = []
+    decided = []
+    for adapted, _ in adapt(engine, job.network, parameters, job.tasks.validate(), rule):
+        thetas = adapted.parameters[THETA]
+        decided += decidedness(thetas).tolist()
+        genotypes += [decode(theta) for theta in thetas]
+    edges = sum(len(genotype.normal) + len(genotype.reduce) for genotype in genotypes)
+    return {
+        "theta_largest_probability": largest_probability(parameters[THETA]),
+        "theta_mean_largest_probability": float(decidedness(parameters[THETA])),
+        "adapted_mean_largest_probability": sum(decided) / len(decided),
+        "distinct_genotypes": len(set(genotypes)),
+        "skip_share": sum(genotype.count("skip_connect") for genotype in genotypes) / edges,
+    }

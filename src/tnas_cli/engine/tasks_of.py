@@ -1,0 +1,57 @@
+"""Tasks of a prepared data set, as methods ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.episodes.tasks import TaskBatch, evaluation_indices, load_batch, sample_indices
+from tnas_cli.errors import SettingsError
+from tnas_cli.methods.meta_learn import Tasks
+from tnas_cli.settings import LARGEST_IMAGE, SMALLEST_IMAGE, SearchSettings, TrainSettings
+
+#: Tasks adapted at a time when no gradient of the query set is needed.
+TASKS_PER_BATCH = 8
+
+
+def check_image_size(cache: ImageCache) -> None:
+    """Raise SettingsError for images outside the sizes that the networks take."""
+    if not SMALLEST_IMAGE <= cache.size <= LARGEST_IMAGE:
+        raise SettingsError(
+            f"the images of {cache.dataset} are {cache.size} pixels wide.",
+            hint=f"prepare them with --size from {SMALLEST_IMAGE} to {LARGEST_IMAGE}",
+        )
+
+
+def meta_tasks(cache: ImageCache, settings: SearchSettings | TrainSettings, device: torch.device) -> Tasks:
+    """Training tasks drawn by (seed, split, index), and the fixed validation tasks."""
+
+    def train(first: int, count: int) -> TaskBatch:
+        indices = [
+            sample_indices(
+                cache, settings.train_split, settings.way, settings.shot, settings.query, settings.seed, index
+            )
+            for index in range(first, first + count)
+        ]
+        return load_batch(cache, np.stack(indices), settings.shot).to(device, torch.float32)
+
+    def validate() -> Iterator[TaskBatch]:
+        return evaluation_batches(
+            cache, "val", settings.way, settings.shot, settings.query, settings.validation_tasks, device
+        )
+
+    # A split that is too small is refused now rather than when the first validation is due.
+    evaluation_indices(cache, "val", settings.way, settings.shot, settings.query, 1)
+    return Tasks(train, validate)
+
+
+def evaluation_batches(
+    cache: ImageCache, split: str, way: int, shot: int, query: int, tasks: int, device: torch.device
+) -> Iterator[TaskBatch]:
+    """The fixed evaluation tasks of a split in batches, in their order."""
+    indices = evaluation_indices(cache, split, way, shot, query, tasks)
+    for first in range(0, tasks, TASKS_PER_BATCH):
+        yield load_batch(cache, indices[first : first + TASKS_PER_BATCH], shot).to(device, torch.float32)

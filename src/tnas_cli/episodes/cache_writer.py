@@ -1,0 +1,187 @@
+"""Writing an image cache: streaming, under a lock, renamed into place when it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock, Timeout
+
+from tnas_cli.episodes.sampling import standard_tables
+from tnas_cli.errors import DataError
+from tnas_cli.runs.events import Listener, Note, ignore
+from tnas_cli.runs.files import cannot_write, replacing
+
+FORMAT = "tnas-image-cache"
+SCHEMA = 1
+SPLITS = ("train", "val", "test")
+BLOCK = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class ClassImages:
+    """One class: its name, its split ('train', 'val' or 'test') and its images, uint8 [n, H, W, C] with n >= 1."""
+
+    name: str
+    split: str
+    images: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What a cache says about itself. Without `mean` and `std` both are measured on the training images (0..1)."""
+
+    dataset: str
+    protocol: str
+    licence: str
+    source: str
+    split_note: str
+    seed: int
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+
+class _Spool:
+    """Takes classes one by one into an unnamed file, with what has to be known about all of them at the end.
+
+    HDF5 needs the number of images before a contiguous table is made; memory stays bounded by one class.
+    """
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self.raw = raw
+        self.names: list[str] = []
+        self.splits: list[str] = []
+        self.counts: list[int] = []
+        self.shape: tuple[int, ...] = ()
+        self.digest = hashlib.sha256()
+        self._moments: list[npt.NDArray[np.float64]] = []
+
+    def add(self, item: ClassImages) -> None:
+        images = np.ascontiguousarray(item.images)
+        if images.dtype != np.uint8 or images.ndim != 4 or len(images) == 0:
+            raise DataError(
+                f"class {item.name!r} has images of shape {images.shape} and type {images.dtype}, "
+                "expected uint8 [n, H, W, C] with at least one image.",
+                hint="check the source of this data set",
+            )
+        if self.shape and images.shape[1:] != self.shape:
+            raise DataError(
+                f"class {item.name!r} has images of {images.shape[1:]}, the classes before it of {self.shape}.",
+                hint="check the source of this data set",
+            )
+        self.shape = images.shape[1:]
+        self.names.append(item.name)
+        self.splits.append(item.split)
+        self.counts.append(len(images))
+        self.digest.update(f"{item.name}\0{item.split}\0{images.shape}\0".encode())
+        self.digest.update(images.tobytes())
+        if item.split == "train":
+            pixels = images.reshape(-1, images.shape[3]).astype(np.float64) / 255.0  # [n * H * W, C]
+            self._moments.append(np.stack([np.full(pixels.shape[1], len(pixels)), pixels.sum(0), (pixels**2).sum(0)]))
+        self.raw.write(images.tobytes())
+
+    def mean_and_std(self) -> tuple[list[float], list[float]]:
+        count, total, squares = np.sum(self._moments, axis=0)  # [C] each
+        mean = total / count
+        # A data set of one flat colour has no spread to divide by.
+        std = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
+        return mean.tolist(), std.tolist()
+
+
+@contextmanager
+def _locked(path: Path, listener: Listener) -> Iterator[None]:
+    """Only one process prepares a cache; the operating system frees the lock of one that dies."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{path}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            listener(Note(f"another process is preparing {path.name}; waiting for it"))
+            lock.acquire()
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write_cache(
+    path: Path,
+    classes: Iterable[ClassImages],
+    attributes: Attributes,
+    *,
+    replace: bool = False,
+    listener: Listener = ignore,
+) -> None:
+    """Write a cache from a stream of classes, whole or not at all; an existing one is kept unless `replace`.
+
+    `classes` is consumed under the lock, so that of two processes only the first does the work. Raises DataError for
+    classes that cannot make a data set and TnasError when the folder cannot be written.
+    """
+    before = _identity(path)
+    with _locked(path, listener):
+        # What another process finished while this one waited is as fresh as our own would be.
+        if path.is_file() and (not replace or _identity(path) != before):
+            return
+        for left in path.parent.glob(f".{path.name}.*.part"):
+            left.unlink(missing_ok=True)
+        with replacing(path) as partial, tempfile.TemporaryFile(dir=path.parent) as raw:
+            spool = _Spool(raw)
+            for item in classes:
+                spool.add(item)
+            raw.flush()
+            with h5py.File(partial, "w") as file:
+                _write(file, spool, attributes)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.is_file() else None
+
+
+def _write(file: Any, spool: _Spool, attributes: Attributes) -> None:
+    missing = [split for split in SPLITS if split not in spool.splits]
+    if missing:
+        raise DataError(
+            f"{attributes.dataset}: no class is left for split {missing[0]!r} ({len(spool.names)} classes in all).",
+            hint="a data set needs at least one class each for train, val and test",
+        )
+    offset = np.concatenate([[0], np.cumsum(spool.counts)]).astype(np.int64)  # [classes + 1]
+    # Neither chunked nor compressed: one contiguous table, which readers map into memory by its file offset.
+    images = file.create_dataset("images", shape=(int(offset[-1]), *spool.shape), dtype=np.uint8)
+    step = max(1, BLOCK // int(np.prod(spool.shape)))
+    spool.raw.seek(0)
+    for start in range(0, int(offset[-1]), step):
+        stop = min(start + step, int(offset[-1]))
+        block = spool.raw.read((stop - start) * int(np.prod(spool.shape)))
+        images[start:stop] = np.frombuffer(block, dtype=np.uint8).reshape(stop - start, *spool.shape)
+    file["class_offset"] = offset
+    file.create_dataset("class_name", data=spool.names, dtype=h5py.string_dtype())
+    file.create_dataset("class_split", data=spool.splits, dtype=h5py.string_dtype())
+    tables = file.create_group("evaluation")
+    test = np.flatnonzero(np.asarray(spool.splits) == "test").astype(np.int64)
+    for name, table in standard_tables(offset, test).items():
+        tables[name] = table.astype(np.int32)
+    mean, std = (attributes.mean, attributes.std) if attributes.mean and attributes.std else spool.mean_and_std()
+    file.attrs.update(
+        format=FORMAT,
+        schema=SCHEMA,
+        dataset=attributes.dataset,
+        protocol=attributes.protocol,
+        licence=attributes.licence,
+        source=attributes.source,
+        split_note=attributes.split_note,
+        seed=attributes.seed,
+        mean=np.asarray(mean, dtype=np.float64),
+        std=np.asarray(std, dtype=np.float64),
+        fingerprint=spool.digest.hexdigest(),
+    )

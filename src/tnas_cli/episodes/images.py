@@ -1,0 +1,95 @@
+"""One image file, read safely and brought to the size a network takes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from tnas_cli.errors import DataError
+
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp")
+LARGEST = 64_000_000  # pixels; a small file can unfold to gigabytes
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file's name says that it is an image we read; hidden files are not."""
+    return not name.startswith(".") and name.lower().endswith(EXTENSIONS)
+
+
+def read_image(source: Path | bytes, name: str | None = None) -> Image.Image:
+    """Decode one image to mode 'L' (gray) or 'RGB', upright by its EXIF orientation, transparency laid on white.
+
+    `source` is a path, or the bytes of a file called `name`. Raises DataError, naming the file, when it is no image,
+    truncated, or larger than 64 megapixels.
+    """
+    label = name or str(source)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+                if image.width * image.height > LARGEST:
+                    raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
+                image.load()
+                return _plain(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise DataError(
+            f"{label} is not an image, whatever its name says.", hint="remove it, or save it as PNG, JPEG or WebP"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise DataError(
+            f"{label} is too large an image: {error}.", hint=f"scale it below {LARGEST // 10**6} megapixels"
+        ) from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise DataError(
+            f"{label} cannot be read as an image: {error}.", hint="the file is damaged; replace or remove it"
+        ) from error
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # 16-bit gray; convert("L") would clip everything above 255.
+        values = np.asarray(image, dtype=np.float64)
+        return Image.fromarray((np.clip(values, 0, 65535) / 257).round().astype(np.uint8))
+    if image.mode == "F":
+        return image.convert("L")
+    if image.has_transparency_data:
+        above = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
+        return image.convert("RGB")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def is_gray(image: Image.Image) -> bool:
+    """Whether an image has no colour, in whatever mode it is stored."""
+    if image.mode == "L":
+        return True
+    pixels = np.asarray(image)
+    return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
+
+
+def to_square(image: Image.Image, size: int, channels: int) -> npt.NDArray[np.uint8]:
+    """The image as uint8 [size, size, channels]: scaled with its aspect kept, centred, padded with the median colour of
+    its border. Nothing is cropped away: what matters may stand at the edge.
+    """
+    image = image.convert("L" if channels == 1 else "RGB")
+    scale = size / max(image.size)
+    fitted = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    small = np.asarray(image.resize(fitted, Image.Resampling.LANCZOS)).reshape(fitted[1], fitted[0], channels)
+    square = np.empty((size, size, channels), dtype=np.uint8)
+    square[:] = border_colour(image)
+    top, left = (size - fitted[1]) // 2, (size - fitted[0]) // 2
+    square[top : top + fitted[1], left : left + fitted[0]] = small
+    return square
+
+
+def border_colour(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """Median colour of an image's outermost pixels, [C]."""
+    pixels = np.asarray(image)
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])  # [2 * (H + W), C]
+    return np.median(border, axis=0).astype(np.uint8)

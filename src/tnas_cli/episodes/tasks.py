@@ -1,0 +1,85 @@
+"""Few-shot tasks as tensors: which images a task holds, and a batch of tasks ready for the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.episodes.sampling import EVALUATION_TASKS, Indices, draw_task, evaluation_table, table_name
+
+
+@dataclass(frozen=True)
+class TaskBatch:
+    """T tasks of the same way, shot and query.
+
+    support_x float32 [T, S, C, H, W] and support_y int64 [T, S] with S = way * shot, ordered class by class; query_x
+    [T, Q, C, H, W] and query_y [T, Q] with Q = way * query. Labels are 0..way-1.
+    """
+
+    support_x: Tensor
+    support_y: Tensor
+    query_x: Tensor
+    query_y: Tensor
+    way: int
+
+    def __len__(self) -> int:
+        return self.support_x.shape[0]
+
+    def to(self, device: torch.device | str, dtype: torch.dtype) -> TaskBatch:
+        """The same tasks on `device`, images as `dtype`."""
+        return TaskBatch(
+            self.support_x.to(device, dtype),
+            self.support_y.to(device),
+            self.query_x.to(device, dtype),
+            self.query_y.to(device),
+            self.way,
+        )
+
+    def select(self, tasks: slice) -> TaskBatch:
+        """The tasks of a slice."""
+        return TaskBatch(
+            self.support_x[tasks], self.support_y[tasks], self.query_x[tasks], self.query_y[tasks], self.way
+        )
+
+
+def sample_indices(
+    cache: ImageCache, split: str, way: int, shot: int, query: int, seed: int, index: int
+) -> Indices:
+    """Image indices of the `index`-th task of (seed, split), int64 [way, shot + query]: the same in any process.
+
+    Raises SettingsError when the split has too few classes or a class too few images.
+    """
+    return draw_task(cache.class_offset, cache.classes(split), split, way, shot, query, seed, index)
+
+
+def evaluation_indices(cache: ImageCache, split: str, way: int, shot: int, query: int, tasks: int) -> Indices:
+    """The fixed evaluation tasks of a split, int64 [tasks, way, shot + query]: every method meets the same ones.
+
+    The test split's tables are stored in the cache; others are derived by the same function.
+    Raises SettingsError when the split has too few classes or a class too few images.
+    """
+    if split == "test" and tasks <= EVALUATION_TASKS:
+        stored = cache.evaluation_table(table_name(way, shot, query))
+        if stored is not None:
+            return stored[:tasks]
+    return evaluation_table(cache.class_offset, cache.classes(split), split, way, shot, query, tasks)
+
+
+def load_batch(cache: ImageCache, indices: Indices, shot: int) -> TaskBatch:
+    """Images of `indices` [T, way, shot + query] as a batch: pixels scaled to 0..1, then (x - mean) / std."""
+    tasks, way, images = indices.shape
+    pixels = torch.from_numpy(cache.load(indices)).permute(0, 1, 2, 5, 3, 4)  # [T, way, shot + query, C, H, W]
+    channels = (cache.channels, 1, 1)
+    mean, std = torch.tensor(cache.mean).view(channels), torch.tensor(cache.std).view(channels)
+    x = pixels.float().div_(255).sub_(mean).div_(std)  # [T, way, shot + query, C, H, W]
+    y = torch.arange(way).view(1, way, 1).expand(tasks, way, images)  # [T, way, shot + query]
+    return TaskBatch(
+        x[:, :, :shot].flatten(1, 2).contiguous(),  # [T, way * shot, C, H, W]
+        y[:, :, :shot].flatten(1),  # [T, way * shot]
+        x[:, :, shot:].flatten(1, 2).contiguous(),  # [T, way * query, C, H, W]
+        y[:, :, shot:].flatten(1),  # [T, way * query]
+        way,
+    )

@@ -1,0 +1,114 @@
+"""The outer loop of Algorithm 1. For a network with theta it is T-NAS search, for one without it is MAML."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+
+from tnas_cli.compute.interface import Engine, InnerRule, Network
+from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.errors import TnasError
+from tnas_cli.methods.adapt import accuracies, mean_and_interval
+from tnas_cli.runs.events import Event, StepDone, Validated
+from tnas_cli.settings import SearchSettings, TrainSettings
+from tnas_cli.space.decode import decidedness
+from tnas_cli.space.parameters import THETA, Parameters
+from tnas_cli.update import outer
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """Where tasks come from: `train(first, count)` gives the tasks first, first + 1, ...; `validate()` the validation
+    tasks in batches, always the same ones."""
+
+    train: Callable[[int, int], TaskBatch]
+    validate: Callable[[], Iterator[TaskBatch]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, how many tasks per outer step, how tasks adapt, and what the outer gradient is."""
+
+    tasks: int
+    meta_batch: int
+    rule: InnerRule
+    test_rule: InnerRule
+    validate_every: int
+    mean_over_tasks: bool = True
+    second_order: bool = False
+
+    @classmethod
+    def of(cls, settings: SearchSettings | TrainSettings, beta: float = 0.0, *, alternating: bool = False) -> Plan:
+        """The plan that the settings describe; `beta` is the inner rate of theta where there is one."""
+
+        def rule(steps: int) -> InnerRule:
+            return InnerRule(settings.alpha_inner, beta, steps, alternating)
+
+        return cls(
+            tasks=settings.tasks,
+            meta_batch=settings.meta_batch,
+            rule=rule(settings.inner_steps),
+            test_rule=rule(settings.test_steps),
+            validate_every=settings.validate_every,
+            mean_over_tasks=settings.reduction == "mean",
+            second_order=settings.order == "second",
+        )
+
+
+@dataclass
+class MetaState:
+    """Everything that changes while meta-learning, and that a checkpoint must hold."""
+
+    parameters: Parameters
+    optimiser: torch.optim.Adam
+    tasks_done: int = 0
+    best_accuracy: float = -math.inf
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def meta_learn(
+    engine: Engine, network: Network, state: MetaState, tasks: Tasks, plan: Plan
+) -> Iterator[Event]:
+    """Algorithm 1, lines 2 to 11, with Equations 7 and 8 (or 5 and 6); changes `state` in place.
+
+    Yields StepDone after every meta-batch and Validated every `validate_every` tasks and at the end.
+    Raises TnasError when the loss is no longer a number.
+    """
+    while True:
+        if validation_due(state, plan):
+            measured = accuracies(engine, network, state.parameters, tasks.validate(), plan.test_rule)
+            mean, half = mean_and_interval(measured)
+            better = mean > state.best_accuracy
+            state.best_accuracy = max(mean, state.best_accuracy)
+            state.history.append({"tasks": state.tasks_done, "accuracy": mean, "interval": half})
+            yield Validated(state.tasks_done, mean, half, better)
+        if state.tasks_done >= plan.tasks:
+            return
+        count = min(plan.meta_batch, plan.tasks - state.tasks_done)
+        batch = tasks.train(state.tasks_done, count)
+        support, query = (batch.support_x, batch.support_y), (batch.query_x, batch.query_y)
+        found = engine.meta_gradient(
+            network, state.parameters, support, query, plan.rule, second_order=plan.second_order
+        )
+        loss = float(found.query_losses.mean())
+        if not math.isfinite(loss):
+            raise TnasError(
+                f"the query loss is {loss} after {state.tasks_done} tasks.",
+                hint="lower --alpha-inner or --beta-inner; the last checkpoint is kept",
+            )
+        share = 1 / count if plan.mean_over_tasks else 1.0
+        outer.step(state.optimiser, state.parameters, {name: g * share for name, g in found.gradients.items()})
+        state.tasks_done += count
+        theta = state.parameters.get(THETA)
+        values = {} if theta is None else {"theta": float(decidedness(theta))}
+        yield StepDone(state.tasks_done, plan.tasks, loss, float(found.query_accuracies.mean()), values)
+
+
+def validation_due(state: MetaState, plan: Plan) -> bool:
+    """Whether a multiple of `validate_every`, or the end, has been passed since the last validation."""
+    last = int(state.history[-1]["tasks"]) if state.history else 0
+    passed = state.tasks_done // plan.validate_every > last // plan.validate_every
+    return passed or (state.tasks_done >= plan.tasks and state.tasks_done > last)

@@ -1,0 +1,41 @@
+"""T-NAS (Algorithm 1): meta-learn the weights w~ and the architecture parameters theta~ of the search network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from tnas_cli.compute.interface import Engine
+from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
+from tnas_cli.runs.events import Event
+from tnas_cli.runs.seeds import torch_generator
+from tnas_cli.settings import SearchSettings
+from tnas_cli.space.parameters import THETA, draw
+from tnas_cli.space.search_network import SearchNetwork
+from tnas_cli.update.outer import AdamRule, adam
+
+
+def search_network(settings: SearchSettings, in_channels: int) -> SearchNetwork:
+    """The network that the settings describe."""
+    return SearchNetwork(settings.way, in_channels, settings.channels, settings.nodes)
+
+
+def start(network: SearchNetwork, settings: SearchSettings, device: torch.device) -> MetaState:
+    """Algorithm 1, line 1: random theta and w, and the outer Adam."""
+    parameters = draw(network.specs(), torch_generator(settings.seed, "initial weights"))
+    parameters = {name: tensor.to(device) for name, tensor in parameters.items()}
+    theta_rule = AdamRule(settings.beta_outer, settings.theta_betas, settings.theta_weight_decay)
+    return MetaState(parameters, adam(parameters, {THETA: theta_rule}, AdamRule(settings.alpha_outer)))
+
+
+def plan(settings: SearchSettings) -> Plan:
+    """How long the search runs and how w and theta move."""
+    return Plan.of(settings, settings.beta_inner, alternating=settings.alternating)
+
+
+def t_nas(
+    engine: Engine, network: SearchNetwork, state: MetaState, tasks: Tasks, settings: SearchSettings
+) -> Iterator[Event]:
+    """Algorithm 1, lines 2 to 11."""
+    yield from meta_learn(engine, network, state, tasks, plan(settings))

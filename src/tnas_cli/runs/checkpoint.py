@@ -1,0 +1,77 @@
+"""Checkpoints: tensors and one JSON text in a file that is read without running anything it contains."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tnas_cli.errors import CheckpointError
+from tnas_cli.runs.files import replacing
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """`kind` says what it is a checkpoint of; `about` is plain data; `tensors` are on the CPU."""
+
+    kind: str
+    about: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    def group(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names start with 'prefix/', by the rest of their names."""
+        start = f"{prefix}/"
+        return {name.removeprefix(start): tensor for name, tensor in self.tensors.items() if name.startswith(start)}
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write whole or not at all."""
+    header = json.dumps({"kind": checkpoint.kind, "schema": SCHEMA, "about": checkpoint.about})
+    tensors = {name: tensor.detach().cpu().clone() for name, tensor in checkpoint.tensors.items()}
+    with replacing(path) as partial:
+        torch.save({"header": header, "tensors": tensors}, partial)
+
+
+def load(path: Path, kind: str) -> Checkpoint:
+    """Read a checkpoint of the given kind; raises CheckpointError that says by name what cannot be read."""
+    hint = "pass a best.pt or last.pt written by tnas"
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}.", hint="run `tnas search` first, or correct the path")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f"{path} holds something other than tensors and text; nothing was run.", hint=hint) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path} is damaged or is not a checkpoint.", hint=hint) from error
+    header, tensors = _parts(path, content, hint)
+    if header.get("schema") != SCHEMA:
+        raise CheckpointError(
+            f"{path} has checkpoint version {header.get('schema')!r}, this tnas reads version {SCHEMA}.",
+            hint="install the version of tnas that wrote it",
+        )
+    if header.get("kind") != kind:
+        raise CheckpointError(f"{path} is a checkpoint of kind {header.get('kind')!r}, needed is {kind!r}.", hint=hint)
+    return Checkpoint(kind, header["about"], tensors)
+
+
+def _parts(path: Path, content: Any, hint: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    foreign = CheckpointError(f"{path} was not written by tnas.", hint=hint)
+    if not isinstance(content, dict) or not isinstance(content.get("header"), str):
+        raise foreign
+    try:
+        header = json.loads(content["header"])
+    except json.JSONDecodeError:
+        raise foreign from None
+    tensors = content.get("tensors")
+    if not isinstance(header, dict) or not isinstance(header.get("about"), dict) or not isinstance(tensors, dict):
+        raise foreign
+    if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in tensors.items()):
+        raise foreign
+    return header, tensors

@@ -1,0 +1,55 @@
+"""Which device computes, and what the machine is, for records."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import torch
+
+from tnas_cli import __version__
+from tnas_cli.errors import SettingsError
+
+
+def choose_device(name: str) -> torch.device:
+    """'auto' takes CUDA, then MPS, then the CPU; raises SettingsError when a named device is not there."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingsError(f"device {name!r} cannot be used.", hint="choose auto, cpu, cuda or mps") from error
+    return device
+
+
+def use_threads(threads: int | None) -> int:
+    """Set how many CPU threads an operation uses (None: as torch decides); returns the number."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
+def environment(device: torch.device) -> dict[str, str | int]:
+    """What a result has to name about where it was computed."""
+    return {
+        "package_version": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

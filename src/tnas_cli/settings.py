@@ -1,0 +1,147 @@
+"""Every setting of search and of evaluation training, validated once; presets hold published values."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Literal, Self
+
+from tnas_cli.errors import SettingsError, did_you_mean
+
+#: Images from which the stem's two halvings and the reduction cell leave something to look at.
+SMALLEST_IMAGE, LARGEST_IMAGE = 20, 224
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What search and evaluation training share."""
+
+    dataset: str
+    way: int = 5
+    shot: int = 1
+    query: int = 15
+    protocol: str = ""
+    seed: int = 0
+    channels: int = 16
+    alpha_inner: float = 0.1
+    inner_steps: int = 5
+    test_steps: int = 5
+    alpha_outer: float = 1e-3
+    order: Literal["first", "second"] = "first"
+    reduction: Literal["sum", "mean"] = "mean"
+    tasks: int = 2000
+    meta_batch: int = 4
+    train_split: str = "train"
+    validate_every: int = 1000
+    validation_tasks: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("way", "tasks", "meta_batch", "validate_every", "validation_tasks"):
+            self._at_least(name, 2 if name == "way" else 1)
+        for name in ("shot", "query", "inner_steps", "test_steps"):
+            self._at_least(name, 1)
+        for name in ("alpha_inner", "alpha_outer"):
+            self._positive(name)
+        self._at_least("seed", 0)
+        if self.channels < 2 or self.channels % 2:
+            raise SettingsError(f"channels is {self.channels}.", hint="choose an even number, at least 2")
+        self._one_of("order", ("first", "second"))
+        self._one_of("reduction", ("sum", "mean"))
+        self._one_of("train_split", ("train", "train+val"))
+
+    def _at_least(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise SettingsError(f"{name} is {value!r}.", hint=f"choose a whole number of at least {least}")
+
+    def _positive(self, name: str) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, int | float) or not 0 < value < float("inf"):
+            raise SettingsError(f"{name} is {value!r}.", hint="choose a finite number above 0")
+
+    def _one_of(self, name: str, allowed: tuple[str, ...]) -> None:
+        value = getattr(self, name)
+        if value not in allowed:
+            raise SettingsError(f"{name} is {value!r}.", hint=did_you_mean(str(value), allowed))
+
+    def replace(self, **changes: Any) -> Self:
+        """The same settings with some values changed, validated again."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for checkpoints and records."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Settings from plain values; raises SettingsError for a name that does not exist."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        for name in values:
+            if name not in known:
+                raise SettingsError(f"unknown setting {name!r}.", hint=did_you_mean(name, known))
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+    def to_toml(self) -> str:
+        """The settings as a TOML file."""
+        return "".join(f"{name} = {_toml(value)}\n" for name, value in self.to_dict().items())
+
+
+@dataclass(frozen=True)
+class SearchSettings(_Settings):
+    """T-NAS search (Algorithm 1)."""
+
+    nodes: int = 4
+    beta_inner: float = 30.0
+    beta_outer: float = 1e-3
+    theta_betas: tuple[float, float] = (0.9, 0.999)
+    theta_weight_decay: float = 0.0
+    alternating: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._at_least("nodes", 2)
+        for name in ("beta_inner", "beta_outer"):
+            self._positive(name)
+        if len(self.theta_betas) != 2 or not all(0 <= beta < 1 for beta in self.theta_betas):
+            raise SettingsError(f"theta_betas is {self.theta_betas!r}.", hint="choose two numbers from 0 up to below 1")
+        if not 0 <= self.theta_weight_decay < float("inf"):
+            raise SettingsError(f"theta_weight_decay is {self.theta_weight_decay!r}.", hint="choose 0 or more")
+
+
+@dataclass(frozen=True)
+class TrainSettings(_Settings):
+    """First-order MAML of a decoded network from scratch, and its test (Section 5.2.2)."""
+
+    test_tasks: int = 600
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._at_least("test_tasks", 2)
+
+
+def presets(kind: Literal["search", "train_eval"]) -> dict[str, dict[str, Any]]:
+    """The presets of a command: name -> settings that differ from the defaults."""
+    text = resources.files("tnas_cli").joinpath("presets", f"{kind}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def preset(kind: Literal["search", "train_eval"], name: str) -> dict[str, Any]:
+    """One preset; raises SettingsError with a suggestion when it does not exist."""
+    known = presets(kind)
+    if name not in known:
+        raise SettingsError(f"unknown preset {name!r}.", hint=did_you_mean(name, known))
+    return known[name]
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return repr(value)

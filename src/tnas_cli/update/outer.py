@@ -1,0 +1,37 @@
+"""How the meta-parameters move: Adam on the outer gradient of a meta-batch (Equations 2, 6 and 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class AdamRule:
+    """Adam's settings for one group of parameters; weight decay is the L2 kind, added to the gradient."""
+
+    rate: float
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+
+
+def adam(parameters: Mapping[str, Tensor], rules: Mapping[str, AdamRule], default: AdamRule) -> torch.optim.Adam:
+    """One optimiser for all meta-parameters: those named in `rules` by their own rule, the others by `default`."""
+    groups = []
+    for name, tensor in parameters.items():
+        rule = rules.get(name, default)
+        groups.append(
+            {"params": [tensor], "lr": rule.rate, "betas": rule.betas, "weight_decay": rule.weight_decay, "name": name}
+        )
+    return torch.optim.Adam(groups)
+
+
+def step(optimiser: torch.optim.Optimizer, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> None:
+    """Equation 2, 6 or 8, by what the gradients are: move each meta-parameter along its outer gradient, in place."""
+    for name, tensor in parameters.items():
+        tensor.grad = gradients[name]
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
