@@ -1,0 +1,48 @@
+# make quickstart   install into .venv and see the whole pipeline run once
+# make test         everything that has to pass; .ci/run calls this
+#
+# PYTHON=python3.12 chooses the interpreter; PIP_FLAGS is passed to pip, for example
+# PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" for the smaller build of torch without CUDA.
+
+PYTHON ?= python3
+PIP_FLAGS ?=
+BIN := .venv/bin
+INSTALLED := .venv/.tnas-installed
+
+.PHONY: help quickstart install test check bench docs clean
+
+help:
+	@echo "make quickstart   install into .venv, then run the whole pipeline on the embedded data set (minutes)"
+	@echo "make test         lint, types, import floors and all tests"
+	@echo "make check        the same without the tests"
+	@echo "make bench        measure what is fast, side by side on this machine"
+	@echo "make docs         write docs/cli.md from the commands' own help"
+
+quickstart: $(INSTALLED)
+	$(BIN)/tnas quickstart
+
+install: $(INSTALLED)
+
+# The stamp is newer than the files that decide what is installed, or pip runs again.
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[dev]"
+	@touch $@
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/python -m pytest
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/run.py
+
+docs: $(INSTALLED)
+	$(BIN)/python docs/write_cli_page.py
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
