@@ -23,11 +23,11 @@ POINTS = 32  # per stroke
 SPLIT_NOTE = "programs in the order of their numbers: 160 train, 30 val, 50 test"
 
 # In units of the picture's side; together they set how alike two drawings of a class are.
-JITTER = 0.055
-SHIFT = 0.055
-SLANT = 0.22
-SCALE = 0.13
-THICKNESS = (0.030, 0.055)  # radius of the pen
+JITTER = 0.08
+SHIFT = 0.09
+SLANT = 0.35
+SCALE = 0.25
+THICKNESS = (0.022, 0.040)  # radius of the pen
 
 Array = npt.NDArray[np.float64]
 
@@ -51,12 +51,12 @@ def stroke_program(seed: int, number: int) -> Array:
     strokes = 2 + int(generator.random() * 3)
     program = np.empty((strokes, 4, 2))
     for s in range(strokes):
-        start = 0.15 + 0.7 * generator.random(2)
+        start = 0.2 + 0.6 * generator.random(2)
         if s and generator.random() < 0.6:
             start = program[s - 1, (0, 1, 3)[int(generator.random() * 3)]]
-        end = 0.15 + 0.7 * generator.random(2)
+        end = 0.2 + 0.6 * generator.random(2)
         while abs(end[0] - start[0]) + abs(end[1] - start[1]) < 0.35:
-            end = 0.15 + 0.7 * generator.random(2)
+            end = 0.2 + 0.6 * generator.random(2)
         bend = (generator.random((2, 2)) - 0.5) * (0.9 if generator.random() < 0.6 else 0.1)
         program[s] = start, start + (end - start) / 3 + bend[0], end - (end - start) / 3 + bend[1], end
     return program
