@@ -18,7 +18,11 @@ def gradients(loss: Loss, parameters: Parameters, names: tuple[str, ...], *, cre
 
     Tasks do not share parameters, so the gradient of the sum over tasks is every task's own gradient.
     """
-    if not create_graph:
+    if create_graph:
+        # New names for the same values: in Equation 5 the new w depends on theta, and the gradient with respect to
+        # theta is the partial one, at that w held fixed.
+        parameters = {name: tensor.view_as(tensor) for name, tensor in parameters.items()}
+    else:
         parameters = {name: tensor.detach().requires_grad_(name in names) for name, tensor in parameters.items()}
     losses = loss(parameters)  # [T]
     found = torch.autograd.grad(losses.sum(), [parameters[name] for name in names], create_graph=create_graph)
