@@ -42,3 +42,18 @@ def mean_and_interval(values: Iterable[Tensor]) -> tuple[float, float]:
     """Mean over all values, and the half-width of its 95% interval."""
     joined = torch.cat(list(values))
     return float(joined.double().mean()), interval(joined)
+
+
+def with_way(parameters: Parameters, way: int) -> Parameters:
+    """The same meta-parameters with a classifier of `way` rows, each the mean of the learned ones.
+
+    Which class has which row is arbitrary from task to task, so the mean is what the rows have in common; the first
+    inner step tells them apart. With the checkpoint's own number of classes nothing changes.
+    """
+    if parameters["classifier.bias"].shape[0] == way:
+        return parameters
+    changed = dict(parameters)
+    for name in ("classifier.weight", "classifier.bias"):
+        mean = parameters[name].mean(dim=0, keepdim=True)
+        changed[name] = mean.expand(way, *mean.shape[1:]).clone()
+    return changed

@@ -1,0 +1,120 @@
+"""`tnas adapt`: what a meta-architecture makes of new tasks, as tables or as records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from tnas_cli.cli import options
+from tnas_cli.cli.console import Screen
+from tnas_cli.errors import SettingsError
+
+
+def adapt(
+    checkpoint: Annotated[Path, typer.Argument(help="best.pt of a search.")],
+    task: Annotated[list[Path] | None, typer.Argument(help="Task folders: support/<class>/*, query/...")] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Adapt to this data set's tasks.")] = None,
+    split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "test",
+    tasks: Annotated[int, typer.Option("--tasks", min=1, help="How many tasks of the data set.")] = 20,
+    protocol: Annotated[str | None, typer.Option("--protocol", help="The data set's split protocol.")] = None,
+    shot: Annotated[int | None, typer.Option("--shot", min=1, help="Support images per class.")] = None,
+    query: Annotated[int | None, typer.Option("--query", min=1, help="Query images per class.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Inner steps; default: the search's.")] = None,
+    invert: Annotated[str, typer.Option("--invert", help="auto, yes or no: bright ink on dark.")] = "auto",
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    cache_dir: options.CacheDir = None,
+    offline: options.Offline = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Adapt a meta-architecture to tasks (Algorithm 2): theta_i, support losses, and predictions for query images."""
+    from tnas_cli.engine import adapt as engine
+
+    screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
+    if bool(task) == (dataset is not None):
+        raise SettingsError(
+            "give either task folders or --dataset.", hint=f"for example: tnas adapt {checkpoint} my_task/"
+        )
+    if invert not in ("auto", "yes", "no"):
+        raise SettingsError(f"--invert is {invert!r}.", hint="choose auto, yes or no")
+    with screen.progress() as listener:
+        if task:
+            records = list(
+                engine.adapt_folders(
+                    checkpoint,
+                    task,
+                    steps=steps,
+                    invert="auto" if invert == "auto" else invert == "yes",
+                    device=device,
+                    threads=threads,
+                    listener=listener,
+                )
+            )
+        else:
+            assert dataset is not None
+            records = list(
+                engine.adapt_dataset(
+                    checkpoint,
+                    dataset,
+                    split=split,
+                    tasks=tasks,
+                    protocol=protocol,
+                    shot=shot,
+                    query=query,
+                    steps=steps,
+                    device=device,
+                    threads=threads,
+                    offline=offline,
+                    cache_root=cache_dir,
+                    listener=listener,
+                )
+            )
+    if as_json:
+        for record in records:
+            screen.record(record)
+        return
+    *adapted, result = records
+    _show(screen, adapted, result, verbose)
+    targets = " ".join(map(str, task)) if task else f"--dataset {dataset} --split {split} --tasks {tasks}"
+    screen.say(f"next: tnas adapt {checkpoint} {targets} --json | tnas decode -")
+
+
+def _show(screen: Screen, adapted: list[dict[str, Any]], result: dict[str, Any], verbose: bool) -> None:
+    table = Table(title="adapted tasks")
+    for name in ("task", "way", "support loss, per step", "mean largest probability", "accuracy"):
+        table.add_column(name, overflow="fold")
+    for record in adapted:
+        where = record["task"]
+        losses = [f"{loss:.3f}" for loss in record["support_losses"]]
+        shown = losses if verbose or len(losses) <= 6 else [*losses[:2], "...", *losses[-2:]]
+        accuracy = record["accuracy"]
+        table.add_row(
+            where.get("folder") or f"{where['dataset']} {where['split']} {where['index']}",
+            str(record["way"]),
+            " ".join(shown),
+            f"{record['theta_mean_largest_probability']:.3f}",
+            "" if accuracy is None else f"{100 * accuracy:.2f}%",
+        )
+    screen.show(table)
+    for record in adapted:
+        if record.get("predictions"):
+            screen.show(_predictions(record))
+    if result["mean"] is not None:
+        screen.say(
+            f"accuracy {100 * result['mean']:.2f} ± {100 * result['interval']:.2f}% over {result['tasks']} tasks "
+            "(95% interval; adapted search network, batch norm over the query set)"
+        )
+
+
+def _predictions(record: dict[str, Any]) -> Table:
+    table = Table(title=f"predictions for {record['task']['folder']}")
+    for name in ("image", "class", "probability", "label"):
+        table.add_column(name, overflow="fold")
+    for row in record["predictions"]:
+        table.add_row(row["image"], row["class"], f"{row['probability']:.3f}", row.get("label", ""))
+    return table

@@ -1,0 +1,63 @@
+"""`tnas decode`: genotypes as text, JSON, DOT or pictures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tnas_cli.cli import options
+from tnas_cli.cli.console import Screen
+from tnas_cli.errors import SettingsError, did_you_mean
+
+FORMATS = ("darts", "json", "dot")
+
+
+def decode(
+    source: Annotated[
+        str, typer.Argument(help="Adapted records, a checkpoint, a genotype (text or file), or - for stdin.")
+    ],
+    form: Annotated[str, typer.Option("--format", "-f", help="darts, json or dot.")] = "darts",
+    picture: Annotated[
+        Path | None, typer.Option("--picture", "-p", help="Also draw both cells: a .svg or .png file.")
+    ] = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Decode adapted tasks to genotypes: per node the two strongest edges with their best operation.
+
+    A checkpoint decodes its meta-architecture theta~ itself, which no task is meant to use (Appendix B).
+    """
+    from tnas_cli.engine.decode import decode as decode_source
+    from tnas_cli.report.cell_graph import to_dot
+    from tnas_cli.space.genotype import Genotype
+
+    screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
+    if form not in FORMATS:
+        raise SettingsError(f"unknown format {form!r}.", hint=did_you_mean(form, FORMATS))
+    if picture is not None and picture.suffix not in (".svg", ".png"):
+        raise SettingsError(f"cannot draw {picture}: unknown ending.", hint="name a .svg or .png file")
+    *records, result = decode_source(source, stdin=sys.stdin.read() if source == "-" else None, picture=picture)
+    if as_json or form == "json":
+        for record in [*records, result]:
+            screen.record(record)
+        return
+    for record in records:
+        if form == "dot":
+            screen.text(to_dot(Genotype.from_json(record["genotype"])))
+        else:
+            screen.text(record["darts"])
+    for record in records if verbose else records[:1]:
+        screen.say(
+            f"{record['digest']}: {record['parameters']:,} weights, {record['skip_connections']} skip connections, "
+            f"{record['pools']} pools"
+        )
+    weights = sorted(record["parameters"] for record in records)
+    screen.say(
+        f"{result['distinct']} distinct of {result['tasks']} genotypes, {weights[0]:,} to {weights[-1]:,} weights"
+    )
+    for path in result.get("pictures", []):
+        screen.say(f"drawn: {path}")

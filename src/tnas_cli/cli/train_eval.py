@@ -1,0 +1,126 @@
+"""`tnas train-eval`: options to settings, the result to a table or a record."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from tnas_cli.cli import options
+from tnas_cli.cli.console import Screen, duration
+from tnas_cli.cli.search import render_estimate
+from tnas_cli.errors import SettingsError
+
+Number = float | None
+Whole = int | None
+
+
+def train_eval(
+    genotype: Annotated[str | None, typer.Argument(help="A genotype, a file of records, or - for stdin.")] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Default: the genotypes' own.")] = None,
+    way: Annotated[Whole, typer.Option("--way", min=2, help="Classes per task.")] = None,
+    shot: Annotated[Whole, typer.Option("--shot", min=1, help="Support images per class.")] = None,
+    query: Annotated[Whole, typer.Option("--query", min=1, help="Query images per class.")] = None,
+    protocol: Annotated[str | None, typer.Option("--protocol", help="The data set's split protocol.")] = None,
+    preset: Annotated[str, typer.Option("--preset", help="paper or quick.")] = "quick",
+    limit: Annotated[Whole, typer.Option("--limit", min=1, help="Only the most frequent genotypes.")] = None,
+    tasks: Annotated[Whole, typer.Option("--tasks", min=1, help="Training tasks per genotype.")] = None,
+    meta_batch: Annotated[Whole, typer.Option("--meta-batch", min=1, help="Tasks per outer step.")] = None,
+    alpha_inner: Annotated[Number, typer.Option("--alpha-inner", help="Inner learning rate of w.")] = None,
+    inner_steps: Annotated[Whole, typer.Option("--inner-steps", min=1, help="Inner steps M while training.")] = None,
+    test_steps: Annotated[Whole, typer.Option("--test-steps", min=1, help="Inner steps when testing.")] = None,
+    alpha_outer: Annotated[Number, typer.Option("--alpha-outer", help="Adam's rate.")] = None,
+    order: Annotated[str | None, typer.Option("--order", help="first or second.")] = None,
+    channels: Annotated[Whole, typer.Option("--channels", min=2, help="Channels of the normal cell.")] = None,
+    validate_every: Annotated[Whole, typer.Option("--validate-every", min=1, help="Tasks between validations.")] = None,
+    validation_tasks: Annotated[Whole, typer.Option("--validation-tasks", min=1, help="Validation tasks.")] = None,
+    test_tasks: Annotated[Whole, typer.Option("--test-tasks", min=2, help="Test tasks.")] = None,
+    seed: Annotated[Whole, typer.Option("--seed", min=0, help="Seed of everything random.")] = None,
+    resume: Annotated[Path | None, typer.Option("--resume", help="Continue this run; takes its settings.")] = None,
+    runs: Annotated[Path, typer.Option("--runs", help="Folder of run directories.")] = Path("runs"),
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    cache_dir: options.CacheDir = None,
+    offline: options.Offline = False,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Train each distinct genotype once from scratch (first-order MAML) and measure it on the stored test tasks."""
+    from tnas_cli.engine import train_eval as engine
+    from tnas_cli.engine.genotype_source import read_genotypes
+
+    screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
+    chosen = {
+        "dataset": dataset,
+        "way": way,
+        "shot": shot,
+        "query": query,
+        "protocol": protocol,
+        "tasks": tasks,
+        "meta_batch": meta_batch,
+        "alpha_inner": alpha_inner,
+        "inner_steps": inner_steps,
+        "test_steps": test_steps,
+        "alpha_outer": alpha_outer,
+        "order": order,
+        "channels": channels,
+        "validate_every": validate_every,
+        "validation_tasks": validation_tasks,
+        "test_tasks": test_tasks,
+        "seed": seed,
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
+    where = {"device": device, "threads": threads, "cache_root": cache_dir}
+    if resume is not None:
+        if given or genotype or limit:
+            raise SettingsError("--resume takes the run's own genotypes and settings.", hint="give nothing but --resume")
+        with screen.progress() as listener:
+            result = engine.resume(resume, listener=listener, **where)
+    else:
+        if genotype is None:
+            raise SettingsError("no genotype given.", hint="for example: tnas decode adapted.jsonl --json | tnas train-eval -")
+        records = read_genotypes(genotype, sys.stdin.read() if genotype == "-" else None)
+        settings = engine.settings_for(records, preset, given)
+        with screen.progress() as listener:
+            run = engine.dry_run if dry_run else engine.train_eval
+            extra: dict[str, Any] = {} if dry_run else {"runs": runs}
+            result = run(records, settings, limit=limit, offline=offline, listener=listener, **where, **extra)
+    if dry_run:
+        render_estimate(screen, result)
+    elif as_json:
+        screen.record(result)
+    else:
+        _show(screen, result)
+
+
+def _show(screen: Screen, result: dict[str, Any]) -> None:
+    table = Table(title=f"{result['dataset']} ({result['protocol']} split), {result['way']}-way {result['shot']}-shot")
+    for name in ("genotype", "tasks decoded to it", "weights", "validation", f"test, {result['tasks']} tasks"):
+        table.add_column(name)
+    for row in result["per_genotype"]:
+        table.add_row(
+            row["digest"],
+            str(row["count"]),
+            f"{row['parameters']:,}",
+            f"{100 * row['validation']:.2f}%",
+            f"{100 * row['mean']:.2f} ± {100 * row['interval']:.2f}%",
+        )
+    screen.show(table)
+    screen.text(f"accuracy {100 * result['mean']:.2f} ± {100 * result['interval']:.2f}%")
+    own = result["own_tasks"]
+    if own:
+        screen.say(
+            f"each genotype on the tasks that decoded to it: {100 * own['mean']:.2f} ± {100 * own['interval']:.2f}% "
+            f"({own['tasks']} tasks)"
+        )
+    screen.say(
+        f"{result['tasks']} test tasks, 95% interval, batch norm over the query set; {result['genotypes_trained']} of "
+        f"{result['genotypes']} genotypes trained from scratch on {result['budget']['train_tasks_per_genotype']:,} "
+        f"tasks each, {duration(result['wall_seconds'])}"
+    )
+    screen.say(f"next: tnas report {result['run']}")

@@ -1,0 +1,252 @@
+"""`tnas adapt`: a meta-architecture adapted to folders of images or to a data set's tasks (Algorithm 2)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tnas_cli.compute.interface import InnerRule
+from tnas_cli.compute.torch_engine import TorchEngine, task_accuracies
+from tnas_cli.engine.meta_architecture import MetaArchitecture, load_meta_architecture
+from tnas_cli.engine.tasks_of import TASKS_PER_BATCH, evaluation_batches
+from tnas_cli.episodes import registry
+from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.episodes.task_folder import FolderTask, Invert, read_task_folder
+from tnas_cli.errors import DataError, SettingsError
+from tnas_cli.methods import t_nas
+from tnas_cli.methods.adapt import adapt, interval, with_way
+from tnas_cli.runs import events
+from tnas_cli.runs.device import choose_device, environment, use_threads
+from tnas_cli.space.decode import decidedness
+from tnas_cli.space.parameters import THETA
+
+Record = dict[str, Any]
+
+
+def adapt_folders(
+    checkpoint: Path,
+    folders: Sequence[Path],
+    *,
+    steps: int | None = None,
+    invert: Invert = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    listener: events.Listener = events.ignore,
+) -> Iterator[Record]:
+    """Adapt to task folders; yields an `adapted` record per folder, in their order, then the `result`.
+
+    Tasks of the same shape are adapted together. A task with another number of classes than the checkpoint's gets a
+    classifier of its own (`methods.adapt.with_way`). Raises CheckpointError, and DataError before anything is
+    computed if any folder cannot be used.
+    """
+    begin = time.monotonic()
+    where = _set_up(device, threads)
+    meta = load_meta_architecture(checkpoint, where)
+    rule = _rule(meta, steps)
+    data = meta.data
+    tasks = [
+        read_task_folder(path, data["size"], data["channels"], data["mean"], data["std"], invert) for path in folders
+    ]
+    found: dict[int, Record] = {}
+    for positions in _same_shape(tasks):
+        records = _adapt_alike(meta, [tasks[position] for position in positions], rule, where)
+        for position, record in zip(positions, records, strict=True):
+            found[position] = record
+            listener(events.Progress("adapt", len(found), len(tasks), "tasks"))
+    records = [found[position] for position in range(len(tasks))]
+    yield from records
+    yield _result(meta, records, {}, where, begin)
+
+
+def adapt_dataset(
+    checkpoint: Path,
+    dataset: str,
+    *,
+    split: str = "test",
+    tasks: int = 20,
+    protocol: str | None = None,
+    shot: int | None = None,
+    query: int | None = None,
+    steps: int | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    offline: bool = False,
+    cache_root: Path | None = None,
+    listener: events.Listener = events.ignore,
+) -> Iterator[Record]:
+    """Adapt to the first `tasks` evaluation tasks of a data set; yields as `adapt_folders` does.
+
+    Raises SettingsError when the data set's images do not fit the checkpoint's, CheckpointError and DataError.
+    """
+    begin = time.monotonic()
+    where = _set_up(device, threads)
+    meta = load_meta_architecture(checkpoint, where)
+    if protocol is None and dataset == meta.data["dataset"]:
+        protocol = meta.data["protocol"]
+    cache = registry.ensure(dataset, protocol=protocol, root=cache_root, offline=offline, listener=listener)
+    _check_same_images(meta, cache)
+    way, shot, query = meta.settings.way, shot or meta.settings.shot, query or meta.settings.query
+    batches = list(evaluation_batches(cache, split, way, shot, query, tasks, where))
+    rule = _rule(meta, steps)
+    records: list[Record] = []
+    for batch, (adapted, logits) in zip(
+        batches, adapt(TorchEngine(), meta.network, meta.parameters, batches, rule), strict=True
+    ):
+        right = task_accuracies(logits, batch.query_y)
+        for position in range(len(batch)):
+            about = {"dataset": cache.dataset, "protocol": cache.protocol, "split": split, "index": len(records)}
+            record = _record(meta, rule, about, way, shot, adapted.support_losses[position])
+            record |= _about_theta(adapted.parameters[THETA][position])
+            record |= {"accuracy": float(right[position]), "query": way * query}
+            records.append(record)
+            yield record
+        listener(events.Progress("adapt", len(records), tasks, "tasks"))
+    measured = {
+        "dataset": cache.dataset,
+        "protocol": cache.protocol,
+        "fingerprint": cache.fingerprint,
+        "split": split,
+        "query": query,
+    }
+    yield _result(meta, records, measured, where, begin)
+
+
+def _set_up(device: str, threads: int | None) -> torch.device:
+    use_threads(threads)
+    return choose_device(device)
+
+
+def _rule(meta: MetaArchitecture, steps: int | None) -> InnerRule:
+    rule = t_nas.plan(meta.settings).test_rule
+    if steps is not None and steps < 1:
+        raise SettingsError(f"--steps is {steps}.", hint="choose at least 1")
+    return rule if steps is None else replace(rule, steps=steps)
+
+
+def _check_same_images(meta: MetaArchitecture, cache: ImageCache) -> None:
+    ours, theirs = (cache.size, cache.channels), (meta.data["size"], meta.data["channels"])
+    if ours != theirs:
+        raise SettingsError(
+            f"{cache.dataset} has {cache.channels} x {cache.size} x {cache.size} images, the checkpoint was searched "
+            f"on {theirs[1]} x {theirs[0]} x {theirs[0]}.",
+            hint=f"prepare {cache.dataset} with --size {theirs[0]}, or search on {cache.dataset}",
+        )
+
+
+def _same_shape(tasks: Sequence[FolderTask]) -> Iterator[list[int]]:
+    """Positions of tasks that can be computed together."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for position, task in enumerate(tasks):
+        queries = 0 if task.query_x is None else len(task.query_x)
+        groups.setdefault((len(task.class_names), len(task.support_y), queries), []).append(position)
+    for positions in groups.values():
+        for first in range(0, len(positions), TASKS_PER_BATCH):
+            yield positions[first : first + TASKS_PER_BATCH]
+
+
+def _adapt_alike(
+    meta: MetaArchitecture, tasks: Sequence[FolderTask], rule: InnerRule, device: torch.device
+) -> list[Record]:
+    way = len(tasks[0].class_names)
+    engine = TorchEngine()
+    parameters = with_way(meta.parameters, way)
+    network = replace(meta.network, way=way)
+    support = (
+        torch.stack([task.support_x for task in tasks]).to(device),
+        torch.stack([task.support_y for task in tasks]).to(device),
+    )
+    adapted = engine.adapt(network, parameters, support, rule)
+    queries = [task.query_x for task in tasks if task.query_x is not None]
+    logits = engine.predict(network, adapted.parameters, torch.stack(queries).to(device)) if queries else None
+    records = []
+    for position, task in enumerate(tasks):
+        if not bool(torch.isfinite(adapted.support_losses[position]).all()):
+            raise DataError(
+                f"adapting to {task.path} gave a loss that is not a number.",
+                hint="look at the images of that task, or adapt with fewer --steps",
+            )
+        counts = torch.bincount(task.support_y, minlength=way).tolist()
+        shot = counts[0] if len(set(counts)) == 1 else counts
+        record = _record(meta, rule, {"folder": str(task.path)}, way, shot, adapted.support_losses[position])
+        record |= _about_theta(adapted.parameters[THETA][position])
+        record |= {"classes": task.class_names, "accuracy": None, "query": len(task.query_paths)}
+        if logits is not None:
+            record |= _predictions(task, logits[position].softmax(-1).cpu())
+        records.append(record)
+    return records
+
+
+def _predictions(task: FolderTask, probabilities: Tensor) -> Record:
+    """Class and probability of every query image; the accuracy where they are labelled. probabilities [Q, way]."""
+    best, labels = probabilities.max(-1), task.query_y
+    rows = []
+    for position, path in enumerate(task.query_paths):
+        row: Record = {
+            "image": str(path),
+            "class": task.class_names[int(best.indices[position])],
+            "probability": float(best.values[position]),
+        }
+        if labels is not None:
+            row["label"] = task.class_names[int(labels[position])]
+        rows.append(row)
+    accuracy = None if labels is None else float((best.indices == labels).double().mean())
+    return {"predictions": rows, "accuracy": accuracy}
+
+
+def _record(
+    meta: MetaArchitecture, rule: InnerRule, task: Record, way: int, shot: int | list[int], losses: Tensor
+) -> Record:
+    return {
+        "event": "adapted",
+        "version": 1,
+        "task": task,
+        "checkpoint": str(meta.path),
+        "run": meta.run,
+        "method": "t-nas",
+        "seed": meta.settings.seed,
+        "data": meta.data,
+        "way": way,
+        "shot": shot,
+        "channels": meta.network.channels,
+        "search_tasks": meta.tasks_done,
+        "inner": {"alpha": rule.alpha, "beta": rule.beta, "steps": rule.steps},
+        "support_losses": losses.tolist(),
+    }
+
+
+def _about_theta(theta: Tensor) -> Record:
+    return {"theta": theta.tolist(), "theta_mean_largest_probability": float(decidedness(theta))}
+
+
+def _result(
+    meta: MetaArchitecture, records: Sequence[Record], measured: Record, device: torch.device, begin: float
+) -> Record:
+    """The `result`: a measurement where all query images are labelled."""
+    right = torch.tensor([record["accuracy"] for record in records if record["accuracy"] is not None])
+    complete = bool(records) and len(right) == len(records)
+    return {
+        "event": "result",
+        "version": 1,
+        "command": "adapt",
+        "network": "search network adapted",
+        "run": meta.run,
+        "method": "t-nas",
+        "way": meta.settings.way,
+        "shot": meta.settings.shot,
+        **measured,
+        "tasks": len(records),
+        "mean": float(right.double().mean()) if complete else None,
+        "interval": interval(right) if complete else None,
+        "transductive": True,
+        "weights": "inherited",
+        "seed": meta.settings.seed,
+        "wall_seconds": time.monotonic() - begin,
+        "budget": {"search_tasks": meta.tasks_done},
+        **environment(device),
+    }

@@ -1,0 +1,134 @@
+"""Genotypes from wherever they come: adapted or genotype records, a checkpoint, a text, a file, standard input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tnas_cli.engine.meta_architecture import load_meta_architecture
+from tnas_cli.errors import GenotypeError
+from tnas_cli.space.decode import decode
+from tnas_cli.space.decoded_network import DecodedNetwork
+from tnas_cli.space.genotype import Genotype
+from tnas_cli.space.parameters import THETA, count
+
+Record = dict[str, Any]
+
+_HINT = "pass records of `tnas adapt --json`, a checkpoint, or a genotype as JSON or Genotype(...)"
+
+#: What a genotype record takes over from the record or checkpoint it was decoded from.
+_CONTEXT = ("task", "run", "method", "seed", "data", "way", "shot", "channels", "search_tasks")
+
+
+def read_genotypes(source: str, stdin: str | None = None) -> list[Record]:
+    """A `genotype` record for every genotype in `source`: '-', a path, or the text of a genotype.
+
+    Raises GenotypeError or CheckpointError that names what cannot be read.
+    """
+    if source == "-":
+        if not (stdin or "").strip():
+            raise GenotypeError("standard input is empty.", hint=_HINT)
+        return _from_text(stdin or "", "standard input")
+    if source.lstrip().startswith(("Genotype(", "{")):
+        return _from_text(source, "the argument")
+    path = Path(source)
+    if path.suffix == ".pt":
+        return [_from_checkpoint(path)]
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "is no text file" if isinstance(error, UnicodeDecodeError) else "cannot be read"
+        raise GenotypeError(f"{source} {reason}.", hint=_HINT) from error
+    if not text.strip():
+        raise GenotypeError(f"{source} is empty.", hint=_HINT)
+    return _from_text(text, source)
+
+
+def genotype_record(genotype: Genotype, context: Record) -> Record:
+    """The `genotype` record: the architecture in both forms, its weights' number, and where it came from."""
+    way, data = context.get("way", 5), context.get("data") or {"channels": 3}
+    width = context.get("channels", 16)
+    network = DecodedNetwork(genotype, way, data["channels"], width)
+    return {
+        "event": "genotype",
+        "version": 1,
+        "digest": genotype.digest,
+        "genotype": genotype.to_json(),
+        "darts": genotype.to_darts(),
+        "parameters": count(network.specs()),
+        "skip_connections": genotype.count("skip_connect"),
+        "pools": genotype.count("max_pool_3x3", "avg_pool_3x3"),
+        **{name: context[name] for name in _CONTEXT if name in context},
+    }
+
+
+def _from_text(text: str, where: str) -> list[Record]:
+    if "Genotype(" in text and not text.lstrip().startswith("{"):
+        return [genotype_record(Genotype.parse(text), {})]
+    try:
+        whole = json.loads(text)
+    except json.JSONDecodeError:
+        return _from_lines(text, where)
+    return _from_record(whole, where) if isinstance(whole, dict) else _refuse(where)
+
+
+def _from_lines(text: str, where: str) -> list[Record]:
+    found: list[Record] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise GenotypeError(f"line {number} of {where} is not JSON: {line[:60]!r}.", hint=_HINT) from error
+        if isinstance(value, dict) and value.get("event") == "result":
+            continue
+        found += _from_record(value, f"line {number} of {where}") if isinstance(value, dict) else _refuse(where)
+    return found or _refuse(where)
+
+
+def _refuse(where: str) -> list[Record]:
+    raise GenotypeError(f"{where} holds no genotype and no adapted task.", hint=_HINT)
+
+
+def _from_record(value: Record, where: str) -> list[Record]:
+    event = value.get("event")
+    if event in ("adapted", "genotype") and value.get("version") != 1:
+        raise GenotypeError(
+            f"{where} is a record of version {value.get('version')!r}, this tnas reads version 1.",
+            hint="install the version of tnas that wrote it",
+        )
+    if event == "adapted":
+        return [genotype_record(decode(_theta(value, where)), value)]
+    if event == "genotype" or "normal" in value:
+        return [genotype_record(Genotype.from_json(value.get("genotype", value)), value)]
+    return _refuse(where)
+
+
+def _theta(value: Record, where: str) -> torch.Tensor:
+    try:
+        theta = torch.tensor(value["theta"], dtype=torch.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise GenotypeError(f"{where} carries no theta.", hint=_HINT) from error
+    if theta.dim() != 3 or theta.shape[0] != 2 or theta.shape[2] != 8 or not bool(torch.isfinite(theta).all()):
+        raise GenotypeError(f"theta of {where} has shape {list(theta.shape)}, needed is [2, 14, 8].", hint=_HINT)
+    return theta
+
+
+def _from_checkpoint(path: Path) -> Record:
+    meta = load_meta_architecture(path, torch.device("cpu"))
+    context = {
+        "task": {"meta_architecture": str(path)},
+        "run": meta.run,
+        "method": "t-nas",
+        "seed": meta.settings.seed,
+        "data": meta.data,
+        "way": meta.settings.way,
+        "shot": meta.settings.shot,
+        "channels": meta.network.channels,
+        "search_tasks": meta.tasks_done,
+    }
+    return genotype_record(decode(meta.parameters[THETA]), context)

@@ -1,0 +1,317 @@
+"""`tnas train-eval`: train each distinct genotype once from scratch, and measure it on the stored test tasks."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tnas_cli.compute.torch_engine import TorchEngine
+from tnas_cli.engine.estimate import estimate
+from tnas_cli.engine.tasks_of import check_image_size, evaluation_batches, meta_tasks
+from tnas_cli.episodes import registry
+from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.errors import DataError, Interrupted, SettingsError
+from tnas_cli.evaluate.few_shot import Trained, summarise
+from tnas_cli.methods import maml
+from tnas_cli.methods.adapt import accuracies
+from tnas_cli.methods.meta_learn import Plan
+from tnas_cli.methods.state_file import parameters_of, restore, to_checkpoint
+from tnas_cli.runs import checkpoint, events
+from tnas_cli.runs.device import choose_device, environment, use_threads
+from tnas_cli.runs.drive import Saving, drive
+from tnas_cli.runs.files import write_text
+from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.settings import TrainSettings, preset
+from tnas_cli.space.decoded_network import DecodedNetwork
+from tnas_cli.space.genotype import Genotype
+from tnas_cli.space.parameters import count
+
+Record = dict[str, Any]
+
+KIND = "tnas/decoded-weights"
+
+
+@dataclass(frozen=True)
+class _Job:
+    settings: TrainSettings
+    records: Sequence[Record]
+    chosen: Sequence[tuple[Genotype, int]]
+    cache: ImageCache
+    device: torch.device
+    listener: events.Listener
+
+    def network(self, genotype: Genotype) -> DecodedNetwork:
+        """The decoded network of a genotype for this data set."""
+        return DecodedNetwork(genotype, self.settings.way, self.cache.channels, self.settings.channels)
+
+
+def train_eval(
+    records: Sequence[Record],
+    settings: TrainSettings,
+    *,
+    limit: int | None = None,
+    runs: Path = Path("runs"),
+    device: str = "auto",
+    threads: int | None = None,
+    offline: bool = False,
+    cache_root: Path | None = None,
+    listener: events.Listener = events.ignore,
+) -> Record:
+    """Train and measure the genotypes of `genotype` records; returns the `result` record.
+
+    limit: only the most frequent genotypes (of equally frequent ones the earlier). Raises SettingsError, DataError,
+    and Interrupted with everything saved.
+    """
+    job = _prepare(records, settings, limit, device, threads, offline, cache_root, listener)
+    name = f"train-eval-{job.cache.dataset}-{settings.way}w{settings.shot}s-{_method(records)}"
+    run = RunDirectory.create(runs, name, job.settings.to_toml(), environment(job.device))
+    write_text(run.path / "genotypes.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+    write_text(run.path / "plan.json", json.dumps({"settings": job.settings.to_dict(), "limit": limit}) + "\n")
+    return _run(job, run)
+
+
+def resume(
+    run_path: Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    cache_root: Path | None = None,
+    listener: events.Listener = events.ignore,
+) -> Record:
+    """Continue a stopped run: genotypes that are finished are not trained again. Returns the `result` record."""
+    run = RunDirectory.open(run_path)
+    try:
+        plan = json.loads((run_path / "plan.json").read_text(encoding="utf-8"))
+        lines = (run_path / "genotypes.jsonl").read_text(encoding="utf-8").splitlines()
+        records = [json.loads(line) for line in lines]
+        settings, limit = TrainSettings.from_dict(plan["settings"]), plan["limit"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{run_path} is not a train-eval run.", hint="pass a folder that `tnas train-eval` made") from error
+    return _run(_prepare(records, settings, limit, device, threads, True, cache_root, listener), run)
+
+
+def dry_run(
+    records: Sequence[Record],
+    settings: TrainSettings,
+    *,
+    limit: int | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    offline: bool = False,
+    cache_root: Path | None = None,
+    listener: events.Listener = events.ignore,
+) -> Record:
+    """What training will cost, measured on the first genotype, times the number of distinct ones."""
+    job = _prepare(records, settings, limit, device, threads, offline, cache_root, listener)
+    network = job.network(job.chosen[0][0])
+    state = maml.start(network, job.settings, "estimate", job.device)
+    tasks = meta_tasks(job.cache, job.settings, job.device)
+    shape = (job.cache.channels, job.cache.size)
+    cost = estimate(TorchEngine(), network, state, tasks, Plan.of(job.settings), job.settings, shape)
+    testing = cost.seconds_per_validation * settings.test_tasks / settings.validation_tasks
+    genotypes = len(job.chosen)
+    return {
+        "event": "result",
+        "version": 1,
+        "command": "train-eval",
+        "dry_run": True,
+        **cost.to_json(),
+        "genotypes": genotypes,
+        "total_seconds": genotypes * (cost.total_seconds + testing),
+    }
+
+
+def settings_for(records: Sequence[Record], preset_name: str, given: Mapping[str, Any]) -> TrainSettings:
+    """Settings from a preset, the genotypes' own data set, way and shot, and what the user gave, the later winning.
+
+    Raises SettingsError when the genotypes come from different settings, or name none and none is given.
+    """
+    own: Record = {}
+    for name, value_of in _OWN.items():
+        values = {value for value in map(value_of, records) if value is not None}
+        if len(values) > 1 and name not in given:
+            raise SettingsError(
+                f"the genotypes come from different settings: {name} is {', '.join(map(str, sorted(values)))}.",
+                hint=f"give --{name}, or pass them one kind at a time",
+            )
+        if len(values) == 1:
+            own[name] = values.pop()
+    if given.get("dataset", own.get("dataset")) != own.get("dataset"):
+        own.pop("protocol", None)
+    merged = preset("train_eval", preset_name) | own | dict(given)
+    if "dataset" not in merged:
+        raise SettingsError(
+            "the genotype does not say which data set it is for.", hint="add --dataset, --way and --shot"
+        )
+    return TrainSettings.from_dict(merged)
+
+
+def _data(record: Record, name: str) -> Any:
+    """A data set's property: that of the task where it names its own, else that of the search."""
+    task = record.get("task") or {}
+    return task[name] if name in task else (record.get("data") or {}).get(name)
+
+
+def _shot(record: Record) -> int | None:
+    shot = record.get("shot")
+    return shot if isinstance(shot, int) else None
+
+
+_OWN: dict[str, Callable[[Record], Any]] = {
+    "dataset": lambda record: _data(record, "dataset"),
+    "protocol": lambda record: _data(record, "protocol"),
+    "way": lambda record: record.get("way"),
+    "shot": _shot,
+    "channels": lambda record: record.get("channels"),
+}
+
+
+def _method(records: Sequence[Record]) -> str:
+    methods = {record.get("method", "genotype") for record in records}
+    return str(methods.pop()) if len(methods) == 1 else "mixed"
+
+
+def _prepare(
+    records: Sequence[Record],
+    settings: TrainSettings,
+    limit: int | None,
+    device_name: str,
+    threads: int | None,
+    offline: bool,
+    cache_root: Path | None,
+    listener: events.Listener,
+) -> _Job:
+    device = choose_device(device_name)
+    use_threads(threads)
+    cache = registry.ensure(
+        settings.dataset, protocol=settings.protocol or None, root=cache_root, offline=offline, listener=listener
+    )
+    check_image_size(cache)
+    genotypes = Counter(Genotype.from_json(record["genotype"]) for record in records)
+    chosen = genotypes.most_common(limit)
+    if len(chosen) < len(genotypes):
+        listener(events.Note(f"training {len(chosen)} of {len(genotypes)} distinct genotypes, the most frequent first"))
+    else:
+        listener(events.Note(f"training {len(chosen)} distinct of {len(records)} genotypes"))
+    return _Job(settings.replace(protocol=cache.protocol), records, chosen, cache, device, listener)
+
+
+def _run(job: _Job, run: RunDirectory) -> Record:
+    begin = time.monotonic()
+    command = f"tnas train-eval --resume {run.path}"
+    trained: list[Trained] = []
+    try:
+        for position, (genotype, times) in enumerate(job.chosen):
+            trained.append(_one(job, run, genotype, times, _part_of_all(job, position), command))
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped; everything so far is saved in {run.path}.", hint=f"continue with: {command}"
+        ) from None
+    first = job.records[0]
+    settings = job.settings
+    own: dict[str, list[int]] = {}
+    for record in job.records:
+        task = record.get("task", {})
+        here = (task.get("dataset"), task.get("protocol"), task.get("split"))
+        if here == (job.cache.dataset, job.cache.protocol, "test") and record.get("shot") == settings.shot:
+            own.setdefault(Genotype.from_json(record["genotype"]).digest, []).append(task["index"])
+    result: Record = {
+        "event": "result",
+        "version": 1,
+        "command": "train-eval",
+        "run": str(run.path),
+        "method": _method(job.records),
+        "dataset": job.cache.dataset,
+        "protocol": job.cache.protocol,
+        "fingerprint": job.cache.fingerprint,
+        "split": "test",
+        "way": settings.way,
+        "shot": settings.shot,
+        "query": settings.query,
+        **summarise(trained, own),
+        "transductive": True,
+        "weights": "from-scratch",
+        "genotypes": len(job.records),
+        "genotypes_trained": len(job.chosen),
+        "seed": settings.seed,
+        "wall_seconds": time.monotonic() - begin,
+        "budget": {
+            "search_tasks": first.get("search_tasks"),
+            "train_tasks_per_genotype": settings.tasks,
+        },
+        **environment(job.device),
+    }
+    run.log(result)
+    return result
+
+
+def _part_of_all(job: _Job, position: int) -> Callable[[int], events.Progress]:
+    """One bar over all genotypes, training and test tasks alike."""
+    each = job.settings.tasks + job.settings.test_tasks
+    total = each * len(job.chosen)
+
+    def progress(done: int) -> events.Progress:
+        return events.Progress("train-eval", position * each + done, total, "tasks")
+
+    return progress
+
+
+def _one(
+    job: _Job,
+    run: RunDirectory,
+    genotype: Genotype,
+    times: int,
+    progress: Callable[[int], events.Progress],
+    resume_command: str,
+) -> Trained:
+    """Train one genotype, or go on where it stopped, and test it; finished ones are read."""
+    folder = run.path / genotype.digest
+    network, engine = job.network(genotype), TorchEngine()
+    weights = count(network.specs())
+    done = folder / "result.json"
+    if done.is_file():
+        kept = json.loads(done.read_text(encoding="utf-8"))
+        job.listener(progress(job.settings.tasks + job.settings.test_tasks))
+        return Trained(genotype.digest, times, weights, kept["validation"], torch.tensor(kept["accuracies"]))
+
+    state = maml.start(network, job.settings, f"weights of {genotype.digest}", job.device)
+    best, last = folder / "best.pt", folder / "last.pt"
+    if last.is_file():
+        restore(checkpoint.load(last, KIND), state)
+    about = {"settings": job.settings.to_dict(), "genotype": genotype.to_json(), "run": str(run.path)}
+
+    def save(path: Path) -> None:
+        checkpoint.save(path, to_checkpoint(KIND, state, about))
+
+    def forward(event: events.Event) -> None:
+        if isinstance(event, events.Progress):
+            part = progress(event.done)
+            event = events.Progress(part.stage, part.done, part.total, part.unit, event.values)
+        job.listener(event)
+
+    tasks = meta_tasks(job.cache, job.settings, job.device)
+    drive(
+        maml.maml(engine, network, state, tasks, job.settings),
+        run,
+        Saving(last=lambda: save(last), best=lambda: save(best)),
+        forward,
+        stage=genotype.digest,
+        resume=resume_command,
+    )
+    parameters = parameters_of(checkpoint.load(best, KIND), network.specs(), job.device)
+    settings, found = job.settings, []
+    batches = evaluation_batches(
+        job.cache, "test", settings.way, settings.shot, settings.query, settings.test_tasks, job.device
+    )
+    for right in accuracies(engine, network, parameters, batches, Plan.of(settings).test_rule):
+        found += right.tolist()
+        job.listener(progress(settings.tasks + len(found)))
+    write_text(done, json.dumps({"validation": state.best_accuracy, "accuracies": found}) + "\n")
+    return Trained(genotype.digest, times, weights, state.best_accuracy, torch.tensor(found))

@@ -1,0 +1,66 @@
+"""What a set of trained genotypes reaches on the test tasks (Section 5.2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tnas_cli.methods.adapt import interval
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One genotype after training: how many tasks decoded to it, its weights' number, its best validation accuracy,
+    and its accuracy on each test task [tasks]."""
+
+    digest: str
+    tasks_decoded_to_it: int
+    parameters: int
+    validation: float
+    accuracies: Tensor
+
+    def to_json(self) -> dict[str, float | int | str]:
+        """Its row in a result."""
+        return {
+            "digest": self.digest,
+            "count": self.tasks_decoded_to_it,
+            "mean": float(self.accuracies.double().mean()),
+            "interval": interval(self.accuracies),
+            "validation": self.validation,
+            "parameters": self.parameters,
+        }
+
+
+def summarise(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]) -> dict[str, object]:
+    """The measured numbers of a `result`.
+
+    `mean` is over genotypes and test tasks, each genotype weighted by how many tasks decoded to it, with the 95%
+    interval over tasks of the weighted accuracy per task. `selected` is the genotype with the best validation
+    accuracy. `own_tasks` (digest -> indices of test tasks) are the test tasks that decoded to a genotype: measuring
+    each on its own tasks is the paper's protocol, with as many tasks as were adapted.
+    """
+    weights = torch.tensor([float(entry.tasks_decoded_to_it) for entry in trained], dtype=torch.float64)
+    table = torch.stack([entry.accuracies.double() for entry in trained])  # [genotypes, tasks]
+    per_task = (weights / weights.sum()) @ table  # [tasks]
+    best = max(trained, key=lambda entry: entry.validation)
+    own = [
+        float(entry.accuracies[index])
+        for entry in trained
+        for index in own_tasks.get(entry.digest, ())
+        if index < len(entry.accuracies)
+    ]
+    own_values = torch.tensor(own, dtype=torch.float64)
+    return {
+        "mean": float(per_task.mean()),
+        "interval": interval(per_task),
+        "tasks": table.shape[1],
+        "parameters_mean": float((weights / weights.sum()) @ weights.new_tensor([t.parameters for t in trained])),
+        "selected": best.to_json(),
+        "own_tasks": {"tasks": len(own), "mean": float(own_values.mean()), "interval": interval(own_values)}
+        if own
+        else None,
+        "per_genotype": [entry.to_json() for entry in trained],
+    }
