@@ -55,9 +55,7 @@ class ImageCache:
         shape = tuple(int(side) for side in file["images"].shape)  # [n, H, W, C]
         self.size, self.channels = shape[1], shape[3]
         self._images = _map(path, file["images"], shape)
-        self._ids = {
-            split: np.flatnonzero(np.asarray(self.class_splits) == split).astype(np.int64) for split in SPLITS
-        }
+        self._ids = {split: np.flatnonzero(np.asarray(self.class_splits) == split).astype(np.int64) for split in SPLITS}
         if len(self.class_names) + 1 != len(self.class_offset) or self.class_offset[-1] != shape[0]:
             raise ValueError("class table and images disagree")
 
@@ -85,9 +83,7 @@ class ImageCache:
     def summary(self) -> dict[str, dict[str, int]]:
         """Classes and images of each split: {'train': {'classes': ..., 'images': ...}, ...}."""
         counts = np.diff(self.class_offset)
-        return {
-            split: {"classes": len(ids), "images": int(counts[ids].sum())} for split, ids in self._ids.items()
-        }
+        return {split: {"classes": len(ids), "images": int(counts[ids].sum())} for split, ids in self._ids.items()}
 
 
 def _map(path: Path, images: Any, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

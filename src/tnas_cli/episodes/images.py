@@ -81,15 +81,14 @@ def to_square(image: Image.Image, size: int, channels: int) -> npt.NDArray[np.ui
     fitted = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = np.asarray(image.resize(fitted, Image.Resampling.LANCZOS)).reshape(fitted[1], fitted[0], channels)
     square = np.empty((size, size, channels), dtype=np.uint8)
-    square[:] = border_colour(image)
+    square[:] = border_colour(np.asarray(image).reshape(image.height, image.width, channels))
     top, left = (size - fitted[1]) // 2, (size - fitted[0]) // 2
     square[top : top + fitted[1], left : left + fitted[0]] = small
     return square
 
 
-def border_colour(image: Image.Image) -> npt.NDArray[np.uint8]:
-    """Median colour of an image's outermost pixels, [C]."""
-    pixels = np.asarray(image)
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
+def border_colour(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Median colour of the outermost pixels of an image [H, W, C]: [C]."""
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])  # [2 * (H + W), C]
-    return np.median(border, axis=0).astype(np.uint8)
+    median: npt.NDArray[np.float64] = np.median(border, axis=0)
+    return median.astype(np.uint8)

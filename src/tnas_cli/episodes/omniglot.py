@@ -107,9 +107,7 @@ def read_classes(source: Source, split: Split, size: int, listener: Listener) ->
     """
     characters = source.characters()
     for done, key in enumerate(characters, start=1):
-        drawings = [
-            ink(read_image(source.readers[label](), label), size) for label in sorted(source.drawings[key])
-        ]
+        drawings = [ink(read_image(source.readers[label](), label), size) for label in sorted(source.drawings[key])]
         images = np.stack(drawings)  # [n, H, W, 1]
         name = key.split("/", 1)[1]
         for angle in ROTATIONS:
@@ -117,4 +115,3 @@ def read_classes(source: Source, split: Split, size: int, listener: Listener) ->
             yield ClassImages(f"{name}/rot{angle:03d}", split.of[key], rotated)
         if done % 50 == 0 or done == len(characters):
             listener(Progress("prepare omniglot", done, len(characters), "characters"))
-

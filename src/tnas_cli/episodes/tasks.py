@@ -45,9 +45,7 @@ class TaskBatch:
         )
 
 
-def sample_indices(
-    cache: ImageCache, split: str, way: int, shot: int, query: int, seed: int, index: int
-) -> Indices:
+def sample_indices(cache: ImageCache, split: str, way: int, shot: int, query: int, seed: int, index: int) -> Indices:
     """Image indices of the `index`-th task of (seed, split), int64 [way, shot + query]: the same in any process.
 
     Raises SettingsError when the split has too few classes or a class too few images.

@@ -1,0 +1,117 @@
+"""A user's own task: support/<class>/ images, and query images with or without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from tnas_cli.episodes.class_folders import class_folders
+from tnas_cli.episodes.images import border_colour, is_image_name, read_image, to_square
+from tnas_cli.errors import DataError
+
+LAYOUT_HINT = (
+    "the layout is TASK/support/<class>/*.png|jpg|webp, and optionally TASK/query/<class>/* (labelled) "
+    "or TASK/query/* (unlabelled)"
+)
+
+Invert = Literal["auto"] | bool
+
+
+@dataclass(frozen=True)
+class FolderTask:
+    """One task from a folder. Classes are sorted by name; a class may hold any number of images.
+
+    support_x float32 [S, C, H, W] and support_y int64 [S], ordered class by class; query_x [Q, C, H, W] or None without
+    a query folder; query_y [Q] or None when the query images are unlabelled; query_paths in the order of query_x.
+    """
+
+    path: Path
+    class_names: list[str]
+    support_x: Tensor
+    support_y: Tensor
+    query_x: Tensor | None
+    query_y: Tensor | None
+    query_paths: list[Path]
+
+
+def read_task_folder(
+    path: Path,
+    size: int,
+    channels: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    invert: Invert = "auto",
+) -> FolderTask:
+    """Read a task folder for a network that takes `channels` x `size` x `size` images, normalised by `mean` and `std`.
+
+    Images of any size become squares with their aspect kept, padded with the median colour of their border; gray or
+    colour becomes what the network takes. `invert` turns dark ink on a bright ground into bright ink on dark, as in
+    Omniglot: True and False mean every image and none; 'auto' looks at each image's border, and only where the network
+    learned from ink (one channel, mean 0 and std 1).
+
+    Raises DataError for a missing support folder, fewer than two classes, an empty class, a file that is no image, a
+    query class that has no support images, and a query folder that mixes labelled and unlabelled images.
+    """
+    if not path.is_dir():
+        raise DataError(f"{path} is not a folder." if path.exists() else f"{path} does not exist.", hint=LAYOUT_HINT)
+    learned_from_ink = channels == 1 and tuple(mean) == (0.0,) and tuple(std) == (1.0,)
+    auto = invert == "auto" and learned_from_ink
+
+    def load(paths: list[Path]) -> Tensor:
+        squares = [_ink(to_square(read_image(p), size, channels), auto, invert is True) for p in paths]
+        pixels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).float() / 255  # [n, C, H, W]
+        shape = (channels, 1, 1)
+        return (pixels - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape)  # [n, C, H, W]
+
+    support = class_folders(path / "support", fewest=2, hint=LAYOUT_HINT)
+    names = list(support)
+    query, labels = _query(path / "query", names)
+    return FolderTask(
+        path=path,
+        class_names=names,
+        support_x=load([image for images in support.values() for image in images]),
+        support_y=torch.tensor([label for label, images in enumerate(support.values()) for _ in images]),
+        query_x=load(query) if query else None,
+        query_y=None if labels is None else torch.tensor(labels),
+        query_paths=query,
+    )
+
+
+def _ink(square: npt.NDArray[np.uint8], auto: bool, always: bool) -> npt.NDArray[np.uint8]:
+    """`square` [H, W, C], turned into its negative if asked to, or if `auto` and its border is bright."""
+    dark_on_bright = auto and bool((border_colour(square) > 127).all())
+    return 255 - square if always or dark_on_bright else square
+
+
+def _query(folder: Path, names: list[str]) -> tuple[list[Path], list[int] | None]:
+    """The query images and, where they lie in class folders, their labels; no images without a query folder."""
+    if not folder.exists():
+        return [], None
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    loose = [entry for entry in entries if is_image_name(entry.name) and entry.is_file()]
+    labelled = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    if not loose and not labelled:
+        raise DataError(f"{folder} holds no image.", hint=f"remove it, or add images: {LAYOUT_HINT}")
+    if loose and labelled:
+        raise DataError(
+            f"{folder} mixes class folders ({labelled[0].name}/) and loose images ({loose[0].name}).",
+            hint="label all query images or none",
+        )
+    if loose:
+        return loose, None
+    stray = [entry for entry in labelled if entry.name not in names]
+    if stray:
+        raise DataError(
+            f"query class {stray[0]} has no support images; support has {', '.join(names)}.",
+            hint=f"add {folder.parent / 'support' / stray[0].name}, or remove the query class",
+        )
+    found = class_folders(folder, fewest=1, hint=LAYOUT_HINT)
+    images = [image for paths in found.values() for image in paths]
+    return images, [names.index(name) for name, paths in found.items() for _ in paths]
