@@ -1,0 +1,174 @@
+"""Pictures of a genotype: both cells as Graphviz text, SVG or PNG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tnas_cli.errors import SettingsError
+from tnas_cli.report.cell_layout import (
+    LABEL_HEIGHT,
+    LABEL_WIDTH,
+    STATE_RADIUS,
+    CellLayout,
+    lay_out,
+    state_names,
+)
+from tnas_cli.runs.files import replacing
+from tnas_cli.space.genotype import CELLS, Genotype
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CELL_TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
+ENDINGS = (".svg", ".png")
+MARGIN, HEADING, BETWEEN, TITLE = 0.25, 0.34, 0.3, 0.45
+PNG_DOTS_PER_INCH = 110
+
+
+class Look(NamedTuple):
+    """How a family of operations is drawn: Okabe and Ito's colours differ in lightness too, and so do the dashes."""
+
+    line: str
+    fill: str
+    dashes: str | tuple[int, tuple[float, ...]]
+    dot_style: str
+
+
+LOOKS = {
+    "sep": Look("#0072B2", "#CFE4F1", "-", "solid"),
+    "dil": Look("#A63F00", "#F9DCC9", (0, (6.0, 1.6)), "dashed"),
+    "avg": Look("#009E73", "#CDEEE4", (0, (1.2, 1.2)), "dotted"),
+    "max": Look("#009E73", "#CDEEE4", (0, (1.2, 1.2)), "dotted"),
+    "skip": Look("#555555", "#EDEDED", "-", "bold"),
+}
+OUTPUT_COLOUR = "#9A9A9A"
+STATE_FILL = "#FFF3C4"
+
+
+def look(operation: str) -> Look:
+    """The look of an operation's family."""
+    return LOOKS[operation.split("_")[0]]
+
+
+def readable(operation: str) -> str:
+    """An operation's name for a person: 'sep_conv_3x3' -> 'sep conv 3×3'."""
+    words = operation.replace("_", " ")
+    return words.replace("3x3", "3×3").replace("5x5", "5×5")
+
+
+def to_dot(genotype: Genotype) -> str:
+    """Both cells as one Graphviz digraph, a cluster each; for example for `dot -Tpdf`."""
+    lines = ["digraph genotype {", '  rankdir="LR";', '  node [shape="box", style="rounded", fontname="Helvetica"];']
+    lines.append('  edge [fontname="Helvetica"];')
+    for cell in CELLS:
+        names = state_names(genotype.nodes)
+        lines += [f'  subgraph "cluster_{cell}" {{', f'    label="{CELL_TITLES[cell]}";']
+        lines += [f'    "{cell}_{state}" [label="{_plain(name)}"];' for state, name in enumerate(names)]
+        for index, (operation, source) in enumerate(genotype.cell(cell)):
+            family = look(operation)
+            lines.append(
+                f'    "{cell}_{source}" -> "{cell}_{index // 2 + 2}" [label="{operation}", color="{family.line}", '
+                f'style="{family.dot_style}"];'
+            )
+        output = len(names) - 1
+        lines += [f'    "{cell}_{s}" -> "{cell}_{output}" [color="{OUTPUT_COLOUR}"];' for s in range(2, output)]
+        lines.append("  }")
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _plain(name: str) -> str:
+    return name.replace("{", "").replace("}", "")
+
+
+def draw(genotype: Genotype, path: Path, title: str | None = None) -> None:
+    """Draw both cells, one above the other, into an SVG or PNG file; the same bytes for the same genotype and title.
+
+    Raises SettingsError for another ending, TnasError where the file cannot be written.
+    """
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
+        raise SettingsError(f"cannot draw to {path}.", hint=f"choose a name that ends in {' or '.join(ENDINGS)}")
+    # Matplotlib takes most of a second to import, and few commands draw.
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    cells = {name: lay_out(genotype.cell(name)) for name in CELLS}
+    width = max(layout.right - layout.left for layout in cells.values()) + 2 * MARGIN
+    height = sum(_height(layout) for layout in cells.values()) + BETWEEN + 2 * MARGIN + TITLE
+    figure = Figure(figsize=(width, height), facecolor="white")
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0.0, width), ylim=(0.0, height))
+    axes.set_axis_off()
+    axes.text(MARGIN, height - MARGIN, title or f"genotype {genotype.digest}", fontsize=14, va="top", parse_math=False)
+    y = height - MARGIN - TITLE
+    for name, layout in cells.items():
+        axes.text(MARGIN, y, CELL_TITLES[name], fontsize=12, va="top", color="#333333")
+        _draw_cell(axes, layout, MARGIN - layout.left, y - HEADING - layout.top)
+        y -= _height(layout) + BETWEEN
+    with replacing(path) as partial, rc_context({"svg.hashsalt": "tnas"}):
+        # A file's date and the library's version would make equal pictures differ.
+        metadata = {"Date": None, "Creator": None} if ending == ".svg" else {"Software": None}
+        figure.savefig(partial, format=ending[1:], dpi=PNG_DOTS_PER_INCH, metadata=metadata)
+
+
+def _height(layout: CellLayout) -> float:
+    return HEADING + layout.top - layout.bottom + 0.2
+
+
+def _draw_cell(axes: Axes, layout: CellLayout, dx: float, dy: float) -> None:
+    from matplotlib.patches import Circle, FancyBboxPatch
+
+    # The ways into the output lie below; the white rim shows which of two crossing lines goes on.
+    for line in sorted(layout.lines, key=lambda line: line.operation is not None):
+        xs, ys = [x + dx for x, _ in line.points], [y + dy for _, y in line.points]
+        family = look(line.operation) if line.operation else Look(OUTPUT_COLOUR, "white", "-", "solid")
+        if line.operation:
+            axes.plot(xs, ys, color="white", linewidth=5.0, solid_capstyle="butt", zorder=2)
+        axes.plot(xs, ys, color=family.line, linewidth=1.7, linestyle=family.dashes, zorder=2)
+        if line.arrow:
+            axes.annotate(
+                "",
+                xy=(xs[-1], ys[-1]),
+                xytext=(xs[-2], ys[-2]),
+                arrowprops={
+                    "arrowstyle": "-|>",
+                    "color": family.line,
+                    "shrinkA": 0,
+                    "shrinkB": 0,
+                    "mutation_scale": 12,
+                },
+                zorder=3,
+            )
+    for label in layout.labels:
+        corner = (label.x + dx - LABEL_WIDTH / 2, label.y + dy - LABEL_HEIGHT / 2)
+        family = look(label.operation)
+        axes.add_patch(
+            FancyBboxPatch(
+                corner,
+                LABEL_WIDTH,
+                LABEL_HEIGHT,
+                boxstyle="round,pad=0,rounding_size=0.1",
+                facecolor=family.fill,
+                edgecolor=family.line,
+                linewidth=1.3,
+                zorder=4,
+            )
+        )
+        axes.text(label.x + dx, label.y + dy, readable(label.operation), fontsize=10.5, zorder=5, **CENTRED)
+    for state in layout.states:
+        axes.add_patch(
+            Circle((state.x + dx, dy), STATE_RADIUS, facecolor=STATE_FILL, edgecolor="black", linewidth=1.2, zorder=4)
+        )
+        axes.text(state.x + dx, dy, f"${state.name}$", fontsize=11.5, zorder=5, **CENTRED)
+    axes.text(
+        layout.right - STATE_RADIUS + dx,
+        layout.output_lane + dy - 0.06,
+        "concat",
+        fontsize=9.5,
+        color="#666666",
+        ha="right",
+        va="top",
+    )
+
+
+CENTRED: dict[str, Any] = {"ha": "center", "va": "center_baseline"}
