@@ -54,7 +54,7 @@ class GenotypeError(TnasError):
     exit_code = 4
 
 
-class Interrupted(TnasError):
+class Interrupted(TnasError):  # noqa: N818  what the user did is not an error
     """The user stopped the work; what was finished is saved."""
 
     exit_code = 130

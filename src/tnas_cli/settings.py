@@ -82,7 +82,8 @@ class _Settings:
         for name in values:
             if name not in known:
                 raise SettingsError(f"unknown setting {name!r}.", hint=did_you_mean(name, known))
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        plain: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+        return cls(**plain)
 
     def to_toml(self) -> str:
         """The settings as a TOML file."""

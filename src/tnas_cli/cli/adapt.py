@@ -34,6 +34,7 @@ def adapt(
 ) -> None:
     """Adapt a meta-architecture to tasks (Algorithm 2): theta_i, support losses, and predictions for query images."""
     from tnas_cli.engine import adapt as engine
+    from tnas_cli.runs.device import Machine
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     if bool(task) == (dataset is not None):
@@ -42,6 +43,7 @@ def adapt(
         )
     if invert not in ("auto", "yes", "no"):
         raise SettingsError(f"--invert is {invert!r}.", hint="choose auto, yes or no")
+    machine = Machine(device, threads, cache_dir, offline)
     with screen.progress() as listener:
         if task:
             records = list(
@@ -50,8 +52,7 @@ def adapt(
                     task,
                     steps=steps,
                     invert="auto" if invert == "auto" else invert == "yes",
-                    device=device,
-                    threads=threads,
+                    machine=machine,
                     listener=listener,
                 )
             )
@@ -67,10 +68,7 @@ def adapt(
                     shot=shot,
                     query=query,
                     steps=steps,
-                    device=device,
-                    threads=threads,
-                    offline=offline,
-                    cache_root=cache_dir,
+                    machine=machine,
                     listener=listener,
                 )
             )

@@ -54,11 +54,12 @@ def search(
     Writes runs/search-.../best.pt, chosen by validation tasks. Ctrl-C saves, and --resume goes on from there.
     """
     from tnas_cli.engine import search as engine
+    from tnas_cli.runs.device import Machine
     from tnas_cli.settings import SearchSettings
     from tnas_cli.settings import preset as load_preset
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
-    where = {"device": device, "threads": threads, "cache_root": cache_dir}
+    machine = Machine(device, threads, cache_dir, offline)
     chosen = {
         "dataset": dataset,
         "way": way,
@@ -86,7 +87,7 @@ def search(
             names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
             raise SettingsError(f"--resume takes the run's own settings, but got {names}.", hint="leave them out")
         with screen.progress() as listener:
-            result = engine.resume(resume, listener=listener, **where)
+            result = engine.resume(resume, listener=listener, machine=machine)
         _render(screen, result)
         return
     if dataset is None:
@@ -94,9 +95,9 @@ def search(
     settings = SearchSettings.from_dict(load_preset("search", preset) | given)
     with screen.progress() as listener:
         if dry_run:
-            result = engine.dry_run(settings, offline=offline, listener=listener, **where)
+            result = engine.dry_run(settings, listener=listener, machine=machine)
         else:
-            result = engine.search(settings, runs=runs, offline=offline, listener=listener, **where)
+            result = engine.search(settings, runs=runs, listener=listener, machine=machine)
     if dry_run:
         render_estimate(screen, result)
     else:

@@ -53,6 +53,7 @@ def train_eval(
     """Train each distinct genotype once from scratch (first-order MAML) and measure it on the stored test tasks."""
     from tnas_cli.engine import train_eval as engine
     from tnas_cli.engine.genotype_source import read_genotypes
+    from tnas_cli.runs.device import Machine
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     chosen = {
@@ -75,21 +76,28 @@ def train_eval(
         "seed": seed,
     }
     given = {name: value for name, value in chosen.items() if value is not None}
-    where = {"device": device, "threads": threads, "cache_root": cache_dir}
+    machine = Machine(device, threads, cache_dir, offline)
     if resume is not None:
         if given or genotype or limit:
-            raise SettingsError("--resume takes the run's own genotypes and settings.", hint="give nothing but --resume")
+            raise SettingsError(
+                "--resume takes the run's own genotypes and settings.", hint="give nothing but --resume"
+            )
         with screen.progress() as listener:
-            result = engine.resume(resume, listener=listener, **where)
+            result = engine.resume(resume, listener=listener, machine=machine)
     else:
         if genotype is None:
-            raise SettingsError("no genotype given.", hint="for example: tnas decode adapted.jsonl --json | tnas train-eval -")
+            raise SettingsError(
+                "no genotype given.", hint="for example: tnas decode adapted.jsonl --json | tnas train-eval -"
+            )
         records = read_genotypes(genotype, sys.stdin.read() if genotype == "-" else None)
         settings = engine.settings_for(records, preset, given)
         with screen.progress() as listener:
-            run = engine.dry_run if dry_run else engine.train_eval
-            extra: dict[str, Any] = {} if dry_run else {"runs": runs}
-            result = run(records, settings, limit=limit, offline=offline, listener=listener, **where, **extra)
+            if dry_run:
+                result = engine.dry_run(records, settings, limit=limit, machine=machine, listener=listener)
+            else:
+                result = engine.train_eval(
+                    records, settings, limit=limit, runs=runs, machine=machine, listener=listener
+                )
     if dry_run:
         render_estimate(screen, result)
     elif as_json:

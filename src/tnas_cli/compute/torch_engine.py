@@ -70,7 +70,13 @@ class TorchEngine:
         return network.logits(parameters, x)
 
     def _steps(
-        self, network: Network, parameters: Parameters, support: Labelled, rule: InnerRule, *, create_graph: bool = False
+        self,
+        network: Network,
+        parameters: Parameters,
+        support: Labelled,
+        rule: InnerRule,
+        *,
+        create_graph: bool = False,
     ) -> tuple[Parameters, list[Tensor]]:
         rates = rule.rates(parameters)
 

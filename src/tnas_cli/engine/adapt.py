@@ -22,7 +22,7 @@ from tnas_cli.errors import DataError, SettingsError
 from tnas_cli.methods import t_nas
 from tnas_cli.methods.adapt import adapt, interval, with_way
 from tnas_cli.runs import events
-from tnas_cli.runs.device import choose_device, environment, use_threads
+from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.space.decode import decidedness
 from tnas_cli.space.parameters import THETA
 
@@ -35,8 +35,7 @@ def adapt_folders(
     *,
     steps: int | None = None,
     invert: Invert = "auto",
-    device: str = "auto",
-    threads: int | None = None,
+    machine: Machine = HERE,
     listener: events.Listener = events.ignore,
 ) -> Iterator[Record]:
     """Adapt to task folders; yields an `adapted` record per folder, in their order, then the `result`.
@@ -46,7 +45,7 @@ def adapt_folders(
     computed if any folder cannot be used.
     """
     begin = time.monotonic()
-    where = _set_up(device, threads)
+    where = machine.start()
     meta = load_meta_architecture(checkpoint, where)
     rule = _rule(meta, steps)
     data = meta.data
@@ -74,10 +73,7 @@ def adapt_dataset(
     shot: int | None = None,
     query: int | None = None,
     steps: int | None = None,
-    device: str = "auto",
-    threads: int | None = None,
-    offline: bool = False,
-    cache_root: Path | None = None,
+    machine: Machine = HERE,
     listener: events.Listener = events.ignore,
 ) -> Iterator[Record]:
     """Adapt to the first `tasks` evaluation tasks of a data set; yields as `adapt_folders` does.
@@ -85,11 +81,13 @@ def adapt_dataset(
     Raises SettingsError when the data set's images do not fit the checkpoint's, CheckpointError and DataError.
     """
     begin = time.monotonic()
-    where = _set_up(device, threads)
+    where = machine.start()
     meta = load_meta_architecture(checkpoint, where)
     if protocol is None and dataset == meta.data["dataset"]:
         protocol = meta.data["protocol"]
-    cache = registry.ensure(dataset, protocol=protocol, root=cache_root, offline=offline, listener=listener)
+    cache = registry.ensure(
+        dataset, protocol=protocol, root=machine.cache_root, offline=machine.offline, listener=listener
+    )
     _check_same_images(meta, cache)
     way, shot, query = meta.settings.way, shot or meta.settings.shot, query or meta.settings.query
     batches = list(evaluation_batches(cache, split, way, shot, query, tasks, where))
@@ -115,11 +113,6 @@ def adapt_dataset(
         "query": query,
     }
     yield _result(meta, records, measured, where, begin)
-
-
-def _set_up(device: str, threads: int | None) -> torch.device:
-    use_threads(threads)
-    return choose_device(device)
 
 
 def _rule(meta: MetaArchitecture, steps: int | None) -> InnerRule:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from tnas_cli.methods.adapt import adapt
 from tnas_cli.methods.meta_learn import MetaState, Tasks
 from tnas_cli.methods.state_file import parameters_of, restore, to_checkpoint
 from tnas_cli.runs import checkpoint, events
-from tnas_cli.runs.device import choose_device, environment, use_threads
+from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.drive import Saving, drive
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.settings import SearchSettings
@@ -45,17 +44,14 @@ def search(
     settings: SearchSettings,
     *,
     runs: Path = Path("runs"),
-    device: str = "auto",
-    threads: int | None = None,
-    offline: bool = False,
-    cache_root: Path | None = None,
+    machine: Machine = HERE,
     listener: events.Listener = events.ignore,
 ) -> dict[str, Any]:
     """Run Algorithm 1 from the start; returns the `result` record.
 
     Raises SettingsError, DataError, TnasError for an unwritable folder, and Interrupted (with everything saved).
     """
-    job = _prepare(settings, device, threads, offline, cache_root, listener)
+    job = _prepare(settings, machine, listener)
     name = f"search-{job.cache.dataset}-{settings.way}w{settings.shot}s-t-nas"
     run = RunDirectory.create(runs, name, settings.to_toml(), environment(job.device))
     return _run(job, run, listener)
@@ -64,9 +60,7 @@ def search(
 def resume(
     run_path: Path,
     *,
-    device: str = "auto",
-    threads: int | None = None,
-    cache_root: Path | None = None,
+    machine: Machine = HERE,
     listener: events.Listener = events.ignore,
 ) -> dict[str, Any]:
     """Continue a stopped search to the numbers it would have reached without the stop; returns the `result` record.
@@ -76,7 +70,7 @@ def resume(
     run = RunDirectory.open(run_path)
     saved = checkpoint.load(run.last, KIND)
     settings = SearchSettings.from_dict(saved.about["settings"])
-    job = _prepare(settings, device, threads, True, cache_root, listener)
+    job = _prepare(settings, replace(machine, offline=True), listener)
     if job.cache.fingerprint != saved.about["data"]["fingerprint"]:
         raise DataError(
             f"{job.cache.path} does not hold the images that {run_path} was searched on.",
@@ -90,14 +84,11 @@ def resume(
 def dry_run(
     settings: SearchSettings,
     *,
-    device: str = "auto",
-    threads: int | None = None,
-    offline: bool = False,
-    cache_root: Path | None = None,
+    machine: Machine = HERE,
     listener: events.Listener = events.ignore,
 ) -> dict[str, Any]:
     """What the search will cost, as a record; nothing is written but a data set that had to be prepared."""
-    job = _prepare(settings, device, threads, offline, cache_root, listener)
+    job = _prepare(settings, machine, listener)
     cost = estimate(
         TorchEngine(),
         job.network,
@@ -110,18 +101,14 @@ def dry_run(
     return {"event": "result", "version": 1, "command": "search", "dry_run": True, **cost.to_json()}
 
 
-def _prepare(
-    settings: SearchSettings,
-    device_name: str,
-    threads: int | None,
-    offline: bool,
-    cache_root: Path | None,
-    listener: events.Listener,
-) -> _Job:
-    device = choose_device(device_name)
-    use_threads(threads)
+def _prepare(settings: SearchSettings, machine: Machine, listener: events.Listener) -> _Job:
+    device = machine.start()
     cache = registry.ensure(
-        settings.dataset, protocol=settings.protocol or None, root=cache_root, offline=offline, listener=listener
+        settings.dataset,
+        protocol=settings.protocol or None,
+        root=machine.cache_root,
+        offline=machine.offline,
+        listener=listener,
     )
     check_image_size(cache)
     settings = settings.replace(protocol=cache.protocol)

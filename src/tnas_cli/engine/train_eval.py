@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from tnas_cli.methods.adapt import accuracies
 from tnas_cli.methods.meta_learn import Plan
 from tnas_cli.methods.state_file import parameters_of, restore, to_checkpoint
 from tnas_cli.runs import checkpoint, events
-from tnas_cli.runs.device import choose_device, environment, use_threads
+from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.drive import Saving, drive
 from tnas_cli.runs.files import write_text
 from tnas_cli.runs.run_directory import RunDirectory
@@ -58,10 +58,7 @@ def train_eval(
     *,
     limit: int | None = None,
     runs: Path = Path("runs"),
-    device: str = "auto",
-    threads: int | None = None,
-    offline: bool = False,
-    cache_root: Path | None = None,
+    machine: Machine = HERE,
     listener: events.Listener = events.ignore,
 ) -> Record:
     """Train and measure the genotypes of `genotype` records; returns the `result` record.
@@ -69,7 +66,7 @@ def train_eval(
     limit: only the most frequent genotypes (of equally frequent ones the earlier). Raises SettingsError, DataError,
     and Interrupted with everything saved.
     """
-    job = _prepare(records, settings, limit, device, threads, offline, cache_root, listener)
+    job = _prepare(records, settings, limit, machine, listener)
     name = f"train-eval-{job.cache.dataset}-{settings.way}w{settings.shot}s-{_method(records)}"
     run = RunDirectory.create(runs, name, job.settings.to_toml(), environment(job.device))
     write_text(run.path / "genotypes.jsonl", "".join(json.dumps(record) + "\n" for record in records))
@@ -80,9 +77,7 @@ def train_eval(
 def resume(
     run_path: Path,
     *,
-    device: str = "auto",
-    threads: int | None = None,
-    cache_root: Path | None = None,
+    machine: Machine = HERE,
     listener: events.Listener = events.ignore,
 ) -> Record:
     """Continue a stopped run: genotypes that are finished are not trained again. Returns the `result` record."""
@@ -93,8 +88,10 @@ def resume(
         records = [json.loads(line) for line in lines]
         settings, limit = TrainSettings.from_dict(plan["settings"]), plan["limit"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{run_path} is not a train-eval run.", hint="pass a folder that `tnas train-eval` made") from error
-    return _run(_prepare(records, settings, limit, device, threads, True, cache_root, listener), run)
+        raise DataError(
+            f"{run_path} is not a train-eval run.", hint="pass a folder that `tnas train-eval` made"
+        ) from error
+    return _run(_prepare(records, settings, limit, replace(machine, offline=True), listener), run)
 
 
 def dry_run(
@@ -102,14 +99,11 @@ def dry_run(
     settings: TrainSettings,
     *,
     limit: int | None = None,
-    device: str = "auto",
-    threads: int | None = None,
-    offline: bool = False,
-    cache_root: Path | None = None,
+    machine: Machine = HERE,
     listener: events.Listener = events.ignore,
 ) -> Record:
     """What training will cost, measured on the first genotype, times the number of distinct ones."""
-    job = _prepare(records, settings, limit, device, threads, offline, cache_root, listener)
+    job = _prepare(records, settings, limit, machine, listener)
     network = job.network(job.chosen[0][0])
     state = maml.start(network, job.settings, "estimate", job.device)
     tasks = meta_tasks(job.cache, job.settings, job.device)
@@ -182,16 +176,16 @@ def _prepare(
     records: Sequence[Record],
     settings: TrainSettings,
     limit: int | None,
-    device_name: str,
-    threads: int | None,
-    offline: bool,
-    cache_root: Path | None,
+    machine: Machine,
     listener: events.Listener,
 ) -> _Job:
-    device = choose_device(device_name)
-    use_threads(threads)
+    device = machine.start()
     cache = registry.ensure(
-        settings.dataset, protocol=settings.protocol or None, root=cache_root, offline=offline, listener=listener
+        settings.dataset,
+        protocol=settings.protocol or None,
+        root=machine.cache_root,
+        offline=machine.offline,
+        listener=listener,
     )
     check_image_size(cache)
     genotypes = Counter(Genotype.from_json(record["genotype"]) for record in records)

@@ -22,8 +22,6 @@ def start(network: Network, settings: TrainSettings, purpose: str, device: torch
     return MetaState(parameters, adam(parameters, {}, AdamRule(settings.alpha_outer)))
 
 
-def maml(
-    engine: Engine, network: Network, state: MetaState, tasks: Tasks, settings: TrainSettings
-) -> Iterator[Event]:
+def maml(engine: Engine, network: Network, state: MetaState, tasks: Tasks, settings: TrainSettings) -> Iterator[Event]:
     """Meta-train for `settings.tasks` tasks; there is no theta."""
     yield from meta_learn(engine, network, state, tasks, Plan.of(settings))

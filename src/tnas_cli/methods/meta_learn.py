@@ -69,9 +69,7 @@ class MetaState:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def meta_learn(
-    engine: Engine, network: Network, state: MetaState, tasks: Tasks, plan: Plan
-) -> Iterator[Event]:
+def meta_learn(engine: Engine, network: Network, state: MetaState, tasks: Tasks, plan: Plan) -> Iterator[Event]:
     """Algorithm 1, lines 2 to 11, with Equations 7 and 8 (or 5 and 6); changes `state` in place.
 
     Yields StepDone after every meta-batch and Validated every `validate_every` tasks and at the end.

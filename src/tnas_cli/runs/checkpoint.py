@@ -47,7 +47,9 @@ def load(path: Path, kind: str) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise CheckpointError(f"{path} holds something other than tensors and text; nothing was run.", hint=hint) from error
+        raise CheckpointError(
+            f"{path} holds something other than tensors and text; nothing was run.", hint=hint
+        ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path} is damaged or is not a checkpoint.", hint=hint) from error
     header, tensors = _parts(path, content, hint)

@@ -1,14 +1,37 @@
-"""Which device computes, and what the machine is, for records."""
+"""Where a command computes and where its data lies, and what the machine is, for records."""
 
 from __future__ import annotations
 
 import os
 import platform
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from tnas_cli import __version__
 from tnas_cli.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Machine:
+    """device: auto, cpu, cuda or mps; threads: CPU threads per operation (None: as torch decides); cache_root: folder
+    of prepared data sets (None: the default); offline: never download."""
+
+    device: str = "auto"
+    threads: int | None = None
+    cache_root: Path | None = None
+    offline: bool = False
+
+    def start(self) -> torch.device:
+        """Set the number of threads and return the device; raises SettingsError when it is not there."""
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        return choose_device(self.device)
+
+
+#: Every default.
+HERE = Machine()
 
 
 def choose_device(name: str) -> torch.device:
@@ -23,13 +46,6 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise SettingsError(f"device {name!r} cannot be used.", hint="choose auto, cpu, cuda or mps") from error
     return device
-
-
-def use_threads(threads: int | None) -> int:
-    """Set how many CPU threads an operation uses (None: as torch decides); returns the number."""
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return torch.get_num_threads()
 
 
 def environment(device: torch.device) -> dict[str, str | int]:
@@ -48,7 +64,7 @@ def environment(device: torch.device) -> dict[str, str | int]:
 
 def _processor() -> str:
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
             names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
     except OSError:
         names = []

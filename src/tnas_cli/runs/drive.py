@@ -55,7 +55,9 @@ def drive(
                 saved = now
             if stop:
                 saving.last()
-                raise Interrupted(f"stopped; everything so far is saved in {run.path}.", hint=f"continue with: {resume}")
+                raise Interrupted(
+                    f"stopped; everything so far is saved in {run.path}.", hint=f"continue with: {resume}"
+                )
             if now - saved >= SECONDS_BETWEEN_CHECKPOINTS:
                 saving.last()
                 saved = now

@@ -34,7 +34,6 @@ def theta_rows_by_source(nodes: int) -> tuple[int, ...]:
     return tuple(row[edge] for edge in source_order(nodes))
 
 
-@cache
-def group_sizes(nodes: int) -> tuple[int, ...]:
+def group_sizes(nodes: int) -> list[int]:
     """Edges per group, in storage order: first those of both inputs together, then those of each node but the last."""
-    return (2 * nodes, *(nodes - 1 - node for node in range(nodes - 1)))
+    return [2 * nodes, *(nodes - 1 - node for node in range(nodes - 1))]

@@ -127,7 +127,9 @@ def _literal(node: ast.expr) -> object:
 
 def _edges(cell: str, value: object) -> tuple[Edge, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise GenotypeError(f"the {cell} cell is {value!r}, not a list of edges.", hint="an edge is [operation, source]")
+        raise GenotypeError(
+            f"the {cell} cell is {value!r}, not a list of edges.", hint="an edge is [operation, source]"
+        )
     edges: list[Edge] = []
     for position, edge in enumerate(value):
         well_formed = isinstance(edge, Sequence) and len(edge) == 2 and isinstance(edge[0], str)

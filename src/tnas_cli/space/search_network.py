@@ -72,13 +72,16 @@ class SearchNetwork:
             for i, x in enumerate((before, previous))
         ]
         sizes = group_sizes(self.nodes)
-        weights = {name: w[name].split(sizes, dim=1) for name in w if name.startswith(f"{cell}.") and "conv" in name}
-        mixture = probabilities.split(sizes, dim=1)  # [T, E_group, 8] each
+        convolutions = [name for name in w if name.startswith(f"{cell}.") and "conv" in name]
+        weights = {name: torch.split(w[name], sizes, dim=1) for name in convolutions}
+        mixture = torch.split(probabilities, sizes, dim=1)  # [T, E_group, 8] each
         stride = 2 if cell == "reduce" else 1
         states = torch.cat(inputs, dim=1)  # [T, 2, C, N, h, w]
         reduce_skip = w["reduce.skip"] if cell == "reduce" else None
         pending = self._edges(cell, weights, mixture, 0, states, stride, reduce_skip)
-        pending = pending.unflatten(1, (2, self.nodes)).sum(1)  # [T, nodes, C, N, h', w']
+        pending = pending.reshape(pending.shape[0], 2, self.nodes, *pending.shape[2:]).sum(
+            1
+        )  # [T, nodes, C, N, h', w']
         nodes = [pending[:, :1]]
         for group in range(1, self.nodes):
             pending = pending[:, 1:] + self._edges(cell, weights, mixture, group, nodes[-1], 1, None)
@@ -104,7 +107,7 @@ class SearchNetwork:
         rectified = F.relu(states)
         fanned = rectified.unsqueeze(2).expand(-1, -1, per_source, *rectified.shape[2:]).flatten(1, 2)
         mixed: list[Tensor] = []
-        for name, kernel, dilation, repeats in CONVOLUTIONS:
+        for name, _, dilation, repeats in CONVOLUTIONS:
             y, step = fanned, stride
             for i in range(repeats):
                 prefix = f"{cell}.{name}.{i}"

@@ -13,7 +13,9 @@ Parameters = dict[str, Tensor]
 Loss = Callable[[Parameters], Tensor]
 
 
-def gradients(loss: Loss, parameters: Parameters, names: tuple[str, ...], *, create_graph: bool) -> tuple[Tensor, dict[str, Tensor]]:
+def gradients(
+    loss: Loss, parameters: Parameters, names: tuple[str, ...], *, create_graph: bool
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Losses [T] and each task's gradient of its own loss with respect to the named parameters.
 
     Tasks do not share parameters, so the gradient of the sum over tasks is every task's own gradient.
@@ -37,7 +39,9 @@ def descend(parameters: Parameters, gradients: Mapping[str, Tensor], rates: Mapp
     }
 
 
-def simultaneous(loss: Loss, parameters: Parameters, rates: Mapping[str, float], *, create_graph: bool = False) -> tuple[Tensor, Parameters]:
+def simultaneous(
+    loss: Loss, parameters: Parameters, rates: Mapping[str, float], *, create_graph: bool = False
+) -> tuple[Tensor, Parameters]:
     """Equation 7: one backward pass moves w and theta together. Without theta it is Equation 1 (MAML).
 
     Returns the losses [T] before the step and the new parameters.
@@ -47,7 +51,12 @@ def simultaneous(loss: Loss, parameters: Parameters, rates: Mapping[str, float],
 
 
 def alternating(
-    loss: Loss, parameters: Parameters, rates: Mapping[str, float], *, second: tuple[str, ...], create_graph: bool = False
+    loss: Loss,
+    parameters: Parameters,
+    rates: Mapping[str, float],
+    *,
+    second: tuple[str, ...],
+    create_graph: bool = False,
 ) -> tuple[Tensor, Parameters]:
     """Equation 5: first w moves, then theta (the names in `second`) at the new w; two backward passes."""
     first = tuple(name for name in rates if name not in second)

@@ -1,0 +1,32 @@
+"""The six commands and two helpers as plain functions; each returns, or yields, the records the command prints."""
+
+from tnas_cli.engine.adapt import adapt_dataset, adapt_folders
+from tnas_cli.engine.decode import decode
+from tnas_cli.engine.doctor import doctor
+from tnas_cli.engine.genotype_source import read_genotypes
+from tnas_cli.engine.prepare_data import prepare_data
+from tnas_cli.engine.quickstart import quickstart
+from tnas_cli.engine.report import report
+from tnas_cli.engine.search import resume as resume_search
+from tnas_cli.engine.search import search
+from tnas_cli.engine.train_eval import resume as resume_train_eval
+from tnas_cli.engine.train_eval import train_eval
+from tnas_cli.settings import SearchSettings, TrainSettings, preset
+
+__all__ = [
+    "SearchSettings",
+    "TrainSettings",
+    "adapt_dataset",
+    "adapt_folders",
+    "decode",
+    "doctor",
+    "prepare_data",
+    "preset",
+    "quickstart",
+    "read_genotypes",
+    "report",
+    "resume_search",
+    "resume_train_eval",
+    "search",
+    "train_eval",
+]
