@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,14 +45,17 @@ def load(path: Path, kind: str) -> Checkpoint:
     hint = "pass a best.pt or last.pt written by tnas"
     if not path.is_file():
         raise CheckpointError(f"no checkpoint at {path}.", hint="run `tnas search` first, or correct the path")
+    damaged = CheckpointError(f"{path} is damaged or is not a checkpoint.", hint=hint)
+    if not zipfile.is_zipfile(path):
+        raise damaged
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{path} holds something other than tensors and text; nothing was run.", hint=hint
+            f"{path} holds something other than tensors and text; nothing of it was run.", hint=hint
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged or is not a checkpoint.", hint=hint) from error
+    except Exception as error:  # the file may hold any bytes, and torch's reader fails on them in any way
+        raise damaged from error
     header, tensors = _parts(path, content, hint)
     if header.get("schema") != SCHEMA:
         raise CheckpointError(
