@@ -51,6 +51,9 @@ def prepare_data(
     if as_json:
         screen.record({"event": "result", "command": "prepare-data", **record})
         return
+    colour = "gray" if record["channels"] == 1 else "colour"
+    side = record["size"]
+    screen.text(f"{record['dataset']} ({record['protocol']}), {side} x {side} {colour}, {record['bytes'] / 1e6:.1f} MB")
     screen.show(_table(record))
     facts = [("path", record["path"]), ("split", record["split_note"]), ("licence", record["licence"])]
     if verbose:
@@ -63,12 +66,7 @@ def prepare_data(
 
 
 def _table(record: dict[str, Any]) -> Table:
-    colour = "gray" if record["channels"] == 1 else "colour"
-    table = Table(
-        title=f"{record['dataset']} ({record['protocol']}), {record['size']} x {record['size']} {colour}, "
-        f"{record['bytes'] / 1e6:.1f} MB",
-        title_justify="left",
-    )
+    table = Table()
     table.add_column("split")
     table.add_column("classes", justify="right")
     table.add_column("images", justify="right")

@@ -1,0 +1,101 @@
+"""`tnas prepare-data` as it is typed: what it prints where, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tnas_cli.cli.main import main
+
+
+@dataclass
+class Finished:
+    """How a command ended, and what it wrote to its two streams."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Tnas = Callable[..., Finished]
+
+
+@pytest.fixture
+def tnas(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tnas:
+    """`tnas prepare-data ...`, run in this process."""
+
+    def run(*arguments: str | Path, cache: Path) -> Finished:
+        monkeypatch.setenv("TNAS_CACHE", str(cache))
+        monkeypatch.setattr(sys, "argv", ["tnas", "prepare-data", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return Finished(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def kinds(tmp_path: Path) -> Path:
+    """A folder of four gray classes."""
+    for k in range(4):
+        folder = tmp_path / "kinds" / f"kind{k}"
+        folder.mkdir(parents=True)
+        for i in range(3):
+            Image.new("L", (30, 20), 50 * k + i).save(folder / f"{i}.png")
+    return tmp_path / "kinds"
+
+
+def test_a_folder_then_again(tnas: Tnas, tmp_path: Path, kinds: Path) -> None:
+    first = tnas("folder", "--source", kinds, cache=tmp_path / "cache")
+    assert first.returncode == 0, first.stderr
+    assert "kinds (classes), 28 x 28 gray" in first.stdout
+    assert str(tmp_path / "cache" / "kinds-classes-28.h5") in first.stdout
+    assert "next: tnas search --dataset kinds" in first.stderr
+    again = tnas("folder", "--source", kinds, "--json", cache=tmp_path / "cache")
+    assert "already prepared" in again.stderr
+    lines = again.stdout.splitlines()
+    assert len(lines) == 1
+    record = json.loads(lines[0])
+    assert (record["event"], record["command"], record["dataset"]) == ("result", "prepare-data", "kinds")
+    assert record["splits"]["train"] == {"classes": 2, "images": 6}
+
+
+def test_quiet_leaves_stderr_empty(tnas: Tnas, tmp_path: Path, kinds: Path) -> None:
+    run = tnas("folder", "--source", kinds, "--quiet", cache=tmp_path / "cache")
+    assert run.returncode == 0
+    assert run.stderr == ""
+    assert "kinds-classes-28.h5" in run.stdout
+
+
+def test_bad_input(tnas: Tnas, tmp_path: Path, kinds: Path) -> None:
+    (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04 and then nothing")
+    (tmp_path / "one" / "only").mkdir(parents=True)
+    Image.new("L", (9, 9)).save(tmp_path / "one" / "only" / "1.png")
+    (kinds / "kind1" / "text.png").write_text("hello")
+    (tmp_path / "in-the-way").write_text("a file")
+    cases = [
+        (("omniglott",), tmp_path, 2, "omniglott"),
+        (("glyphs", "--size", "7"), tmp_path, 2, "--size 7"),
+        (("omniglot", "--source", tmp_path / "nowhere"), tmp_path, 3, "nowhere"),
+        (("omniglot", "--source", tmp_path / "cut.zip"), tmp_path, 3, "cut.zip"),
+        (("folder", "--source", tmp_path / "one"), tmp_path, 3, "only"),
+        (("folder", "--source", kinds), tmp_path, 3, "text.png"),
+        (("glyphs",), tmp_path / "in-the-way", 1, "in-the-way"),
+    ]
+    for arguments, cache, code, words in cases:
+        run = tnas(*arguments, cache=cache)
+        assert run.returncode == code, (arguments, run.stderr)
+        assert words in run.stderr
+        assert "hint: " in run.stderr
+        assert "Traceback" not in run.stderr
+        assert run.stdout == ""
+    assert not list(tmp_path.rglob("*.h5"))

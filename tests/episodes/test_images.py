@@ -1,0 +1,123 @@
+"""One image file: whatever its mode, it is read; whatever is wrong with it, the error names it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_data import picture, truncated
+
+from tnas_cli.episodes import images
+from tnas_cli.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("image", "mode", "expected"),
+    [
+        (Image.new("1", (3, 2), 1), "L", 255),
+        (Image.new("L", (3, 2), 77), "L", 77),
+        (Image.new("I;16", (3, 2), 65535), "L", 255),
+        (Image.new("I;16", (3, 2), 257 * 100), "L", 100),
+        (Image.new("RGB", (3, 2), (1, 2, 3)), "RGB", (1, 2, 3)),
+        (Image.new("RGBA", (3, 2), (10, 20, 30, 0)), "RGB", (255, 255, 255)),
+        (Image.new("RGBA", (3, 2), (10, 20, 30, 255)), "RGB", (10, 20, 30)),
+        (Image.new("LA", (3, 2), (0, 0)), "RGB", (255, 255, 255)),
+        (Image.new("RGB", (3, 2), (200, 10, 10)).convert("P", palette=Image.Palette.ADAPTIVE), "RGB", (200, 10, 10)),
+    ],
+    ids=["1", "L", "I;16 white", "I;16 gray", "RGB", "clear", "opaque", "clear gray", "palette"],
+)
+def test_modes(tmp_path: Path, image: Image.Image, mode: str, expected: int | tuple[int, ...]) -> None:
+    image.save(tmp_path / "a.png")
+    read = images.read_image(tmp_path / "a.png")
+    assert (read.mode, read.size) == (mode, (3, 2))
+    assert read.getpixel((0, 0)) == expected
+
+
+@pytest.mark.parametrize("extension", ["jpg", "jpeg", "webp", "PNG"])
+def test_formats(tmp_path: Path, extension: str) -> None:
+    path = picture(tmp_path / f"a.{extension}", (40, 90, 200))
+    assert np.abs(np.asarray(images.read_image(path)).astype(int) - (40, 90, 200)).max() <= 6
+    assert images.is_image_name(path.name)
+
+
+def test_exif_orientation_is_applied(tmp_path: Path) -> None:
+    image = Image.new("RGB", (6, 2), "red")
+    exif = image.getexif()
+    exif[0x0112] = 6  # the camera was turned by a quarter
+    image.save(tmp_path / "a.jpg", exif=exif)
+    assert images.read_image(tmp_path / "a.jpg").size == (2, 6)
+
+
+def test_names() -> None:
+    assert [n for n in (".a.png", "a.txt", "Thumbs.db", "png", "a.png", "b.JPEG") if images.is_image_name(n)] == [
+        "a.png",
+        "b.JPEG",
+    ]
+
+
+def test_files_that_are_no_images(tmp_path: Path) -> None:
+    text = tmp_path / "text.png"
+    text.write_text("hello")
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "cut.png")
+    for path, words in (
+        (text, "is not an image"),
+        (empty, "is not an image"),
+        (truncated(tmp_path / "cut.png"), "cannot be read as an image"),
+        (tmp_path / "missing.png", "cannot be read as an image"),
+    ):
+        with pytest.raises(DataError, match=words) as caught:
+            images.read_image(path)
+        assert str(path) in caught.value.message
+
+
+def test_images_too_large_to_unfold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = picture(tmp_path / "a.png", 0, size=(50, 50))
+    monkeypatch.setattr(images, "LARGEST", 2000)
+    with pytest.raises(DataError, match="too large an image: 50 x 50"):
+        images.read_image(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # Pillow's own limit, met while the file is opened
+    with pytest.raises(DataError, match="too large an image"):
+        images.read_image(path)
+
+
+def test_gray_is_decided_by_pixels() -> None:
+    gray = Image.new("RGB", (4, 4), (9, 9, 9))
+    assert images.is_gray(gray)
+    gray.putpixel((3, 3), (9, 9, 10))
+    assert not images.is_gray(gray)
+    assert images.is_gray(Image.new("L", (2, 2)))
+
+
+def test_a_wide_image_is_padded_with_its_border_colour() -> None:
+    image = Image.new("RGB", (80, 40), (10, 200, 30))
+    image.paste((255, 0, 255), (20, 10, 60, 30))
+    square = images.to_square(image, 40, 3)  # scaled to 40 x 20, ten rows above and below
+    assert square.shape == (40, 40, 3)
+    assert (square[:10] == (10, 200, 30)).all()
+    assert (square[30:] == (10, 200, 30)).all()
+    assert (square[20, 20] == (255, 0, 255)).all()
+    assert (images.to_square(image.transpose(Image.Transpose.ROTATE_90), 40, 3)[:, :10] == (10, 200, 30)).all()
+
+
+def test_channels_are_what_is_asked_for() -> None:
+    assert images.to_square(Image.new("RGB", (9, 9), "white"), 28, 1).shape == (28, 28, 1)
+    gray = images.to_square(Image.new("L", (90, 90), 50), 28, 3)
+    assert gray.shape == (28, 28, 3)
+    assert (gray == 50).all()
+
+
+def test_an_extremely_narrow_image_keeps_a_line() -> None:
+    line = images.to_square(Image.new("L", (500, 1), 0), 20, 1)
+    assert line.shape == (20, 20, 1)
+
+
+def test_border_colour_is_the_median() -> None:
+    pixels = np.zeros((5, 5, 1), dtype=np.uint8)
+    pixels[1:-1, 1:-1] = 255
+    pixels[0, 0] = 9
+    assert images.border_colour(pixels).tolist() == [0]

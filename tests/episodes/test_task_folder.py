@@ -1,0 +1,173 @@
+"""A user's task folder: layouts that work, and layouts that are refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from small_data import drawing, picture, truncated
+
+from tnas_cli.episodes.omniglot import ink
+from tnas_cli.episodes.task_folder import FolderTask, read_task_folder
+from tnas_cli.errors import DataError
+
+
+def read(path: Path, channels: int = 3, mean: float = 0.5, std: float = 0.25, **options: object) -> FolderTask:
+    return read_task_folder(path, 20, channels, (mean,) * channels, (std,) * channels, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Path:
+    """Two classes of one and three images, in different sizes, formats and modes."""
+    root = tmp_path / "task"
+    picture(root / "support" / "b" / "1.png", (255, 0, 0), size=(40, 40))
+    picture(root / "support" / "a" / "1.png", 0, size=(7, 7))
+    picture(root / "support" / "a" / "2.webp", 255, size=(20, 30))
+    picture(root / "support" / "a" / "3.jpg", 128, size=(200, 90))
+    return root
+
+
+def test_support_only(task: Path) -> None:
+    read_task = read(task)
+    assert read_task.class_names == ["a", "b"]
+    assert read_task.support_x.shape == (4, 3, 20, 20)
+    assert read_task.support_y.tolist() == [0, 0, 0, 1]
+    assert read_task.support_y.dtype == torch.int64
+    assert (read_task.query_x, read_task.query_y, read_task.query_paths) == (None, None, [])
+    values = read_task.support_x[:, :, 10, 10] * 0.25 + 0.5
+    torch.testing.assert_close(values[0], torch.tensor([0.0, 0.0, 0.0]))
+    torch.testing.assert_close(values[1], torch.tensor([1.0, 1.0, 1.0]))
+    torch.testing.assert_close(values[3], torch.tensor([1.0, 0.0, 0.0]))
+
+
+def test_unlabelled_query(task: Path) -> None:
+    picture(task / "query" / "2.png", (0, 255, 0))
+    picture(task / "query" / "1.png", (0, 0, 255))
+    read_task = read(task)
+    assert [path.name for path in read_task.query_paths] == ["1.png", "2.png"]
+    assert read_task.query_y is None
+    assert read_task.query_x is not None
+    assert read_task.query_x.shape == (2, 3, 20, 20)
+    assert read_task.query_x[0, 2].min() > read_task.query_x[0, 0].max()  # the first is the blue one
+
+
+def test_labelled_query(task: Path) -> None:
+    picture(task / "query" / "b" / "x.png", (0, 255, 0))
+    picture(task / "query" / "a" / "y.png", (0, 0, 255))
+    read_task = read(task)
+    assert [path.parent.name for path in read_task.query_paths] == ["a", "b"]
+    assert read_task.query_y is not None
+    assert read_task.query_y.tolist() == [0, 1]
+
+
+def test_labelled_query_of_one_class(task: Path) -> None:
+    picture(task / "query" / "b" / "x.png", (0, 255, 0))
+    read_task = read(task)
+    assert read_task.query_y is not None
+    assert read_task.query_y.tolist() == [1]
+
+
+def test_hidden_and_other_files_are_ignored(task: Path) -> None:
+    (task / "support" / ".DS_Store").write_text("x")
+    (task / "support" / ".cache").mkdir()
+    (task / "support" / "a" / ".hidden.png").write_text("x")
+    (task / "support" / "a" / "notes.txt").write_text("x")
+    (task / "support" / "readme.md").write_text("x")
+    assert read(task).support_y.tolist() == [0, 0, 0, 1]
+
+
+def ink_drawing(path: Path, ink: int, ground: int) -> None:
+    pixels = np.full((60, 60), ground, dtype=np.uint8)
+    pixels[20:40, 28:32] = ink
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def test_dark_ink_becomes_bright_for_a_network_that_learned_from_ink(tmp_path: Path) -> None:
+    ink_drawing(tmp_path / "support" / "a" / "dark.png", ink=0, ground=255)
+    ink_drawing(tmp_path / "support" / "b" / "bright.png", ink=255, ground=0)
+    auto = read(tmp_path, channels=1, mean=0.0, std=1.0).support_x
+    torch.testing.assert_close(auto[0], auto[1])
+    assert auto[0, 0, 0, 0] == 0
+    assert auto.max() > 0.7
+    raw = read(tmp_path, channels=1, mean=0.0, std=1.0, invert=False).support_x
+    assert (raw[0, 0, 0, 0], raw[1, 0, 0, 0]) == (1, 0)
+    turned = read(tmp_path, channels=1, mean=0.0, std=1.0, invert=True).support_x
+    torch.testing.assert_close(turned, 1 - raw)
+
+
+def test_an_omniglot_drawing_looks_as_it_did_in_training(tmp_path: Path) -> None:
+    for name, number in (("a", 0), ("b", 1)):
+        (tmp_path / "support" / name).mkdir(parents=True)
+        drawing(number).save(tmp_path / "support" / name / "1.png")
+    task = read_task_folder(tmp_path, 28, 1, (0.0,), (1.0,))
+    expected = torch.from_numpy(ink(drawing(0), 28)).permute(2, 0, 1) / 255
+    torch.testing.assert_close(task.support_x[0], expected)
+
+
+def test_a_network_that_learned_from_photographs_gets_them_unturned(tmp_path: Path) -> None:
+    ink_drawing(tmp_path / "support" / "a" / "dark.png", ink=0, ground=255)
+    ink_drawing(tmp_path / "support" / "b" / "dark.png", ink=0, ground=255)
+    assert read(tmp_path, channels=1, mean=0.5, std=0.5).support_x[0, 0, 0, 0] == 1
+    assert read(tmp_path, channels=3, mean=0.0, std=1.0).support_x[0, 0, 0, 0] == 1
+
+
+def _text_as_image(task: Path) -> None:
+    (task / "support" / "a" / "0.png").write_text("hello")
+
+
+def _only_other_files(task: Path) -> None:
+    (task / "support" / "c").mkdir()
+    (task / "support" / "c" / "scan.tiff").write_bytes(b"II*")
+
+
+def _truncated(task: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    Image.fromarray(noise).save(task / "support" / "a" / "0.png")
+    truncated(task / "support" / "a" / "0.png")
+
+
+def _mixed_query(task: Path) -> None:
+    picture(task / "query" / "a" / "1.png", 0)
+    picture(task / "query" / "2.png", 0)
+
+
+def _one_class(task: Path) -> None:
+    (task / "support" / "b" / "1.png").unlink()
+    (task / "support" / "b").rmdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (_one_class, r"support holds 1 class folders \(a\)"),
+        (lambda task: (task / "support" / "c").mkdir(), "c holds no image."),
+        (_only_other_files, r"c holds no image \(ignored: scan.tiff\)"),
+        (_text_as_image, "0.png is not an image"),
+        (_truncated, "0.png cannot be read"),
+        (lambda task: picture(task / "query" / "c" / "1.png", 0), "query/c has no support images; support has a, b"),
+        (_mixed_query, "mixes class folders"),
+        (lambda task: (task / "query").mkdir(), "query holds no image"),
+        (lambda task: (task / "query" / "a").mkdir(parents=True), "query/a holds no image"),
+    ],
+)
+def test_layouts_that_are_refused(task: Path, spoil: Callable[[Path], object], words: str) -> None:
+    spoil(task)
+    with pytest.raises(DataError, match=words) as caught:
+        read(task)
+    assert caught.value.hint
+    assert str(task) in caught.value.message
+
+
+def test_folders_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere does not exist"):
+        read(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="support does not exist"):
+        read(tmp_path)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match="file is not a folder"):
+        read(tmp_path / "file")
