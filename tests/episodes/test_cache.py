@@ -12,8 +12,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from small_data import attributes, random_classes, small_cache, truncated
 
+from tests.episodes.small_data import attributes, random_classes, small_cache, truncated
 from tnas_cli.episodes import cache_writer
 from tnas_cli.episodes.cache import ClassImages, cache_path, cache_root, open_cache, write_cache
 from tnas_cli.errors import DataError, SettingsError, TnasError
@@ -197,7 +197,7 @@ PREPARE = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {here!r})
-from small_data import attributes, random_classes
+from tests.episodes.small_data import attributes, random_classes
 from tnas_cli.episodes.cache import open_cache, write_cache
 folder = Path(sys.argv[1])
 def classes():
@@ -215,7 +215,7 @@ print(open_cache(folder / "toy.h5").fingerprint)
 
 
 def test_of_two_processes_the_second_waits_and_uses_the_firsts_result(tmp_path: Path) -> None:
-    script = PREPARE.format(here=str(Path(__file__).parent), counts=COUNTS)
+    script = PREPARE.format(here=str(Path(__file__).parents[2]), counts=COUNTS)
     processes = [
         subprocess.Popen([sys.executable, "-c", script, str(tmp_path), name], stdout=subprocess.PIPE, text=True)
         for name in ("a", "b")

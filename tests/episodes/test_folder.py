@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_data import picture
 
+from tests.episodes.small_data import picture
 from tnas_cli.episodes.folder import channels_of, open_tree, read_classes
 from tnas_cli.errors import DataError
 from tnas_cli.runs.events import ignore

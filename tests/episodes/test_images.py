@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_data import picture, truncated
 
+from tests.episodes.small_data import picture, truncated
 from tnas_cli.episodes import images
 from tnas_cli.errors import DataError
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_data import CHARACTERS, drawing, omniglot_tree, truncated, zip_of
 
+from tests.episodes.small_data import CHARACTERS, drawing, omniglot_tree, truncated, zip_of
 from tnas_cli.episodes.omniglot import ink, open_source, read_classes
 from tnas_cli.episodes.omniglot_splits import split_characters
 from tnas_cli.errors import DataError

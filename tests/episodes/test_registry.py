@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_data import omniglot_tree, picture
 
+from tests.episodes.small_data import omniglot_tree, picture
 from tnas_cli.episodes import download, registry, specs
 from tnas_cli.episodes.cache_writer import Attributes, ClassImages
 from tnas_cli.errors import DataError, SettingsError

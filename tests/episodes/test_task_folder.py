@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_data import drawing, picture, truncated
 
+from tests.episodes.small_data import drawing, picture, truncated
 from tnas_cli.episodes.omniglot import ink
 from tnas_cli.episodes.task_folder import FolderTask, read_task_folder
 from tnas_cli.errors import DataError

@@ -11,8 +11,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_data import small_cache
 
+from tests.episodes.small_data import small_cache
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.sampling import EVALUATION_SEED, draw_task
 from tnas_cli.episodes.tasks import evaluation_indices, load_batch, sample_indices
