@@ -66,7 +66,12 @@ def test_prepared_is_said_and_force_prepares_again(tmp_path: Path) -> None:
 
 def test_omniglot_from_a_folder_in_both_protocols(tmp_path: Path) -> None:
     source = omniglot_tree(tmp_path / "tree")
-    caches = {p: registry.prepare("omniglot", protocol=p, source=source, root=tmp_path) for p in ("random", "vinyals")}
+    events: list[Event] = []
+    caches = {
+        protocol: registry.prepare("omniglot", protocol=protocol, source=source, root=tmp_path, listener=events.append)
+        for protocol in ("random", "vinyals")
+    }
+    assert "holds 6 of Omniglot's 1,623 characters" in notes(events)
     assert caches["random"].fingerprint != caches["vinyals"].fingerprint
     assert registry.ensure("omniglot", protocol="vinyals", root=tmp_path, offline=True) is caches["vinyals"]
     assert registry.ensure("omniglot", root=tmp_path, offline=True) is caches["random"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tnas_cli.episodes import download, folder, glyphs, omniglot
 from tnas_cli.episodes.cache_writer import Attributes, ClassImages
-from tnas_cli.episodes.omniglot_splits import split_characters
-from tnas_cli.runs.events import Listener
+from tnas_cli.episodes.omniglot_splits import CHARACTERS, split_characters
+from tnas_cli.runs.events import Listener, Note
 
 # Ink is stored bright on dark and needs no more than scaling to 0..1.
 INK_MEAN, INK_STD = (0.0,), (1.0,)
@@ -64,7 +64,10 @@ def _omniglot(request: Request) -> Built:
     else:
         place, origin = request.source, str(request.source.resolve())
     source = omniglot.open_source(place)
-    split = split_characters(source.characters(), request.protocol, request.seed)
+    found = source.characters()
+    if len(found) != CHARACTERS:
+        request.listener(Note(f"{place} holds {len(found):,} of Omniglot's {CHARACTERS:,} characters; using these"))
+    split = split_characters(found, request.protocol, request.seed)
     attributes = Attributes(
         request.name,
         request.protocol,
