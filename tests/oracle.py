@@ -31,9 +31,7 @@ def norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None) -> T
 def separable(x: Tensor, taps: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
     kernel, channels = taps.shape[-1], x.shape[1]
     padding = dilation * (kernel - 1) // 2
-    y = conv(
-        F.relu(x), taps.unsqueeze(1), stride=stride, padding=padding, dilation=dilation, groups=channels
-    )
+    y = conv(F.relu(x), taps.unsqueeze(1), stride=stride, padding=padding, dilation=dilation, groups=channels)
     return conv(y, weight[:, :, None, None])
 
 
@@ -185,9 +183,7 @@ def meta_gradient(
     for support, query in tasks:
         meta = {name: tensor.clone().requires_grad_() for name, tensor in w.items()}
         start = dict(meta) if second_order else {name: tensor.detach().clone() for name, tensor in w.items()}
-        adapted = inner_steps(
-            logits, start, support, rate, steps, alternating=alternating, create_graph=second_order
-        )
+        adapted = inner_steps(logits, start, support, rate, steps, alternating=alternating, create_graph=second_order)
         if not second_order:
             adapted = {name: tensor.detach().requires_grad_() for name, tensor in adapted.items()}
         loss = F.cross_entropy(logits(adapted, query[0]), query[1])

@@ -1,0 +1,78 @@
+from itertools import combinations, product
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT
+from tnas_cli.space.decode import decidedness, decode, largest_probability, nodes_of
+from tnas_cli.space.edges import edge_count
+from tnas_cli.space.genotype import OPERATIONS, Genotype
+
+
+def by_brute_force(theta: torch.Tensor, nodes: int) -> Genotype:
+    """Try every pair of incoming edges and every pair of operations but `none`; the largest sum of weights wins."""
+    cells = []
+    for matrix in theta.double():
+        weights = [[float(value) for value in row.exp() / row.exp().sum()] for row in matrix]
+        first, cell = 0, []
+        for node in range(nodes):
+            rows = weights[first : first + node + 2]
+            first += node + 2
+            choices = (
+                (rows[a][o] + rows[b][p], a, o, b, p)
+                for a, b in combinations(range(node + 2), 2)
+                for o, p in product(range(1, 8), repeat=2)
+            )
+            _, a, o, b, p = max(choices)
+            cell += [(OPERATIONS[o], a), (OPERATIONS[p], b)]
+        cells.append(tuple(cell))
+    return Genotype(*cells)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**31), nodes=st.integers(2, 4), scale=st.sampled_from([1e-3, 1.0, 8.0]))
+def test_decode_equals_brute_force(seed: int, nodes: int, scale: float) -> None:
+    theta = scale * torch.randn(2, edge_count(nodes), 8, generator=torch.Generator().manual_seed(seed))
+    assert nodes_of(theta) == nodes
+    assert decode(theta) == by_brute_force(theta, nodes)
+
+
+@pytest.mark.parametrize("genotype", [AUTO_MAML_1SHOT, AUTO_MAML_5SHOT])
+def test_a_theta_made_for_a_genotype_decodes_to_it(genotype: Genotype) -> None:
+    theta = torch.zeros(2, 14, 8)
+    for kind, cell in enumerate((genotype.normal, genotype.reduce)):
+        for position, (operation, source) in enumerate(cell):
+            node = position // 2
+            theta[kind, node * (node + 3) // 2 + source, OPERATIONS.index(operation)] = 3.0
+    found = decode(theta)
+    for kind in ("normal", "reduce"):
+        wanted, got = genotype.cell(kind), found.cell(kind)
+        for first in range(0, 8, 2):
+            assert sorted(wanted[first : first + 2]) == sorted(got[first : first + 2])
+            assert got[first][1] < got[first + 1][1]
+
+
+def test_none_is_never_chosen_but_weakens_its_edge() -> None:
+    """All edges like one operation equally; where `none` takes most of the softmax, the edge loses."""
+    theta = torch.zeros(2, 5, 8)
+    theta[:, :, 4] = 1.0
+    theta[:, 3, 0] = 9.0  # node 1, from state 1
+    found = decode(theta)
+    assert found.normal[2:] == (("sep_conv_3x3", 0), ("sep_conv_3x3", 2))
+
+
+def test_ties_go_to_the_earlier_edge_and_the_earlier_operation() -> None:
+    found = decode(torch.zeros(2, 14, 8))
+    assert found.normal == found.reduce == (("max_pool_3x3", 0), ("max_pool_3x3", 1)) * 4
+
+
+def test_measures_of_decision() -> None:
+    theta = torch.zeros(2, 5, 8)
+    assert float(decidedness(theta)) == pytest.approx(1 / 8)
+    assert largest_probability(theta) == pytest.approx(1 / 8)
+    theta[0, 0, 3] = 50.0
+    assert float(decidedness(theta)) == pytest.approx((9 / 8 + 1) / 10)
+    assert largest_probability(theta) == pytest.approx(1.0)
+    assert decidedness(torch.zeros(3, 2, 5, 8)).shape == (3,)
