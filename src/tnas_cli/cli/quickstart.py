@@ -50,6 +50,6 @@ def quickstart(
     for command in (
         f"tnas adapt {search} YOUR_TASK/              # support/<class>/*.png, query/*.png",
         f"tnas decode {search} --picture cells.svg",
-        "tnas search --dataset omniglot --way 5 --shot 1   # downloads 14 MB first",
+        "tnas search --dataset omniglot --way 5 --shot 1   # downloads 16 MB first",
     ):
         screen.say(f"  {command}")
