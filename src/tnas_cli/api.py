@@ -11,6 +11,7 @@ from tnas_cli.engine.search import resume as resume_search
 from tnas_cli.engine.search import search
 from tnas_cli.engine.train_eval import resume as resume_train_eval
 from tnas_cli.engine.train_eval import train_eval
+from tnas_cli.engine.train_settings import settings_for
 from tnas_cli.settings import SearchSettings, TrainSettings, preset
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "resume_search",
     "resume_train_eval",
     "search",
+    "settings_for",
     "train_eval",
 ]

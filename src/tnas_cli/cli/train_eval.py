@@ -53,6 +53,7 @@ def train_eval(
     """Train each distinct genotype once from scratch (first-order MAML) and measure it on the stored test tasks."""
     from tnas_cli.engine import train_eval as engine
     from tnas_cli.engine.genotype_source import read_genotypes
+    from tnas_cli.engine.train_settings import settings_for
     from tnas_cli.runs.device import Machine
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
@@ -90,7 +91,7 @@ def train_eval(
                 "no genotype given.", hint="for example: tnas decode adapted.jsonl --json | tnas train-eval -"
             )
         records = read_genotypes(genotype, sys.stdin.read() if genotype == "-" else None)
-        settings = engine.settings_for(records, preset, given)
+        settings = settings_for(records, preset, given)
         with screen.progress() as listener:
             if dry_run:
                 result = engine.dry_run(records, settings, limit=limit, machine=machine, listener=listener)

@@ -13,7 +13,8 @@ from tnas_cli.engine.genotype_source import genotype_record
 from tnas_cli.engine.prepare_data import prepare_data
 from tnas_cli.engine.search import search
 from tnas_cli.engine.tasks_of import evaluation_batches
-from tnas_cli.engine.train_eval import settings_for, train_eval
+from tnas_cli.engine.train_eval import train_eval
+from tnas_cli.engine.train_settings import settings_for
 from tnas_cli.episodes import registry
 from tnas_cli.evaluate.nearest_neighbour import nearest_neighbour
 from tnas_cli.runs import events
@@ -49,7 +50,7 @@ def quickstart(
     splits = data["splits"]
     classes = ", ".join(f"{splits[split]['classes']} {split}" for split in splits)
     say(f"1 prepare-data  {DATASET}: {classes} classes of {data['size']} x {data['size']} drawings")
-    yield {"event": "result", "command": "prepare-data", **data}
+    yield {"event": "result", "version": 1, "command": "prepare-data", **data}
 
     settings = SearchSettings.from_dict(preset("search", "quick") | {"dataset": DATASET} | budgets["search"])
     found = search(settings, runs=runs, listener=listener, machine=machine)
@@ -70,7 +71,7 @@ def quickstart(
     genotypes = [genotype_record(decode(torch.tensor(record[THETA])), record) for record in adapted]
     distinct = {record["digest"] for record in genotypes}
     say(f"4 decode        {len(distinct)} distinct genotypes, the first has {genotypes[0]['parameters']:,} weights")
-    yield {"event": "result", "command": "decode", "tasks": len(genotypes), "distinct": len(distinct)}
+    yield {"event": "result", "version": 1, "command": "decode", "tasks": len(genotypes), "distinct": len(distinct)}
 
     training = settings_for(genotypes, "quick", budgets["training"])
     result = train_eval(genotypes, training, limit=TRAINED_GENOTYPES, runs=runs, listener=listener, machine=machine)

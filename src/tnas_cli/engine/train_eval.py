@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from tnas_cli.engine.estimate import estimate
 from tnas_cli.engine.tasks_of import check_image_size, evaluation_batches, meta_tasks
 from tnas_cli.episodes import registry
 from tnas_cli.episodes.cache import ImageCache
-from tnas_cli.errors import DataError, Interrupted, SettingsError
+from tnas_cli.errors import DataError, Interrupted
 from tnas_cli.evaluate.few_shot import Trained, summarise
 from tnas_cli.methods import maml
 from tnas_cli.methods.adapt import accuracies
@@ -28,7 +28,7 @@ from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.drive import Saving, drive
 from tnas_cli.runs.files import write_text
 from tnas_cli.runs.run_directory import RunDirectory
-from tnas_cli.settings import TrainSettings, preset
+from tnas_cli.settings import TrainSettings
 from tnas_cli.space.decoded_network import DecodedNetwork
 from tnas_cli.space.genotype import Genotype
 from tnas_cli.space.parameters import count
@@ -120,51 +120,6 @@ def dry_run(
         "genotypes": genotypes,
         "total_seconds": genotypes * (cost.total_seconds + testing),
     }
-
-
-def settings_for(records: Sequence[Record], preset_name: str, given: Mapping[str, Any]) -> TrainSettings:
-    """Settings from a preset, the genotypes' own data set, way and shot, and what the user gave, the later winning.
-
-    Raises SettingsError when the genotypes come from different settings, or name none and none is given.
-    """
-    own: Record = {}
-    for name, value_of in _OWN.items():
-        values = {value for value in map(value_of, records) if value is not None}
-        if len(values) > 1 and name not in given:
-            raise SettingsError(
-                f"the genotypes come from different settings: {name} is {', '.join(map(str, sorted(values)))}.",
-                hint=f"give --{name}, or pass them one kind at a time",
-            )
-        if len(values) == 1:
-            own[name] = values.pop()
-    if given.get("dataset", own.get("dataset")) != own.get("dataset"):
-        own.pop("protocol", None)
-    merged = preset("train_eval", preset_name) | own | dict(given)
-    if "dataset" not in merged:
-        raise SettingsError(
-            "the genotype does not say which data set it is for.", hint="add --dataset, --way and --shot"
-        )
-    return TrainSettings.from_dict(merged)
-
-
-def _data(record: Record, name: str) -> Any:
-    """A data set's property: that of the task where it names its own, else that of the search."""
-    task = record.get("task") or {}
-    return task[name] if name in task else (record.get("data") or {}).get(name)
-
-
-def _shot(record: Record) -> int | None:
-    shot = record.get("shot")
-    return shot if isinstance(shot, int) else None
-
-
-_OWN: dict[str, Callable[[Record], Any]] = {
-    "dataset": lambda record: _data(record, "dataset"),
-    "protocol": lambda record: _data(record, "protocol"),
-    "way": lambda record: record.get("way"),
-    "shot": _shot,
-    "channels": lambda record: record.get("channels"),
-}
 
 
 def _method(records: Sequence[Record]) -> str:
