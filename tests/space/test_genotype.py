@@ -80,7 +80,7 @@ BROKEN_JSON: list[tuple[object, str]] = [
     ([], "keys"),
     ({"normal": GOOD}, "keys"),
     ({"normal": GOOD, "reduce": "text"}, "'text'"),
-    ({"normal": GOOD, "reduce": []}, "0 edges"),
+    ({"normal": GOOD, "reduce": []}, "reduction cell 0"),
     ({"normal": GOOD, "reduce": GOOD[:1]}, "1"),
     ({"normal": GOOD, "reduce": GOOD * 2}, "4"),
     ({"normal": GOOD, "reduce": [["sep_conv_7x7", 0], ["skip_connect", 1]]}, "'sep_conv_7x7'"),

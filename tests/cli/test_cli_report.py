@@ -1,0 +1,112 @@
+"""`tnas report` as a user runs it: sources, formats, streams, exit codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tests.report.results import a_result, a_run
+from tnas_cli.cli.report import report
+from tnas_cli.errors import DataError, SettingsError, TnasError
+
+app = typer.Typer()
+app.command()(report)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return a_run(tmp_path / "runs" / "train-eval-1", a_result())
+
+
+def tnas(*arguments: str | Path, stdin: str | None = None) -> str:
+    """Run `tnas report`; gives stdout, raises what the command raises."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_all_formats_hold_our_number(run: Path) -> None:
+    assert "98.76 ± 0.34 [1]" in tnas(run)
+    assert "98.76 ± 0.34" in tnas(run, "--format", "markdown")
+    assert any(row["our_mean"] == "98.76" for row in csv.DictReader(io.StringIO(tnas(run, "--format", "csv"))))
+    assert json.loads(tnas(run, "--format", "json"))["table"] == 2
+
+
+def test_a_narrow_terminal_shows_every_number(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    five = a_run(run.parent / "five", a_result(shot=5, mean=0.995, run="five"))
+    lines = tnas(run, five).splitlines()
+    assert max(map(len, lines)) <= 80
+    (line,) = [line for line in lines if line.startswith("T-NAS (")]
+    assert "99.16 ± 0.34  99.93 ± 0.07  98.76 ± 0.34 [1]  99.50 ± 0.34 [2]" in line
+
+
+def test_json_lines_end_with_the_result(run: Path) -> None:
+    lines = [json.loads(line) for line in tnas(run, "--json").splitlines()]
+    assert [line["event"] for line in lines] == ["table", "result"]
+    assert lines[-1]["command"] == "report" and lines[-1]["measured"] == 1
+
+
+def test_stdin_and_files_and_runs_together(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "more.jsonl"
+    file.write_text(json.dumps(a_result(shot=5, run="file")) + "\n", encoding="utf-8")
+    text = tnas(run, file, "-", "--json", stdin=json.dumps(a_result(dataset="glyphs", run="pipe")))
+    assert json.loads(text.splitlines()[-1])["measured"] == 3
+
+
+def test_without_arguments_all_measured_runs_are_taken(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_run(tmp_path / "runs" / "search-1", {"event": "result", "command": "search"})
+    a_run(tmp_path / "runs" / "unfinished")
+    a_run(tmp_path / "runs" / "train-eval-2", a_result(shot=5, run="two"))
+    monkeypatch.chdir(tmp_path)
+    assert json.loads(tnas("--json").splitlines()[-1])["measured"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("t.md", "### Table 2"), ("t.csv", "table,"), ("t.json", "{"), ("t", "Table 2")]
+)
+def test_a_file_gets_the_format_of_its_ending(run: Path, tmp_path: Path, name: str, start: str) -> None:
+    path = tmp_path / "new" / name
+    assert tnas(run, "--output", path) == ""
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith(start) and "98.76" in text and "\x1b" not in text
+
+
+WRONG: list[tuple[list[str], str | None, type[TnasError], str]] = [
+    (["-"], "", DataError, "standard input is empty"),
+    (["-"], "{}\n{broken", DataError, "standard input, line 2"),
+    (["nowhere"], None, DataError, "nowhere does not exist"),
+    ([], None, DataError, "runs"),
+    (["RUN", "--table", "3"], None, SettingsError, "table 3"),
+    (["RUN", "--format", "html"], None, SettingsError, "'html'"),
+    (["RUN", "--json", "--format", "csv"], None, SettingsError, "--format csv"),
+    (["RUN", "--output", "RUN/events.jsonl/x.md"], None, TnasError, "events.jsonl/x.md"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "stdin", "error", "message"), WRONG, ids=[m for *_, m in WRONG])
+def test_wrong_input(
+    arguments: list[str],
+    stdin: str | None,
+    error: type[TnasError],
+    message: str,
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    with pytest.raises(error) as caught:
+        tnas(*(argument.replace("RUN", str(run)) for argument in arguments), stdin=stdin)
+    assert message in caught.value.message and caught.value.hint

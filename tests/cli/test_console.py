@@ -1,0 +1,83 @@
+"""Data goes to stdout, words to stderr, and bars only to a terminal."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tnas_cli.cli import console
+from tnas_cli.cli.console import Screen, duration
+from tnas_cli.runs.events import Note, Progress
+
+STEP = Progress("search", 10, 10, "tasks", {"accuracy": 0.51234567})
+
+
+def test_words_and_data_use_a_stream_each(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen()
+    screen.say("[bold]words[/bold]")
+    screen.text("data")
+    out, err = capsys.readouterr()
+    assert out == "data\n" and err == "[bold]words[/bold]\n"
+
+
+def test_quiet_silences_words_and_progress_but_no_data(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen(quiet=True)
+    screen.say("words")
+    with screen.progress() as listener:
+        listener(Note("note"))
+        listener(STEP)
+    screen.record({"event": "result"})
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"event": "result"} and err == ""
+
+
+def test_a_record_is_one_line_and_never_nan(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen(as_json=True)
+    screen.record({"text": "two\nlines", "name": "é"})
+    assert capsys.readouterr().out.count("\n") == 1
+    with pytest.raises(ValueError, match="JSON"):
+        screen.record({"mean": float("nan")})
+
+
+def test_without_a_terminal_progress_is_plain_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with Screen().progress() as listener:
+        listener(Note("downloading"))
+        listener(STEP)
+    out, err = capsys.readouterr()
+    assert out == "" and "\x1b" not in err
+    assert err.splitlines() == ["downloading", "search: 10/10 tasks  accuracy 0.5123"]
+
+
+def test_between_the_ends_a_line_comes_every_few_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(console.time, "monotonic", lambda: now)
+    with Screen().progress() as listener:
+        for done in range(1, 101):
+            listener(Progress("search", done, 101, "tasks"))
+            now += 0.5
+    lines = capsys.readouterr().err.splitlines()
+    assert 8 <= len(lines) <= 10
+    assert lines[0] == "search: 11/101 tasks  40.9 s left"
+
+
+def test_a_long_line_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    Screen().say("word " * 60)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.01234, "0.0123 s"),
+        (8, "8 s"),
+        (59.4, "59.4 s"),
+        (200, "3 min 20 s"),
+        (3600, "1 h 00 min"),
+        (7500, "2 h 05 min"),
+    ],
+)
+def test_durations_as_a_person_says_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
