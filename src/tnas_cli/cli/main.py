@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
+from typing import Any
 
 import typer
 
 from tnas_cli import __version__
-from tnas_cli.errors import TnasError
+from tnas_cli.errors import Interrupted, SettingsError, TnasError
 
 app = typer.Typer(
     name="tnas",
-    no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+#: What Typer raises for a command line that it cannot read; it exports only this subclass.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 def _print_version(wanted: bool) -> None:
@@ -51,19 +53,26 @@ _register()
 
 
 def main() -> None:
-    """Run `tnas`; an error of ours becomes one paragraph, a hint and its exit code."""
-    debug = os.environ.get("TNAS_DEBUG") == "1"
+    """Run `tnas`; every error leaves as one paragraph, a hint and an exit code, with a traceback if TNAS_DEBUG=1."""
     try:
-        app()
-    except TnasError as error:
-        if debug:
+        code = app(args=sys.argv[1:] or ["--help"], prog_name="tnas", standalone_mode=False) or 0
+        if code == Interrupted.exit_code:
+            sys.stderr.write("interrupted\n")
+    except (TnasError, _UsageError) as error:
+        if os.environ.get("TNAS_DEBUG") == "1":
             raise
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of the pipeline has gone: leave quietly, as other tools do.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
+        shown = error if isinstance(error, TnasError) else _usage(error)
+        sys.stderr.write(f"error: {shown}\n")
+        code = shown.exit_code
+    except Exception as error:
+        if os.environ.get("TNAS_DEBUG") == "1":
+            raise
+        sys.stderr.write(f"error: unexpected {type(error).__name__}: {error}\nhint: TNAS_DEBUG=1 shows where\n")
+        code = TnasError.exit_code
+    sys.exit(code)
+
+
+def _usage(error: Any) -> SettingsError:
+    """Typer's complaint about the command line as an error of ours."""
+    command = error.ctx.command_path if error.ctx else "tnas"
+    return SettingsError(error.format_message(), hint=f"{command} --help")
