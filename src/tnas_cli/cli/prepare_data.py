@@ -49,7 +49,7 @@ def prepare_data(
             listener=listener,
         )
     if as_json:
-        screen.record({"event": "result", "command": "prepare-data", **record})
+        screen.record({"event": "result", "version": 1, "command": "prepare-data", **record})
         return
     colour = "gray" if record["channels"] == 1 else "colour"
     side = record["size"]
