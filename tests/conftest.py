@@ -1,0 +1,62 @@
+"""The whole pipeline once per session, on a data set and with budgets so small that it takes seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.running import Ran, class_tree, succeeding, task_folder
+
+#: What every tiny search and training has in common.
+TINY = ("--dataset", "shapes", "--way", 3, "--shot", 1, "--query", 2, "--channels", 4, "--meta-batch", 2)
+SEARCH = (*TINY, "--tasks", 8, "--validate-every", 4, "--validation-tasks", 2)
+TRAINING = ("--query", 2, "--tasks", 4, "--meta-batch", 2, "--validate-every", 2, "--validation-tasks", 2)
+TESTING = ("--test-tasks", 4, "--limit", 2)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Where everything lies, and what each command of the pipeline wrote with `--json`."""
+
+    folder: Path
+    cache: Path
+    runs: Path
+    task: Path
+    prepared: Ran
+    searched: Ran
+    adapted: Ran
+    adapted_folder: Ran
+    decoded: Ran
+    trained: Ran
+
+    @property
+    def here(self) -> tuple[str | Path, ...]:
+        """The options that keep a command inside the test's folders."""
+        return ("--cache-dir", self.cache, "--threads", "1", "--device", "cpu")
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that the search chose."""
+        return Path(self.searched.result["checkpoint"])
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """prepare-data, search, adapt (tasks of the data set, and a folder), decode and train-eval."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    for split, numbers in (("train", range(12)), ("val", range(12, 18)), ("test", range(18, 24))):
+        class_tree(folder / "shapes" / split, numbers)
+    cache, runs = folder / "cache", folder / "runs"
+    here = ("--cache-dir", cache, "--threads", "1", "--device", "cpu")
+    source = ("folder", "--source", folder / "shapes", "--size", 20)
+    prepared = succeeding("prepare-data", *source, "--cache-dir", cache, "--json")
+    searched = succeeding("search", *SEARCH, "--runs", runs, *here, "--json")
+    best = searched.result["checkpoint"]
+    adapted = succeeding("adapt", best, "--dataset", "shapes", "--tasks", 4, *here, "--json")
+    task = task_folder(folder / "task", range(18, 21))
+    adapted_folder = succeeding("adapt", best, task, *here, "--json")
+    decoded = succeeding("decode", "-", "--json", stdin=adapted.stdout)
+    trained = succeeding("train-eval", "-", *TRAINING, *TESTING, "--runs", runs, *here, "--json", stdin=decoded.stdout)
+    return Pipeline(folder, cache, runs, task, prepared, searched, adapted, adapted_folder, decoded, trained)
