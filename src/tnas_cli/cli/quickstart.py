@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen, duration
@@ -13,7 +10,7 @@ from tnas_cli.runs import events
 
 
 def quickstart(
-    runs: Annotated[Path, typer.Option("--runs", help="Folder of run directories.")] = Path("runs"),
+    runs: options.Runs = Path("runs"),
     device: options.Device = "auto",
     threads: options.Threads = None,
     cache_dir: options.CacheDir = None,

@@ -12,8 +12,7 @@ import torch
 from tnas_cli.compute.torch_engine import TorchEngine
 from tnas_cli.engine.estimate import estimate
 from tnas_cli.engine.meta_architecture import KIND, describe_data
-from tnas_cli.engine.tasks_of import check_image_size, meta_tasks
-from tnas_cli.episodes import registry
+from tnas_cli.engine.tasks_of import meta_tasks, open_data
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import CheckpointError, DataError
 from tnas_cli.methods import t_nas
@@ -103,14 +102,7 @@ def dry_run(
 
 def _prepare(settings: SearchSettings, machine: Machine, listener: events.Listener) -> _Job:
     device = machine.start()
-    cache = registry.ensure(
-        settings.dataset,
-        protocol=settings.protocol or None,
-        root=machine.cache_root,
-        offline=machine.offline,
-        listener=listener,
-    )
-    check_image_size(cache)
+    cache = open_data(settings, machine, listener)
     settings = settings.replace(protocol=cache.protocol)
     tasks = meta_tasks(cache, settings, device)
     network = t_nas.search_network(settings, cache.channels)
@@ -157,6 +149,7 @@ def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, A
         "validation_accuracy": job.state.best_accuracy,
         "validation_tasks": job.settings.validation_tasks,
         "wall_seconds": seconds,
+        "resumed": started_at > 0,
         **_about_theta(job, run, engine),
         **environment(job.device),
     }

@@ -1,4 +1,4 @@
-"""Tasks of a prepared data set, as methods ask for them."""
+"""A data set and its tasks, as methods ask for them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,37 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from tnas_cli.episodes import registry
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.tasks import TaskBatch, evaluation_indices, load_batch, sample_indices
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.meta_learn import Tasks
+from tnas_cli.runs import events
+from tnas_cli.runs.device import Machine
 from tnas_cli.settings import LARGEST_IMAGE, SMALLEST_IMAGE, SearchSettings, TrainSettings
 
 #: Tasks adapted at a time when no gradient of the query set is needed.
 TASKS_PER_BATCH = 8
 
 
-def check_image_size(cache: ImageCache) -> None:
-    """Raise SettingsError for images outside the sizes that the networks take."""
+def open_data(settings: SearchSettings | TrainSettings, machine: Machine, listener: events.Listener) -> ImageCache:
+    """The data set of the settings, prepared first where that is possible.
+
+    Raises SettingsError for images outside the sizes that the networks take, DataError when there is no data.
+    """
+    cache = registry.ensure(
+        settings.dataset,
+        protocol=settings.protocol or None,
+        root=machine.cache_root,
+        offline=machine.offline,
+        listener=listener,
+    )
     if not SMALLEST_IMAGE <= cache.size <= LARGEST_IMAGE:
         raise SettingsError(
             f"the images of {cache.dataset} are {cache.size} pixels wide.",
             hint=f"prepare them with --size from {SMALLEST_IMAGE} to {LARGEST_IMAGE}",
         )
+    return cache
 
 
 def meta_tasks(cache: ImageCache, settings: SearchSettings | TrainSettings, device: torch.device) -> Tasks:

@@ -14,8 +14,7 @@ import torch
 
 from tnas_cli.compute.torch_engine import TorchEngine
 from tnas_cli.engine.estimate import estimate
-from tnas_cli.engine.tasks_of import check_image_size, evaluation_batches, meta_tasks
-from tnas_cli.episodes import registry
+from tnas_cli.engine.tasks_of import evaluation_batches, meta_tasks, open_data
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import DataError, Interrupted
 from tnas_cli.evaluate.few_shot import Trained, summarise
@@ -91,7 +90,7 @@ def resume(
         raise DataError(
             f"{run_path} is not a train-eval run.", hint="pass a folder that `tnas train-eval` made"
         ) from error
-    return _run(_prepare(records, settings, limit, replace(machine, offline=True), listener), run)
+    return _run(_prepare(records, settings, limit, replace(machine, offline=True), listener), run, resumed=True)
 
 
 def dry_run(
@@ -135,14 +134,7 @@ def _prepare(
     listener: events.Listener,
 ) -> _Job:
     device = machine.start()
-    cache = registry.ensure(
-        settings.dataset,
-        protocol=settings.protocol or None,
-        root=machine.cache_root,
-        offline=machine.offline,
-        listener=listener,
-    )
-    check_image_size(cache)
+    cache = open_data(settings, machine, listener)
     genotypes = Counter(Genotype.from_json(record["genotype"]) for record in records)
     chosen = genotypes.most_common(limit)
     if len(chosen) < len(genotypes):
@@ -152,7 +144,7 @@ def _prepare(
     return _Job(settings.replace(protocol=cache.protocol), records, chosen, cache, device, listener)
 
 
-def _run(job: _Job, run: RunDirectory) -> Record:
+def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
     begin = time.monotonic()
     command = f"tnas train-eval --resume {run.path}"
     trained: list[Trained] = []
@@ -191,6 +183,7 @@ def _run(job: _Job, run: RunDirectory) -> Record:
         "genotypes_trained": len(job.chosen),
         "seed": settings.seed,
         "wall_seconds": time.monotonic() - begin,
+        "resumed": resumed,
         "budget": {
             "search_tasks": first.get("search_tasks"),
             "train_tasks_per_genotype": settings.tasks,
