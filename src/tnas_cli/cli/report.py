@@ -29,7 +29,7 @@ def report(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RUN...|-]", help="Run directories, files of JSON lines, or - for stdin; default: all of runs/."
+            metavar="RUN|-", help="Run directories, files of JSON lines, or - for stdin; default: all of runs/."
         ),
     ] = None,
     table: Annotated[int, typer.Option("--table", help="Number of the paper's table.")] = 2,
