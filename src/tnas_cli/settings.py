@@ -46,7 +46,8 @@ class _Settings:
         for name in ("alpha_inner", "alpha_outer"):
             self._positive(name)
         self._at_least("seed", 0)
-        if self.channels < 2 or self.channels % 2:
+        self._at_least("channels", 2)
+        if self.channels % 2:
             raise SettingsError(f"channels is {self.channels}.", hint="choose an even number, at least 2")
         self._one_of("order", ("first", "second"))
         self._one_of("reduction", ("sum", "mean"))
@@ -59,7 +60,7 @@ class _Settings:
 
     def _positive(self, name: str) -> None:
         value = getattr(self, name)
-        if not isinstance(value, int | float) or not 0 < value < float("inf"):
+        if not _is_number(value) or not 0 < value < float("inf"):
             raise SettingsError(f"{name} is {value!r}.", hint="choose a finite number above 0")
 
     def _one_of(self, name: str, allowed: tuple[str, ...]) -> None:
@@ -82,6 +83,8 @@ class _Settings:
         for name in values:
             if name not in known:
                 raise SettingsError(f"unknown setting {name!r}.", hint=did_you_mean(name, known))
+        if "dataset" not in values:
+            raise SettingsError("the setting 'dataset' is missing.", hint="name a prepared data set")
         plain: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
         return cls(**plain)
 
@@ -106,9 +109,10 @@ class SearchSettings(_Settings):
         self._at_least("nodes", 2)
         for name in ("beta_inner", "beta_outer"):
             self._positive(name)
-        if len(self.theta_betas) != 2 or not all(0 <= beta < 1 for beta in self.theta_betas):
+        betas: object = self.theta_betas
+        if not isinstance(betas, tuple) or len(betas) != 2 or not all(_is_number(b) and 0 <= b < 1 for b in betas):
             raise SettingsError(f"theta_betas is {self.theta_betas!r}.", hint="choose two numbers from 0 up to below 1")
-        if not 0 <= self.theta_weight_decay < float("inf"):
+        if not _is_number(self.theta_weight_decay) or not 0 <= self.theta_weight_decay < float("inf"):
             raise SettingsError(f"theta_weight_decay is {self.theta_weight_decay!r}.", hint="choose 0 or more")
 
 
@@ -135,6 +139,10 @@ def preset(kind: Literal["search", "train_eval"], name: str) -> dict[str, Any]:
     if name not in known:
         raise SettingsError(f"unknown preset {name!r}.", hint=did_you_mean(name, known))
     return known[name]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _toml(value: object) -> str:
