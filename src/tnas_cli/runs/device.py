@@ -42,6 +42,8 @@ def choose_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError(f"nothing computes on {device.type}")
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise SettingsError(f"device {name!r} cannot be used.", hint="choose auto, cpu, cuda or mps") from error
