@@ -81,7 +81,7 @@ def start(*arguments: Argument, cwd: Path, **options: Any) -> subprocess.Popen[s
 def drawing(number: int, variant: int, size: int = 20, colour: bool = False) -> Image.Image:
     """A picture of class `number`: a coarse random pattern with some noise of its own, bright on dark."""
     pattern = np.random.default_rng(number).random((5, 5)) > 0.6
-    noise = np.random.default_rng(1000 * number + variant).normal(0, 25, (size, size))
+    noise = np.random.default_rng(1000 * number + variant).normal(0, 80, (size, size))
     cells = np.arange(size) * 5 // size
     pixels = np.clip(200.0 * pattern[cells][:, cells] + noise, 0, 255).astype(np.uint8)
     if not colour:
