@@ -38,12 +38,6 @@ class TaskBatch:
             self.way,
         )
 
-    def select(self, tasks: slice) -> TaskBatch:
-        """The tasks of a slice."""
-        return TaskBatch(
-            self.support_x[tasks], self.support_y[tasks], self.query_x[tasks], self.query_y[tasks], self.way
-        )
-
 
 def sample_indices(cache: ImageCache, split: str, way: int, shot: int, query: int, seed: int, index: int) -> Indices:
     """Image indices of the `index`-th task of (seed, split), int64 [way, shot + query]: the same in any process.

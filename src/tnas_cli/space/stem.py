@@ -9,9 +9,6 @@ from torch import Tensor
 from tnas_cli.space.operations import batch_norm
 from tnas_cli.space.parameters import Parameters, Spec
 
-#: Channels after the first and the second convolution of the stem, at the paper's 16 cell channels.
-WIDTHS = (24, 48)
-
 
 def stem_widths(channels: int) -> tuple[int, int]:
     """Channels of the stem's two convolutions: 1.5 and 3 times the normal cell's channels."""
