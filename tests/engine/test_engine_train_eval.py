@@ -1,0 +1,78 @@
+"""Training decoded networks: which genotypes, on which settings, and going on after a stop."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Pipeline
+from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT
+from tnas_cli.engine.genotype_source import genotype_record
+from tnas_cli.engine.train_eval import resume, train_eval
+from tnas_cli.engine.train_settings import settings_for
+from tnas_cli.errors import Interrupted, SettingsError
+from tnas_cli.runs import events
+from tnas_cli.runs.device import Machine
+from tnas_cli.settings import TrainSettings
+
+BUDGET = {"tasks": 4, "meta_batch": 2, "validate_every": 2, "validation_tasks": 2, "test_tasks": 3, "inner_steps": 1}
+
+
+def record(genotype: Any, **context: Any) -> dict[str, Any]:
+    """A genotype record as `decode` writes it for a task of the pipeline's data set."""
+    where = {"dataset": "shapes", "protocol": "classes", "channels": 1}
+    return genotype_record(genotype, {"data": where, "way": 3, "shot": 1, "channels": 4, "method": "t-nas"} | context)
+
+
+def settings(records: list[dict[str, Any]], **given: Any) -> TrainSettings:
+    """Tiny settings for the records."""
+    return settings_for(records, "quick", BUDGET | {"query": 2, "test_steps": 1} | given)
+
+
+def test_settings_come_from_the_records_and_options_win() -> None:
+    own = settings([record(AUTO_MAML_1SHOT)])
+    assert (own.dataset, own.protocol, own.way, own.shot, own.channels) == ("shapes", "classes", 3, 1, 4)
+    given = settings([record(AUTO_MAML_1SHOT)], dataset="glyphs", way=2)
+    assert (given.dataset, given.protocol, given.way, given.shot) == ("glyphs", "", 2, 1)
+
+
+def test_records_of_different_settings_are_refused_unless_decided() -> None:
+    records = [record(AUTO_MAML_1SHOT, shot=1), record(AUTO_MAML_5SHOT, shot=5)]
+    with pytest.raises(SettingsError, match="shot is 1, 5"):
+        settings(records)
+    assert settings(records, shot=5).shot == 5
+
+
+def test_each_distinct_genotype_is_trained_once_the_most_frequent_first(pipeline: Pipeline, tmp_path: Path) -> None:
+    records = [record(AUTO_MAML_5SHOT), record(AUTO_MAML_1SHOT), record(AUTO_MAML_1SHOT)]
+    machine = Machine("cpu", 1, pipeline.cache)
+    result = train_eval(records, settings(records), runs=tmp_path, machine=machine)
+    found = [(row["digest"], row["count"]) for row in result["per_genotype"]]
+    assert found == [(AUTO_MAML_1SHOT.digest, 2), (AUTO_MAML_5SHOT.digest, 1)]
+    one = train_eval(records, settings(records), limit=1, runs=tmp_path, machine=machine)
+    assert [row["digest"] for row in one["per_genotype"]] == [AUTO_MAML_1SHOT.digest]
+    # What one genotype reaches does not depend on the others.
+    assert one["per_genotype"][0] == result["per_genotype"][0]
+
+
+def test_a_stopped_training_goes_on_to_the_same_numbers(pipeline: Pipeline, tmp_path: Path) -> None:
+    records = [record(AUTO_MAML_5SHOT), record(AUTO_MAML_1SHOT)]
+    chosen, machine = settings(records), Machine("cpu", 1, pipeline.cache)
+    whole = train_eval(records, chosen, runs=tmp_path / "whole", machine=machine)
+
+    def stop_in_the_second(event: events.Event) -> None:
+        if isinstance(event, events.Progress) and event.done == 4 + 3 + 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="saved in") as stopped:
+        train_eval(records, chosen, runs=tmp_path / "cut", machine=machine, listener=stop_in_the_second)
+    (run,) = (tmp_path / "cut").iterdir()
+    assert stopped.value.hint == f"continue with: tnas train-eval --resume {run}"
+    first = json.loads((run / AUTO_MAML_5SHOT.digest / "result.json").read_text())
+    assert len(first["accuracies"]) == 3
+    resumed = resume(run, machine=machine)
+    for key in ("mean", "interval", "per_genotype", "genotypes_trained"):
+        assert resumed[key] == whole[key]
