@@ -39,7 +39,7 @@ class TorchEngine:
         *,
         second_order: bool = False,
     ) -> MetaGradient:
-        """Equation 8: the gradient at the adapted point, summed over tasks; Equation 6: through the inner steps."""
+        """Equation 8: the gradient at the adapted point, summed over tasks; Equation 6 or 2: through the steps."""
         tasks = support[0].shape[0]
         if second_order:
             meta = {name: tensor.detach().requires_grad_() for name, tensor in parameters.items()}

@@ -57,8 +57,8 @@ class SearchNetwork:
         return specs | classifier_specs(2 * self.channels * self.nodes, self.way)
 
     def logits(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """x [T, N, C, H, W], every parameter with a leading T -> logits [T, N, way]."""
-        probabilities = F.softmax(parameters[THETA], dim=-1)  # [T, 2, E, 8], Equation 3
+        """Equation 3 on all edges of both cells: x [T, N, C, H, W], every parameter with a leading T -> [T, N, way]."""
+        probabilities = F.softmax(parameters[THETA], dim=-1)  # [T, 2, E, 8]
         probabilities = probabilities[:, :, theta_rows_by_source(self.nodes)]
         s = stem(parameters, x)  # [T, 1, 3C, N, h, w]
         normal = self._cell(parameters, "normal", probabilities[:, 0], s, s)
