@@ -59,8 +59,15 @@ def test_every_genotype_is_listed() -> None:
 
 def test_nearest_neighbour_one_image_at_a_time() -> None:
     batches = [pattern_tasks(0, 3, shot=2, query=4), pattern_tasks(3, 1, shot=2, query=4)]
+    generator = torch.Generator().manual_seed(0)
     noisy = [
-        TaskBatch(b.support_x, b.support_y, b.query_x + 4 * torch.randn(b.query_x.shape), b.query_y, b.way)
+        TaskBatch(
+            b.support_x,
+            b.support_y,
+            b.query_x + 4 * torch.randn(b.query_x.shape, generator=generator),
+            b.query_y,
+            b.way,
+        )
         for b in batches
     ]
     shares = []
