@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ from tests.cli.wrong import (
     written,
 )
 from tests.conftest import Pipeline
+from tests.helpers import AUTO_MAML_1SHOT
+
+
+def record(**context: object) -> str:
+    """A genotype record that says something about where it came from."""
+    genotype = AUTO_MAML_1SHOT.to_json()
+    return json.dumps({"event": "genotype", "version": 1, "genotype": genotype, **context}) + "\n"
+
 
 TABLE = {
     "no checkpoint": Wrong(4, ("nowhere.pt", "tnas search"), lambda p, t: adapting(p, t / "nowhere.pt")),
@@ -75,6 +84,16 @@ TABLE = {
     "a record of a newer version": Wrong(
         4, ("version 9",), lambda p, t: ("decode", "-"), stdin='{"event": "adapted", "version": 9}\n'
     ),
+    "JSON without an end to its depth": Wrong(
+        4, ("standard input",), lambda p, t: ("decode", "-"), stdin="[" * 100_000
+    ),
+    "a record of an impossible network": Wrong(
+        4, ("way of", "'x'"), lambda p, t: ("decode", "-"), stdin=record(way="x")
+    ),
+    "a record of an impossible width": Wrong(
+        4, ("channels of", "5"), lambda p, t: ("decode", "-"), stdin=record(channels=5)
+    ),
+    "a record of impossible data": Wrong(4, ("data of", "7"), lambda p, t: ("decode", "-"), stdin=record(data=7)),
     "a file that is not there": Wrong(4, ("nowhere.jsonl",), lambda p, t: ("decode", t / "nowhere.jsonl")),
     "nothing to decode": Wrong(4, ("standard input is empty",), lambda p, t: ("decode", "-")),
     "nothing to train": Wrong(4, ("standard input is empty",), lambda p, t: ("train-eval", "-", *p.here)),

@@ -41,7 +41,8 @@ def read_genotypes(source: str, stdin: str | None = None) -> list[Record]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = "is no text file" if isinstance(error, UnicodeDecodeError) else "cannot be read"
-        raise GenotypeError(f"{source} {reason}.", hint=_HINT) from error
+        shown = source if len(source) <= 200 else f"{source[:60]}..."
+        raise GenotypeError(f"{shown} {reason}.", hint=_HINT) from error
     if not text.strip():
         raise GenotypeError(f"{source} is empty.", hint=_HINT)
     return _from_text(text, source)
@@ -70,7 +71,7 @@ def _from_text(text: str, where: str) -> list[Record]:
         return [genotype_record(Genotype.parse(text), {})]
     try:
         whole = json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return _from_lines(text, where)
     return _from_record(whole, where) if isinstance(whole, dict) else _refuse(where)
 
@@ -82,7 +83,7 @@ def _from_lines(text: str, where: str) -> list[Record]:
             continue
         try:
             value = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise GenotypeError(f"line {number} of {where} is not JSON: {line[:60]!r}.", hint=_HINT) from error
         if isinstance(value, dict) and value.get("event") == "result":
             continue
@@ -101,11 +102,29 @@ def _from_record(value: Record, where: str) -> list[Record]:
             f"{where} is a record of version {value.get('version')!r}, this tnas reads version 1.",
             hint="install the version of tnas that wrote it",
         )
+    _check_context(value, where)
     if event == "adapted":
         return [genotype_record(decode(_theta(value, where)), value)]
     if event == "genotype" or "normal" in value:
         return [genotype_record(Genotype.from_json(value.get("genotype", value)), value)]
     return _refuse(where)
+
+
+def _check_context(value: Record, where: str) -> None:
+    """Raise GenotypeError where what a record says of its network cannot be: a network is built from it."""
+    data = value.get("data") or {"channels": 3}
+    for name, found, works in (
+        ("data", data, isinstance(data, dict) and data.get("channels") in (1, 3)),
+        ("task", value.get("task"), isinstance(value.get("task", {}), dict)),
+        ("way", value.get("way"), _whole(value.get("way", 2), 2)),
+        ("channels", value.get("channels"), _whole(value.get("channels", 2), 2) and value.get("channels", 2) % 2 == 0),
+    ):
+        if not works:
+            raise GenotypeError(f"{name} of {where} is {found!r}.", hint=_HINT)
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _theta(value: Record, where: str) -> torch.Tensor:
