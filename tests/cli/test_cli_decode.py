@@ -64,12 +64,12 @@ def test_forms(pipeline: Pipeline) -> None:
     assert f"{pipeline.decoded.result['distinct']} distinct of 4 genotypes" in many.stderr
 
 
-@pytest.mark.parametrize("ending", ["svg", "png"])
+@pytest.mark.parametrize("ending", ["svg", "png", "PNG"])
 def test_a_picture(tmp_path: Path, ending: str) -> None:
     path = tmp_path / "new" / f"cells.{ending}"
     ran = succeeding("decode", AUTO_MAML_1SHOT.to_darts(), "--picture", path)
     assert f"drawn: {path}" in ran.stderr
-    if ending == "png":
+    if ending.lower() == "png":
         with Image.open(path) as image:
             assert min(image.size) > 200
     else:

@@ -38,7 +38,7 @@ def decode(
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     if form not in FORMATS:
         raise SettingsError(f"unknown format {form!r}.", hint=did_you_mean(form, FORMATS))
-    if picture is not None and picture.suffix not in (".svg", ".png"):
+    if picture is not None and picture.suffix.lower() not in (".svg", ".png"):
         raise SettingsError(f"cannot draw {picture}: unknown ending.", hint="name a .svg or .png file")
     *records, result = decode_source(source, stdin=sys.stdin.read() if source == "-" else None, picture=picture)
     if as_json or form == "json":
