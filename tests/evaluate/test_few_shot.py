@@ -64,7 +64,7 @@ def test_nearest_neighbour_one_image_at_a_time() -> None:
         TaskBatch(
             b.support_x,
             b.support_y,
-            b.query_x + 4 * torch.randn(b.query_x.shape, generator=generator),
+            b.query_x + 20 * torch.randn(b.query_x.shape, generator=generator),
             b.query_y,
             b.way,
         )
