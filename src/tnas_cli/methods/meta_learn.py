@@ -92,9 +92,10 @@ def meta_learn(engine: Engine, network: Network, state: MetaState, tasks: Tasks,
             network, state.parameters, support, query, plan.rule, second_order=plan.second_order
         )
         loss = float(found.query_losses.mean())
-        if not math.isfinite(loss):
+        # Checked before the step, so that the meta-parameters, and the last checkpoint, stay numbers.
+        if not math.isfinite(loss) or not all(bool(g.isfinite().all()) for g in found.gradients.values()):
             raise TnasError(
-                f"the query loss is {loss} after {state.tasks_done} tasks.",
+                f"the query loss is {loss} after {state.tasks_done} tasks, or its gradient is not finite.",
                 hint="lower --alpha-inner or --beta-inner; the last checkpoint is kept",
             )
         share = 1 / count if plan.mean_over_tasks else 1.0
