@@ -29,7 +29,7 @@ DATASET = "glyphs"
 SEARCH = {"tasks": 200, "validate_every": 200, "validation_tasks": 24}
 ADAPTED_TASKS = 8
 TRAINED_GENOTYPES = 2
-TRAINING = {"tasks": 240, "validate_every": 120, "validation_tasks": 24, "test_tasks": 200}
+TRAINING = {"tasks": 320, "validate_every": 160, "validation_tasks": 24, "test_tasks": 200}
 
 
 def quickstart(
