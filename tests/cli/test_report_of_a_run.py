@@ -54,7 +54,8 @@ def test_all_runs_are_the_default(pipeline: Pipeline, monkeypatch: pytest.Monkey
 
 def test_the_papers_numbers_and_ours_are_in_columns_of_their_own(pipeline: Pipeline) -> None:
     text = succeeding("report", pipeline.trained.result["run"], "--format", "csv").stdout
-    header, *rows = csv.reader(io.StringIO(text))
-    ours = {column for column in range(len(header)) if any(percent(pipeline)[:5] in row[column] for row in rows[-2:])}
-    assert ours
-    assert all("paper" not in header[column].lower() for column in ours)
+    *papers, measured = csv.DictReader(io.StringIO(text))
+    assert float(measured["our_mean"]) == pytest.approx(100 * pipeline.trained.result["mean"], abs=1e-3)
+    assert measured["paper_mean"] == ""
+    assert {row["our_mean"] for row in papers} == {""}
+    assert "99.16" in {row["paper_mean"] for row in papers}
