@@ -100,7 +100,7 @@ def test_ctrl_c_saves_and_resume_reaches_the_same_numbers(
     run, code, stderr = stopped
     assert code == 130
     assert "Traceback" not in stderr
-    assert f"hint: continue with: tnas search --resume {run}" in stderr
+    assert f"hint: continue with: tnas search --resume {run} --cache-dir {pipeline.cache}\n" in stderr
     kind = "tnas/meta-architecture"
     done = checkpoint.load(run / "last.pt", kind).about["progress"]["tasks_done"]
     assert 0 < done < 40

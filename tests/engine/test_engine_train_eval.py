@@ -70,7 +70,7 @@ def test_a_stopped_training_goes_on_to_the_same_numbers(pipeline: Pipeline, tmp_
     with pytest.raises(Interrupted, match="saved in") as stopped:
         train_eval(records, chosen, runs=tmp_path / "cut", machine=machine, listener=stop_in_the_second)
     (run,) = (tmp_path / "cut").iterdir()
-    assert stopped.value.hint == f"continue with: tnas train-eval --resume {run}"
+    assert stopped.value.hint == f"continue with: tnas train-eval --resume {run} --cache-dir {pipeline.cache}"
     first = json.loads((run / AUTO_MAML_5SHOT.digest / "result.json").read_text())
     assert len(first["accuracies"]) == 3
     resumed = resume(run, machine=machine)

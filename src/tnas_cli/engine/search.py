@@ -37,6 +37,7 @@ class _Job:
     state: MetaState
     tasks: Tasks
     device: torch.device
+    machine: Machine
 
 
 def search(
@@ -106,7 +107,7 @@ def _prepare(settings: SearchSettings, machine: Machine, listener: events.Listen
     settings = settings.replace(protocol=cache.protocol)
     tasks = meta_tasks(cache, settings, device)
     network = t_nas.search_network(settings, cache.channels)
-    return _Job(settings, cache, network, t_nas.start(network, settings, device), tasks, device)
+    return _Job(settings, cache, network, t_nas.start(network, settings, device), tasks, device, machine)
 
 
 def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, A
         Saving(last=lambda: save(run.last), best=lambda: save(run.best)),
         listener,
         stage="search",
-        resume=f"tnas search --resume {run.path}",
+        resume=f"tnas search --resume {run.path}{job.machine.data_options}",
     )
     seconds = time.monotonic() - begin
     record = {

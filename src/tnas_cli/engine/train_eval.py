@@ -44,6 +44,7 @@ class _Job:
     chosen: Sequence[tuple[Genotype, int]]
     cache: ImageCache
     device: torch.device
+    machine: Machine
     listener: events.Listener
 
     def network(self, genotype: Genotype) -> DecodedNetwork:
@@ -141,12 +142,12 @@ def _prepare(
         listener(events.Note(f"training {len(chosen)} of {len(genotypes)} distinct genotypes, the most frequent first"))
     else:
         listener(events.Note(f"training {len(chosen)} distinct of {len(records)} genotypes"))
-    return _Job(settings.replace(protocol=cache.protocol), records, chosen, cache, device, listener)
+    return _Job(settings.replace(protocol=cache.protocol), records, chosen, cache, device, machine, listener)
 
 
 def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
     begin = time.monotonic()
-    command = f"tnas train-eval --resume {run.path}"
+    command = f"tnas train-eval --resume {run.path}{job.machine.data_options}"
     trained: list[Trained] = []
     try:
         for position, (genotype, times) in enumerate(job.chosen):

@@ -23,6 +23,11 @@ class Machine:
     cache_root: Path | None = None
     offline: bool = False
 
+    @property
+    def data_options(self) -> str:
+        """What a command line needs to find the same data again: empty, or ' --cache-dir ...'."""
+        return "" if self.cache_root is None else f" --cache-dir {self.cache_root}"
+
     def start(self) -> torch.device:
         """Set the number of threads and return the device; raises SettingsError when it is not there."""
         if self.threads is not None:
