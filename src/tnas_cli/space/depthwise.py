@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: Up to this many input pixels the matrix product wins over the library's convolution (measured in benchmarks/).
+#: Up to this many input pixels the matrix product is used; docs/decisions/banded-depthwise.md says why and how fast.
 LARGEST_BANDED = 144
 
 
