@@ -13,7 +13,7 @@ from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT
 from tnas_cli.engine.genotype_source import genotype_record
 from tnas_cli.engine.train_eval import resume, train_eval
 from tnas_cli.engine.train_settings import settings_for
-from tnas_cli.errors import Interrupted, SettingsError
+from tnas_cli.errors import DataError, Interrupted, SettingsError
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
 from tnas_cli.settings import TrainSettings
@@ -76,3 +76,12 @@ def test_a_stopped_training_goes_on_to_the_same_numbers(pipeline: Pipeline, tmp_
     resumed = resume(run, machine=machine)
     for key in ("mean", "interval", "per_genotype", "genotypes_trained"):
         assert resumed[key] == whole[key]
+
+
+def test_resuming_on_other_images_is_refused(pipeline: Pipeline, tmp_path: Path) -> None:
+    records, machine = [record(AUTO_MAML_5SHOT)], Machine("cpu", 1, pipeline.cache)
+    run = Path(train_eval(records, settings(records), runs=tmp_path, machine=machine)["run"])
+    plan = json.loads((run / "plan.json").read_text())
+    (run / "plan.json").write_text(json.dumps(plan | {"fingerprint": "of other images"}))
+    with pytest.raises(DataError, match="does not hold the images"):
+        resume(run, machine=machine)

@@ -53,7 +53,7 @@ def search(
     """
     job = _prepare(settings, machine, listener)
     name = f"search-{job.cache.dataset}-{settings.way}w{settings.shot}s-t-nas"
-    run = RunDirectory.create(runs, name, settings.to_toml(), environment(job.device))
+    run = RunDirectory.create(runs, name, job.settings.to_toml(), environment(job.device))
     return _run(job, run, listener)
 
 

@@ -69,8 +69,9 @@ def train_eval(
     job = _prepare(records, settings, limit, machine, listener)
     name = f"train-eval-{job.cache.dataset}-{settings.way}w{settings.shot}s-{_method(records)}"
     run = RunDirectory.create(runs, name, job.settings.to_toml(), environment(job.device))
+    plan = {"settings": job.settings.to_dict(), "limit": limit, "fingerprint": job.cache.fingerprint}
     write_text(run.path / "genotypes.jsonl", "".join(json.dumps(record) + "\n" for record in records))
-    write_text(run.path / "plan.json", json.dumps({"settings": job.settings.to_dict(), "limit": limit}) + "\n")
+    write_text(run.path / "plan.json", json.dumps(plan) + "\n")
     return _run(job, run)
 
 
@@ -86,12 +87,18 @@ def resume(
         plan = json.loads((run_path / "plan.json").read_text(encoding="utf-8"))
         lines = (run_path / "genotypes.jsonl").read_text(encoding="utf-8").splitlines()
         records = [json.loads(line) for line in lines]
-        settings, limit = TrainSettings.from_dict(plan["settings"]), plan["limit"]
+        settings, limit, fingerprint = TrainSettings.from_dict(plan["settings"]), plan["limit"], plan["fingerprint"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{run_path} is not a train-eval run.", hint="pass a folder that `tnas train-eval` made"
         ) from error
-    return _run(_prepare(records, settings, limit, replace(machine, offline=True), listener), run, resumed=True)
+    job = _prepare(records, settings, limit, replace(machine, offline=True), listener)
+    if job.cache.fingerprint != fingerprint:
+        raise DataError(
+            f"{job.cache.path} does not hold the images that {run_path} was trained on.",
+            hint="prepare the data set again with the same protocol and seed",
+        )
+    return _run(job, run, resumed=True)
 
 
 def dry_run(
@@ -161,8 +168,8 @@ def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
     own: dict[str, list[int]] = {}
     for record in job.records:
         task = record.get("task", {})
-        here = (task.get("dataset"), task.get("protocol"), task.get("split"))
-        if here == (job.cache.dataset, job.cache.protocol, "test") and record.get("shot") == settings.shot:
+        theirs = (task.get("dataset"), task.get("protocol"), task.get("split"), record.get("way"), record.get("shot"))
+        if theirs == (job.cache.dataset, job.cache.protocol, "test", settings.way, settings.shot):
             own.setdefault(Genotype.from_json(record["genotype"]).digest, []).append(task["index"])
     result: Record = {
         "event": "result",
