@@ -132,6 +132,14 @@ def decoded_logits(w: Weights, x: Tensor, normal: list[tuple[str, int]], reduce:
     return classify(w, cell("reduce", reduce, s, cell("normal", normal, s, s)))
 
 
+def four_conv_logits(w: Weights, x: Tensor) -> Tensor:
+    """4CONV for one task: x [N, C, H, W] -> [N, way]."""
+    for i in range(4):
+        y = F.conv2d(x, w[f"block.{i}.conv"], w[f"block.{i}.conv_bias"], padding=1)
+        x = F.max_pool2d(F.relu(norm(y, w[f"block.{i}.gain"], w[f"block.{i}.bias"])), 2)
+    return F.linear(x.flatten(1), w["classifier.weight"], w["classifier.bias"])
+
+
 Logits = Callable[[Weights, Tensor], Tensor]
 
 

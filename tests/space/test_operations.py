@@ -34,6 +34,20 @@ def test_pools(stride: int, size: tuple[int, int]) -> None:
     close(ops.avg_pool(x, stride), branch_by_branch(x, lambda t, e: average))
 
 
+@pytest.mark.parametrize("size", [(4, 4), (5, 7), (2, 3)])
+def test_halve(size: tuple[int, int]) -> None:
+    x = activations(*size)
+    close(ops.halve(x), branch_by_branch(x, lambda t, e: nn.MaxPool2d(2)))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 5)])
+def test_convolve(size: tuple[int, int]) -> None:
+    x = activations(*size)[:, :1]
+    weight = torch.randn(T, 5, C, 3, 3, dtype=torch.float64)
+    expected = [nn.functional.conv2d(x[t, 0].transpose(0, 1), weight[t], padding=1) for t in range(T)]
+    close(ops.convolve(x[:, 0], weight), torch.stack(expected).transpose(1, 2))
+
+
 def test_pointwise() -> None:
     x = activations(3, 4)
     weight = torch.randn(T, E, 5, C, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""The building blocks of both networks, for many tasks at once (Section 5.2.1).
+"""The building blocks of the networks, for many tasks at once (Section 5.2.1).
 
 Activations are [T, E, C, N, H, W]: tasks, parallel branches, channels, images, height, width. Weights carry the same
 leading [T, E]. With images behind channels every block is a batch of matrix products without a transposition.
@@ -23,6 +23,20 @@ def pointwise(x: Tensor, weight: Tensor) -> Tensor:
     return y.reshape(tasks, branches, -1, images, height, width)
 
 
+def convolve(x: Tensor, weight: Tensor) -> Tensor:
+    """3 x 3 convolution that keeps the size, without branches: x [T, C, N, H, W], weight [T, O, C, 3, 3] ->
+    [T, O, N, H, W].
+
+    One matrix product per task over the nine shifted images.
+    """
+    tasks, channels, images, height, width = x.shape
+    padded = F.pad(x, (1, 1, 1, 1))
+    shifted = [padded[..., a : a + height, b : b + width] for a in range(3) for b in range(3)]
+    columns = torch.stack(shifted, dim=2).reshape(tasks, channels * 9, -1)  # [T, C*9, N*H*W]
+    y = torch.bmm(weight.reshape(tasks, -1, channels * 9), columns)
+    return y.reshape(tasks, -1, images, height, width)
+
+
 def batch_norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
     """Normalise each task's, branch's and channel's values over its images and pixels; statistics of this batch only.
 
@@ -44,6 +58,13 @@ def batch_norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None
 def separable(x: Tensor, taps: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
     """Depthwise k x k then pointwise convolution of an already rectified x [T, E, C, N, H, W]."""
     return pointwise(depthwise(x, taps, stride, dilation), weight)
+
+
+def halve(x: Tensor) -> Tensor:
+    """Maximum of each 2 x 2 pixels; an odd last row or column is left out: [T, E, C, N, H, W] ->
+    [T, E, C, N, H // 2, W // 2]."""
+    y = F.max_pool2d(x.flatten(0, 2), 2)  # [T*E*C, N, H // 2, W // 2]
+    return y.reshape(*x.shape[:4], *y.shape[-2:])
 
 
 def max_pool(x: Tensor, stride: int) -> Tensor:

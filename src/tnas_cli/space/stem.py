@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tnas_cli.space.operations import batch_norm
+from tnas_cli.space.operations import batch_norm, convolve, halve
 from tnas_cli.space.parameters import Parameters, Spec
 
 
@@ -33,31 +33,13 @@ def stem(w: Parameters, x: Tensor) -> Tensor:
 
     x [T, N, C, H, W] -> [T, 1, 3 * channels, N, H // 4, W // 4].
     """
-    y = _pooled(_normed(w, 0, _convolve(x.transpose(1, 2), w["stem.0.conv"])))  # [T, 1, C1, N, H/2, W/2]
-    y = _convolve(F.relu(y)[:, 0], w["stem.1.conv"])
-    return _pooled(_normed(w, 1, y))
-
-
-def _convolve(x: Tensor, weight: Tensor) -> Tensor:
-    """3 x 3 convolution with weights per task: x [T, C, N, H, W], weight [T, O, C, 3, 3] -> [T, O, N, H, W].
-
-    One matrix product per task over the nine shifted images.
-    """
-    tasks, channels, images, height, width = x.shape
-    padded = F.pad(x, (1, 1, 1, 1))
-    shifted = [padded[..., a : a + height, b : b + width] for a in range(3) for b in range(3)]
-    columns = torch.stack(shifted, dim=2).reshape(tasks, channels * 9, -1)  # [T, C*9, N*H*W]
-    y = torch.bmm(weight.reshape(tasks, -1, channels * 9), columns)
-    return y.reshape(tasks, -1, images, height, width)
+    y = halve(_normed(w, 0, convolve(x.transpose(1, 2), w["stem.0.conv"])))  # [T, 1, C1, N, H/2, W/2]
+    y = convolve(F.relu(y)[:, 0], w["stem.1.conv"])
+    return halve(_normed(w, 1, y))
 
 
 def _normed(w: Parameters, layer: int, y: Tensor) -> Tensor:
     return batch_norm(y.unsqueeze(1), w[f"stem.{layer}.gain"], w[f"stem.{layer}.bias"])
-
-
-def _pooled(y: Tensor) -> Tensor:
-    pooled = F.max_pool2d(y.flatten(0, 2), 2)
-    return pooled.reshape(*y.shape[:4], *pooled.shape[-2:])
 
 
 def classifier_specs(features: int, way: int) -> dict[str, Spec]:
@@ -70,5 +52,9 @@ def classifier_specs(features: int, way: int) -> dict[str, Spec]:
 
 def classify(w: Parameters, x: Tensor) -> Tensor:
     """Global average pooling and the linear layer: x [T, C, N, H, W] -> logits [T, N, way]."""
-    features = x.mean(dim=(-2, -1)).transpose(1, 2)  # [T, N, C]
+    return linear(w, x.mean(dim=(-2, -1)).transpose(1, 2))
+
+
+def linear(w: Parameters, features: Tensor) -> Tensor:
+    """The linear layer: features [T, N, C] -> logits [T, N, way]."""
     return torch.baddbmm(w["classifier.bias"].unsqueeze(1), features, w["classifier.weight"].transpose(1, 2))
