@@ -12,6 +12,7 @@ from tnas_cli.engine.search import search
 from tnas_cli.engine.train_eval import resume as resume_train_eval
 from tnas_cli.engine.train_eval import train_eval
 from tnas_cli.engine.train_settings import settings_for
+from tnas_cli.engine.trainable import read_trainables
 from tnas_cli.settings import SearchSettings, TrainSettings, preset
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "preset",
     "quickstart",
     "read_genotypes",
+    "read_trainables",
     "report",
     "resume_search",
     "resume_train_eval",

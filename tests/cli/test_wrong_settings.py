@@ -63,6 +63,15 @@ SETTINGS = {
     "genotype without a data set": Wrong(
         2, ("data set", "--dataset"), lambda p, t: ("train-eval", AUTO_MAML_1SHOT.to_darts(), *p.here)
     ),
+    "a network without a data set": Wrong(
+        2, ("4conv-32 does not say", "--dataset"), lambda p, t: ("train-eval", "4conv", *p.here)
+    ),
+    "channels of a network that has none": Wrong(
+        2, ("--channels", "4conv-64"), lambda p, t: ("train-eval", "4conv-64", *TINY, *p.here)
+    ),
+    "a network with other filters": Wrong(
+        2, ("'4conv-46'", "did you mean '4conv-64'?"), lambda p, t: ("train-eval", "4conv-46", *p.here)
+    ),
     "no genotype": Wrong(2, ("no genotype",), lambda p, t: ("train-eval", *p.here)),
     "resume with other settings": Wrong(
         2, ("--way", "--shot"), lambda p, t: ("search", "--resume", p.best.parent, "--way", 5, "--shot", 1)

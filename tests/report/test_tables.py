@@ -9,6 +9,7 @@ import pytest
 from tests.report.results import a_result
 from tnas_cli.errors import DataError, SettingsError
 from tnas_cli.report.footnotes import share
+from tnas_cli.report.formats import to_records
 from tnas_cli.report.paper_tables import PaperNumber
 from tnas_cli.report.tables import Ours, Row, Table, build_table
 
@@ -54,6 +55,7 @@ def test_without_results_our_columns_are_empty() -> None:
         ({"weights": "inherited"}, "T-NAS, inherited weights: omniglot"),
         ({"command": "adapt", "weights": "inherited"}, "T-NAS search network, adapted: omniglot"),
         ({"method": "random", "seed": 3}, "random: omniglot, seed 3"),
+        ({"method": "maml", "network": "4conv-32", "dataset": "glyphs"}, "MAML, 4conv-32: glyphs (random split)"),
     ],
 )
 def test_what_the_paper_did_not_measure_stands_below(changes: dict[str, Any], label: str) -> None:
@@ -107,6 +109,31 @@ def test_the_marks_of_numbers_and_notes_agree() -> None:
     for ours in table.measured:
         (note,) = [note for note in table.notes if note.startswith(f"[{ours.mark}]")]
         assert ours.measurement.dataset in note and f"{ours.measurement.shot}-shot" in note
+
+
+FOUR_CONV = {"method": "maml", "genotypes": 1, "genotypes_trained": 1, "parameters_mean": 32901.0}
+
+
+def four_conv(filters: int, **changes: Any) -> dict[str, Any]:
+    """MAML on 4CONV, as train-eval records it."""
+    budget = {"search_tasks": None, "train_tasks_per_genotype": 3000}
+    return a_result(**FOUR_CONV, network=f"4conv-{filters}", run=f"{filters}", budget=budget, **changes)
+
+
+def test_a_fixed_network_stands_with_maml_and_its_note_names_it() -> None:
+    table = build_table(2, [four_conv(32)])
+    assert means(row(table, "T-NAS (Lian")) == [None, None]
+    assert means(row(table, "MAML (Finn")) == [0.9876, None]
+    (note,) = [note for note in table.notes if note.startswith("[1] ")]
+    assert "network 4conv-32; training: 3,000 tasks; 32,901 parameters; seed 0" in note
+    assert "genotype" not in note and "of the paper's" not in note
+    assert [r["training_share_of_paper"] for r in to_records(table) if r["network"] == "4conv-32"] == [None]
+
+
+def test_two_fixed_networks_share_no_further_row() -> None:
+    table = build_table(2, [four_conv(32, way=20, shot=1), four_conv(64, way=20, shot=5)])
+    below = [str(line.cells[0]) for line in table.rows if not line.in_paper]
+    assert below == ["MAML, 4conv-32: omniglot, 20-way", "MAML, 4conv-64: omniglot, 20-way"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,9 @@ Whole = int | None
 
 
 def train_eval(
-    genotype: Annotated[str | None, typer.Argument(help="A genotype, a file of records, or - for stdin.")] = None,
+    genotype: Annotated[
+        str | None, typer.Argument(help="A genotype, a file of records, or - for stdin; or 4conv, 4conv-64.")
+    ] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Default: the genotypes' own.")] = None,
     way: options.Way = None,
     shot: options.Shot = None,
@@ -50,10 +52,14 @@ def train_eval(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Train each distinct genotype once from scratch (first-order MAML) and measure it on the stored test tasks."""
+    """Train each distinct genotype once from scratch (first-order MAML) and measure it on the stored test tasks.
+
+    4conv in a genotype's place trains MAML's usual network of four convolutions with 32 filters, 4conv-64 with 64: what
+    a decoded network is compared with. It needs --dataset.
+    """
     from tnas_cli.engine import train_eval as engine
-    from tnas_cli.engine.genotype_source import read_genotypes
     from tnas_cli.engine.train_settings import settings_for
+    from tnas_cli.engine.trainable import read_trainables
     from tnas_cli.runs.device import Machine
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
@@ -90,7 +96,7 @@ def train_eval(
             raise SettingsError(
                 "no genotype given.", hint="for example: tnas decode adapted.jsonl --json | tnas train-eval -"
             )
-        records = read_genotypes(genotype, sys.stdin.read() if genotype == "-" else None)
+        records = read_trainables(genotype, sys.stdin.read() if genotype == "-" else None)
         settings = settings_for(records, preset, given)
         with screen.progress() as listener:
             if dry_run:
@@ -109,12 +115,14 @@ def train_eval(
 
 def _show(screen: Screen, result: dict[str, Any]) -> None:
     table = Table(title=f"{result['dataset']} ({result['protocol']} split), {result['way']}-way {result['shot']}-shot")
-    for name in ("genotype", "tasks decoded to it", "weights", "validation", f"test, {result['tasks']} tasks"):
+    network = result["network"]
+    named = ("genotype", "tasks decoded to it") if network is None else ("network (MAML)",)
+    for name in (*named, "weights", "validation", f"test, {result['tasks']} tasks"):
         table.add_column(name)
     for row in result["per_genotype"]:
         table.add_row(
             row["digest"],
-            str(row["count"]),
+            *((str(row["count"]),) if network is None else ()),
             f"{row['parameters']:,}",
             f"{100 * row['validation']:.2f}%",
             f"{100 * row['mean']:.2f} ± {100 * row['interval']:.2f}%",
@@ -127,9 +135,10 @@ def _show(screen: Screen, result: dict[str, Any]) -> None:
             f"each genotype on the tasks that decoded to it: {100 * own['mean']:.2f} ± {100 * own['interval']:.2f}% "
             f"({own['tasks']} tasks)"
         )
+    trained = network or f"{result['genotypes_trained']} of {result['genotypes']} genotypes"
     screen.say(
-        f"{result['tasks']} test tasks, 95% interval, batch norm over the query set; {result['genotypes_trained']} of "
-        f"{result['genotypes']} genotypes trained from scratch on {result['budget']['train_tasks_per_genotype']:,} "
-        f"tasks each, {duration(result['wall_seconds'])}"
+        f"{result['tasks']} test tasks, 95% interval, batch norm over the query set; {trained} trained from scratch on "
+        f"{result['budget']['train_tasks_per_genotype']:,} tasks{'' if network else ' each'}, "
+        f"{duration(result['wall_seconds'])}"
     )
     screen.say(f"next: tnas report {result['run']}")

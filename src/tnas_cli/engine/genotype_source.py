@@ -107,6 +107,11 @@ def _from_record(value: Record, where: str) -> list[Record]:
         return [genotype_record(decode(_theta(value, where)), value)]
     if event == "genotype" or "normal" in value:
         return [genotype_record(Genotype.from_json(value.get("genotype", value)), value)]
+    if event == "network":
+        raise GenotypeError(
+            f"{where} names the network {value.get('network')!r}, no genotype.",
+            hint="train it by its name, in a call of its own: tnas train-eval 4conv",
+        )
     return _refuse(where)
 
 

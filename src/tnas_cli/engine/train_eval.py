@@ -1,4 +1,4 @@
-"""`tnas train-eval`: train each distinct genotype once from scratch, and measure it on the stored test tasks."""
+"""`tnas train-eval`: train each distinct network once from scratch, and measure it on the stored test tasks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import torch
 from tnas_cli.compute.torch_engine import TorchEngine
 from tnas_cli.engine.estimate import estimate
 from tnas_cli.engine.tasks_of import evaluation_batches, meta_tasks, open_data
+from tnas_cli.engine.trainable import Trainable, network_of
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import DataError, Interrupted
 from tnas_cli.evaluate.few_shot import Trained, summarise
@@ -28,8 +29,6 @@ from tnas_cli.runs.drive import Saving, drive
 from tnas_cli.runs.files import write_text
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.settings import TrainSettings
-from tnas_cli.space.decoded_network import DecodedNetwork
-from tnas_cli.space.genotype import Genotype
 from tnas_cli.space.parameters import count
 
 Record = dict[str, Any]
@@ -41,15 +40,11 @@ KIND = "tnas/decoded-weights"
 class _Job:
     settings: TrainSettings
     records: Sequence[Record]
-    chosen: Sequence[tuple[Genotype, int]]
+    chosen: Sequence[tuple[Trainable, int]]
     cache: ImageCache
     device: torch.device
     machine: Machine
     listener: events.Listener
-
-    def network(self, genotype: Genotype) -> DecodedNetwork:
-        """The decoded network of a genotype for this data set."""
-        return DecodedNetwork(genotype, self.settings.way, self.cache.channels, self.settings.channels)
 
 
 def train_eval(
@@ -61,7 +56,7 @@ def train_eval(
     machine: Machine = HERE,
     listener: events.Listener = events.ignore,
 ) -> Record:
-    """Train and measure the genotypes of `genotype` records; returns the `result` record.
+    """Train and measure what `genotype` records, or a `network` record, name; returns the `result` record.
 
     limit: only the most frequent genotypes (of equally frequent ones the earlier). Raises SettingsError, DataError,
     and Interrupted with everything saved.
@@ -111,7 +106,7 @@ def dry_run(
 ) -> Record:
     """What training will cost, measured on the first genotype, times the number of distinct ones."""
     job = _prepare(records, settings, limit, machine, listener)
-    network = job.network(job.chosen[0][0])
+    network = job.chosen[0][0].build(job.settings, job.cache)
     state = maml.start(network, job.settings, "estimate", job.device)
     tasks = meta_tasks(job.cache, job.settings, job.device)
     shape = (job.cache.channels, job.cache.size)
@@ -141,11 +136,14 @@ def _prepare(
     machine: Machine,
     listener: events.Listener,
 ) -> _Job:
+    network = network_of(records)
     device = machine.start()
     cache = open_data(settings, machine, listener)
-    genotypes = Counter(Genotype.from_json(record["genotype"]) for record in records)
+    genotypes = Counter(map(Trainable.of, records))
     chosen = genotypes.most_common(limit)
-    if len(chosen) < len(genotypes):
+    if network is not None:
+        listener(events.Note(f"training {network}"))
+    elif len(chosen) < len(genotypes):
         listener(events.Note(f"training {len(chosen)} of {len(genotypes)} distinct genotypes, the most frequent first"))
     else:
         listener(events.Note(f"training {len(chosen)} distinct of {len(records)} genotypes"))
@@ -157,8 +155,8 @@ def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
     command = f"tnas train-eval --resume {run.path}{job.machine.data_options}"
     trained: list[Trained] = []
     try:
-        for position, (genotype, times) in enumerate(job.chosen):
-            trained.append(_one(job, run, genotype, times, _part_of_all(job, position), command))
+        for position, (trainable, times) in enumerate(job.chosen):
+            trained.append(_one(job, run, trainable, times, _part_of_all(job, position), command))
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped; everything so far is saved in {run.path}.", hint=f"continue with: {command}"
@@ -170,13 +168,14 @@ def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
         task = record.get("task", {})
         theirs = (task.get("dataset"), task.get("protocol"), task.get("split"), record.get("way"), record.get("shot"))
         if theirs == (job.cache.dataset, job.cache.protocol, "test", settings.way, settings.shot):
-            own.setdefault(Genotype.from_json(record["genotype"]).digest, []).append(task["index"])
+            own.setdefault(Trainable.of(record).name, []).append(task["index"])
     result: Record = {
         "event": "result",
         "version": 1,
         "command": "train-eval",
         "run": str(run.path),
         "method": _method(job.records),
+        "network": network_of(job.records),
         "dataset": job.cache.dataset,
         "protocol": job.cache.protocol,
         "fingerprint": job.cache.fingerprint,
@@ -216,26 +215,26 @@ def _part_of_all(job: _Job, position: int) -> Callable[[int], events.Progress]:
 def _one(
     job: _Job,
     run: RunDirectory,
-    genotype: Genotype,
+    trainable: Trainable,
     times: int,
     progress: Callable[[int], events.Progress],
     resume_command: str,
 ) -> Trained:
-    """Train one genotype, or go on where it stopped, and test it; finished ones are read."""
-    folder = run.path / genotype.digest
-    network, engine = job.network(genotype), TorchEngine()
+    """Train one network, or go on where it stopped, and test it; finished ones are read."""
+    name, folder = trainable.name, run.path / trainable.name
+    network, engine = trainable.build(job.settings, job.cache), TorchEngine()
     weights = count(network.specs())
     done = folder / "result.json"
     if done.is_file():
         kept = json.loads(done.read_text(encoding="utf-8"))
         job.listener(progress(job.settings.tasks + job.settings.test_tasks))
-        return Trained(genotype.digest, times, weights, kept["validation"], torch.tensor(kept["accuracies"]))
+        return Trained(name, times, weights, kept["validation"], torch.tensor(kept["accuracies"]))
 
-    state = maml.start(network, job.settings, f"weights of {genotype.digest}", job.device)
+    state = maml.start(network, job.settings, f"weights of {name}", job.device)
     best, last = folder / "best.pt", folder / "last.pt"
     if last.is_file():
         restore(checkpoint.load(last, KIND), state)
-    about = {"settings": job.settings.to_dict(), "genotype": genotype.to_json(), "run": str(run.path)}
+    about = {"settings": job.settings.to_dict(), **trainable.to_json(), "run": str(run.path)}
 
     def save(path: Path) -> None:
         checkpoint.save(path, to_checkpoint(KIND, state, about))
@@ -252,7 +251,7 @@ def _one(
         run,
         Saving(last=lambda: save(last), best=lambda: save(best)),
         forward,
-        stage=genotype.digest,
+        stage=name,
         resume=resume_command,
     )
     parameters = parameters_of(checkpoint.load(best, KIND), network.specs(), job.device)
@@ -264,4 +263,4 @@ def _one(
         found += right.tolist()
         job.listener(progress(settings.tasks + len(found)))
     write_text(done, json.dumps({"validation": state.best_accuracy, "accuracies": found}) + "\n")
-    return Trained(genotype.digest, times, weights, state.best_accuracy, torch.tensor(found))
+    return Trained(name, times, weights, state.best_accuracy, torch.tensor(found))

@@ -1,10 +1,11 @@
-"""Settings of `tnas train-eval`: a preset, what the genotypes say of themselves, and what the user gave."""
+"""Settings of `tnas train-eval`: a preset, what the records say of themselves, and what the user gave."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tnas_cli.engine.trainable import network_of
 from tnas_cli.errors import SettingsError
 from tnas_cli.settings import TrainSettings, preset
 
@@ -14,8 +15,14 @@ Record = dict[str, Any]
 def settings_for(records: Sequence[Record], preset_name: str, given: Mapping[str, Any]) -> TrainSettings:
     """Settings from a preset, the genotypes' own data set, way and shot, and what the user gave, the later winning.
 
-    Raises SettingsError when the genotypes come from different settings, or name none and none is given.
+    Raises SettingsError when the genotypes come from different settings, or name none and none is given, and for
+    channels of a network that has none to choose.
     """
+    network = network_of(records)
+    if network is not None and "channels" in given:
+        raise SettingsError(
+            f"--channels has no meaning for {network}.", hint="its name says how many filters: 4conv-32 or 4conv-64"
+        )
     own: Record = {}
     for name, value_of in _OWN.items():
         values = {value for value in map(value_of, records) if value is not None}
@@ -31,7 +38,8 @@ def settings_for(records: Sequence[Record], preset_name: str, given: Mapping[str
     merged = preset("train_eval", preset_name) | own | dict(given)
     if "dataset" not in merged:
         raise SettingsError(
-            "the genotype does not say which data set it is for.", hint="add --dataset, --way and --shot"
+            f"{network or 'the genotype'} does not say which data set it is for.",
+            hint="add --dataset, --way and --shot",
         )
     return TrainSettings.from_dict(merged)
 

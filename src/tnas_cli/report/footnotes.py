@@ -15,12 +15,15 @@ def footnote(m: Measurement, paper: PaperBudget) -> str:
         f"{m.dataset}{protocol}, {m.way}-way {m.shot}-shot, {query}{count(m.tasks, m.split + ' task')}, {test}",
         f"weights {m.weights.replace('-', ' ')}" + (", adapted search network" if m.command == "adapt" else ""),
     ]
+    if m.network is not None:
+        sentences.append(f"network {m.network}")
     if m.search_tasks is not None:
         sentences.append(f"search: {count(m.search_tasks, 'task')}, {share(m.search_tasks, paper.search_tasks)}")
     if m.train_tasks_per_genotype is not None:
         sentences.append(_training(m, paper))
     if m.parameters_mean is not None:
-        sentences.append(f"{m.parameters_mean:,.0f} parameters on average")
+        average = " on average" if m.network is None else ""
+        sentences.append(f"{m.parameters_mean:,.0f} parameters{average}")
     sentences.append(f"seed {m.seed}")
     machine = [f"{_hours(m.wall_seconds)}" if m.wall_seconds is not None else "", m.device or ""]
     machine.append(count(m.threads, "thread") if m.threads and m.device == "cpu" else "")
@@ -32,6 +35,8 @@ def footnote(m: Measurement, paper: PaperBudget) -> str:
 
 def _training(m: Measurement, paper: PaperBudget) -> str:
     text = f"training: {count(m.train_tasks_per_genotype or 0, 'task')}"
+    if m.network is not None:  # the paper's budget is that of its decoded networks
+        return text
     if m.genotypes_trained is None:
         return f"{text} per genotype"
     of = f" of {m.genotypes:,}" if m.genotypes and m.genotypes != m.genotypes_trained else ""

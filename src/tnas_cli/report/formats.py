@@ -83,11 +83,12 @@ def _our_values(cell: Cell, table: Table) -> dict[str, Any]:
     m = cell.measurement if isinstance(cell, Ours) else None
     budget = table.paper.budget
     whole = budget.train_tasks_per_genotype * budget.genotypes_trained
+    decoded = m if m and m.network is None else None  # the paper's training budget is that of decoded networks
     values: dict[str, Any] = {
         "our_mean": m and round(100 * m.mean, 4),
         "our_interval": m and round(100 * m.interval, 4),
         "search_share_of_paper": m and m.search_tasks and m.search_tasks / budget.search_tasks,
-        "training_share_of_paper": m and m.train_tasks_per_genotype and m.training_tasks / whole,
+        "training_share_of_paper": decoded and decoded.train_tasks_per_genotype and decoded.training_tasks / whole,
     }
     elsewhere = ("method", "shot", "mean", "interval")
     names = [field.name for field in dataclasses.fields(Measurement) if field.name not in elsewhere]

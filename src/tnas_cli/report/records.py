@@ -59,6 +59,7 @@ class Measurement:
     transductive: bool
     weights: str
     seed: int
+    network: str | None = None
     genotypes: int | None = None
     genotypes_trained: int | None = None
     search_tasks: int | None = None
@@ -91,7 +92,7 @@ class Measurement:
         if not isinstance(budget, Mapping):
             raise DataError(f"the result's 'budget' is {budget!r}.", hint=_HINT)
         optional = ("genotypes", "genotypes_trained", "threads", "parameters_mean", "wall_seconds")
-        texts = ("device", "package_version", "run", "fingerprint")
+        texts = ("network", "device", "package_version", "run", "fingerprint")
         values: dict[str, Any] = {key: record[key] for key in _REQUIRED}
         values |= {key: _number(record, key) for key in optional}
         values |= {key: _number(budget, key) for key in ("search_tasks", "train_tasks_per_genotype")}
@@ -100,7 +101,7 @@ class Measurement:
 
     @property
     def training_tasks(self) -> int:
-        """Tasks that the trained genotypes saw together."""
+        """Tasks that the trained networks saw together."""
         return (self.train_tasks_per_genotype or 0) * (self.genotypes_trained or 0)
 
 

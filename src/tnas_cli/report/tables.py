@@ -118,7 +118,7 @@ def _place(paper: PaperTable, measurements: Sequence[Measurement]) -> list[_Grou
         if group is not None and _same_measurement(m, paper) and m.shot not in group.ours:
             group.ours[m.shot] = m
             continue
-        key = (m.method, m.command, m.weights, m.dataset, m.protocol, m.way, m.split, m.seed)
+        key = (m.method, m.network, m.command, m.weights, m.dataset, m.protocol, m.way, m.split, m.seed)
         free = (other for known, other in others if known == key and m.shot not in other.ours)
         further = next(free, None)
         if further is None:
@@ -140,6 +140,8 @@ def _same_measurement(m: Measurement, paper: PaperTable) -> bool:
 def _label(m: Measurement, paper: PaperTable) -> str:
     """A further row's name: the method and how it differs from the paper's measurement."""
     name = NAMES.get(m.method, m.method)
+    if m.network is not None:
+        name += f", {m.network}"
     if m.command == "adapt":
         name += " search network, adapted"
     elif m.weights != "from-scratch":

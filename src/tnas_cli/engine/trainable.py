@@ -1,0 +1,77 @@
+"""What `train-eval` trains, from the record that names it: a genotype's network, or 4CONV to compare with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tnas_cli.compute.interface import Network
+from tnas_cli.engine.genotype_source import read_genotypes
+from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.errors import GenotypeError, SettingsError, did_you_mean
+from tnas_cli.settings import TrainSettings
+from tnas_cli.space.decoded_network import DecodedNetwork
+from tnas_cli.space.four_conv import FourConv
+from tnas_cli.space.genotype import Genotype
+
+Record = dict[str, Any]
+
+#: The networks that are no genotypes, and their filters.
+FILTERS = {"4conv-32": 32, "4conv-64": 64}
+
+#: What a user may call them.
+NAMES = {"4conv": "4conv-32"} | {name: name for name in FILTERS}
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """A network before its data set is known: a genotype under its digest, or 4CONV under its name."""
+
+    name: str
+    genotype: Genotype | None
+
+    @classmethod
+    def of(cls, record: Record) -> Trainable:
+        """What a `genotype` or `network` record names; raises GenotypeError for what does not exist."""
+        if "network" not in record:
+            genotype = Genotype.from_json(record["genotype"])
+            return cls(genotype.digest, genotype)
+        if record["network"] not in FILTERS:
+            raise GenotypeError(
+                f"there is no network {record['network']!r}.", hint=did_you_mean(str(record["network"]), FILTERS)
+            )
+        return cls(record["network"], None)
+
+    def build(self, settings: TrainSettings, cache: ImageCache) -> Network:
+        """The network for the settings' way and the data set's images."""
+        if self.genotype is None:
+            return FourConv(settings.way, cache.channels, cache.size, FILTERS[self.name])
+        return DecodedNetwork(self.genotype, settings.way, cache.channels, settings.channels)
+
+    def to_json(self) -> Record:
+        """What a checkpoint says of it."""
+        return {"network": self.name} if self.genotype is None else {"genotype": self.genotype.to_json()}
+
+
+def read_trainables(source: str, stdin: str | None = None) -> list[Record]:
+    """A `network` record for '4conv', '4conv-32' or '4conv-64'; everything else as `read_genotypes` reads it.
+
+    Raises SettingsError for 4CONV with another number of filters.
+    """
+    if source in NAMES:
+        name = NAMES[source]
+        return [{"event": "network", "version": 1, "network": name, "method": "maml", "channels": FILTERS[name]}]
+    if re.fullmatch(r"4conv[-_]?\d+", source):
+        raise SettingsError(f"there is no network {source!r}.", hint=did_you_mean(source, NAMES))
+    return read_genotypes(source, stdin)
+
+
+def network_of(records: Sequence[Record]) -> str | None:
+    """The name of the one network that is trained, or None for genotypes; raises SettingsError for a mixture."""
+    names = {record.get("network") for record in records}
+    if len(names) > 1:
+        listed = " and ".join(sorted(name or "genotypes" for name in names))
+        raise SettingsError(f"{listed} cannot be trained in one call.", hint="call tnas train-eval once for each")
+    return next(iter(names), None)
