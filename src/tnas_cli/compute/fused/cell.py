@@ -94,6 +94,11 @@ class _Branch:
         return bool(self.halves)
 
 
+def _rows(v: View) -> tuple[int, int, int, int]:
+    """A view as depthwise kernels take it: its pixels are as far apart as it has channels."""
+    return v.at, v.step, v.image, v.row
+
+
 class Cell:
     """Plans one cell. `written` remembers which gradient buffers already hold something."""
 
@@ -309,12 +314,7 @@ class Cell:
         """A depthwise and pointwise pair, and the sums of its norm."""
         plan, s, c, side = self.plan, b.steps[index], self.channels, self.out_side
         if self._splits(state, s, index):
-            x = self._locals["split"].moved(-(s.kernel // 2), 0)
-            tile = plan.target.tile_for(side)
-            arguments = (x.at, 0, x.image, x.row, s.middle.at, s.middle.step, s.middle.image, s.middle.row)
-            plan.emit(
-                "depthwise_halving", (self.lanes, s.kernel, tile), *arguments, s.taps, c, side, side, self.half
-            )
+            self._halving(s)
         else:
             x, dilation = self._read(b, index, state)
             self._depthwise(x, s.middle, s.taps, c, s.kernel, dilation, add=False)
@@ -339,12 +339,20 @@ class Cell:
     def _depthwise(
         self, x: View, out: View, taps: int, tap_step: int, kernel: int, dilation: int, *, add: bool
     ) -> None:
-        side, c = self.out_side, self.channels
-        tile = self.plan.target.tile_for(side)
-        arguments = (x.at, x.step, x.image, x.row, out.at, out.step, out.image, out.row)
-        self.plan.emit(
-            "depthwise", (self.lanes, kernel, dilation, tile), *arguments, taps, tap_step, c, side, side, add
-        )
+        side, c, target = self.out_side, self.channels, self.plan.target
+        for begin, tile, width in target.spans(side):
+            constants = (self.lanes, c, kernel, dilation, target.tall_for(side, tile), tile, add)
+            views = (*_rows(x.moved(0, begin)), *_rows(out.moved(0, begin)))
+            self.plan.emit("depthwise", constants, *views, taps, tap_step, side, width)
+
+    def _halving(self, s: _Step) -> None:
+        """The depthwise convolution of a step that halves the size."""
+        side, c, target = self.out_side, self.channels, self.plan.target
+        x = self._locals["split"].moved(-(s.kernel // 2), 0)
+        for begin, tile, width in target.spans(side):
+            constants = (self.lanes, c, s.kernel, target.tall_for(side, tile), tile)
+            views = (*_rows(x.moved(0, begin)), *_rows(s.middle.moved(0, begin)))
+            self.plan.emit("depthwise_halving", constants, *views, s.taps, side, width, self.half)
 
     def _halving_skip(self, b: _Branch) -> None:
         plan, side, c = self.plan, self.out_side, self.channels
@@ -447,10 +455,22 @@ class Cell:
         return s.taps + (s.kernel**2 - 1) * self.channels, -self.channels
 
     def _taps(self, x: View, g: View, s: _Step, dilation: int) -> None:
-        side, c = self.out_side, self.channels
-        tile = self.plan.target.tile_for(side)
-        arguments = (x.at, x.step, x.image, x.row, g.at, g.step, g.image, g.row, s.taps + self.plan.gradients)
-        self.plan.emit("depthwise_taps", (self.lanes, s.kernel, dilation, tile), *arguments, c, side, side)
+        side, c, target = self.out_side, self.channels, self.plan.target
+        for begin, tile, width in target.spans(side):
+            views = (*_rows(x.moved(0, begin)), *_rows(g.moved(0, begin)))
+            size = (s.taps + self.plan.gradients, side, width)
+            self.plan.emit("depthwise_taps", (self.lanes, c, s.kernel, dilation, tile), *views, *size)
+
+    def _halving_gradients(self, s: _Step, g: View) -> None:
+        """Gradients of the taps and of the split copy, from the padded gradient of the step's first half."""
+        side, c, target = self.out_side, self.channels, self.plan.target
+        x, to = self._locals["split"].moved(-(s.kernel // 2), 0), self._locals["split_gradient"]
+        for begin, tile, width in target.spans(side):
+            views = (*_rows(x.moved(0, begin)), *_rows(g.moved(0, begin)))
+            size = (s.taps + self.plan.gradients, side, width, self.half)
+            self.plan.emit("depthwise_halving_taps", (self.lanes, c, s.kernel, tile), *views, *size)
+        constants = (self.lanes, c, s.kernel, self.split_tile)
+        self.plan.emit("depthwise_halving_image", constants, *_rows(g), *_rows(to), s.taps, self.side, self.half)
 
     def _leaving_backward(self, state: int, leaving: Sequence[_Branch]) -> None:
         """The gradient of a state from all branches that leave it, for the images at hand."""
@@ -489,20 +509,9 @@ class Cell:
         layers.value_gradient(plan, g, s.out, raw, s.norm, side * side)
         flat = {"flat_x": True, "flat_g": True}
         if self._splits(state, s, 0):
-            padded, x = self._locals["split_out_gradient"], self._locals["split"].moved(-(s.kernel // 2), 0)
-            to = self._locals["split_gradient"]
+            padded = self._locals["split_out_gradient"]
             layers.multiply_gradients(plan, s.product, s.middle, raw, padded, side, side, **flat)
-            views = (x.at, 0, x.image, x.row, padded.at, 0, padded.image, padded.row)
-            tile = plan.target.tile_for(side)
-            plan.emit(
-                "depthwise_halving_taps",
-                (self.lanes, s.kernel, tile),
-                *views,
-                *(s.taps + plan.gradients, c, side, side, self.half),
-            )
-            views = (padded.at, 0, padded.image, padded.row, to.at, 0, to.image, to.row)
-            constants = (self.lanes, s.kernel, self.split_tile)
-            plan.emit("depthwise_halving_image", constants, *views, s.taps, c, self.side, self.half, True)
+            self._halving_gradients(s, padded)
             return
         x, dilation = self._read(b, 0, state)
         margin = dilation * (s.kernel // 2)

@@ -37,11 +37,20 @@ class Target:
         return self.lanes if channels % self.lanes == 0 else 8
 
     def tile_for(self, width: int) -> int:
-        """Pixels of a row to compute at once: a divisor of the row's width where one is large enough."""
+        """Pixels of a row to compute at once: a divisor of the width where one is large enough."""
+        return self.spans(width)[0][1]
+
+    def spans(self, width: int) -> list[tuple[int, int, int]]:
+        """A row cut into (first pixel, pixels at once, pixels): one span where a tile divides the width, else two."""
         divisors = [t for t in range(4, self.tile + 1) if width % t == 0]
-        if divisors:
-            return divisors[-1]
-        return -(-width // -(-width // self.tile))
+        tile = divisors[-1] if divisors else -(-width // -(-width // self.tile))
+        whole = width // tile * tile
+        rest = width - whole
+        return [(0, tile, whole)] + ([(whole, rest, rest)] if rest else [])
+
+    def tall_for(self, rows: int, tile: int) -> int:
+        """Rows to compute at once, so that narrow images keep enough sums going."""
+        return max(t for t in (1, 2, 4) if rows % t == 0 and (t == 1 or t * tile <= self.tile))
 
 
 @dataclass(frozen=True)
