@@ -60,7 +60,8 @@ def _matmul(
     offsets: Sequence[int],
 ) -> None:
     lanes = plan.target.lanes_for(width_n)
-    tile, vectors = (plan.target.flat_tile, 1) if flat else (plan.target.tile_for(width), 1)
+    pixels = plan.block(rows * width) * rows * width
+    tile, vectors = plan.target.flat_tile_for(pixels) if flat else plan.target.tile_for(width), 1
     if tile < 7 and width_n % (2 * lanes) == 0:
         vectors = 2
     size = [1, rows * width] if flat else [rows, width]

@@ -36,6 +36,10 @@ class Target:
         """The widest vector that divides the channels."""
         return self.lanes if channels % self.lanes == 0 else 8
 
+    def flat_tile_for(self, pixels: int) -> int:
+        """How many of so many pixels a matrix product computes at once: little is computed twice, loops are few."""
+        return min(range(self.flat_tile // 2, self.flat_tile + 1), key=lambda t: -(-pixels // t) * (t + 0.7))
+
     def tile_for(self, width: int) -> int:
         """Pixels of a row to compute at once: a divisor of the width where one is large enough."""
         return self.spans(width)[0][1]
@@ -138,8 +142,9 @@ class Plan:
         self.code[at + 3] = len(self.rows) - begin
 
     def block(self, pixels: int) -> int:
-        """How many images of so many pixels make a block."""
-        return min(self.images, max(1, round(BLOCK_PIXELS / pixels)))
+        """How many images of so many pixels make a block; blocks are about equally large."""
+        blocks = max(1, round(self.images * pixels / BLOCK_PIXELS))
+        return -(-self.images // blocks)
 
     def batch(self, height: int, width: int, channels: int) -> View:
         """A buffer for all images, without margins."""
