@@ -26,6 +26,7 @@ def adapt(
     invert: Annotated[str, typer.Option("--invert", help="auto, yes or no: bright ink on dark.")] = "auto",
     device: options.Device = "auto",
     threads: options.Threads = None,
+    engine: options.Engine = "auto",
     cache_dir: options.CacheDir = None,
     offline: options.Offline = False,
     as_json: options.Json = False,
@@ -33,7 +34,7 @@ def adapt(
     verbose: options.Verbose = False,
 ) -> None:
     """Adapt a meta-architecture to tasks (Algorithm 2): theta_i, support losses, and predictions for query images."""
-    from tnas_cli.engine import adapt as engine
+    from tnas_cli.engine import adapt as work
     from tnas_cli.runs.device import Machine
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
@@ -43,11 +44,11 @@ def adapt(
         )
     if invert not in ("auto", "yes", "no"):
         raise SettingsError(f"--invert is {invert!r}.", hint="choose auto, yes or no")
-    machine = Machine(device, threads, cache_dir, offline)
+    machine = Machine(device, threads, cache_dir, offline, engine)
     with screen.progress() as listener:
         if task:
             records = list(
-                engine.adapt_folders(
+                work.adapt_folders(
                     checkpoint,
                     task,
                     steps=steps,
@@ -59,7 +60,7 @@ def adapt(
         else:
             assert dataset is not None
             records = list(
-                engine.adapt_dataset(
+                work.adapt_dataset(
                     checkpoint,
                     dataset,
                     split=split,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
 from tnas_cli.errors import TnasError
@@ -10,16 +14,20 @@ from tnas_cli.errors import TnasError
 def doctor(
     device: options.Device = "auto",
     threads: options.Threads = None,
+    engine: options.Engine = "auto",
+    warm: Annotated[bool, typer.Option("--warm", help="Compile the kernels of the usual networks now.")] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Check the installation: versions, device, caches, a self-test of the maths and the speed of a sample."""
+    """Check the installation: versions, device, engine, caches, a self-test of the maths, the speed of a sample."""
     from tnas_cli.engine.doctor import doctor as examine
     from tnas_cli.runs.device import Machine
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
-    found = examine(Machine(device, threads))
+    machine = Machine(device, threads, engine=engine)
+    with screen.progress() as listener:
+        found = examine(machine, warm=warm, listener=listener)
     if as_json:
         screen.record(found)
     else:
@@ -29,12 +37,16 @@ def doctor(
             ("tnas", f"{found['package_version']}  python {found['python']}  {found['platform']}"),
             ("packages", packages),
             ("device", f"{found['device']} ({found['processor']}), {found['threads']} of {found['cores']} threads"),
+            ("engine", f"{found['engine']}: {found['engine_reason']}"),
+            ("kernels", found["kernels"] or "none"),
             ("cache", f"{found['cache']}: {', '.join(found['prepared']) or 'nothing prepared yet'}"),
             ("maths", f"gradient against finite difference: {found['gradient_error']:.1e} relative"),
-            ("speed", f"{rate:.2g} search tasks per second (28 px, 5-way 1-shot)"),
+            ("", f"loss of engine {found['engine']} against plain PyTorch: {found['engine_error']:.1e} relative"),
+            ("speed", f"{rate:.3g} search tasks per second (28 px, 5-way 1-shot, engine {found['engine']})"),
         ):
             screen.text(f"{name:<10}{value}")
     if not found["sound"]:
         raise TnasError(
-            f"the self-test is off by {found['gradient_error']:.1e}.", hint="reinstall torch and run tnas doctor again"
+            f"the self-test is off by {max(found['gradient_error'], found['engine_error']):.1e}.",
+            hint="reinstall tnas-cli and torch, and run tnas doctor again",
         )

@@ -12,7 +12,8 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No words and no prog
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More words on stderr.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads per operation; default: all cores.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")]
+Engine = Annotated[str, typer.Option("--engine", help="auto, fused (compiled kernels, CPU) or torch (any device).")]
 CacheDir = Annotated[
     Path | None,
     typer.Option("--cache-dir", help="Where prepared data sets lie; default: TNAS_CACHE or the user's cache folder."),

@@ -13,6 +13,7 @@ def quickstart(
     runs: options.Runs = Path("runs"),
     device: options.Device = "auto",
     threads: options.Threads = None,
+    engine: options.Engine = "auto",
     cache_dir: options.CacheDir = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -34,7 +35,8 @@ def quickstart(
             if verbose or isinstance(event, events.Progress):
                 listener(event)
 
-        results = list(run(runs=runs, machine=Machine(device, threads, cache_dir), listener=shown, say=screen.say))
+        machine = Machine(device, threads, cache_dir, engine=engine)
+        results = list(run(runs=runs, machine=machine, listener=shown, say=screen.say))
     if as_json:
         for result in results[:-1]:
             screen.record({**result, "event": "step"})

@@ -42,6 +42,7 @@ def search(
     runs: options.Runs = Path("runs"),
     device: options.Device = "auto",
     threads: options.Threads = None,
+    engine: options.Engine = "auto",
     cache_dir: options.CacheDir = None,
     offline: options.Offline = False,
     dry_run: options.DryRun = False,
@@ -53,13 +54,13 @@ def search(
 
     Writes runs/search-.../best.pt, chosen by validation tasks. Ctrl-C saves, and --resume goes on from there.
     """
-    from tnas_cli.engine import search as engine
+    from tnas_cli.engine import search as work
     from tnas_cli.runs.device import Machine
     from tnas_cli.settings import SearchSettings
     from tnas_cli.settings import preset as load_preset
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
-    machine = Machine(device, threads, cache_dir, offline)
+    machine = Machine(device, threads, cache_dir, offline, engine)
     chosen = {
         "dataset": dataset,
         "way": way,
@@ -87,7 +88,7 @@ def search(
             names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
             raise SettingsError(f"--resume takes the run's own settings, but got {names}.", hint="leave them out")
         with screen.progress() as listener:
-            result = engine.resume(resume, listener=listener, machine=machine)
+            result = work.resume(resume, listener=listener, machine=machine)
         _render(screen, result)
         return
     if dataset is None:
@@ -95,9 +96,9 @@ def search(
     settings = SearchSettings.from_dict(load_preset("search", preset) | given)
     with screen.progress() as listener:
         if dry_run:
-            result = engine.dry_run(settings, listener=listener, machine=machine)
+            result = work.dry_run(settings, listener=listener, machine=machine)
         else:
-            result = engine.search(settings, runs=runs, listener=listener, machine=machine)
+            result = work.search(settings, runs=runs, listener=listener, machine=machine)
     if dry_run:
         render_estimate(screen, result)
     else:

@@ -45,6 +45,7 @@ def train_eval(
     runs: options.Runs = Path("runs"),
     device: options.Device = "auto",
     threads: options.Threads = None,
+    engine: options.Engine = "auto",
     cache_dir: options.CacheDir = None,
     offline: options.Offline = False,
     dry_run: options.DryRun = False,
@@ -57,7 +58,7 @@ def train_eval(
     4conv in a genotype's place trains MAML's usual network of four convolutions with 32 filters, 4conv-64 with 64: what
     a decoded network is compared with. It needs --dataset.
     """
-    from tnas_cli.engine import train_eval as engine
+    from tnas_cli.engine import train_eval as work
     from tnas_cli.engine.train_settings import settings_for
     from tnas_cli.engine.trainable import read_trainables
     from tnas_cli.runs.device import Machine
@@ -83,14 +84,14 @@ def train_eval(
         "seed": seed,
     }
     given = {name: value for name, value in chosen.items() if value is not None}
-    machine = Machine(device, threads, cache_dir, offline)
+    machine = Machine(device, threads, cache_dir, offline, engine)
     if resume is not None:
         if given or genotype or limit:
             raise SettingsError(
                 "--resume takes the run's own genotypes and settings.", hint="give nothing but --resume"
             )
         with screen.progress() as listener:
-            result = engine.resume(resume, listener=listener, machine=machine)
+            result = work.resume(resume, listener=listener, machine=machine)
     else:
         if genotype is None:
             raise SettingsError(
@@ -100,11 +101,9 @@ def train_eval(
         settings = settings_for(records, preset, given)
         with screen.progress() as listener:
             if dry_run:
-                result = engine.dry_run(records, settings, limit=limit, machine=machine, listener=listener)
+                result = work.dry_run(records, settings, limit=limit, machine=machine, listener=listener)
             else:
-                result = engine.train_eval(
-                    records, settings, limit=limit, runs=runs, machine=machine, listener=listener
-                )
+                result = work.train_eval(records, settings, limit=limit, runs=runs, machine=machine, listener=listener)
     if dry_run:
         render_estimate(screen, result)
     elif as_json:

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tnas_cli.compute.interface import InnerRule
-from tnas_cli.compute.torch_engine import TorchEngine, task_accuracies
+from tnas_cli.compute.choose import choose_engine
+from tnas_cli.compute.interface import Engine, InnerRule
+from tnas_cli.compute.torch_engine import task_accuracies
 from tnas_cli.engine.meta_architecture import MetaArchitecture, load_meta_architecture
 from tnas_cli.engine.tasks_of import TASKS_PER_BATCH, evaluation_batches
 from tnas_cli.episodes import registry
@@ -52,15 +53,16 @@ def adapt_folders(
     tasks = [
         read_task_folder(path, data["size"], data["channels"], data["mean"], data["std"], invert) for path in folders
     ]
+    engine = choose_engine(machine.engine, meta.network, where, listener=listener)
     found: dict[int, Record] = {}
     for positions in _same_shape(tasks):
-        records = _adapt_alike(meta, [tasks[position] for position in positions], rule, where)
+        records = _adapt_alike(engine, meta, [tasks[position] for position in positions], rule, where)
         for position, record in zip(positions, records, strict=True):
             found[position] = record
             listener(events.Progress("adapt", len(found), len(tasks), "tasks"))
     records = [found[position] for position in range(len(tasks))]
     yield from records
-    yield _result(meta, records, {}, where, begin)
+    yield _result(engine, meta, records, {}, where, begin)
 
 
 def adapt_dataset(
@@ -92,9 +94,11 @@ def adapt_dataset(
     way, shot, query = meta.settings.way, shot or meta.settings.shot, query or meta.settings.query
     batches = list(evaluation_batches(cache, split, way, shot, query, tasks, where))
     rule = _rule(meta, steps)
+    images = (way * shot, way * query)
+    engine = choose_engine(machine.engine, meta.network, where, side=cache.size, images=images, listener=listener)
     records: list[Record] = []
     for batch, (adapted, logits) in zip(
-        batches, adapt(TorchEngine(), meta.network, meta.parameters, batches, rule), strict=True
+        batches, adapt(engine, meta.network, meta.parameters, batches, rule), strict=True
     ):
         right = task_accuracies(logits, batch.query_y)
         for position in range(len(batch)):
@@ -112,7 +116,7 @@ def adapt_dataset(
         "split": split,
         "query": query,
     }
-    yield _result(meta, records, measured, where, begin)
+    yield _result(engine, meta, records, measured, where, begin)
 
 
 def _rule(meta: MetaArchitecture, steps: int | None) -> InnerRule:
@@ -144,10 +148,9 @@ def _same_shape(tasks: Sequence[FolderTask]) -> Iterator[list[int]]:
 
 
 def _adapt_alike(
-    meta: MetaArchitecture, tasks: Sequence[FolderTask], rule: InnerRule, device: torch.device
+    engine: Engine, meta: MetaArchitecture, tasks: Sequence[FolderTask], rule: InnerRule, device: torch.device
 ) -> list[Record]:
     way = len(tasks[0].class_names)
-    engine = TorchEngine()
     parameters = with_way(meta.parameters, way)
     network = replace(meta.network, way=way)
     support = (
@@ -218,7 +221,12 @@ def _about_theta(theta: Tensor) -> Record:
 
 
 def _result(
-    meta: MetaArchitecture, records: Sequence[Record], measured: Record, device: torch.device, begin: float
+    engine: Engine,
+    meta: MetaArchitecture,
+    records: Sequence[Record],
+    measured: Record,
+    device: torch.device,
+    begin: float,
 ) -> Record:
     """The `result`: a measurement where all query images are labelled."""
     right = torch.tensor([record["accuracy"] for record in records if record["accuracy"] is not None])
@@ -241,5 +249,6 @@ def _result(
         "seed": meta.settings.seed,
         "wall_seconds": time.monotonic() - begin,
         "budget": {"search_tasks": meta.tasks_done},
+        "engine": engine.name,
         **environment(device),
     }

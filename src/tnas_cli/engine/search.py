@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
-from tnas_cli.compute.torch_engine import TorchEngine
+from tnas_cli.compute.choose import choose_engine
+from tnas_cli.compute.interface import Engine
 from tnas_cli.engine.estimate import estimate
 from tnas_cli.engine.meta_architecture import KIND, describe_data
-from tnas_cli.engine.tasks_of import meta_tasks, open_data
+from tnas_cli.engine.tasks_of import image_counts, meta_tasks, open_data
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import CheckpointError, DataError
 from tnas_cli.methods import t_nas
@@ -38,6 +39,7 @@ class _Job:
     tasks: Tasks
     device: torch.device
     machine: Machine
+    engine: Engine
 
 
 def search(
@@ -90,7 +92,7 @@ def dry_run(
     """What the search will cost, as a record; nothing is written but a data set that had to be prepared."""
     job = _prepare(settings, machine, listener)
     cost = estimate(
-        TorchEngine(),
+        job.engine,
         job.network,
         job.state,
         job.tasks,
@@ -98,7 +100,14 @@ def dry_run(
         settings,
         (job.cache.channels, job.cache.size),
     )
-    return {"event": "result", "version": 1, "command": "search", "dry_run": True, **cost.to_json()}
+    return {
+        "event": "result",
+        "version": 1,
+        "command": "search",
+        "dry_run": True,
+        "engine": job.engine.name,
+        **cost.to_json(),
+    }
 
 
 def _prepare(settings: SearchSettings, machine: Machine, listener: events.Listener) -> _Job:
@@ -107,11 +116,20 @@ def _prepare(settings: SearchSettings, machine: Machine, listener: events.Listen
     settings = settings.replace(protocol=cache.protocol)
     tasks = meta_tasks(cache, settings, device)
     network = t_nas.search_network(settings, cache.channels)
-    return _Job(settings, cache, network, t_nas.start(network, settings, device), tasks, device, machine)
+    engine = choose_engine(
+        machine.engine,
+        network,
+        device,
+        second_order=settings.order == "second",
+        side=cache.size,
+        images=image_counts(settings),
+        listener=listener,
+    )
+    return _Job(settings, cache, network, t_nas.start(network, settings, device), tasks, device, machine, engine)
 
 
 def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, Any]:
-    engine, begin = TorchEngine(), time.monotonic()
+    begin = time.monotonic()
     about = {
         "settings": job.settings.to_dict(),
         "data": describe_data(job.cache),
@@ -125,7 +143,7 @@ def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, A
     listener(events.Note(f"search in {run.path}"))
     started_at = job.state.tasks_done
     drive(
-        t_nas.t_nas(engine, job.network, job.state, job.tasks, job.settings),
+        t_nas.t_nas(job.engine, job.network, job.state, job.tasks, job.settings),
         run,
         Saving(last=lambda: save(run.last), best=lambda: save(run.best)),
         listener,
@@ -151,14 +169,15 @@ def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, A
         "validation_tasks": job.settings.validation_tasks,
         "wall_seconds": seconds,
         "resumed": started_at > 0,
-        **_about_theta(job, run, engine),
+        **_about_theta(job, run),
+        "engine": job.engine.name,
         **environment(job.device),
     }
     run.log(record)
     return record
 
 
-def _about_theta(job: _Job, run: RunDirectory, engine: TorchEngine) -> dict[str, Any]:
+def _about_theta(job: _Job, run: RunDirectory) -> dict[str, Any]:
     """How far theta~ of the best checkpoint is from uniform, and what it decodes to on the validation tasks."""
     if not run.best.is_file():
         raise CheckpointError(f"{run.best} is missing.", hint="resume the run to write it again")
@@ -166,7 +185,7 @@ def _about_theta(job: _Job, run: RunDirectory, engine: TorchEngine) -> dict[str,
     rule = t_nas.plan(job.settings).test_rule
     genotypes = []
     decided = []
-    for adapted, _ in adapt(engine, job.network, parameters, job.tasks.validate(), rule):
+    for adapted, _ in adapt(job.engine, job.network, parameters, job.tasks.validate(), rule):
         thetas = adapted.parameters[THETA]
         decided += decidedness(thetas).tolist()
         genotypes += [decode(theta) for theta in thetas]

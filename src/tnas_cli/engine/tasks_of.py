@@ -40,6 +40,11 @@ def open_data(settings: SearchSettings | TrainSettings, machine: Machine, listen
     return cache
 
 
+def image_counts(settings: SearchSettings | TrainSettings) -> tuple[int, int]:
+    """Support and query images of a task."""
+    return settings.way * settings.shot, settings.way * settings.query
+
+
 def meta_tasks(cache: ImageCache, settings: SearchSettings | TrainSettings, device: torch.device) -> Tasks:
     """Training tasks drawn by (seed, split, index), and the fixed validation tasks."""
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
-from tnas_cli.compute.torch_engine import TorchEngine
+from tnas_cli.compute.choose import choose_engine
+from tnas_cli.compute.interface import Engine
 from tnas_cli.engine.estimate import estimate
-from tnas_cli.engine.tasks_of import evaluation_batches, meta_tasks, open_data
+from tnas_cli.engine.tasks_of import evaluation_batches, image_counts, meta_tasks, open_data
 from tnas_cli.engine.trainable import Trainable, network_of
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import DataError, Interrupted
@@ -44,6 +45,7 @@ class _Job:
     cache: ImageCache
     device: torch.device
     machine: Machine
+    engine: Engine
     listener: events.Listener
 
 
@@ -110,7 +112,7 @@ def dry_run(
     state = maml.start(network, job.settings, "estimate", job.device)
     tasks = meta_tasks(job.cache, job.settings, job.device)
     shape = (job.cache.channels, job.cache.size)
-    cost = estimate(TorchEngine(), network, state, tasks, Plan.of(job.settings), job.settings, shape)
+    cost = estimate(job.engine, network, state, tasks, Plan.of(job.settings), job.settings, shape)
     testing = cost.seconds_per_validation * settings.test_tasks / settings.validation_tasks
     genotypes = len(job.chosen)
     return {
@@ -118,6 +120,7 @@ def dry_run(
         "version": 1,
         "command": "train-eval",
         "dry_run": True,
+        "engine": job.engine.name,
         **cost.to_json(),
         "genotypes": genotypes,
         "total_seconds": genotypes * (cost.total_seconds + testing),
@@ -147,7 +150,16 @@ def _prepare(
         listener(events.Note(f"training {len(chosen)} of {len(genotypes)} distinct genotypes, the most frequent first"))
     else:
         listener(events.Note(f"training {len(chosen)} distinct of {len(records)} genotypes"))
-    return _Job(settings.replace(protocol=cache.protocol), records, chosen, cache, device, machine, listener)
+    engine = choose_engine(
+        machine.engine,
+        chosen[0][0].build(settings, cache),
+        device,
+        second_order=settings.order == "second",
+        side=cache.size,
+        images=image_counts(settings),
+        listener=listener,
+    )
+    return _Job(settings.replace(protocol=cache.protocol), records, chosen, cache, device, machine, engine, listener)
 
 
 def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
@@ -195,6 +207,7 @@ def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
             "search_tasks": first.get("search_tasks"),
             "train_tasks_per_genotype": settings.tasks,
         },
+        "engine": job.engine.name,
         **environment(job.device),
     }
     run.log(result)
@@ -222,7 +235,7 @@ def _one(
 ) -> Trained:
     """Train one network, or go on where it stopped, and test it; finished ones are read."""
     name, folder = trainable.name, run.path / trainable.name
-    network, engine = trainable.build(job.settings, job.cache), TorchEngine()
+    network, engine = trainable.build(job.settings, job.cache), job.engine
     weights = count(network.specs())
     done = folder / "result.json"
     if done.is_file():

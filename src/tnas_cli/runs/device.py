@@ -15,13 +15,14 @@ from tnas_cli.errors import SettingsError
 
 @dataclass(frozen=True)
 class Machine:
-    """device: auto, cpu, cuda or mps; threads: CPU threads per operation (None: as torch decides); cache_root: folder
-    of prepared data sets (None: the default); offline: never download."""
+    """device: auto, cpu, cuda or mps; threads: CPU threads (None: as torch decides); cache_root: folder of prepared
+    data sets (None: the default); offline: never download; engine: auto, fused or torch."""
 
     device: str = "auto"
     threads: int | None = None
     cache_root: Path | None = None
     offline: bool = False
+    engine: str = "auto"
 
     @property
     def data_options(self) -> str:

@@ -21,7 +21,7 @@ def depthwise(lanes: int, channels: int, kernel_size: int, dilation: int, tall: 
     """
     held = tall * tile
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, x_image, x_row = code[at] + first * code[at + 1], code[at + 2], code[at + 3]
         o, o_image, o_row = code[at + 4] + first * code[at + 5], code[at + 6], code[at + 7]
         taps, tap_step, rows, width = code[at + 8], code[at + 9], code[at + 10], code[at + 11]
@@ -62,7 +62,7 @@ def depthwise_taps(lanes: int, channels: int, kernel_size: int, dilation: int, t
     at_once = kernel_size if kernel_size == 3 else 1
     held, span = at_once * kernel_size, tile + (kernel_size - 1) * dilation
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, x_image, x_row = code[at] + first * code[at + 1], code[at + 2], code[at + 3]
         g, g_image, g_row = code[at + 4] + first * code[at + 5], code[at + 6], code[at + 7]
         taps, rows, width = code[at + 8], code[at + 9], code[at + 10]
@@ -104,7 +104,7 @@ def depthwise_halving(lanes: int, channels: int, kernel_size: int, tall: int, ti
     skip = SPLIT_MARGIN - kernel_size // 2
     held = tall * tile
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, x_image, x_row = code[at] + first * code[at + 1], code[at + 2], code[at + 3]
         o, o_image, o_row = code[at + 4] + first * code[at + 5], code[at + 6], code[at + 7]
         taps, rows, width, half = code[at + 8], code[at + 9], code[at + 10], code[at + 11]
@@ -139,7 +139,7 @@ def depthwise_halving_taps(lanes: int, channels: int, kernel_size: int, tile: in
     at_once = kernel_size if kernel_size == 3 else 1
     held, span = at_once * kernel_size, tile + kernel_size // 2
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, x_image, x_row = code[at] + first * code[at + 1], code[at + 2], code[at + 3]
         g, g_image, g_row = code[at + 4] + first * code[at + 5], code[at + 6], code[at + 7]
         taps, rows, width, half = code[at + 8], code[at + 9], code[at + 10], code[at + 11]
@@ -181,7 +181,7 @@ def depthwise_halving_image(lanes: int, channels: int, kernel_size: int, tile: i
     """
     skip, above = SPLIT_MARGIN - kernel_size // 2, kernel_size // 2
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         g, g_image, g_row = code[at] + first * code[at + 1], code[at + 2], code[at + 3]
         o, o_image, o_row = code[at + 4] + first * code[at + 5], code[at + 6], code[at + 7]
         taps, rows, half = code[at + 8], code[at + 9], code[at + 10]

@@ -26,7 +26,7 @@ def _call(typing: Any, address: Any, mem: Any, code: Any, at: Any, first: Any, c
     return types.void(types.int64, mem, code, types.int64, types.int64, types.int64), generate
 
 
-def _run(mem, code, rows, begin, end, table, stop):  # type: ignore[no-untyped-def]
+def _run(mem, code, rows, begin, end, table, stop):
     """Rows begin ... end - 1 of a plan; returns early where stop[0] is set."""
     row = begin
     while row < end and stop[0] == 0:

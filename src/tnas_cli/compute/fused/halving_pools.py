@@ -13,7 +13,7 @@ from tnas_cli.compute.fused.vectors import fma, load, store, where_equal, where_
 def halving_pool(lanes: int, rectified: bool) -> Function:
     """out[y, x] = maximum over 2 x 2 of scale * in + shift, then ReLU."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, size, channels, norm = code[at] + first * code[at + 1], code[at + 1], code[at + 2], code[at + 3]
         o, o_image, o_row = code[at + 4] + first * code[at + 5], code[at + 6], code[at + 7]
         width, o_rows, o_width = code[at + 8], code[at + 9], code[at + 10]
@@ -43,7 +43,7 @@ def halving_pool(lanes: int, rectified: bool) -> Function:
 def halving_pool_sums(lanes: int, rectified: bool) -> Function:
     """First half of the gradient: g is masked by ReLU, and its sums go to the norm's DOT and TOTAL."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, size, channels, norm = code[at] + first * code[at + 1], code[at + 1], code[at + 2], code[at + 3]
         g, g_image = code[at + 4] + first * code[at + 5], code[at + 6]
         width, o_rows, o_width = code[at + 8], code[at + 9], code[at + 10]
@@ -86,7 +86,7 @@ def halving_pool_gradient(lanes: int) -> Function:
     A maximum that occurs twice counts where it occurs first.
     """
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, size, channels, norm = code[at] + first * code[at + 1], code[at + 1], code[at + 2], code[at + 3]
         g, g_image = code[at + 4] + first * code[at + 5], code[at + 6]
         width, o_rows, o_width, rows = code[at + 8], code[at + 9], code[at + 10], code[at + 11]

@@ -11,7 +11,7 @@ from tnas_cli.compute.fused.vectors import fma, load, splat, store, zeros
 def average(lanes: int) -> Function:
     """Mean over an image's pixels, into the image's row of features."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, channels, pixels = code[at] + first * code[at + 1], code[at + 2], code[at + 3]
         o, o_step = code[at + 4] + first * code[at + 5], code[at + 5]
         share = 1.0 / pixels
@@ -28,7 +28,7 @@ def average(lanes: int) -> Function:
 def average_gradient(lanes: int) -> Function:
     """Every pixel gets its share of the gradient of its image's features."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, channels, pixels = code[at] + first * code[at + 1], code[at + 2], code[at + 3]
         o, o_step = code[at + 4] + first * code[at + 5], code[at + 5]
         share = 1.0 / pixels
@@ -45,7 +45,7 @@ def average_gradient(lanes: int) -> Function:
 def classifier() -> Function:
     """logits[image, c] = features[image] . weight[c] + bias[c]."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, length, weight, bias = code[at], code[at + 1], code[at + 2], code[at + 3]
         logits, way, images = code[at + 4], code[at + 5], code[at + 6]
         for image in range(images):
@@ -61,7 +61,7 @@ def classifier() -> Function:
 def cross_entropy() -> Function:
     """Mean cross-entropy of the logits, and its gradient."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         logits, labels, gradient, loss = code[at], code[at + 1], code[at + 2], code[at + 3]
         way, images = code[at + 4], code[at + 5]
         total = 0.0
@@ -85,7 +85,7 @@ def cross_entropy() -> Function:
 def classifier_gradient() -> Function:
     """From the gradient of the logits: that of weight and bias (added) and of the features."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, length, weight, weight_gradient = code[at], code[at + 1], code[at + 2], code[at + 3]
         bias_gradient, gradient, way, images = code[at + 4], code[at + 5], code[at + 6], code[at + 7]
         x_gradient = code[at + 8]
@@ -106,7 +106,7 @@ def classifier_gradient() -> Function:
 def softmax() -> Function:
     """Each row of theta becomes probabilities."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         theta, out, rows, columns = code[at], code[at + 1], code[at + 2], code[at + 3]
         for row in range(0, rows * columns, columns):
             largest = mem[theta + row]
@@ -124,7 +124,7 @@ def softmax() -> Function:
 def softmax_gradient() -> Function:
     """theta_gradient += p * (g - sum of p * g) in each row."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         p, g, theta_gradient, rows, columns = code[at], code[at + 1], code[at + 2], code[at + 3], code[at + 4]
         for row in range(0, rows * columns, columns):
             along = 0.0
@@ -139,7 +139,7 @@ def softmax_gradient() -> Function:
 def descend(lanes: int) -> Function:
     """A plain gradient step (Equation 7): parameter -= mem[rate] * gradient; the gradient becomes 0."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         parameters, gradients, size = code[at], code[at + 1], code[at + 2]
         nothing = zeros(mem, lanes)
         rate = splat(-mem[code[at + 3]], nothing)

@@ -56,7 +56,15 @@ def transpose(plan: Plan, p: Product) -> None:
 
 
 def _matmul(
-    plan: Plan, x: View, out: View, weights: int, depth: int, width_n: int, rows: int, width: int, flat: bool,
+    plan: Plan,
+    x: View,
+    out: View,
+    weights: int,
+    depth: int,
+    width_n: int,
+    rows: int,
+    width: int,
+    flat: bool,
     offsets: Sequence[int],
 ) -> None:
     lanes = plan.target.lanes_for(width_n)
@@ -103,9 +111,7 @@ def coefficients(plan: Plan, norm: Norm, source: Norm | None = None) -> None:
     weighted, affine = norm.weight is not None, norm.gain is not None
     weight = norm.weight if norm.weight is not None else norm.gain or 0
     record = (source or norm).record
-    plan.emit(
-        "coefficients", (weighted, affine), norm.record, norm.channels, norm.pixels, record, weight, norm.bias
-    )
+    plan.emit("coefficients", (weighted, affine), norm.record, norm.channels, norm.pixels, record, weight, norm.bias)
 
 
 def coefficients_gradient(plan: Plan, norm: Norm, totals: int | None = None) -> None:

@@ -13,11 +13,11 @@ from tnas_cli.compute.fused.vectors import broadcast, fma, get, load, put, regis
 def matmul(lanes: int, vectors: int, tile: int) -> Function:
     """out[pixel, n] = sum over segments s and k of a[segment[s] + pixel, k] * b[s * K + k, n].
 
-    `tile` pixels times `vectors` * `lanes` columns stay in registers. With `flat`, the pixels of all images are one row.
+    `tile` pixels times `vectors` * `lanes` columns stay in registers. With `flat`, all images are one row.
     """
     columns, held = lanes * vectors, tile * vectors
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         a, a_image, a_row, a_pixel = code[at] + first * code[at + 1], code[at + 2], code[at + 3], code[at + 4]
         o, o_image, o_row, o_pixel = code[at + 5] + first * code[at + 6], code[at + 7], code[at + 8], code[at + 9]
         b, depth, width_n = code[at + 10], code[at + 11], code[at + 12]
@@ -76,7 +76,7 @@ def matmul_weights(lanes: int, vectors: int, tile: int) -> Function:
     """
     columns, held = lanes * vectors, tile * vectors
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         a, a_image, a_row, a_pixel = code[at] + first * code[at + 1], code[at + 2], code[at + 3], code[at + 4]
         g, g_image, g_row, g_pixel = code[at + 5] + first * code[at + 6], code[at + 7], code[at + 8], code[at + 9]
         w, depth, width_n = code[at + 10], code[at + 11], code[at + 12]
@@ -114,7 +114,7 @@ def matmul_weights(lanes: int, vectors: int, tile: int) -> Function:
 def transpose() -> Function:
     """out[s, n, k] = b[order[s], k, n] for matrices [K, N], N and K as they are; `order` lists the segments."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         b, out, depth, width, segments = code[at], code[at + 1], code[at + 2], code[at + 3], code[at + 4]
         for s in range(segments):
             from_ = b + code[at + 5 + s] * depth * width

@@ -11,9 +11,9 @@ from tnas_cli.compute.fused.vectors import fma, load, store, where_greater, zero
 
 
 def place(lanes: int, scaled: bool, rectified: bool) -> Function:
-    """out[row_table[y] + column_table[x]] = in[y, x], scaled and shifted by a norm, through ReLU, as the constants say."""
+    """out[row_table[y] + column_table[x]] = in[y, x], through a norm's scale and shift, and ReLU, if so compiled."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, x_image, channels = code[at] + first * code[at + 1], code[at + 2], code[at + 3]
         o, o_image, norm = code[at + 4] + first * code[at + 5], code[at + 6], code[at + 7]
         rows, width = code[at + 8], code[at + 9]
@@ -46,7 +46,7 @@ def place(lanes: int, scaled: bool, rectified: bool) -> Function:
 def collect(lanes: int) -> Function:
     """in[y, x] += out[row_table[y] + column_table[x]]: the gradient of `place` without scale and ReLU."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, x_image, channels = code[at] + first * code[at + 1], code[at + 2], code[at + 3]
         o, o_image = code[at + 4] + first * code[at + 5], code[at + 6]
         rows, width = code[at + 8], code[at + 9]
@@ -70,7 +70,7 @@ def collect(lanes: int) -> Function:
 def fill_zero(lanes: int) -> Function:
     """Zeros, `size` numbers for every image at hand."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         o, size = code[at] + first * code[at + 1], code[at + 2] * count
         nothing = zeros(mem, lanes)
         whole = size // lanes * lanes
@@ -85,7 +85,7 @@ def fill_zero(lanes: int) -> Function:
 def patches() -> Function:
     """The 3 x 3 neighbourhoods of padded images as rows of a matrix: out[pixel, (i * 3 + j) * channels + c]."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, x_image, x_row = code[at] + first * code[at + 1], code[at + 2], code[at + 3]
         o, channels, rows, width = code[at + 4] + first * code[at + 5], code[at + 6], code[at + 7], code[at + 8]
         line = 3 * channels

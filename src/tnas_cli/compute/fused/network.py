@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tnas_cli.compute.fused import layers
-from tnas_cli.compute.fused.cell import KERNELS, BranchSpec, Cell, Convolution, InputSpec, Scale, Source
+from tnas_cli.compute.fused.cell import Cell
+from tnas_cli.compute.fused.cell_backward import backward as cell_backward
+from tnas_cli.compute.fused.cell_forward import forward as cell_forward
+from tnas_cli.compute.fused.cell_parts import KERNELS, BranchSpec, Convolution, InputSpec, Scale, Source
 from tnas_cli.compute.fused.kernels import Kernel
 from tnas_cli.compute.fused.parameters import CHANNEL_MULTIPLE, Layout, Shape, filled_up
 from tnas_cli.compute.fused.plan import Plan, Target, View
@@ -39,12 +42,13 @@ class Description:
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """What runs, and where images (padded by one pixel), labels, logits, loss and inner rates lie.
+    """What runs for `count` images, and where images (padded by one pixel), labels, logits, loss and inner rates lie.
 
     Rows 0 ... forward are the forward pass and the loss, up to `backward` the backward pass; then a step of w and,
     up to `end`, a step of theta.
     """
 
+    count: int
     code: np.ndarray
     rows: np.ndarray
     kernels: tuple[Kernel, ...]
@@ -93,6 +97,7 @@ def plan_network(what: Description, images: int, side: int, target: Target, guar
         plan.emit("descend", (8,), at, at + plan.gradients, size, rate)
     code, rows = plan.arrays()
     return NetworkPlan(
+        images,
         code,
         rows,
         tuple(plan.kernels),
@@ -110,6 +115,11 @@ def plan_network(what: Description, images: int, side: int, target: Target, guar
         rates,
         tuple(plan.buffers),
     )
+
+
+#: Emit the forward pass, which returns offsets of features and of their gradient and an image's number of features;
+#: emit the backward pass from that gradient.
+_Passes = tuple[Callable[[], tuple[int, int, int]], Callable[[], None]]
 
 
 class _Builder:
@@ -135,7 +145,7 @@ class _Builder:
         where = offsets("conv"), offsets("gain"), offsets("bias")
         return Stages(self.plan, pixels, self.what.in_channels, side, filled, *where, rectified)
 
-    def chain(self, pixels: View, side: int):  # type: ignore[no-untyped-def]
+    def chain(self, pixels: View, side: int) -> _Passes:
         """4CONV: the last stage's pixels are the features."""
         stages = self._stages(pixels, side, "block", [self.what.channels] * 4, [True] * 4)
 
@@ -145,7 +155,7 @@ class _Builder:
 
         return forward, stages.backward
 
-    def cells(self, pixels: View, side: int):  # type: ignore[no-untyped-def]
+    def cells(self, pixels: View, side: int) -> _Passes:
         """Stem, normal cell, reduction cell, global average pooling."""
         what, plan, c = self.what, self.plan, self.what.channels
         stem = self._stages(pixels, side, "stem", (3 * c // 2, 3 * c), (True, False))
@@ -166,8 +176,8 @@ class _Builder:
                 size = (2 * self.rows, len(OPERATIONS))
                 plan.emit("softmax", (), self.at("theta"), self.shares, *size)
             stem.forward()
-            normal.forward()
-            reduce.forward()
+            cell_forward(normal)
+            cell_forward(reduce)
             averages("average", [source.value for source in reduce.outputs()], features)
             return features, gradient, length
 
@@ -177,8 +187,8 @@ class _Builder:
             gradients = [source.gradient for source in reduce.outputs()]
             averages("average_gradient", gradients, gradient)
             self.written.update(view.at for view in gradients)
-            reduce.backward()
-            normal.backward()
+            cell_backward(reduce)
+            cell_backward(normal)
             stem.backward()
             if what.cells == "search":
                 size = (2 * self.rows, len(OPERATIONS))

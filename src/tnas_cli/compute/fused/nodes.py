@@ -10,7 +10,7 @@ from tnas_cli.compute.fused.vectors import fma, get, load, put, registers, store
 def weighted_sum(lanes: int, tile: int) -> Function:
     """out = sum over branches of SCALE * value + SHIFT (Equation 3 with batch norm); tables of values and norms."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         o, o_step, channels, pixels = code[at] + first * code[at + 1], code[at + 1], code[at + 2], code[at + 3]
         branches = code[at + 4]
         table, size = at + 5, count * pixels
@@ -46,7 +46,7 @@ def weighted_sum(lanes: int, tile: int) -> Function:
 def dot_products(lanes: int) -> Function:
     """For each branch DOT = sum of g * (value - REFERENCE), and TOTAL = sum of g in the first branch's norm."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         g, step, channels, pixels = code[at] + first * code[at + 1], code[at + 1], code[at + 2], code[at + 3]
         branches = code[at + 4]
         table, size = at + 5, count * pixels * channels
@@ -92,7 +92,7 @@ def state_gradient(lanes: int) -> Function:
     adds to what is there.
     """
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         o, step, channels, pixels = code[at] + first * code[at + 1], code[at + 1], code[at + 2], code[at + 3]
         state, through, through_pixel = code[at + 4] + first * step, code[at + 5], code[at + 6]
         add, branches = code[at + 7], code[at + 8]

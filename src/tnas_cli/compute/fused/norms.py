@@ -21,7 +21,7 @@ EPSILON = 1e-5
 def statistics(lanes: int) -> Function:
     """Sums and sums of squares of the pixels at hand, added to the norm's; the first images start them."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, channels, pixels, norm = code[at] + first * code[at + 1], code[at + 2], code[at + 3], code[at + 4]
         for channel in range(0, channels, lanes):
             reference_at = norm + REFERENCE * channels + channel
@@ -58,7 +58,7 @@ def coefficients(weighted: bool, affine: bool) -> Function:
     its bias, if `affine`. The sums may be those of another record, `source`, with as many channels.
     """
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         norm, channels, pixels, source = code[at], code[at + 1], code[at + 2], code[at + 3]
         weight, bias = code[at + 4], code[at + 5]
         for c in range(channels):
@@ -87,7 +87,7 @@ def coefficients_gradient(weighted: bool, affine: bool) -> Function:
     """What the sums of the gradient say: the gradient of the weight or of gain and bias (added), and the factors with
     which `value_gradient` turns the gradient of the normalised values into that of the values themselves."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         norm, channels, pixels, totals = code[at], code[at + 1], code[at + 2], code[at + 3]
         weight, weight_gradient, bias_gradient = code[at + 4], code[at + 5], code[at + 6]
         whole = 0.0
@@ -117,7 +117,7 @@ def coefficients_gradient(weighted: bool, affine: bool) -> Function:
 def constant_scale(weighted: bool) -> Function:
     """A branch without norm: scale mem[weight] or 1, shift 0, and the same factor for its gradient."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         norm, channels, weight = code[at], code[at + 1], code[at + 2]
         for c in range(channels):
             for field in range(FIELDS):
@@ -134,7 +134,7 @@ def constant_scale(weighted: bool) -> Function:
 def weight_gradient() -> Function:
     """mem[out] += sum over channels of a branch's DOT: the gradient of a weight on values that are not normalised."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         norm, channels, out = code[at], code[at + 1], code[at + 2]
         for c in range(channels):
             mem[out] += mem[norm + DOT * channels + c]
@@ -145,7 +145,7 @@ def weight_gradient() -> Function:
 def value_gradient(lanes: int, add: bool) -> Function:
     """out = OF_GRADIENT * g + OF_VALUE * value + CONSTANT: batch norm's backward pass; `add` adds to what is there."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         g, x = code[at] + first * code[at + 1], code[at + 2] + first * code[at + 3]
         o, norm, channels, pixels = code[at + 4] + first * code[at + 5], code[at + 6], code[at + 7], code[at + 8]
         for channel in range(0, channels, lanes):
@@ -165,7 +165,7 @@ def value_gradient(lanes: int, add: bool) -> Function:
 def rectified_gradient(lanes: int) -> Function:
     """g is set to 0 where scale * value + shift is not positive; its sums go to the norm's DOT and TOTAL."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         g, x = code[at] + first * code[at + 1], code[at + 2] + first * code[at + 3]
         norm, channels, pixels = code[at + 4], code[at + 5], code[at + 6]
         nothing = zeros(mem, lanes)

@@ -37,8 +37,12 @@ class Target:
         return self.lanes if channels % self.lanes == 0 else 8
 
     def flat_tile_for(self, pixels: int) -> int:
-        """How many of so many pixels a matrix product computes at once: little is computed twice, loops are few."""
-        return min(range(self.flat_tile // 2, self.flat_tile + 1), key=lambda t: -(-pixels // t) * (t + 0.7))
+        """How many of so many pixels a matrix product computes at once: little is computed twice, loops are few.
+
+        Few tiles to choose from, because each is a kernel to compile.
+        """
+        most = self.flat_tile
+        return min((most, most - 1, 2 * most // 3, most // 2), key=lambda t: -(-pixels // t) * (t + 0.7))
 
     def tile_for(self, width: int) -> int:
         """Pixels of a row to compute at once: a divisor of the width where one is large enough."""

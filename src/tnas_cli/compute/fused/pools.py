@@ -9,7 +9,7 @@ from tnas_cli.compute.fused.vectors import load, splat, store, where_equal, wher
 def pool(lanes: int, maximum: bool) -> Function:
     """out[y, x] = maximum or mean of the 3 x 3 neighbourhood of in[y * stride, x * stride]."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, size, channels = code[at] + first * code[at + 1], code[at + 1], code[at + 2]
         o, o_size = code[at + 3] + first * code[at + 4], code[at + 4]
         rows, width, o_rows, o_width, stride = code[at + 5], code[at + 6], code[at + 7], code[at + 8], code[at + 9]
@@ -38,7 +38,7 @@ def pool(lanes: int, maximum: bool) -> Function:
 def pool_gradient(lanes: int, maximum: bool) -> Function:
     """in_gradient += the pool's gradient; a maximum that occurs twice counts where it occurs first."""
 
-    def kernel(mem, code, at, first, count):  # type: ignore[no-untyped-def]
+    def kernel(mem, code, at, first, count):
         x, size, channels = code[at] + first * code[at + 1], code[at + 1], code[at + 2]
         o, o_size = code[at + 3] + first * code[at + 4], code[at + 4]
         rows, width, o_rows, o_width, stride = code[at + 5], code[at + 6], code[at + 7], code[at + 8], code[at + 9]

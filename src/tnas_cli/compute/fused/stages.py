@@ -30,7 +30,7 @@ class Stage:
 
 
 class Stages:
-    """Plans a chain for square images; `out` is its result without margins, `out_gradient` what the next layer fills."""
+    """Plans a chain for square images; `out` is its result without margins, the next layer fills `out_gradient`."""
 
     def __init__(
         self,

@@ -56,8 +56,9 @@ def _literal(value: Any) -> int | None:
 
 def _vector_of(pointer: Any, lanes: Any) -> Vector | None:
     """The vector type of a pointer to floats; None (no match) if the lanes are no constant."""
-    if isinstance(pointer, types.CPointer) and _literal(lanes) is not None:
-        return Vector(pointer.dtype, _literal(lanes))
+    count = _literal(lanes)
+    if isinstance(pointer, types.CPointer) and count is not None:
+        return Vector(pointer.dtype, count)
     return None
 
 
@@ -137,21 +138,21 @@ _add, _subtract, _multiply = _binary("fadd"), _binary("fsub"), _binary("fmul")
 
 
 @overload(operator.add)
-def _overload_add(x, y):  # type: ignore[no-untyped-def]
+def _overload_add(x, y):
     if isinstance(x, Vector) and x == y:
         return lambda x, y: _add(x, y)
     return None
 
 
 @overload(operator.sub)
-def _overload_sub(x, y):  # type: ignore[no-untyped-def]
+def _overload_sub(x, y):
     if isinstance(x, Vector) and x == y:
         return lambda x, y: _subtract(x, y)
     return None
 
 
 @overload(operator.mul)
-def _overload_mul(x, y):  # type: ignore[no-untyped-def]
+def _overload_mul(x, y):
     if isinstance(x, Vector) and x == y:
         return lambda x, y: _multiply(x, y)
     return None
