@@ -6,19 +6,23 @@
 
 PYTHON ?= python3
 PIP_FLAGS ?=
+DATASET ?= omniglot
 BIN := .venv/bin
 INSTALLED := .venv/.tnas-installed
 
-.PHONY: help quickstart install test check bench docs clean
+.PHONY: help quickstart install test check bench growth profile docs clean
 
 help:
 	@echo "make quickstart   install into .venv, then run the whole pipeline on the embedded data set (minutes)"
 	@echo "make test         lint, types, import floors and all tests"
 	@echo "make check        the same without the tests"
-	@echo "make bench        measure what is fast, side by side on this machine"
+	@echo "make bench        measure what is fast, side by side on this machine (minutes)"
+	@echo "make growth       measure and draw how cost grows with way, shot, tasks, steps and image size"
+	@echo "make profile      measure where the time of a real search goes (DATASET=omniglot, prepared)"
 	@echo "make docs         write docs/cli.md from the commands' own help"
 
 quickstart: $(INSTALLED)
+	$(BIN)/tnas doctor --warm
 	$(BIN)/tnas quickstart
 
 install: $(INSTALLED)
@@ -40,6 +44,12 @@ test: check
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
+
+growth: $(INSTALLED)
+	$(BIN)/python benchmarks/growth.py
+
+profile: $(INSTALLED)
+	$(BIN)/python benchmarks/search_profile.py --dataset $(DATASET)
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/write_cli_page.py

@@ -2,9 +2,8 @@
 
     python benchmarks/run.py [--repeats 5] [--output benchmarks/README.md]
 
-Every row times the plain per-task loop of tests/oracle.py (ordinary convolutions, one task, edge and operation after
-the other, one query pass per task) and the engine on the same tasks, in turn, and takes medians. The floor is the
-arithmetic of the step at the rate that matrix products reach in the same run.
+Every row computes the same tasks in turn by the plain per-task loop of tests/oracle.py, by the torch engine and by the
+fused engine, and takes medians. Before each turn the rate of a large matrix product is measured: the floor.
 """
 
 from __future__ import annotations
@@ -12,104 +11,75 @@ from __future__ import annotations
 import argparse
 import platform
 import statistics
+import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numba
 import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests import oracle  # noqa: E402
-from tests.helpers import AUTO_MAML_5SHOT  # noqa: E402
-from tnas_cli.compute.interface import InnerRule, Network  # noqa: E402
+from benchmarks.cases import CASES, QUERY, STEPS, WAY, Case, matrix_rate, seconds  # noqa: E402
+from tnas_cli.compute.fused_engine import FusedEngine, instruction_set  # noqa: E402
 from tnas_cli.compute.torch_engine import TorchEngine  # noqa: E402
 from tnas_cli.episodes import registry  # noqa: E402
 from tnas_cli.episodes.tasks import load_batch, sample_indices  # noqa: E402
 from tnas_cli.runs.device import environment  # noqa: E402
-from tnas_cli.runs.seeds import torch_generator  # noqa: E402
-from tnas_cli.space.cost import flops_per_image, flops_per_task  # noqa: E402
-from tnas_cli.space.decoded_network import DecodedNetwork  # noqa: E402
-from tnas_cli.space.parameters import draw  # noqa: E402
-from tnas_cli.space.search_network import SearchNetwork  # noqa: E402
-
-TASKS, WAY, QUERY, STEPS = 4, 5, 15, 5
 
 
 @dataclass(frozen=True)
-class Row:
-    """One step: the network, how the oracle computes it, the image size and the shots."""
+class Measured:
+    """Median seconds of a step, and the share of the floor that the fused engine reaches."""
 
-    name: str
-    network: Network
-    plain: oracle.Logits
-    channels: int
-    size: int
-    shot: int
-    beta: float
+    case: Case
+    plain: float
+    torch: float
+    fused: float
+    rate: float
 
+    @property
+    def share(self) -> float:
+        """Arithmetic at the matrix product's rate over the fused engine's time."""
+        return self.case.flops() / self.rate / self.fused
 
-def rows() -> list[Row]:
-    """What is measured."""
-    genotype = AUTO_MAML_5SHOT
-
-    def decoded(w: oracle.Weights, x: torch.Tensor) -> torch.Tensor:
-        return oracle.decoded_logits(w, x, list(genotype.normal), list(genotype.reduce))
-
-    found = []
-    for channels, size, shot in ((1, 28, 1), (1, 28, 5), (3, 32, 1)):
-        network = SearchNetwork(WAY, channels)
-        found.append(Row("search step", network, oracle.search_logits, channels, size, shot, 30.0))
-    for shot in (1, 5):
-        network_28 = DecodedNetwork(genotype, WAY, 1)
-        found.append(Row("training step, decoded network", network_28, decoded, 1, 28, shot, 0.0))
-    return found
+    def row(self) -> str:
+        """A line of the table; what was aimed at in brackets."""
+        c = self.case
+        return (
+            f"| {c.name} | {1e3 * self.plain:,.0f} | {1e3 * self.torch:,.0f} | {1e3 * self.fused:,.0f} | "
+            f"{self.torch / self.fused:.1f} | {self.plain / self.fused:.1f} ({c.times:g}) | "
+            f"{self.share:.0%} ({c.share:.0%}) | {self.rate / 1e9:.0f} |"
+        )
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """Wall time of one call."""
-    begin = time.perf_counter()
-    function()
-    return time.perf_counter() - begin
+def measure(case: Case, torch_engine: TorchEngine, fused_engine: FusedEngine, repeats: int) -> Measured:
+    """All ways in turn, after one round that does not count."""
+    ways = [case.by_plain_loop(), case.by_engine(torch_engine), case.by_engine(fused_engine)]
+    for way in ways[1:]:
+        way()
+    rates, times = [], []
+    for _ in range(repeats):
+        rates.append(matrix_rate())
+        times.append([seconds(way) for way in ways])
+    plain, plain_torch, fused = (statistics.median(column) for column in zip(*times, strict=True))
+    return Measured(case, plain, plain_torch, fused, statistics.median(rates))
 
 
-def measure(row: Row, repeats: int) -> tuple[float, float, int]:
-    """Median seconds of the plain loop and of the engine, and the step's floating-point operations."""
-    generator = torch_generator(0, f"benchmark {row.name} {row.size} {row.shot}")
-
-    def images(per_class: int) -> tuple[torch.Tensor, torch.Tensor]:
-        count = WAY * per_class
-        x = torch.rand(TASKS, count, row.channels, row.size, row.size, generator=generator)
-        return x, torch.arange(WAY).repeat_interleave(per_class).expand(TASKS, count)
-
-    support, query = images(row.shot), images(QUERY)
-    parameters = draw(row.network.specs(), generator)
-    rule, engine = InnerRule(0.1, row.beta, STEPS), TorchEngine()
-    tasks = [((support[0][i], support[1][i]), (query[0][i], query[1][i])) for i in range(TASKS)]
-
-    def plain() -> None:
-        oracle.meta_gradient(row.plain, parameters, tasks, lambda n: row.beta if n == "theta" else 0.1, STEPS)
-
-    def fast() -> None:
-        engine.meta_gradient(row.network, parameters, support, query, rule)
-
-    plain(), fast()
-    times = [(seconds(plain), seconds(fast)) for _ in range(repeats)]
-    slow, quick = (statistics.median(column) for column in zip(*times, strict=True))
-    per_image = flops_per_image(row.network.logits, row.network.specs(), row.channels, row.size)
-    flops = TASKS * flops_per_task(per_image, support=WAY * row.shot, query=WAY * QUERY, steps=STEPS)
-    return slow, quick, flops
-
-
-def matrix_rate() -> float:
-    """Floating-point operations per second of a float32 matrix product, the best of ten."""
-    n = 1536
-    a, b = torch.rand(n, n), torch.rand(n, n)
-    return 2 * n**3 / min(seconds(lambda: a @ b) for _ in range(10))
+def peak_memory() -> float:
+    """Peak memory in GB of a process of its own that computes a few search steps at 84 px with the fused engine."""
+    program = (
+        "import resource, benchmarks.cases as c\n"
+        "from tnas_cli.compute.fused_engine import FusedEngine\n"
+        "step = c.search(3, 84, 1, 0, 0).by_engine(FusedEngine())\n"
+        "for _ in range(3): step()\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    return int(ran.stdout) / (1e9 if platform.system() == "Darwin" else 1e6)
 
 
 def reading() -> float:
@@ -117,10 +87,10 @@ def reading() -> float:
     cache = registry.ensure("glyphs")
 
     def read(first: int) -> None:
-        indices = [sample_indices(cache, "train", WAY, 1, QUERY, 0, first + i) for i in range(TASKS)]
+        indices = [sample_indices(cache, "train", WAY, 1, QUERY, 0, first + i) for i in range(4)]
         load_batch(cache, np.stack(indices), 1)
 
-    return statistics.median(seconds(lambda first=first: read(first)) for first in range(0, 50 * TASKS, TASKS))
+    return statistics.median(seconds(lambda first=first: read(first)) for first in range(0, 200, 4))
 
 
 def main() -> None:
@@ -130,35 +100,41 @@ def main() -> None:
     arguments.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "README.md")
     options = arguments.parse_args()
 
-    rate = matrix_rate()
-    lines, first_step = [], 0.0
-    for row in rows():
-        slow, quick, flops = measure(row, options.repeats)
-        first_step = first_step or quick
-        lines.append(
-            f"| {row.name}, {row.size} px, {row.shot}-shot | {1e3 * slow:,.0f} ms | {1e3 * quick:,.0f} ms | "
-            f"{slow / quick:.1f} | {100 * flops / rate / quick:.0f}% |"
-        )
-        print(lines[-1], flush=True)
-    read = reading()
+    engines = TorchEngine(), FusedEngine()
+    found = []
+    for case in CASES:
+        found.append(measure(case, *engines, options.repeats))
+        print(found[-1].row(), flush=True)
+    memory, read = peak_memory(), reading()
     about = environment(torch.device("cpu"))
-    table = "\n".join(lines)
     page = f"""# Benchmarks
 
-`make bench` writes this page: medians of {options.repeats} repeats, interleaved, in one process. Meta-batch of
-{TASKS} tasks, {WAY}-way, {QUERY} query images per class, M = {STEPS}, float32, first order. The plain loop is
-`tests/oracle.py`: ordinary convolutions, one task, edge and operation after the other. The floor is the step's
-arithmetic at the rate that a matrix product reaches in the same run ({rate / 1e9:.0f} GFLOP/s).
+`make bench` writes this page: medians of {options.repeats} repeats, interleaved, in one process. Meta-batch of 4 tasks,
+{WAY}-way, {QUERY} query images per class, M = {STEPS}, float32, first order.
 
-| step | plain loop | engine | ratio | share of the floor |
-| --- | --- | --- | --- | --- |
-{table}
+* **Plain loop**: `tests/oracle.py`, ordinary convolutions, one task, edge and operation after the other, one query pass
+  per task.
+* **torch** and **fused**: the two engines ([docs/engine.md](../docs/engine.md)).
+* **Floor**: the step's arithmetic (convolutions and matrix products; backward twice the forward pass) at the rate that a
+  1,536 x 1,536 matrix product reaches between the repeats of that row.
 
-Reading and normalising a meta-batch from the cache takes {1e3 * read:.1f} ms, {100 * read / first_step:.1f}% of the
-first row's step.
+Times in ms. In brackets: what was aimed at.
 
-Machine: {about["processor"]}, {about["cores"]} cores, {about["threads"]} threads; {platform.system()};
-Python {about["python"]}, torch {about["torch"]}, tnas {about["package_version"]}.
+| step | plain loop | torch | fused | fused over torch | fused over plain loop | share of the floor | floor, GFLOP/s |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+{chr(10).join(m.row() for m in found)}
+
+Peak memory of a process that computes search steps at 84 px, 4 tasks: {memory:.2f} GB (aimed at: under 2.5).
+
+Reading and normalising a meta-batch from the cache takes {1e3 * read:.1f} ms, {read / found[0].fused:.1%} of the first
+row's step.
+
+Machine: {about["processor"]}, {about["cores"]} cores, {about["threads"]} threads, {instruction_set()};
+{platform.system()}; Python {about["python"]}, torch {about["torch"]}, Numba {numba.__version__},
+tnas {about["package_version"]}.
+
+How cost grows with way, shot, tasks, steps and image size: [growth.md](growth.md), written by `make growth`. Where the
+time of a real search goes: [search_profile.md](search_profile.md), written by `make profile`.
 """
     options.output.write_text(page, encoding="utf-8")
 

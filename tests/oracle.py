@@ -160,7 +160,7 @@ def inner_steps(
         # Aliases, so that the gradient is the partial one at the values that stand in `w` now.
         here = {n: (t * 1.0 if create_graph else t.detach().clone().requires_grad_()) for n, t in w.items()}
         loss = F.cross_entropy(logits(here, support[0]), support[1])
-        grads = torch.autograd.grad(loss, [here[n] for n in names], create_graph=create_graph)
+        grads = torch.autograd.grad(loss, [here[n] for n in names], create_graph=create_graph, materialize_grads=True)
         for name, g in zip(names, grads, strict=True):
             w[name] = w[name] - rate(name) * g
             if not create_graph:
@@ -196,7 +196,7 @@ def meta_gradient(
             adapted = {name: tensor.detach().requires_grad_() for name, tensor in adapted.items()}
         loss = F.cross_entropy(logits(adapted, query[0]), query[1])
         at = meta if second_order else adapted
-        for name, g in zip(at, torch.autograd.grad(loss, list(at.values())), strict=True):
+        for name, g in zip(at, torch.autograd.grad(loss, list(at.values()), materialize_grads=True), strict=True):
             total[name] += g
         losses.append(float(loss.detach()))
     return total, losses

@@ -116,6 +116,8 @@ class Cell:
         self.locals["split_out_gradient"] = View(at + row + 2 * c, 0, image, row, c)
         for name in ("second", "even", "odd", "part"):
             self.locals[name] = plan.local(small, small, c, pixels)
+            # Of an odd side, the first row and column of the even pixels are padding.
+            plan.zero(self.locals[name].at, count * self.locals[name].image)
 
     def copies(self, state: int) -> None:
         """Rectified copies of the images at hand of a state."""

@@ -153,6 +153,7 @@ class Program:
         self.library.run(
             mem.ctypes.data, code.ctypes.data, rows.ctypes.data, begin, end, table.ctypes.data, stop.ctypes.data
         )
+        self.workers.check()
 
     def _logits(self, mem: np.ndarray, plan: NetworkPlan) -> np.ndarray:
         way = self.what.way

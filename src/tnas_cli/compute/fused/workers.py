@@ -21,6 +21,10 @@ def aligned(size: int, dtype: str) -> np.ndarray:
     return raw[skip : skip + size]
 
 
+class StoppedError(Exception):
+    """A task ends early because another one failed, or the user pressed Ctrl-C."""
+
+
 class Workers:
     """A pool of threads; `each_thread` runs once in every new thread.
 
@@ -40,6 +44,11 @@ class Workers:
             held.pop(dtype, None)
             held[dtype] = aligned(size, dtype)
         return held[dtype]
+
+    def check(self) -> None:
+        """Raise StoppedError if the tasks are to end; a task asks after every pass."""
+        if self.stop[0]:
+            raise StoppedError
 
     def map(self, function: Callable[[int], Any], count: int) -> Sequence[Any]:
         """function(0), ..., function(count - 1), in that order.

@@ -1,0 +1,150 @@
+"""What is measured: steps of search, adaptation and training, computed by the plain loop and by both engines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tests import oracle
+from tests.helpers import AUTO_MAML_5SHOT
+from tnas_cli.compute.interface import Engine, InnerRule, Network
+from tnas_cli.runs.seeds import torch_generator
+from tnas_cli.space.cost import FORWARD_AND_BACKWARD, flops_per_image
+from tnas_cli.space.decoded_network import DecodedNetwork
+from tnas_cli.space.parameters import THETA, Parameters, draw
+from tnas_cli.space.search_network import SearchNetwork
+
+WAY, QUERY, STEPS = 5, 15, 5
+
+Labelled = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A step: the network, the images' channels and side, shots, tasks at a time, and whether it trains or adapts.
+
+    share: the share of the floor to reach; times: the factor over the plain loop to reach.
+    """
+
+    name: str
+    network: Network
+    plain: oracle.Logits
+    channels: int
+    side: int
+    shot: int = 1
+    tasks: int = 4
+    steps: int = STEPS
+    way: int = WAY
+    adapts: bool = False
+    times: float = 0
+    share: float = 0
+
+    @property
+    def rule(self) -> InnerRule:
+        """The paper's inner rates."""
+        return InnerRule(0.1, 30.0 if THETA in self.network.specs() else 0.0, self.steps)
+
+    def flops(self) -> int:
+        """Floating-point operations of the step: a backward pass counts twice a forward pass."""
+        per_image = flops_per_image(self.network.logits, self.network.specs(), self.channels, self.side)
+        support, query = self.way * self.shot, self.way * QUERY
+        query_passes = 1 if self.adapts else FORWARD_AND_BACKWARD
+        return self.tasks * per_image * (FORWARD_AND_BACKWARD * self.steps * support + query_passes * query)
+
+    def inputs(self) -> tuple[Parameters, Labelled, Labelled]:
+        """Initial parameters and random tasks."""
+        generator = torch_generator(0, f"benchmark {self.name} {self.side} {self.shot}")
+
+        def images(per_class: int) -> Labelled:
+            x = torch.rand(self.tasks, self.way * per_class, self.channels, self.side, self.side, generator=generator)
+            return x, torch.arange(self.way).repeat_interleave(per_class).expand(self.tasks, -1)
+
+        return draw(self.network.specs(), generator), images(self.shot), images(QUERY)
+
+    def by_engine(self, engine: Engine) -> Callable[[], object]:
+        """The step as an engine computes it."""
+        parameters, support, query = self.inputs()
+
+        def train() -> object:
+            return engine.meta_gradient(self.network, parameters, support, query, self.rule)
+
+        def adapt() -> object:
+            adapted = engine.adapt(self.network, parameters, support, self.rule)
+            return engine.predict(self.network, adapted.parameters, query[0])
+
+        return adapt if self.adapts else train
+
+    def by_plain_loop(self) -> Callable[[], object]:
+        """The step one task after the other, with ordinary modules and one query pass per task."""
+        parameters, support, query = self.inputs()
+        tasks = [((support[0][i], support[1][i]), (query[0][i], query[1][i])) for i in range(self.tasks)]
+
+        def rate(name: str) -> float:
+            return self.rule.beta if name == THETA else self.rule.alpha
+
+        def train() -> object:
+            return oracle.meta_gradient(self.plain, parameters, tasks, rate, self.steps)
+
+        def adapt() -> object:
+            found = []
+            for own, (x, _) in tasks:
+                adapted = oracle.inner_steps(self.plain, parameters, own, rate, self.steps)
+                with torch.no_grad():
+                    found.append(self.plain(adapted, x))
+            return found
+
+        return adapt if self.adapts else train
+
+
+def decoded_logits(w: oracle.Weights, x: Tensor) -> Tensor:
+    """The oracle of Auto-MAML's published 5-shot genotype."""
+    return oracle.decoded_logits(w, x, list(AUTO_MAML_5SHOT.normal), list(AUTO_MAML_5SHOT.reduce))
+
+
+def search(channels: int, side: int, shot: int, times: float, share: float) -> Case:
+    """A search step."""
+    name = f"search step, {side} px, {shot}-shot"
+    network = SearchNetwork(WAY, channels)
+    return Case(name, network, oracle.search_logits, channels, side, shot, times=times, share=share)
+
+
+def training(channels: int, side: int, shot: int, times: float, share: float) -> Case:
+    """A training step of a decoded network."""
+    name = f"training step of a decoded network, {side} px, {shot}-shot"
+    network = DecodedNetwork(AUTO_MAML_5SHOT, WAY, channels)
+    return Case(name, network, decoded_logits, channels, side, shot, times=times, share=share)
+
+
+def adaptation(tasks: int) -> Case:
+    """Adaptation with one query pass, as `tnas adapt` and validation do."""
+    name = f"adaptation of {tasks} tasks, 28 px, 1-shot"
+    return Case(name, SearchNetwork(WAY, 1), oracle.search_logits, 1, 28, 1, tasks, adapts=True, times=24, share=0.55)
+
+
+CASES = (
+    search(1, 28, 1, 24, 0.55),
+    search(1, 28, 5, 17, 0.55),
+    search(3, 32, 1, 25, 0.52),
+    search(3, 84, 1, 7.5, 0.53),
+    adaptation(32),
+    training(1, 28, 1, 9.5, 0.70),
+    training(3, 84, 1, 5, 0.65),
+)
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    begin = time.perf_counter()
+    function()
+    return time.perf_counter() - begin
+
+
+def matrix_rate() -> float:
+    """Floating-point operations per second of a float32 matrix product on all threads, the best of five."""
+    n = 1536
+    a, b = torch.rand(n, n), torch.rand(n, n)
+    return 2 * n**3 / min(seconds(lambda: a @ b) for _ in range(5))

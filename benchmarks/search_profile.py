@@ -1,0 +1,107 @@
+"""Where the time of a real `tnas search` goes: the engine's steps, and everything around them.
+
+    python benchmarks/search_profile.py [--dataset omniglot] [--tasks 400] [--cache-dir DIR]
+
+Runs the search as the command does, in a temporary folder, with a clock around each part, and writes
+benchmarks/search_profile.md. The data set must be prepared; glyphs always is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.cases import search as search_case  # noqa: E402
+from benchmarks.cases import seconds  # noqa: E402
+from tnas_cli.cli.console import Screen  # noqa: E402
+from tnas_cli.compute.fused_engine import FusedEngine  # noqa: E402
+from tnas_cli.engine import search as work  # noqa: E402
+from tnas_cli.engine import tasks_of  # noqa: E402
+from tnas_cli.methods import meta_learn  # noqa: E402
+from tnas_cli.runs import checkpoint  # noqa: E402
+from tnas_cli.runs.device import Machine  # noqa: E402
+from tnas_cli.settings import SearchSettings, preset  # noqa: E402
+
+spent: dict[str, float] = defaultdict(float)
+
+
+def clocked(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function with its time added to a part."""
+
+    def timed(*arguments: Any, **options: Any) -> Any:
+        begin = time.perf_counter()
+        try:
+            return function(*arguments, **options)
+        finally:
+            spent[part] += time.perf_counter() - begin
+
+    return timed
+
+
+def main() -> None:
+    """Search with clocks, and write the page."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--dataset", default="omniglot")
+    arguments.add_argument("--tasks", type=int, default=400)
+    arguments.add_argument("--cache-dir", type=Path)
+    options = arguments.parse_args()
+
+    engine = FusedEngine()
+    step = search_case(1, 28, 1, 0, 0).by_engine(engine)
+    step()
+    before = min(seconds(step) for _ in range(5))
+
+    work.choose_engine = lambda *a, **k: engine  # type: ignore[assignment]
+    engine.meta_gradient = clocked("engine", engine.meta_gradient)  # type: ignore[method-assign]
+    tasks_of.load_batch = clocked("reading images", tasks_of.load_batch)
+    tasks_of.sample_indices = clocked("sampling tasks", tasks_of.sample_indices)
+    meta_learn.outer.step = clocked("Adam", meta_learn.outer.step)
+    checkpoint.save = clocked("checkpoints", checkpoint.save)
+    meta_learn.accuracies = clocked("validation", lambda *a: list(plain_accuracies(*a)))
+    settings = SearchSettings.from_dict(
+        preset("search", "quick")
+        | {"dataset": options.dataset, "tasks": options.tasks, "validate_every": 10**9, "validation_tasks": 8}
+    )
+    with tempfile.TemporaryDirectory() as folder, Screen().progress() as listener:
+        machine = Machine(cache_root=options.cache_dir, offline=True)
+        about = clocked("all", work.search)(settings, runs=Path(folder), machine=machine, listener=listener)
+    loop = spent["all"] - spent["validation"] - spent["checkpoints"]
+    steps = about["tasks"] / settings.meta_batch
+    lines = [
+        f"| {part} | {1e3 * spent[part] / steps:.2f} | {spent[part] / loop:.2%} |"
+        for part in ("engine", "sampling tasks", "reading images", "Adam")
+    ]
+    rest = loop - sum(spent[part] for part in ("engine", "sampling tasks", "reading images", "Adam"))
+    lines.append(
+        f"| everything else (checks, logging, progress, start) | {1e3 * rest / steps:.2f} | {rest / loop:.2%} |"
+    )
+    after = min(seconds(step) for _ in range(5))
+    page = f"""# Where the time of a real search goes
+
+`make profile` writes this page: `tnas search --dataset {options.dataset} --way 5 --shot 1 --tasks {options.tasks}`, the
+command's own code with a clock around each part, {engine.threads} threads.
+
+| part | ms per step | share |
+| --- | --- | --- |
+{chr(10).join(lines)}
+
+Without validation and checkpoints ({spent["validation"]:.1f} s and {spent["checkpoints"]:.2f} s in all).
+The same step in the benchmark, on random images, before and after: {1e3 * before:.0f} and {1e3 * after:.0f} ms (minima).
+"""
+    (ROOT / "benchmarks" / "search_profile.md").write_text(page, encoding="utf-8")
+    print(page)
+
+
+plain_accuracies = meta_learn.accuracies
+
+if __name__ == "__main__":
+    main()
