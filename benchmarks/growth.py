@@ -75,8 +75,8 @@ def main() -> None:
     page = f"""# How the cost of a search step grows
 
 `make growth` writes this page: the fused engine, one thing varied at a time around 5-way 1-shot, 4 tasks, 15 query
-images per class, M = 5, 28 x 28 pixels, one channel; minima of {options.repeats} interleaved repeats on {engine.threads}
-threads.
+images per class, M = 5, 28 x 28 pixels, one channel; {engine.threads} threads, minima of {options.repeats} interleaved
+repeats.
 
 ![Time of a step against way, shot, tasks, inner steps and image side](growth.svg)
 

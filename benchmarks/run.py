@@ -115,8 +115,8 @@ def main() -> None:
 * **Plain loop**: `tests/oracle.py`, ordinary convolutions, one task, edge and operation after the other, one query pass
   per task.
 * **torch** and **fused**: the two engines ([docs/engine.md](../docs/engine.md)).
-* **Floor**: the step's arithmetic (convolutions and matrix products; backward twice the forward pass) at the rate that a
-  1,536 x 1,536 matrix product reaches between the repeats of that row.
+* **Floor**: the step's arithmetic (convolutions and matrix products; backward twice the forward pass) at the rate that
+  a 1,536 x 1,536 matrix product reaches between the repeats of that row.
 
 Times in ms. In brackets: what was aimed at.
 

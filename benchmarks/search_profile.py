@@ -95,7 +95,7 @@ command's own code with a clock around each part, {engine.threads} threads.
 {chr(10).join(lines)}
 
 Without validation and checkpoints ({spent["validation"]:.1f} s and {spent["checkpoints"]:.2f} s in all).
-The same step in the benchmark, on random images, before and after: {1e3 * before:.0f} and {1e3 * after:.0f} ms (minima).
+The benchmark's step, on random images, before and after: {1e3 * before:.0f} and {1e3 * after:.0f} ms (minima).
 """
     (ROOT / "benchmarks" / "search_profile.md").write_text(page, encoding="utf-8")
     print(page)
