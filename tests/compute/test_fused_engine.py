@@ -295,6 +295,14 @@ def test_parameters_that_are_not_finite_are_reported(engine: FusedEngine) -> Non
         engine.meta_gradient(network, w, support, query, RULE)
 
 
+@pytest.mark.parametrize("network", [SearchNetwork(3, 1, channels=8), FourConv(3, 1, 20, 8)], ids=["search", "4conv"])
+def test_a_task_that_diverges_has_a_loss_that_says_so(engine: FusedEngine, network: Network) -> None:
+    """ReLU and maximum pass NaN on."""
+    w, (support, query) = parameters_of(network), tasks_for(network, 20)
+    found = engine.meta_gradient(network, w, support, query, replace(RULE, alpha=1e200))
+    assert not found.query_losses.isfinite().any()
+
+
 def test_second_order_is_refused(engine: FusedEngine) -> None:
     network = SearchNetwork(3, 1, channels=8)
     with pytest.raises(ValueError, match="first-order"):

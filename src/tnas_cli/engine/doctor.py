@@ -86,7 +86,8 @@ def _engine(
         if warm:
             for network, side, images in usual_networks():
                 chosen.prepare(network, side, images)
-        return chosen, f"kernels for {instruction_set()}, {chosen.threads} threads, one task each", str(kernel_folder())
+        threads = f"{chosen.threads} thread{'s' if chosen.threads > 1 else ''}"
+        return chosen, f"kernels for {instruction_set()}, {threads}, one task each", str(kernel_folder())
     if machine.engine == "torch":
         return chosen, "asked for", None
     return chosen, why_not_fused(SAMPLE, device) or noted[-1], None

@@ -86,7 +86,7 @@ def choices(lanes: int) -> Function:
 
 
 @pytest.mark.parametrize(("lanes", "dtype"), WHERE_KINDS)
-def test_choices_compare_lane_by_lane_and_nan_compares_false(lanes: int, dtype: str) -> None:
+def test_choices_compare_lane_by_lane_and_nan_counts_as_greater(lanes: int, dtype: str) -> None:
     held, function = c_function(choices(lanes), dtype)
     for begin in range(0, len(X), lanes):
         x, y = np.array(X[begin : begin + lanes], dtype), np.array(Y[begin : begin + lanes], dtype)
@@ -94,7 +94,7 @@ def test_choices_compare_lane_by_lane_and_nan_compares_false(lanes: int, dtype: 
         places, out = (memory.give(x), memory.give(y)), memory.lend_empty(2, lanes)
         memory.call_function(function, *places, out)
         found = memory.read(out, 2, lanes)
-        np.testing.assert_array_equal(found[0], np.where(x > y, 1, 2))
+        np.testing.assert_array_equal(found[0], np.where((x > y) | np.isnan(x) | np.isnan(y), 1, 2))
         np.testing.assert_array_equal(found[1], np.where(x == y, 1, 2))
     assert held.address
 

@@ -168,21 +168,23 @@ def fma(typing: Any, x: Any, y: Any, z: Any) -> Any:
     return x(x, y, z), generate
 
 
-def _select(condition: str) -> Any:
-    """select(x <condition> y, yes, no), lane by lane."""
+def _select(condition: str, with_nan: bool) -> Any:
+    """select(x <condition> y, yes, no), lane by lane; a NaN makes the condition true if `with_nan`."""
 
     @intrinsic
     def apply(typing: Any, x: Any, y: Any, yes: Any, no: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.select(builder.fcmp_ordered(condition, args[0], args[1]), args[2], args[3])
+            compare = builder.fcmp_unordered if with_nan else builder.fcmp_ordered
+            return builder.select(compare(condition, args[0], args[1]), args[2], args[3])
 
         return x(x, y, yes, no), generate
 
     return apply
 
 
-#: where_greater(x, y, a, b) is a where x > y, else b; where_equal alike. A NaN compares false.
-where_greater, where_equal = _select(">"), _select("==")
+#: where_greater(x, y, a, b) is a where x > y or either is NaN, else b, so that ReLU passes NaN on;
+#: where_equal(x, y, a, b) is a where x == y, else b.
+where_greater, where_equal = _select(">", True), _select("==", False)
 
 
 @intrinsic(prefer_literal=True)
