@@ -107,3 +107,17 @@ def test_doctor_warms_what_it_is_told_to(monkeypatch: pytest.MonkeyPatch, tmp_pa
     succeeding("doctor", "--device", "cpu", "--warm", "--json")
     assert compiled > 0
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.nbc")) > before
+
+
+def test_a_run_goes_on_with_its_own_engine(
+    pipeline: Pipeline, searched: dict[str, dict[str, object]], tmp_path: Path
+) -> None:
+    """Both searches are at their end, so that going on only measures once more."""
+    for engine, result in searched.items():
+        assert succeeding("search", "--resume", result["run"], "--json", *pipeline.here).result["engine"] == engine
+    other = succeeding("search", "--resume", searched["torch"]["run"], "--engine", "fused", "--json", *pipeline.here)
+    assert other.result["engine"] == "fused"
+    task = ("--dataset", "shapes", "--way", 3, "--shot", 1, "--test-tasks", 2)
+    plain = ("--engine", "torch", "--json", *here(pipeline, tmp_path))
+    trained = succeeding("train-eval", "4conv", *task, *TRAINING, *plain).result
+    assert succeeding("train-eval", "--resume", trained["run"], "--json", *pipeline.here).result["engine"] == "torch"

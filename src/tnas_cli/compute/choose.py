@@ -56,7 +56,7 @@ def choose_engine(
             if name == "auto":
                 listener(events.Note(f"computing with PyTorch, several times slower: {reason}"))
     if name == "fused":
-        raise SettingsError(f"--engine fused cannot be used: {reason}", hint="choose --engine auto or torch")
+        raise SettingsError(f"--engine fused cannot be used: {reason}", hint="choose --engine torch")
     return TorchEngine()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def resume(
     run = RunDirectory.open(run_path)
     saved = checkpoint.load(run.last, KIND)
     settings = SearchSettings.from_dict(saved.about["settings"])
-    job = _prepare(settings, replace(machine, offline=True), listener)
+    job = _prepare(settings, machine.as_before(saved.about.get("engine")), listener)
     if job.cache.fingerprint != saved.about["data"]["fingerprint"]:
         raise DataError(
             f"{job.cache.path} does not hold the images that {run_path} was searched on.",
@@ -133,6 +133,7 @@ def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, A
     about = {
         "settings": job.settings.to_dict(),
         "data": describe_data(job.cache),
+        "engine": job.engine.name,
         "environment": environment(job.device),
         "run": str(run.path),
     }

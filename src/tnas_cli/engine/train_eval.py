@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,7 @@ def train_eval(
     name = f"train-eval-{job.cache.dataset}-{settings.way}w{settings.shot}s-{_method(records)}"
     run = RunDirectory.create(runs, name, job.settings.to_toml(), environment(job.device))
     plan = {"settings": job.settings.to_dict(), "limit": limit, "fingerprint": job.cache.fingerprint}
+    plan["engine"] = job.engine.name
     write_text(run.path / "genotypes.jsonl", "".join(json.dumps(record) + "\n" for record in records))
     write_text(run.path / "plan.json", json.dumps(plan) + "\n")
     return _run(job, run)
@@ -85,11 +86,12 @@ def resume(
         lines = (run_path / "genotypes.jsonl").read_text(encoding="utf-8").splitlines()
         records = [json.loads(line) for line in lines]
         settings, limit, fingerprint = TrainSettings.from_dict(plan["settings"]), plan["limit"], plan["fingerprint"]
+        engine = plan.get("engine")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{run_path} is not a train-eval run.", hint="pass a folder that `tnas train-eval` made"
         ) from error
-    job = _prepare(records, settings, limit, replace(machine, offline=True), listener)
+    job = _prepare(records, settings, limit, machine.as_before(engine), listener)
     if job.cache.fingerprint != fingerprint:
         raise DataError(
             f"{job.cache.path} does not hold the images that {run_path} was trained on.",

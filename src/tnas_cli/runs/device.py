@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -28,6 +28,11 @@ class Machine:
     def data_options(self) -> str:
         """What a command line needs to find the same data again: empty, or ' --cache-dir ...'."""
         return "" if self.cache_root is None else f" --cache-dir {self.cache_root}"
+
+    def as_before(self, engine: str | None) -> Machine:
+        """This machine for a run that goes on: no download, and the run's own engine unless another one is asked for,
+        so that the numbers are those of a run without a stop. Runs that name no engine used PyTorch."""
+        return replace(self, offline=True, engine=(engine or "torch") if self.engine == "auto" else self.engine)
 
     def start(self) -> torch.device:
         """Set the number of threads and return the device; raises SettingsError when it is not there."""
