@@ -10,9 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tnas_cli.compute.fused import layers
-from tnas_cli.compute.fused.cell_parts import KERNELS, POOLS, Branch, BranchSpec, InputSpec, Source, Step, rows_of
+from tnas_cli.compute.fused.cell_parts import (
+    KERNELS,
+    POOLS,
+    Branch,
+    BranchSpec,
+    Input,
+    InputSpec,
+    Source,
+    Step,
+    rows_of,
+)
 from tnas_cli.compute.fused.depthwise import SPLIT_MARGIN
-from tnas_cli.compute.fused.layers import Product
 from tnas_cli.compute.fused.plan import Norm, Plan, View
 
 
@@ -48,13 +57,13 @@ class Cell:
         """The nodes, as the next layer's sources."""
         return [Source(v, g, self.channels) for v, g in zip(self.states[2:], self.gradients[2:], strict=True)]
 
-    def _input(self, spec: InputSpec) -> tuple[InputSpec, Product, View, Norm, View, View]:
+    def _input(self, spec: InputSpec) -> Input:
         plan, c, side = self.plan, self.channels, self.side
         depth = sum(source.channels for source in spec.sources)
         raw = plan.batch(side, side, c)
         norm = plan.norm(c, side * side, **spec.scale.arguments)
         joined, joined_gradient = (plan.local(side, side, depth, side * side) for _ in range(2))
-        return spec, layers.product(plan, spec.weights, depth, c), raw, norm, joined, joined_gradient
+        return Input(spec, layers.product(plan, spec.weights, depth, c), raw, norm, joined, joined_gradient)
 
     def _branch(self, spec: BranchSpec) -> Branch:
         plan, c, side = self.plan, self.channels, self.out_side
@@ -138,6 +147,7 @@ class Cell:
                 layers.place(plan, x, layers.every_second(here[name], side, side, shift), c)
 
     def split(self, name: str) -> layers.Placement:
+        """How an input lies in a buffer with split columns."""
         return layers.split(self.locals[name], self.side, self.side, self.half, SPLIT_MARGIN)
 
     def shifts(self) -> tuple[tuple[str, int], tuple[str, int]]:
@@ -146,26 +156,32 @@ class Cell:
         return ("even", -odd), ("odd", 1 - odd)
 
     def leaving(self, state: int) -> list[Branch]:
+        """The branches that read a state."""
         return [b for b in self.branches if b.spec.source == state]
 
     def entering(self, node: int) -> list[Branch]:
+        """The branches that a node sums."""
         return [b for b in self.branches if b.spec.node == node]
 
-    def join(self, spec: InputSpec, joined: View) -> None:
+    def join(self, given: Input) -> None:
+        """The maps that an input reads, side by side and rectified, for the images at hand."""
         channel = 0
-        for source in spec.sources:
-            to = layers.inside(joined, self.side, self.side, channel)
+        for source in given.spec.sources:
+            to = layers.inside(given.joined, self.side, self.side, channel)
             layers.place(self.plan, source.value, to, source.channels)
             channel += source.channels
 
     def pool_arguments(self, x: View, out: View, stride: int) -> tuple[int, ...]:
+        """What a pool and its gradient have in common."""
         side = x.row // self.channels
         return (x.at, x.image, self.channels, out.at, out.image, side, side, self.out_side, self.out_side, stride)
 
     def normed_pools(self) -> bool:
+        """Whether a norm follows the pools: in the search network."""
         return any(b.spec.operation in POOLS and b.spec.scale.normed for b in self.branches)
 
     def splits(self, state: int, s: Step, index: int) -> bool:
+        """Whether a step reads the copy with split columns."""
         return self.stride == 2 and state < 2 and index == 0 and s.dilation == 1
 
     def read(self, b: Branch, index: int, state: int) -> tuple[View, int]:
@@ -181,6 +197,7 @@ class Cell:
         return self.locals["rectified"].moved(-margin, -margin), dilation
 
     def depthwise(self, x: View, out: View, taps: int, tap_step: int, kernel: int, dilation: int, *, add: bool) -> None:
+        """A depthwise convolution of the images at hand, from the first pixel that it reads."""
         side, c, target = self.out_side, self.channels, self.plan.target
         for begin, tile, width in target.spans(side):
             constants = (self.lanes, c, kernel, dilation, target.tall_for(side, tile), tile, add)

@@ -13,8 +13,8 @@ from tnas_cli.compute.fused.plan import Norm, View
 def backward(cell: Cell) -> None:
     """From the gradients of the nodes to those of all parameters and of the sources."""
     plan = cell.plan
-    for _, weights, *_ in cell.inputs:
-        layers.transpose(plan, weights)
+    for given in cell.inputs:
+        layers.transpose(plan, given.weights)
     for b in cell.branches:
         for p in (*(s.product for s in b.steps), *b.halves):
             layers.transpose(plan, p)
@@ -40,7 +40,7 @@ def _state_backward(cell: Cell, state: int) -> None:
         if state >= 2:
             _dots(cell, state, [(b.value, b.norm) for b in cell.entering(state - 2)])
         else:
-            _dots(cell, state, [(cell.inputs[state][2], cell.inputs[state][3])])
+            _dots(cell, state, [(cell.inputs[state].raw, cell.inputs[state].norm)])
     if state >= 2:
         _entering_scales(cell, state - 2)
     else:
@@ -70,17 +70,16 @@ def _second_step_backward(cell: Cell, b: Branch) -> None:
     margin = s.kernel // 2
     wide, padded, raw = cell.locals[f"wide{margin}"], cell.locals[f"gradient{margin}"], cell.locals["raw"]
     layers.value_gradient(plan, cell.gradients[2 + b.spec.node], s.out, raw, s.norm, side * side)
-    flat = {"flat_x": True, "flat_g": True}
-    layers.multiply_gradients(plan, s.product, s.middle, raw, padded, side, side, **flat)
+    layers.multiply_gradients(plan, s.product, s.middle, raw, padded, side, side)
     layers.place(plan, first.out, layers.inside(wide, side, side), c, norm=first.norm)
     _taps(cell, wide.moved(-margin, -margin), padded, s, 1)
-    gradient = _stored_gradient(cell, b)
+    gradient = _stored_gradient(b)
     cell.depthwise(padded.moved(-margin, -margin), gradient, *_reversed(cell, s), s.kernel, 1, add=False)
     arguments = (gradient.at, gradient.step, first.out.at, first.out.step, first.norm.record, c, side * side)
     plan.emit("rectified_gradient", (cell.lanes,), *arguments)
 
 
-def _stored_gradient(cell: Cell, b: Branch) -> View:
+def _stored_gradient(b: Branch) -> View:
     """Where the gradient of a separable convolution's first half lies: its second half's values are done with."""
     return b.steps[1].middle
 
@@ -143,19 +142,18 @@ def _leaving_backward(cell: Cell, state: int, leaving: Sequence[Branch]) -> None
 
 def _first_step_backward(cell: Cell, b: Branch, state: int, through: View) -> None:
     plan, side, s = cell.plan, cell.out_side, b.steps[0]
-    g = cell.gradients[2 + b.spec.node] if len(b.steps) == 1 else _stored_gradient(cell, b)
+    g = cell.gradients[2 + b.spec.node] if len(b.steps) == 1 else _stored_gradient(b)
     raw = cell.locals["raw"]
     layers.value_gradient(plan, g, s.out, raw, s.norm, side * side)
-    flat = {"flat_x": True, "flat_g": True}
     if cell.splits(state, s, 0):
         padded = cell.locals["split_out_gradient"]
-        layers.multiply_gradients(plan, s.product, s.middle, raw, padded, side, side, **flat)
+        layers.multiply_gradients(plan, s.product, s.middle, raw, padded, side, side)
         _halving_gradients(cell, s, padded)
         return
     x, dilation = cell.read(b, 0, state)
     margin = dilation * (s.kernel // 2)
     padded = cell.locals[f"gradient{margin}"]
-    layers.multiply_gradients(plan, s.product, s.middle, raw, padded, side, side, **flat)
+    layers.multiply_gradients(plan, s.product, s.middle, raw, padded, side, side)
     _taps(cell, x, padded, s, dilation)
     to = cell.locals["second"] if cell.stride == 2 and state < 2 else through
     cell.depthwise(padded.moved(-margin, -margin), to, *_reversed(cell, s), s.kernel, dilation, add=True)
@@ -165,10 +163,9 @@ def _halving_skip_backward(cell: Cell, b: Branch, through: View) -> None:
     plan, c, side = cell.plan, cell.channels, cell.out_side
     raw, part = cell.locals["raw"], cell.locals["part"]
     layers.value_gradient(plan, cell.gradients[2 + b.spec.node], b.value, raw, b.norm, side * side)
-    flat = {"flat_x": True, "flat_g": True}
     for i, (name, shift) in enumerate(cell.shifts()):
         g = cell.part_of(raw, i)
-        layers.multiply_gradients(plan, b.halves[i], cell.locals[name], g, part, side, side, **flat)
+        layers.multiply_gradients(plan, b.halves[i], cell.locals[name], g, part, side, side)
         layers.collect(plan, through, layers.every_second(part, cell.side, cell.side, shift), c)
 
 
@@ -200,18 +197,16 @@ def _pool_backward(cell: Cell, state: int, operation: str, out: View, pools: Seq
 
 
 def _input_backward(cell: Cell, index: int) -> None:
-    plan, pixels = cell.plan, cell.side * cell.side
-    spec, weights, raw, norm, joined, joined_gradient = cell.inputs[index]
-    layers.coefficients_gradient(plan, norm)
-    flat = {"flat_x": True, "flat_g": True}
+    plan, given, side = cell.plan, cell.inputs[index], cell.side
+    layers.coefficients_gradient(plan, given.norm)
     # The state's own gradient is done with: the raw values' gradient takes its place.
     g = cell.gradients[index]
-    with plan.blocks(pixels):
-        layers.value_gradient(plan, g, raw, g, norm, pixels)
-        cell.join(spec, joined)
-        layers.multiply_gradients(plan, weights, joined, g, joined_gradient, cell.side, cell.side, **flat)
+    with plan.blocks(side * side):
+        layers.value_gradient(plan, g, given.raw, g, given.norm, side * side)
+        cell.join(given)
+        layers.multiply_gradients(plan, given.weights, given.joined, g, given.joined_gradient, side, side)
         channel = 0
-        for source in spec.sources:
-            at = joined_gradient.at + channel
-            _rectified_add(cell, source.value, source.gradient, source.channels, at, joined.pixel, ())
+        for source in given.spec.sources:
+            at = given.joined_gradient.at + channel
+            _rectified_add(cell, source.value, source.gradient, source.channels, at, given.joined.pixel, ())
             channel += source.channels

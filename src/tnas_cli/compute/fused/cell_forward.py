@@ -13,12 +13,12 @@ def forward(cell: Cell) -> None:
     """All states in order; the last ones are the cell's output."""
     plan, c = cell.plan, cell.channels
     pixels = cell.side * cell.side
-    for spec, weights, raw, norm, joined, _ in cell.inputs:
+    for given in cell.inputs:
         with plan.blocks(pixels):
-            cell.join(spec, joined)
-            layers.multiply(plan, weights, joined, raw, cell.side, cell.side)
-            layers.statistics(plan, raw, pixels, norm)
-        layers.coefficients(plan, norm)
+            cell.join(given)
+            layers.multiply(plan, given.weights, given.joined, given.raw, cell.side, cell.side)
+            layers.statistics(plan, given.raw, pixels, given.norm)
+        layers.coefficients(plan, given.norm)
     for state in range(2 + cell.nodes):
         leaving = cell.leaving(state)
         with plan.blocks(cell.block_pixels):
@@ -47,8 +47,7 @@ def forward(cell: Cell) -> None:
 def _sum(cell: Cell, state: int) -> None:
     """The state itself, from its branches' raw values."""
     if state < 2:
-        _, _, raw, norm, _, _ = cell.inputs[state]
-        terms = [(raw, norm)]
+        terms = [(cell.inputs[state].raw, cell.inputs[state].norm)]
     else:
         terms = [(b.value, b.norm) for b in cell.entering(state - 2)]
     out = cell.states[state]

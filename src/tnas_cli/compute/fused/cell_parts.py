@@ -60,7 +60,20 @@ class InputSpec:
     scale: Scale
 
 
-@dataclass
+@dataclass(frozen=True)
+class Input:
+    """An input in memory: the convolution's weights, its raw output and norm; and the maps side by side, rectified,
+    with their gradient, for the images at hand."""
+
+    spec: InputSpec
+    weights: Product
+    raw: View
+    norm: Norm
+    joined: View
+    joined_gradient: View
+
+
+@dataclass(frozen=True)
 class Step:
     """A depthwise and pointwise pair: what it keeps for the backward pass."""
 
@@ -73,8 +86,10 @@ class Step:
     norm: Norm
 
 
-@dataclass
+@dataclass(frozen=True)
 class Branch:
+    """A branch in memory: its raw output and last norm; a convolution's steps, or the halves of a halving skip."""
+
     spec: BranchSpec
     value: View
     norm: Norm
@@ -83,6 +98,7 @@ class Branch:
 
     @property
     def halving(self) -> bool:
+        """Whether this is a skip connection that halves the size."""
         return bool(self.halves)
 
 

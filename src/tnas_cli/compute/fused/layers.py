@@ -36,18 +36,21 @@ def multiply(plan: Plan, p: Product, x: View, out: View, rows: int, width: int, 
 
 
 def multiply_gradients(
-    plan: Plan, p: Product, x: View, g: View, out: View | None, rows: int, width: int, *, flat_x: bool, flat_g: bool
+    plan: Plan, p: Product, x: View, g: View, out: View | None, rows: int, width: int, *, flat: bool = True
 ) -> None:
-    """weights' gradient += x^T g; and, where `out` is given, out = the gradient of x, from transposed weights."""
+    """weights' gradient += x^T g; and, where `out` is given, out = the gradient of x, from transposed weights.
+
+    `flat` where neither x nor g has margins; `out` may have some.
+    """
     offsets = [row * x.row + pixel * x.pixel for row, pixel in p.shifts]
     tile, vectors, lanes = _weights_tile(plan, p.depth, p.width)
     arguments = [*_view(x), *_view(g), p.weights + plan.gradients, p.depth, p.width]
-    size = [rows, width] if not (flat_x and flat_g) else [1, rows * width]
-    plan.emit("matmul_weights", (lanes, vectors, tile), *arguments, *size, flat_x and flat_g, len(offsets), *offsets)
+    size = [1, rows * width] if flat else [rows, width]
+    plan.emit("matmul_weights", (lanes, vectors, tile), *arguments, *size, flat, len(offsets), *offsets)
     if out is not None:
         back = [-row * g.row - pixel * g.pixel for row, pixel in p.shifts]
-        flat_out = flat_g and out.row == width * out.pixel and out.image == rows * out.row
-        _matmul(plan, g, out, p.transposed, p.width, p.depth, rows, width, flat_out, back)
+        without_margins = flat and out.row == width * out.pixel and out.image == rows * out.row
+        _matmul(plan, g, out, p.transposed, p.width, p.depth, rows, width, without_margins, back)
 
 
 def transpose(plan: Plan, p: Product) -> None:

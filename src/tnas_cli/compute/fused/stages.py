@@ -106,11 +106,7 @@ class Stages:
                 plan.emit("halving_pool_gradient", (lanes,), *common, *target)
                 if i == 0:
                     self._emit_patches()
-                    flat = {"flat_x": True, "flat_g": True}
-                    layers.multiply_gradients(
-                        plan, s.product, self._patches, raw_gradient, None, s.side, s.side, **flat
-                    )
+                    layers.multiply_gradients(plan, s.product, self._patches, raw_gradient, None, s.side, s.side)
                 else:
                     to = self.stages[i - 1].out_gradient
-                    flat = {"flat_x": False, "flat_g": False}
-                    layers.multiply_gradients(plan, s.product, s.x, raw_gradient, to, s.side, s.side, **flat)
+                    layers.multiply_gradients(plan, s.product, s.x, raw_gradient, to, s.side, s.side, flat=False)
