@@ -30,36 +30,48 @@ shapes = st.tuples(st.integers(1, 11), st.integers(1, 11))
     dilation=st.sampled_from([1, 2]),
     seed=st.integers(0, 2**31),
 )
-def test_both_ways_equal_the_plain_convolution(
+def test_all_ways_equal_the_plain_convolution(
     size: tuple[int, int], kernel: int, stride: int, dilation: int, seed: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(2, 3, 2, *size, generator=generator, dtype=torch.float64)
     taps = torch.randn(2, 3, kernel, kernel, generator=generator, dtype=torch.float64)
     expected = plain(x, taps, stride, dilation)
-    for way in (module._banded, module._library, depthwise):
+    for way in (module._banded, module._forward_only, module._library, depthwise):
         torch.testing.assert_close(way(x, taps, stride, dilation), expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("way", [module._banded, module._library])
-def test_derivatives_of_both_orders_are_those_of_finite_differences(way) -> None:
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("way", [module._banded, module._forward_only, module._library])
+def test_derivatives_of_both_orders_are_those_of_finite_differences(way, stride: int) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(1, 2, 1, 4, 5, generator=generator, dtype=torch.float64, requires_grad=True)
     taps = torch.randn(1, 2, 3, 3, generator=generator, dtype=torch.float64, requires_grad=True)
 
     def smooth(x: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
-        return way(x, taps, 2, 2).square()
+        return way(x, taps, stride, 2).square()
 
     assert torch.autograd.gradcheck(smooth, (x, taps))
     assert torch.autograd.gradgradcheck(smooth, (x, taps))
 
 
-@pytest.mark.parametrize(("side", "expected"), [(12, "_banded"), (13, "_library")])
-def test_the_size_decides_which_way_is_taken(side: int, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("side", "dtype", "fast_forward", "expected"),
+    [
+        (5, torch.float32, True, "_banded"),
+        (6, torch.float32, True, "_forward_only"),
+        (12, torch.float32, False, "_banded"),
+        (13, torch.float32, False, "_library"),
+    ],
+)
+def test_the_size_decides_which_way_is_taken(
+    side: int, dtype: torch.dtype, fast_forward: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     taken = []
-    for name in ("_banded", "_library"):
+    for name in ("_banded", "_forward_only", "_library"):
         monkeypatch.setattr(module, name, lambda *arguments, name=name: taken.append(name))
-    depthwise(torch.zeros(1, 1, 1, side, side), torch.zeros(1, 1, 3, 3), 1, 1)
+    monkeypatch.setattr(module, "_has_fast_forward", lambda x: fast_forward)
+    depthwise(torch.zeros(1, 1, 1, side, side, dtype=dtype), torch.zeros(1, 1, 3, 3, dtype=dtype), 1, 1)
     assert taken == [expected]
 
 

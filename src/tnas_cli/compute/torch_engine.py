@@ -7,10 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tnas_cli.compute.interface import Adapted, InnerRule, MetaGradient, Network
+from tnas_cli.compute.parts import in_parts, joined
 from tnas_cli.space.parameters import THETA, Parameters, for_tasks
 from tnas_cli.update import inner
 
 Labelled = tuple[Tensor, Tensor]
+
+
+def _part(labelled: Labelled, of: slice) -> Labelled:
+    return labelled[0][of], labelled[1][of]
 
 
 def task_losses(logits: Tensor, labels: Tensor) -> Tensor:
@@ -25,7 +30,7 @@ def task_accuracies(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 class TorchEngine:
-    """All tasks of a meta-batch in one computation; no loop over tasks."""
+    """Several tasks in one computation: on a GPU all of a meta-batch, on the CPU those of one thread."""
 
     name = "torch"
 
@@ -40,34 +45,49 @@ class TorchEngine:
         second_order: bool = False,
     ) -> MetaGradient:
         """Equation 8: the gradient at the adapted point, summed over tasks; Equation 6 or 2: through the steps."""
-        tasks = support[0].shape[0]
-        if second_order:
-            meta = {name: tensor.detach().requires_grad_() for name, tensor in parameters.items()}
-            adapted, _ = self._steps(network, for_tasks(meta, tasks), support, rule, create_graph=True)
-            logits = network.logits(adapted, query[0])
-            losses = task_losses(logits, query[1])
-            grads = torch.autograd.grad(losses.sum(), list(meta.values()))
-            summed = dict(zip(meta, grads, strict=True))
-        else:
-            adapted, _ = self._steps(network, for_tasks(parameters, tasks), support, rule)
-            adapted = {name: tensor.detach().requires_grad_() for name, tensor in adapted.items()}
-            logits = network.logits(adapted, query[0])
-            losses = task_losses(logits, query[1])
-            grads = torch.autograd.grad(losses.sum(), list(adapted.values()))
-            summed = {name: gradient.sum(0) for name, gradient in zip(adapted, grads, strict=True)}
-        return MetaGradient(summed, losses.detach(), task_accuracies(logits.detach(), query[1]))
+
+        def part(of: slice) -> tuple[list[Tensor], Tensor, Tensor]:
+            start = for_tasks(parameters, of.stop - of.start)
+            if second_order:
+                at = start = {name: tensor.detach().requires_grad_() for name, tensor in start.items()}
+                adapted, _ = self._steps(network, start, _part(support, of), rule, create_graph=True)
+            else:
+                adapted, _ = self._steps(network, start, _part(support, of), rule)
+                at = adapted = {name: tensor.detach().requires_grad_() for name, tensor in adapted.items()}
+            x, labels = _part(query, of)
+            logits = network.logits(adapted, x)
+            losses = task_losses(logits, labels)
+            grads = torch.autograd.grad(losses.sum(), list(at.values()))  # [T, ...] each
+            return list(grads), losses.detach(), task_accuracies(logits.detach(), labels)
+
+        grads, losses, accuracies = zip(*in_parts(part, query[0]), strict=True)
+        # Summed at once: the order of the sum does not depend on the number of parts.
+        summed = {
+            name: joined(list(own)).sum(0) for name, own in zip(parameters, zip(*grads, strict=True), strict=True)
+        }
+        return MetaGradient(summed, joined(list(losses)), joined(list(accuracies)))
 
     def adapt(self, network: Network, parameters: Parameters, support: Labelled, rule: InnerRule) -> Adapted:
         """Every task's own inner steps (Equation 7, or 5), and its support loss along the way."""
-        adapted, losses = self._steps(network, for_tasks(parameters, support[0].shape[0]), support, rule)
-        with torch.no_grad():
-            losses.append(task_losses(network.logits(adapted, support[0]), support[1]))
-        return Adapted(adapted, torch.stack(losses, dim=1))
 
-    @torch.no_grad()
+        def part(of: slice) -> tuple[Parameters, Tensor]:
+            x, labels = own = _part(support, of)
+            adapted, losses = self._steps(network, for_tasks(parameters, of.stop - of.start), own, rule)
+            with torch.no_grad():
+                losses.append(task_losses(network.logits(adapted, x), labels))
+            return adapted, torch.stack(losses, dim=1)
+
+        adapted, losses = zip(*in_parts(part, support[0]), strict=True)
+        return Adapted({name: joined([own[name] for own in adapted]) for name in parameters}, joined(list(losses)))
+
     def predict(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
         """Logits [T, N, way]; batch norm uses the statistics of x."""
-        return network.logits(parameters, x)
+
+        @torch.no_grad()
+        def part(of: slice) -> Tensor:
+            return network.logits({name: tensor[of] for name, tensor in parameters.items()}, x[of])
+
+        return joined(in_parts(part, x))
 
     def _steps(
         self,

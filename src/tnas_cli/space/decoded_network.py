@@ -45,7 +45,7 @@ class DecodedNetwork:
         s = stem(parameters, x)
         normal = self._cell(parameters, "normal", s, s)
         reduced = self._cell(parameters, "reduce", s, normal)
-        return classify(parameters, reduced[:, 0])
+        return classify(parameters, reduced.flatten(1, 2))
 
     def _cell(self, w: Parameters, cell: str, before: Tensor, previous: Tensor) -> Tensor:
         """Concatenation of all intermediate nodes: [T, 1, nodes * C, N, h', w']."""

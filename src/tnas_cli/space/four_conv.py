@@ -61,4 +61,4 @@ def _block(w: Parameters, prefix: str, x: Tensor) -> Tensor:
     """x [T, C, N, H, W] -> [T, filters, N, H // 2, W // 2]."""
     y = convolve(x, w[f"{prefix}.conv"]) + w[f"{prefix}.conv_bias"][:, :, None, None, None]
     y = batch_norm(y.unsqueeze(1), w[f"{prefix}.gain"], w[f"{prefix}.bias"])  # [T, 1, filters, N, H, W]
-    return halve(F.relu(y))[:, 0]
+    return halve(F.relu(y)).flatten(1, 2)

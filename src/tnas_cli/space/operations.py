@@ -2,6 +2,9 @@
 
 Activations are [T, E, C, N, H, W]: tasks, parallel branches, channels, images, height, width. Weights carry the same
 leading [T, E]. With images behind channels every block is a batch of matrix products without a transposition.
+
+The blocks of the stem (convolve, halve, and batch_norm between them) have the same shapes, but leave their results with
+images in front and channels last in memory, as the kernels for large images read and write fastest.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tnas_cli.space.depthwise import depthwise
+from tnas_cli.space.depthwise import LARGEST_BANDED, depthwise, mean_basis, output_size
 
 EPSILON = 1e-5
 
@@ -27,14 +30,20 @@ def convolve(x: Tensor, weight: Tensor) -> Tensor:
     """3 x 3 convolution that keeps the size, without branches: x [T, C, N, H, W], weight [T, O, C, 3, 3] ->
     [T, O, N, H, W].
 
-    One matrix product per task over the nine shifted images.
+    The result is channels last in memory.
     """
-    tasks, channels, images, height, width = x.shape
-    padded = F.pad(x, (1, 1, 1, 1))
-    shifted = [padded[..., a : a + height, b : b + width] for a in range(3) for b in range(3)]
-    columns = torch.stack(shifted, dim=2).reshape(tasks, channels * 9, -1)  # [T, C*9, N*H*W]
-    y = torch.bmm(weight.reshape(tasks, -1, channels * 9), columns)
-    return y.reshape(tasks, -1, images, height, width)
+    y = F.conv2d(_channels_last(x.unsqueeze(1)), weight.flatten(0, 1), padding=1, groups=x.shape[0])
+    return _as_branches(y, x.shape[0], 1).squeeze(1)
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """[T, E, C, N, H, W] -> [N, T*E*C, H, W] with channels last in memory; no copy if they are already."""
+    return x.permute(3, 0, 1, 2, 4, 5).flatten(1, 3).contiguous(memory_format=torch.channels_last)
+
+
+def _as_branches(x: Tensor, tasks: int, branches: int) -> Tensor:
+    """The way back, always without a copy: [N, T*E*C, H, W] -> [T, E, C, N, H, W]."""
+    return torch.unflatten(x, 1, (tasks, branches, -1)).permute(1, 2, 3, 0, 4, 5)
 
 
 def batch_norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
@@ -42,17 +51,14 @@ def batch_norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None
 
     x [T, E, C, N, H, W]; gain and bias [T, E, C] or None. The variance is the biased one, epsilon 1e-5.
     """
-    flat = x.reshape(1, -1, x[0, 0, 0].numel())  # [1, T*E*C, N*H*W]
-    y = F.batch_norm(
-        flat,
-        None,
-        None,
-        None if gain is None else gain.reshape(-1),
-        None if bias is None else bias.reshape(-1),
-        training=True,
-        eps=EPSILON,
-    )
-    return y.reshape(x.shape)
+    gain = None if gain is None else gain.flatten()
+    bias = None if bias is None else bias.flatten()
+    if x.stride(2) == 1:
+        y = F.batch_norm(_channels_last(x), None, None, gain, bias, training=True, eps=EPSILON)
+        return _as_branches(y, *x.shape[:2])
+    # A group norm of rows is the same and several times as fast as a batch norm of them.
+    rows = x.reshape(1, -1, x[0, 0, 0].numel())  # [1, T*E*C, N*H*W]
+    return F.group_norm(rows, rows.shape[1], gain, bias, eps=EPSILON).reshape(x.shape)
 
 
 def separable(x: Tensor, taps: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
@@ -62,21 +68,29 @@ def separable(x: Tensor, taps: Tensor, weight: Tensor, stride: int, dilation: in
 
 def halve(x: Tensor) -> Tensor:
     """Maximum of each 2 x 2 pixels; an odd last row or column is left out: [T, E, C, N, H, W] ->
-    [T, E, C, N, H // 2, W // 2]."""
-    y = F.max_pool2d(x.flatten(0, 2), 2)  # [T*E*C, N, H // 2, W // 2]
-    return y.reshape(*x.shape[:4], *y.shape[-2:])
+    [T, E, C, N, H // 2, W // 2], channels last in memory."""
+    return _as_branches(F.max_pool2d(_channels_last(x), 2), *x.shape[:2])
 
 
 def max_pool(x: Tensor, stride: int) -> Tensor:
     """3 x 3 maximum, size kept at stride 1: [T, E, C, N, H, W] -> [T, E, C, N, H', W']."""
-    y = F.max_pool2d(x.flatten(0, 2), 3, stride=stride, padding=1)  # [T*E*C, N, H', W']
+    y = F.max_pool2d(_planes_last(x), 3, stride=stride, padding=1).contiguous()
     return y.reshape(*x.shape[:4], *y.shape[-2:])
 
 
 def avg_pool(x: Tensor, stride: int) -> Tensor:
     """3 x 3 mean that does not count the padding: [T, E, C, N, H, W] -> [T, E, C, N, H', W']."""
-    y = F.avg_pool2d(x.flatten(0, 2), 3, stride=stride, padding=1, count_include_pad=False)
+    height, width = x.shape[-2:]
+    if height * width <= LARGEST_BANDED and not x.is_meta:
+        means = x.flatten(-2) @ mean_basis(height, width, 3, stride, x.dtype, x.device)  # [T, E, C, N, P']
+        return torch.unflatten(means, -1, (output_size(height, stride), -1))
+    y = F.avg_pool2d(_planes_last(x), 3, stride=stride, padding=1, count_include_pad=False).contiguous()
     return y.reshape(*x.shape[:4], *y.shape[-2:])
+
+
+def _planes_last(x: Tensor) -> Tensor:
+    """[T, E, C, N, H, W] -> [1, T*E*C*N, H, W] channels last: the kernels for this layout do many planes at a time."""
+    return x.reshape(1, -1, *x.shape[-2:]).contiguous(memory_format=torch.channels_last)
 
 
 def factorised_reduce(x: Tensor, weight: Tensor) -> Tensor:
@@ -87,5 +101,6 @@ def factorised_reduce(x: Tensor, weight: Tensor) -> Tensor:
     """
     height, width = x.shape[-2:]
     x = F.pad(x, (width % 2, 0, height % 2, 0))
-    even, odd = x[..., ::2, ::2], x[..., 1::2, 1::2]
+    quarters = x.reshape(*x.shape[:4], x.shape[4] // 2, 2, x.shape[5] // 2, 2)
+    (even, _), (_, odd) = (row.unbind(-1) for row in quarters.unbind(-3))
     return torch.cat([pointwise(even, weight[:, :, 0]), pointwise(odd, weight[:, :, 1])], dim=2)

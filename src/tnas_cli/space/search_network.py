@@ -63,7 +63,7 @@ class SearchNetwork:
         s = stem(parameters, x)  # [T, 1, 3C, N, h, w]
         normal = self._cell(parameters, "normal", probabilities[:, 0], s, s)
         reduced = self._cell(parameters, "reduce", probabilities[:, 1], s, normal)
-        return classify(parameters, reduced[:, 0])
+        return classify(parameters, reduced.flatten(1, 2))
 
     def _cell(self, w: Parameters, cell: str, probabilities: Tensor, before: Tensor, previous: Tensor) -> Tensor:
         """Concatenation of all intermediate nodes: [T, 1, nodes * C, N, h', w'] ."""
@@ -82,10 +82,12 @@ class SearchNetwork:
         pending = pending.reshape(pending.shape[0], 2, self.nodes, *pending.shape[2:]).sum(
             1
         )  # [T, nodes, C, N, h', w']
-        nodes = [pending[:, :1]]
+        nodes = []
         for group in range(1, self.nodes):
-            pending = pending[:, 1:] + self._edges(cell, weights, mixture, group, nodes[-1], 1, None)
-            nodes.append(pending[:, :1])
+            done, waiting = torch.split(pending, [1, self.nodes - group], dim=1)
+            nodes.append(done)
+            pending = waiting + self._edges(cell, weights, mixture, group, done, 1, None)
+        nodes.append(pending)
         return torch.cat(nodes, dim=2)
 
     def _edges(
@@ -126,7 +128,7 @@ class SearchNetwork:
             shared.append(states)
             columns.append(_COLUMN["skip_connect"])
         else:
-            skip = ops.factorised_reduce(fanned, reduce_skip)
+            skip = _factorised_reduce(rectified, reduce_skip, per_source)
             mixed.append(ops.batch_norm(skip, p[:, :, _COLUMN["skip_connect"], None].expand(tasks, edges, channels)))
         values = torch.stack(shared, dim=2).reshape(tasks * sources, len(shared), -1)  # [T*S, 3, C*N*h*w]
         coefficients = p[:, :, columns].reshape(tasks * sources, per_source, len(shared))
@@ -134,3 +136,13 @@ class SearchNetwork:
         for y in mixed:
             total = total + y
         return total
+
+
+def _factorised_reduce(x: Tensor, weight: Tensor, per_source: int) -> Tensor:
+    """On all edges that leave a source in one product: x [T, S, C, N, h, w], weight [T, S * per_source, 2, O/2, C] ->
+    [T, S * per_source, O, N, h', w']."""
+    by_source = torch.unflatten(weight, 1, (-1, per_source))  # [T, S, per_source, 2, O/2, C]
+    side_by_side = by_source.transpose(2, 3).flatten(3, 4)  # [T, S, 2, per_source * O/2, C]
+    y = ops.factorised_reduce(x, side_by_side)  # [T, S, 2 * per_source * O/2, N, h', w']
+    by_edge = torch.unflatten(y, 2, (2, per_source, -1)).transpose(2, 3)  # [T, S, per_source, 2, O/2, N, h', w']
+    return by_edge.flatten(3, 4).flatten(1, 2)

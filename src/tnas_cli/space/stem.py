@@ -34,8 +34,8 @@ def stem(w: Parameters, x: Tensor) -> Tensor:
     x [T, N, C, H, W] -> [T, 1, 3 * channels, N, H // 4, W // 4].
     """
     y = halve(_normed(w, 0, convolve(x.transpose(1, 2), w["stem.0.conv"])))  # [T, 1, C1, N, H/2, W/2]
-    y = convolve(F.relu(y)[:, 0], w["stem.1.conv"])
-    return halve(_normed(w, 1, y))
+    y = convolve(F.relu(y).flatten(1, 2), w["stem.1.conv"])
+    return halve(_normed(w, 1, y)).contiguous()
 
 
 def _normed(w: Parameters, layer: int, y: Tensor) -> Tensor:

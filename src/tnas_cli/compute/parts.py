@@ -1,0 +1,53 @@
+"""The tasks of a meta-batch in parts, each computed at once and on one CPU thread.
+
+Threads inside an operation bring little where operations are small, and wait for each other at the end of every one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+Part = TypeVar("Part")
+
+#: Tasks share a computation up to so many pixels: operations that are too small cost time, so does memory that no cache
+#: holds; docs/decisions/torch-engine.md has the figures.
+PIXELS = 2**18
+
+
+def in_parts(function: Callable[[slice], Part], images: Tensor) -> list[Part]:
+    """`function` of consecutive slices that cover all tasks of `images` [T, N, C, H, W], in their order.
+
+    What one of them raises is raised here, when those under way have ended.
+    """
+    tasks, threads = images.shape[0], torch.get_num_threads()
+    if images.device.type != "cpu":
+        return [function(slice(0, tasks))]
+    together = max(1, PIXELS // math.prod((images.shape[1], *images.shape[-2:])))
+    workers = min(threads, tasks)
+    count = max(workers, math.ceil(tasks / together))
+    bounds = [tasks * part // count for part in range(count + 1)]
+    slices = [slice(*pair) for pair in itertools.pairwise(bounds)]
+    if workers == 1:
+        return [function(of) for of in slices]
+
+    def alone(of: slice) -> Part:
+        torch.set_num_threads(threads // workers)  # this thread's own, and what threads started later begin with
+        return function(of)
+
+    try:
+        with ThreadPoolExecutor(workers, "tnas-part") as pool:
+            return list(pool.map(alone, slices))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def joined(parts: list[Tensor]) -> Tensor:
+    """The parts' tensors [T, ...] behind each other."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
