@@ -3,8 +3,8 @@
 Activations are [T, E, C, N, H, W]: tasks, parallel branches, channels, images, height, width. Weights carry the same
 leading [T, E]. With images behind channels every block is a batch of matrix products without a transposition.
 
-The blocks of the stem (convolve, halve, and batch_norm between them) have the same shapes, but leave their results with
-images in front and channels last in memory, as the kernels for large images read and write fastest.
+The blocks of the stem (convolve, halve, and batch_norm between them) take and give the same shapes, but leave channels
+last in memory.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tnas_cli.space.channels_last import as_branches, channels_last, normalise
 from tnas_cli.space.depthwise import LARGEST_BANDED, depthwise, mean_basis, output_size
 
 EPSILON = 1e-5
@@ -32,18 +33,8 @@ def convolve(x: Tensor, weight: Tensor) -> Tensor:
 
     The result is channels last in memory.
     """
-    y = F.conv2d(_channels_last(x.unsqueeze(1)), weight.flatten(0, 1), padding=1, groups=x.shape[0])
-    return _as_branches(y, x.shape[0], 1).squeeze(1)
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    """[T, E, C, N, H, W] -> [N, T*E*C, H, W] with channels last in memory; no copy if they are already."""
-    return x.permute(3, 0, 1, 2, 4, 5).flatten(1, 3).contiguous(memory_format=torch.channels_last)
-
-
-def _as_branches(x: Tensor, tasks: int, branches: int) -> Tensor:
-    """The way back, always without a copy: [N, T*E*C, H, W] -> [T, E, C, N, H, W]."""
-    return torch.unflatten(x, 1, (tasks, branches, -1)).permute(1, 2, 3, 0, 4, 5)
+    y = F.conv2d(channels_last(x.unsqueeze(1)), weight.flatten(0, 1), padding=1, groups=x.shape[0])
+    return as_branches(y, x.shape[0], 1).squeeze(1)
 
 
 def batch_norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
@@ -54,8 +45,7 @@ def batch_norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None
     gain = None if gain is None else gain.flatten()
     bias = None if bias is None else bias.flatten()
     if x.stride(2) == 1:
-        y = F.batch_norm(_channels_last(x), None, None, gain, bias, training=True, eps=EPSILON)
-        return _as_branches(y, *x.shape[:2])
+        return as_branches(normalise(channels_last(x), gain, bias, EPSILON), *x.shape[:2])
     # A group norm of rows is the same and several times as fast as a batch norm of them.
     rows = x.reshape(1, -1, x[0, 0, 0].numel())  # [1, T*E*C, N*H*W]
     return F.group_norm(rows, rows.shape[1], gain, bias, eps=EPSILON).reshape(x.shape)
@@ -69,7 +59,7 @@ def separable(x: Tensor, taps: Tensor, weight: Tensor, stride: int, dilation: in
 def halve(x: Tensor) -> Tensor:
     """Maximum of each 2 x 2 pixels; an odd last row or column is left out: [T, E, C, N, H, W] ->
     [T, E, C, N, H // 2, W // 2], channels last in memory."""
-    return _as_branches(F.max_pool2d(_channels_last(x), 2), *x.shape[:2])
+    return as_branches(F.max_pool2d(channels_last(x), 2), *x.shape[:2])
 
 
 def max_pool(x: Tensor, stride: int) -> Tensor:
