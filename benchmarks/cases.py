@@ -20,6 +20,10 @@ from tnas_cli.space.search_network import SearchNetwork
 
 WAY, QUERY, STEPS = 5, 15, 5
 
+#: From this side on the plain loop runs on one thread: there the library's own threads stall (a query pass at 84 px
+#: took 43 s on two threads and 5 s on one).
+STALLS_FROM = 84
+
 Labelled = tuple[Tensor, Tensor]
 
 
@@ -97,6 +101,16 @@ class Case:
                     found.append(self.plain(adapted, x))
             return found
 
+        def on_one_thread() -> object:
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+            try:
+                return train()
+            finally:
+                torch.set_num_threads(threads)
+
+        if self.side >= STALLS_FROM:
+            return on_one_thread
         return adapt if self.adapts else train
 
 
