@@ -31,13 +31,13 @@ def normalise(x: Tensor, gain: Tensor | None, bias: Tensor | None, epsilon: floa
 
 
 class _BatchNorm(torch.autograd.Function):
-    """Batch norm whose statistics are summed pairwise: in this layout the library adds number after number, which on
-    large images costs three of float32's seven digits."""
+    """Batch norm whose statistics are summed in two stages: in this layout the library adds number after number, which
+    on large images costs three of float32's seven digits."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain: Tensor | None, bias: Tensor | None, epsilon: float) -> Tensor:
-        mean = x.mean((0, 2, 3))
-        variance = (x - mean[:, None, None]).square_().mean((0, 2, 3))
+        mean = _means(x)
+        variance = _means((x - mean[:, None, None]).square_())
         ctx.save_for_backward(x, gain, mean, torch.rsqrt(variance + epsilon))
         ctx.epsilon = epsilon
         return F.batch_norm(x, mean, variance, gain, bias, training=False, eps=epsilon)
@@ -50,3 +50,14 @@ class _BatchNorm(torch.autograd.Function):
             dy, x, gain, None, None, mean, inverse, True, ctx.epsilon, needed
         )
         return (*(gradient if need else None for gradient, need in zip(found, needed, strict=True)), None)
+
+
+def _means(x: Tensor) -> Tensor:
+    """Mean of each channel: x [N, C, H, W] -> [C].
+
+    First over images, then over pixels, so that the order in which a channel's numbers are added does not depend on how
+    many channels of other tasks stand beside it (but for some small images of few channels).
+    """
+    images, channels, height, width = x.shape
+    pixels = x.permute(0, 2, 3, 1).reshape(images, -1).sum(0).reshape(-1, channels)  # [H*W, C]
+    return pixels.t().contiguous().sum(1) / (images * height * width)
