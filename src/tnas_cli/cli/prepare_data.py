@@ -10,19 +10,38 @@ from rich.table import Table
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
+from tnas_cli.errors import SettingsError
 
 Text = str | None
+SKIPPED_SHOWN = 10
 
 
 def prepare_data(
-    dataset: Annotated[str, typer.Argument(help="omniglot, glyphs, or folder (your own class folders).")],
+    dataset: Annotated[
+        Text,
+        typer.Argument(
+            help="glyphs, omniglot, fc100, cifar-fs, mini-imagenet, cifar10, imagenet, or folder (images of your own)."
+        ),
+    ] = None,
     source: Annotated[
-        Path | None, typer.Option("--source", help="Folder or zip to read instead of downloading; for folder: needed.")
+        Path | None, typer.Option("--source", help="Folder, archive or CSV to read instead of downloading.")
     ] = None,
     protocol: Annotated[Text, typer.Option("--protocol", help="Split protocol; omniglot: random or vinyals.")] = None,
     size: Annotated[int | None, typer.Option("--size", help="Side of the images in pixels, 20 to 224.")] = None,
+    channels: Annotated[int | None, typer.Option("--channels", help="folder: 1 (gray) or 3 (colour).")] = None,
+    resize: Annotated[
+        Text, typer.Option("--resize", help="How an image becomes a square: fit (pad), crop or stretch.")
+    ] = None,
+    split: Annotated[
+        Text, typer.Option("--split", help="folder: per cent of the classes for train/val/test; default: 64/16/20.")
+    ] = None,
     seed: options.Seed = 0,
     name: Annotated[Text, typer.Option("--name", help="Name of a data set of your own; default: its folder's.")] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out and list images that cannot be read.")
+    ] = False,
+    preview: Annotated[Path | None, typer.Option("--preview", help="Write a contact sheet to this PNG file.")] = None,
+    list_all: Annotated[bool, typer.Option("--list", help="Say what is known and what is prepared, and stop.")] = False,
     cache_dir: options.CacheDir = None,
     force: Annotated[bool, typer.Option("--force", help="Prepare again what is prepared already.")] = False,
     as_json: options.Json = False,
@@ -36,40 +55,105 @@ def prepare_data(
     from tnas_cli.engine import prepare_data as engine
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
+    if list_all:
+        _list(screen, engine.data_sets(cache_dir))
+        return
+    if dataset is None:
+        raise SettingsError("which data set?", hint="tnas prepare-data --list says what is known")
     with screen.progress() as listener:
         record = engine.prepare_data(
             dataset,
             source=source,
             protocol=protocol,
             size=size,
+            channels=channels,
+            resize=resize,
+            shares=_shares(split),
+            skip_bad=skip_bad,
             seed=seed,
             name=name,
             root=cache_dir,
             force=force,
+            preview=preview,
             listener=listener,
         )
+    _warn(screen, record)
     if as_json:
         screen.record({"event": "result", "version": 1, "command": "prepare-data", **record})
         return
-    colour = "gray" if record["channels"] == 1 else "colour"
-    side = record["size"]
-    screen.text(f"{record['dataset']} ({record['protocol']}), {side} x {side} {colour}, {record['bytes'] / 1e6:.1f} MB")
-    screen.show(_table(record))
-    facts = [("path", record["path"]), ("split", record["split_note"]), ("licence", record["licence"])]
-    if verbose:
-        facts += [("source", record["source"]), ("fingerprint", record["fingerprint"])]
-    for label, value in facts:
-        screen.text(f"{label:<8} {value}")
+    _show(screen, record)
     where = f" --cache-dir {cache_dir}" if cache_dir else ""
     protocol_option = f" --protocol {protocol}" if protocol else ""
     screen.say(f"next: tnas search --dataset {record['dataset']}{protocol_option} --way 5 --shot 1{where}")
 
 
-def _table(record: dict[str, Any]) -> Table:
+def _shares(split: str | None) -> tuple[int, int, int] | None:
+    if split is None:
+        return None
+    parts = split.split("/")
+    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+        raise SettingsError(f"--split {split!r} is not three whole numbers.", hint="for example: --split 64/16/20")
+    train, val, test = map(int, parts)
+    return train, val, test
+
+
+def _warn(screen: Screen, record: dict[str, Any]) -> None:
+    if record["duplicates_across_splits"]:
+        screen.say(
+            f"warning: {record['duplicates_across_splits']:,} images stand, pixel for pixel, in more than one split",
+            style="yellow",
+        )
+    skipped = record["skipped"]
+    if skipped:
+        screen.say(f"warning: {len(skipped):,} images could not be read and were left out:", style="yellow")
+        for message in skipped[:SKIPPED_SHOWN]:
+            screen.say(f"  {message}")
+        if len(skipped) > SKIPPED_SHOWN:
+            screen.say(f"  ... and {len(skipped) - SKIPPED_SHOWN:,} more; --json lists all")
+
+
+def _show(screen: Screen, record: dict[str, Any]) -> None:
+    screen.text(f"{record['dataset']} ({record['protocol']}), {_images(record)}, {_size(record['bytes'])}")
     table = Table()
     table.add_column("split")
     table.add_column("classes", justify="right")
     table.add_column("images", justify="right")
     for split, counts in record["splits"].items():
         table.add_row(split, f"{counts['classes']:,}", f"{counts['images']:,}")
-    return table
+    screen.show(table)
+    facts = [("path", record["path"]), ("split", record["split_note"]), ("licence", record["licence"])]
+    if record["preview"]:
+        facts.append(("preview", record["preview"]))
+    if screen.verbose:
+        facts += [("source", record["source"]), ("fingerprint", record["fingerprint"])]
+    for label, value in facts:
+        screen.text(f"{label:<8} {value}")
+
+
+def _images(record: dict[str, Any]) -> str:
+    colour = "gray" if record["channels"] == 1 else "colour"
+    return f"{record['size']} x {record['size']} {colour}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def _list(screen: Screen, known: list[dict[str, Any]]) -> None:
+    if screen.as_json:
+        screen.record({"event": "result", "version": 1, "command": "prepare-data", "data_sets": known})
+        return
+    table = Table()
+    for column in ("data set", "what", "from", "prepared"):
+        table.add_column(column)
+    for entry in known:
+        prepared = "\n".join(_prepared(record) for record in entry["prepared"]) or "-"
+        table.add_row(entry["dataset"], entry["about"], entry["how"], prepared)
+    screen.show(table)
+
+
+def _prepared(record: dict[str, Any]) -> str:
+    if "error" in record:
+        return f"unreadable: {Path(record['path']).name}"
+    images = sum(counts["images"] for counts in record["splits"].values())
+    return f"{record['protocol']}, {_images(record)}, {images:,} images, {_size(record['bytes'])}"

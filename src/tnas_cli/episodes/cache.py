@@ -7,6 +7,7 @@ Layout: `images` uint8 [n, H, W, C] sorted by class (contiguous, uncompressed), 
 from __future__ import annotations
 
 import functools
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,10 @@ class ImageCache:
         self.seed = int(attributes["seed"])
         self.mean = tuple(float(value) for value in attributes["mean"])
         self.std = tuple(float(value) for value in attributes["std"])
+        self.resize = str(attributes.get("resize", ""))
+        self.shares = str(attributes.get("shares", ""))
+        self.duplicates = int(attributes.get("duplicates", 0))
+        self.skipped: list[str] = json.loads(attributes.get("skipped", "[]"))
         self.class_names: list[str] = file["class_name"].asstr()[:].tolist()
         self.class_splits: list[str] = file["class_split"].asstr()[:].tolist()
         self.class_offset: Indices = file["class_offset"][:].astype(np.int64)

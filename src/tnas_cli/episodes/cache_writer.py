@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
+from tnas_cli.episodes.pixel_facts import PixelFacts
 from tnas_cli.episodes.sampling import standard_tables
 from tnas_cli.errors import DataError
 from tnas_cli.runs.events import Listener, Note, ignore
@@ -28,7 +29,9 @@ BLOCK = 16 * 2**20
 
 @dataclass(frozen=True)
 class ClassImages:
-    """One class: its name, its split ('train', 'val' or 'test') and its images, uint8 [n, H, W, C] with n >= 1."""
+    """One class, or a piece of one: its name, its split ('train', 'val' or 'test') and its images, uint8 [n, H, W, C]
+    with n >= 1. Pieces of a class follow each other.
+    """
 
     name: str
     split: str
@@ -37,7 +40,11 @@ class ClassImages:
 
 @dataclass(frozen=True)
 class Attributes:
-    """What a cache says about itself. Without `mean` and `std` both are measured on the training images (0..1)."""
+    """What a cache says about itself. Without `mean` and `std` both are measured on the training images (0..1).
+
+    `resize` names how images became squares and `shares` how classes were divided, where that was a choice. `skipped`
+    are messages about images that could not be read; it may grow while the classes are read.
+    """
 
     dataset: str
     protocol: str
@@ -47,12 +54,15 @@ class Attributes:
     seed: int
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    resize: str = ""
+    shares: str = ""
+    skipped: list[str] = field(default_factory=list)
 
 
 class _Spool:
-    """Takes classes one by one into an unnamed file, with what has to be known about all of them at the end.
+    """Takes classes piece by piece into an unnamed file.
 
-    HDF5 needs the number of images before a contiguous table is made; memory stays bounded by one class.
+    HDF5 needs the number of images before a contiguous table is made; memory stays bounded by one piece.
     """
 
     def __init__(self, raw: IO[bytes]) -> None:
@@ -61,8 +71,6 @@ class _Spool:
         self.splits: list[str] = []
         self.counts: list[int] = []
         self.shape: tuple[int, ...] = ()
-        self.digest = hashlib.sha256()
-        self._moments: list[npt.NDArray[np.float64]] = []
 
     def add(self, item: ClassImages) -> None:
         images = np.ascontiguousarray(item.images)
@@ -78,22 +86,24 @@ class _Spool:
                 hint="check the source of this data set",
             )
         self.shape = images.shape[1:]
-        self.names.append(item.name)
-        self.splits.append(item.split)
-        self.counts.append(len(images))
-        self.digest.update(f"{item.name}\0{item.split}\0{images.shape}\0".encode())
-        self.digest.update(images.tobytes())
-        if item.split == "train":
-            pixels = images.reshape(-1, images.shape[3]).astype(np.float64) / 255.0  # [n * H * W, C]
-            self._moments.append(np.stack([np.full(pixels.shape[1], len(pixels)), pixels.sum(0), (pixels**2).sum(0)]))
+        if self.names and (self.names[-1], self.splits[-1]) == (item.name, item.split):
+            self.counts[-1] += len(images)
+        else:
+            self.names.append(item.name)
+            self.splits.append(item.split)
+            self.counts.append(len(images))
         self.raw.write(images.tobytes())
 
-    def mean_and_std(self) -> tuple[list[float], list[float]]:
-        count, total, squares = np.sum(self._moments, axis=0)  # [C] each
-        mean = total / count
-        # A data set of one flat colour has no spread to divide by.
-        std = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
-        return mean.tolist(), std.tolist()
+    def blocks(self) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
+        """All images again, in pieces of one class each: (class number, uint8 [n, H, W, C])."""
+        self.raw.flush()
+        self.raw.seek(0)
+        bytes_each = int(np.prod(self.shape))
+        step = max(1, BLOCK // bytes_each)
+        for number, count in enumerate(self.counts):
+            for first in range(0, count, step):
+                n = min(step, count - first)
+                yield number, np.frombuffer(self.raw.read(n * bytes_each), dtype=np.uint8).reshape(n, *self.shape)
 
 
 @contextmanager
@@ -112,6 +122,8 @@ def _locked(path: Path, listener: Listener) -> Iterator[None]:
     try:
         yield
     finally:
+        # Taken away while it is held: whoever waits finds that the file it opened has no name left, and tries again.
+        Path(f"{path}.lock").unlink(missing_ok=True)
         lock.release()
 
 
@@ -139,7 +151,6 @@ def write_cache(
             spool = _Spool(raw)
             for item in classes:
                 spool.add(item)
-            raw.flush()
             with h5py.File(partial, "w") as file:
                 _write(file, spool, attributes)
 
@@ -158,12 +169,13 @@ def _write(file: Any, spool: _Spool, attributes: Attributes) -> None:
     offset = np.concatenate([[0], np.cumsum(spool.counts)]).astype(np.int64)  # [classes + 1]
     # Neither chunked nor compressed: one contiguous table, which readers map into memory by its file offset.
     images = file.create_dataset("images", shape=(int(offset[-1]), *spool.shape), dtype=np.uint8)
-    step = max(1, BLOCK // int(np.prod(spool.shape)))
-    spool.raw.seek(0)
-    for start in range(0, int(offset[-1]), step):
-        stop = min(start + step, int(offset[-1]))
-        block = spool.raw.read((stop - start) * int(np.prod(spool.shape)))
-        images[start:stop] = np.frombuffer(block, dtype=np.uint8).reshape(stop - start, *spool.shape)
+    facts, first = PixelFacts(spool.shape[-1]), 0
+    for number, block in spool.blocks():
+        if first == offset[number]:
+            facts.begin(spool.names[number], spool.splits[number], (spool.counts[number], *spool.shape))
+        facts.add(block)
+        images[first : first + len(block)] = block
+        first += len(block)
     file["class_offset"] = offset
     file.create_dataset("class_name", data=spool.names, dtype=h5py.string_dtype())
     file.create_dataset("class_split", data=spool.splits, dtype=h5py.string_dtype())
@@ -171,7 +183,7 @@ def _write(file: Any, spool: _Spool, attributes: Attributes) -> None:
     test = np.flatnonzero(np.asarray(spool.splits) == "test").astype(np.int64)
     for name, table in standard_tables(offset, test).items():
         tables[name] = table.astype(np.int32)
-    mean, std = (attributes.mean, attributes.std) if attributes.mean and attributes.std else spool.mean_and_std()
+    mean, std = (attributes.mean, attributes.std) if attributes.mean and attributes.std else facts.mean_and_std()
     file.attrs.update(
         format=FORMAT,
         schema=SCHEMA,
@@ -183,5 +195,9 @@ def _write(file: Any, spool: _Spool, attributes: Attributes) -> None:
         seed=attributes.seed,
         mean=np.asarray(mean, dtype=np.float64),
         std=np.asarray(std, dtype=np.float64),
-        fingerprint=spool.digest.hexdigest(),
+        fingerprint=facts.fingerprint(),
+        resize=attributes.resize,
+        shares=attributes.shares,
+        duplicates=facts.duplicates(),
+        skipped=json.dumps(attributes.skipped),
     )

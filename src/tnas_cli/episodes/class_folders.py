@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tnas_cli.episodes.images import is_image_name
+from tnas_cli.episodes.places import File, Folder
 from tnas_cli.errors import DataError
 
 
-def class_folders(folder: Path, *, fewest: int, hint: str) -> dict[str, list[Path]]:
+def class_folders(folder: Folder, *, fewest: int, hint: str) -> dict[str, list[File]]:
     """The class folders of `folder` by name, each with its images in order; hidden entries and other files are ignored.
 
-    Raises DataError when `folder` is missing, a class holds no image (saying what it holds instead), or there are
-    fewer than `fewest` classes; `hint` describes the layout.
+    A class whose images all lie in a folder `images` inside it counts too (Tiny-ImageNet's layout). Raises DataError
+    when a class holds no image (saying what it holds instead), or there are fewer than `fewest` classes; `hint`
+    describes the layout.
     """
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder." if folder.exists() else f"{folder} does not exist.", hint=hint)
-    found: dict[str, list[Path]] = {}
-    for entry in _listed(folder):
-        if entry.is_dir() and not entry.name.startswith("."):
-            found[entry.name] = [path for path in _listed(entry) if is_image_name(path.name) and path.is_file()]
-            if not found[entry.name]:
-                raise DataError(
-                    f"class folder {entry} holds no image{_instead(entry)}.",
-                    hint="add PNG, JPEG or WebP files to it, or remove it",
-                )
+    found = {name: _images_of(entry) for name, entry in folder.folders().items()}
     if len(found) < fewest:
-        names = f" ({', '.join(found)})" if found else ""
-        raise DataError(f"{folder} holds {len(found)} class folders{names}; {fewest} are needed.", hint=hint)
+        names = f" ({', '.join(list(found)[:5])})" if found else ""
+        raise DataError(f"{folder.label} holds {len(found)} class folders{names}; {fewest} are needed.", hint=hint)
     return found
 
 
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError as error:
-        raise DataError(f"{folder} cannot be listed: {error.strerror}.", hint="check its permissions") from error
+def images_in(folder: Folder) -> list[File]:
+    """The image files directly in a folder, in order."""
+    return [file for name, file in folder.files().items() if is_image_name(name)]
 
 
-def _instead(folder: Path) -> str:
-    others = [path.name for path in _listed(folder)]
+def _images_of(entry: Folder) -> list[File]:
+    images = images_in(entry)
+    inner = None if images else entry.find("images")
+    images = images or (images_in(inner) if inner else [])
+    if not images:
+        raise DataError(
+            f"class folder {entry.label} holds no image{_instead(entry)}.",
+            hint="add PNG, JPEG or WebP files to it, or remove it",
+        )
+    return images
+
+
+def _instead(folder: Folder) -> str:
+    others = [*folder.folders(), *folder.files()]
     return f" (ignored: {', '.join(others[:3])}{', ...' if len(others) > 3 else ''})" if others else ""

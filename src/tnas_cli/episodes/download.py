@@ -1,9 +1,10 @@
-"""Downloading the official Omniglot archives, with their checksums, through torchvision."""
+"""Downloading official archives, with their checksums, through torchvision."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
@@ -15,6 +16,21 @@ from tnas_cli.runs.files import cannot_write
 OMNIGLOT_URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 OMNIGLOT_BYTES = 15_927_098
 OMNIGLOT_LICENCE = "MIT (Lake, Salakhutdinov, Tenenbaum, 2015)"
+CIFAR_LICENCE = "none stated; cite Krizhevsky (2009)"
+CIFAR_URL = "https://www.cs.toronto.edu/~kriz"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive of CIFAR's: the class in torchvision.datasets that knows its checksum, its name and its size."""
+
+    known_to: str
+    filename: str
+    bytes: int
+
+    @property
+    def url(self) -> str:
+        return f"{CIFAR_URL}/{self.filename}"
 
 
 def download_omniglot(folder: Path, listener: Listener) -> Path:
@@ -25,31 +41,47 @@ def download_omniglot(folder: Path, listener: Listener) -> Path:
     """
     # torchvision takes a second to import, and only a download needs it.
     from torchvision.datasets import Omniglot
+
+    files = {f"{part}.zip": md5 for part, md5 in Omniglot.zips_md5.items()}
+    _fetch("Omniglot", OMNIGLOT_URL, files, OMNIGLOT_BYTES, OMNIGLOT_LICENCE, folder, listener)
+    return folder
+
+
+def download(archive: Archive, folder: Path, listener: Listener) -> Path:
+    """Fetch one archive into `folder` unless it lies there whole; returns its path. Raises as `download_omniglot`."""
+    from torchvision import datasets
+
+    files = {archive.filename: getattr(datasets, archive.known_to).tgz_md5}
+    _fetch(archive.known_to, CIFAR_URL, files, archive.bytes, CIFAR_LICENCE, folder, listener)
+    return folder / archive.filename
+
+
+def _fetch(
+    what: str, url: str, files: dict[str, str], size: int, licence: str, folder: Path, listener: Listener
+) -> None:
     from torchvision.datasets.utils import check_integrity, download_url
 
-    archives = {f"{part}.zip": md5 for part, md5 in Omniglot.zips_md5.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
-            missing = [name for name, md5 in archives.items() if not check_integrity(folder / name, md5)]
+            missing = [name for name, md5 in files.items() if not check_integrity(folder / name, md5)]
             if missing:
                 listener(
                     Note(
-                        f"downloading {' and '.join(missing)} from {Omniglot.download_url_prefix} "
-                        f"({OMNIGLOT_BYTES / 1e6:.0f} MB in all; licence: {OMNIGLOT_LICENCE})"
+                        f"downloading {' and '.join(missing)} from {url} "
+                        f"({size / 1e6:.0f} MB in all; licence: {licence})"
                     )
                 )
             for name in missing:
                 # torchvision draws a bar of its own; ours is the only one.
                 with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-                    download_url(f"{Omniglot.download_url_prefix}/{name}", str(folder), name, archives[name])
+                    download_url(f"{url}/{name}", str(folder), name, files[name])
     except (RuntimeError, OSError) as error:
         # URLError is an OSError; a full disk and a read-only folder are too, but carry the path they failed on.
         if isinstance(error, OSError) and error.filename is not None:
             raise cannot_write(folder, error) from error
         raise DataError(
-            f"Omniglot could not be downloaded from {Omniglot.download_url_prefix}: {error}.",
-            hint="check the network and run again, or get the zips elsewhere and run: "
-            "tnas prepare-data omniglot --source DIR",
+            f"{what} could not be downloaded from {url}: {error}.",
+            hint="check the network and run again, or get the archives elsewhere and run: "
+            "tnas prepare-data NAME --source DIR",
         ) from error
-    return folder

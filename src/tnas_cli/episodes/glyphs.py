@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from tnas_cli.episodes.cache_writer import ClassImages
+from tnas_cli.episodes.cache_writer import Attributes, ClassImages
+from tnas_cli.episodes.dataset import Built, Request
 from tnas_cli.runs.events import Listener, Progress, ignore
 from tnas_cli.runs.seeds import numpy_generator
 
@@ -30,6 +31,18 @@ SCALE = 0.25
 THICKNESS = (0.022, 0.040)  # radius of the pen
 
 Array = npt.NDArray[np.float64]
+
+
+def build(request: Request) -> Built:
+    """The data set of a seed."""
+    # Ink is bright on dark and needs no more than scaling to 0..1.
+    attributes = Attributes(
+        request.name, request.protocol, "MIT", "drawn by tnas", SPLIT_NOTE, request.seed, (0.0,), (1.0,)
+    )
+    images = sum(CLASSES.values()) * DRAWINGS
+    return Built(
+        draw_classes(request.seed, request.size, request.listener), attributes, request.size, images * request.size**2
+    )
 
 
 def draw_classes(seed: int, size: int, listener: Listener = ignore) -> Iterator[ClassImages]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tnas_cli.errors import DataError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp")
+FORMATS = ("PNG", "JPEG", "WEBP")
 LARGEST = 64_000_000  # pixels; a small file can unfold to gigabytes
 
 
@@ -21,19 +24,22 @@ def is_image_name(name: str) -> bool:
     return not name.startswith(".") and name.lower().endswith(EXTENSIONS)
 
 
-def read_image(source: Path | bytes, name: str | None = None) -> Image.Image:
+def read_image(source: Path | bytes, name: str | None = None, needed: int = 0) -> Image.Image:
     """Decode one image to mode 'L' (gray) or 'RGB', upright by its EXIF orientation, transparency laid on white.
 
-    `source` is a path, or the bytes of a file called `name`. Raises DataError, naming the file, when it is no image,
-    truncated, or larger than 64 megapixels.
+    `source` is a path, or the bytes of a file called `name`. A JPEG that is much larger than `needed` pixels a side (0:
+    all are needed) is decoded at a half, a quarter or an eighth of its size, never below twice `needed`. Raises
+    DataError, naming the file, when it is no image, truncated, or larger than 64 megapixels.
     """
     label = name or str(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
                 if image.width * image.height > LARGEST:
                     raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
+                if needed:
+                    image.draft(None, (2 * needed, 2 * needed))
                 image.load()
                 return _plain(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
@@ -61,7 +67,8 @@ def _plain(image: Image.Image) -> Image.Image:
         above = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
         return image.convert("RGB")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+    mode = "L" if image.mode in ("1", "L") else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def is_gray(image: Image.Image) -> bool:
@@ -70,6 +77,39 @@ def is_gray(image: Image.Image) -> bool:
         return True
     pixels = np.asarray(image)
     return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
+
+
+Resize = Literal["fit", "crop", "stretch"]
+RESIZES: tuple[Resize, ...] = get_args(Resize)
+
+
+@dataclass(frozen=True)
+class Squares:
+    """How images become squares of `size` pixels with `channels` (1 or 3).
+
+    'fit' keeps the aspect and pads with the median colour of the border, so that nothing is lost; 'crop' keeps the
+    aspect and cuts the longer side's ends off; 'stretch' fills the square, whatever the aspect.
+    """
+
+    size: int
+    channels: int
+    resize: Resize = "fit"
+
+    def of(self, image: Image.Image) -> npt.NDArray[np.uint8]:
+        """The image as uint8 [size, size, channels]."""
+        mode = "L" if self.channels == 1 else "RGB"
+        image = image if image.mode == mode else image.convert(mode)
+        if image.size == (self.size, self.size):
+            return np.asarray(image).reshape(self.size, self.size, self.channels)
+        if self.resize == "fit":
+            return to_square(image, self.size, self.channels)
+        box = None
+        if self.resize == "crop":
+            side = min(image.size)
+            left, top = (image.width - side) / 2, (image.height - side) / 2
+            box = (left, top, left + side, top + side)
+        square = image.resize((self.size, self.size), Image.Resampling.LANCZOS, box=box)
+        return np.asarray(square).reshape(self.size, self.size, self.channels)
 
 
 def to_square(image: Image.Image, size: int, channels: int) -> npt.NDArray[np.uint8]:

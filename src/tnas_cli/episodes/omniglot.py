@@ -2,93 +2,76 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tnas_cli.episodes.cache_writer import ClassImages
-from tnas_cli.episodes.images import is_image_name, read_image
-from tnas_cli.episodes.omniglot_splits import Split
+from tnas_cli.episodes import download
+from tnas_cli.episodes.cache_writer import Attributes, ClassImages
+from tnas_cli.episodes.class_folders import images_in
+from tnas_cli.episodes.dataset import Built, Request
+from tnas_cli.episodes.images import read_image
+from tnas_cli.episodes.omniglot_splits import CHARACTERS, Split, split_characters
+from tnas_cli.episodes.places import File, Folder, open_place
 from tnas_cli.errors import DataError
-from tnas_cli.runs.events import Listener, Progress
+from tnas_cli.runs.events import Listener, Note, Progress
 
 PARTS = ("images_background", "images_evaluation")
 ROTATIONS = (0, 90, 180, 270)
-LAYOUT_HINT = (
-    "give --source a folder that holds images_background/ and images_evaluation/ (or their zips), or one of them"
-)
+# Ink is stored bright on dark and needs no more than scaling to 0..1.
+INK_MEAN, INK_STD = (0.0,), (1.0,)
+LAYOUTS = "--source is a folder that holds images_background/ and images_evaluation/ (or their zips), or one of them"
+
+#: '<part>/<Alphabet>/<character>' to its drawings, in order.
+Drawings = dict[str, list[File]]
 
 
-@dataclass
-class Source:
-    """The drawings of an Omniglot tree, wherever they lie.
-
-    `drawings` maps '<part>/<Alphabet>/<character>' to the sorted names of its drawings; `read` gives one's bytes.
-    """
-
-    drawings: dict[str, list[str]] = field(default_factory=dict)
-    readers: dict[str, Callable[[], bytes]] = field(default_factory=dict)
-
-    def add(self, inner: tuple[str, ...], label: str, read: Callable[[], bytes]) -> None:
-        """Take one file by its path inside the tree; what does not look like a drawing is left alone."""
-        if len(inner) >= 4 and inner[-4] in PARTS and is_image_name(inner[-1]):
-            self.drawings.setdefault("/".join(inner[-4:-1]), []).append(label)
-            self.readers[label] = read
-
-    def characters(self) -> list[str]:
-        """All characters: background before evaluation, then by name (the order that the published split cuts)."""
-        return sorted(self.drawings)
-
-
-def open_source(source: Path) -> Source:
-    """List the drawings below a folder or in zip archives; nothing is extracted.
-
-    Raises DataError when the path is missing, an archive is damaged, or no drawing is found.
-    """
-    found = Source()
-    if source.is_dir():
-        archives = [source / f"{part}.zip" for part in PARTS if not (source / part).is_dir()]
-        root = source.parent if source.name in PARTS else source
-        folders = [source] if source.name in PARTS else [source / part for part in PARTS]
-        for folder in folders:
-            for path in sorted(folder.rglob("*")):
-                found.add(path.relative_to(root).parts, str(path), path.read_bytes)
-        for archive in archives:
-            if archive.is_file():
-                _list_archive(archive, found)
-    elif source.is_file():
-        _list_archive(source, found)
+def build(request: Request) -> Built:
+    """Omniglot: downloaded, or from a source; classes divided by the request's protocol."""
+    if request.source is None:
+        place = download.download_omniglot(request.root / "downloads" / "omniglot", request.listener)
+        origin = download.OMNIGLOT_URL
     else:
-        raise DataError(f"{source} does not exist.", hint=LAYOUT_HINT)
-    if not found.drawings:
-        raise DataError(f"{source} holds no Omniglot drawings.", hint=LAYOUT_HINT)
-    return found
+        place, origin = request.source, str(request.source.resolve())
+    found = drawings(open_place(place, LAYOUTS))
+    if len(found) != CHARACTERS:
+        request.listener(Note(f"{place} holds {len(found):,} of Omniglot's {CHARACTERS:,} characters; using these"))
+    split = split_characters(sorted(found), request.protocol, request.seed)
+    attributes = Attributes(
+        request.name,
+        request.protocol,
+        download.OMNIGLOT_LICENCE,
+        origin,
+        split.note,
+        request.seed,
+        INK_MEAN,
+        INK_STD,
+    )
+    images = len(ROTATIONS) * sum(map(len, found.values()))
+    return Built(
+        read_classes(found, split, request.size, request.listener), attributes, request.size, images * request.size**2
+    )
 
 
-def _list_archive(path: Path, found: Source) -> None:
-    damaged = "the archive is damaged or incomplete; download or copy it again"
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
-        raise DataError(f"{path} cannot be read as a zip archive: {error}.", hint=damaged) from error
+def drawings(place: Folder) -> Drawings:
+    """The drawings of Omniglot's tree, of one part of it, or of an archive of either.
 
-    def reader(member: str) -> Callable[[], bytes]:
-        def read() -> bytes:
-            try:
-                return archive.read(member)
-            except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
-                raise DataError(f"{member} in {path} cannot be read: {error}.", hint=damaged) from error
-
-        return read
-
-    for member in archive.namelist():
-        found.add(tuple(member.split("/")), f"{path}/{member}", reader(member))
+    Raises DataError when there is none.
+    """
+    parts = [place] if place.name in PARTS else [part for name in PARTS if (part := place.find(name)) is not None]
+    found = {
+        f"{part.name}/{alphabet.name}/{character.name}": images
+        for part in parts
+        for alphabet in part.folders().values()
+        for character in alphabet.folders().values()
+        if (images := images_in(character))
+    }
+    if not found:
+        raise DataError(f"{place.label} holds no Omniglot drawings.", hint=LAYOUTS)
+    # Background before evaluation, then by name: the order that the published split cuts.
+    return dict(sorted(found.items()))
 
 
 def ink(drawing: Image.Image, size: int) -> npt.NDArray[np.uint8]:
@@ -100,18 +83,17 @@ def ink(drawing: Image.Image, size: int) -> npt.NDArray[np.uint8]:
     return 255 - np.asarray(small)[:, :, None]
 
 
-def read_classes(source: Source, split: Split, size: int, listener: Listener) -> Iterator[ClassImages]:
+def read_classes(found: Drawings, split: Split, size: int, listener: Listener) -> Iterator[ClassImages]:
     """All classes of a split, rotations of a character next to each other and in the character's split.
 
     Class names are '<Alphabet>/<character>/rot090'; the angle is anticlockwise, in degrees.
     """
-    characters = source.characters()
-    for done, key in enumerate(characters, start=1):
-        drawings = [ink(read_image(source.readers[label](), label), size) for label in sorted(source.drawings[key])]
-        images = np.stack(drawings)  # [n, H, W, 1]
+
+    for done, (key, files) in enumerate(found.items(), start=1):
+        images = np.stack([ink(read_image(file.read(), file.label), size) for file in files])  # [n, H, W, 1]
         name = key.split("/", 1)[1]
         for angle in ROTATIONS:
             rotated = np.rot90(images, k=angle // 90, axes=(1, 2))  # [n, H, W, 1]
             yield ClassImages(f"{name}/rot{angle:03d}", split.of[key], rotated)
-        if done % 50 == 0 or done == len(characters):
-            listener(Progress("prepare omniglot", done, len(characters), "characters"))
+        if done % 50 == 0 or done == len(found):
+            listener(Progress("prepare omniglot", done, len(found), "characters"))

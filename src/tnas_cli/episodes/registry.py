@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from tnas_cli.episodes import folder
 from tnas_cli.episodes.cache import ImageCache, cache_path, cache_root, open_cache
 from tnas_cli.episodes.cache_writer import write_cache
-from tnas_cli.episodes.specs import DATASETS, DatasetSpec, Request
-from tnas_cli.errors import DataError, SettingsError, did_you_mean
+from tnas_cli.episodes.class_split import SHARES
+from tnas_cli.episodes.dataset import DatasetSpec, Request
+from tnas_cli.episodes.images import RESIZES, Resize
+from tnas_cli.episodes.places import archive_stem
+from tnas_cli.episodes.specs import DATASETS
+from tnas_cli.errors import DataError, SettingsError, TnasError, did_you_mean
 from tnas_cli.runs.events import Listener, Note, ignore
 from tnas_cli.settings import LARGEST_IMAGE, SMALLEST_IMAGE
 
-__all__ = ["DATASETS", "ensure", "prepare"]
+__all__ = ["DATASETS", "dataset_of", "ensure", "prepare"]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -24,6 +30,10 @@ def prepare(
     protocol: str | None = None,
     source: Path | None = None,
     size: int | None = None,
+    channels: int | None = None,
+    resize: str | None = None,
+    shares: tuple[int, int, int] | None = None,
+    skip_bad: bool = False,
     seed: int = 0,
     root: Path | None = None,
     force: bool = False,
@@ -32,8 +42,11 @@ def prepare(
 ) -> ImageCache:
     """Prepare a data set, or open the cache where it is prepared already (`force` prepares it anew).
 
-    `own_name` names the data set that `folder` makes (default: the source folder's name). Raises SettingsError for
-    choices that cannot work, DataError for a source that cannot be read, TnasError for a cache that cannot be written.
+    `own_name` names the data set that `folder` makes (default: the source folder's name). `channels` (1 or 3) and
+    `shares` (per cent of the classes for train, val and test) are choices for `folder`, `resize` ('fit', 'crop' or
+    'stretch') also for mini-imagenet and imagenet. `skip_bad` leaves out images that cannot be read. Raises
+    SettingsError for choices that cannot work, DataError for a source that cannot be read, TnasError for a cache that
+    cannot be written.
     """
     spec = DATASETS.get(name)
     if spec is None:
@@ -47,33 +60,88 @@ def prepare(
         raise SettingsError(
             f"--size {size} is outside {SMALLEST_IMAGE} to {LARGEST_IMAGE} pixels.", hint="choose a size in that range"
         )
+    resize_as = _choices(spec, channels, resize, shares)
     name, root = _name_of(spec, source, own_name), root or cache_root()
     done = None if force else _prepared(name, protocol, size or spec.size, root)
     if done is not None:
-        _check_same(done, name, source if spec.needs_source else None, seed)
+        shares_asked = "/".join(map(str, shares)) if shares else None
+        asked = {"channels": channels, "resize": resize, "shares": shares_asked, "seed": seed}
+        _check_same(done, name, source if spec.needs_source else None, asked)
         listener(Note(f"{name} is already prepared: {done.path}"))
         return done
-    channels = spec.channels
-    if spec.needs_source and source is not None:
-        channels = folder.channels_of(folder.open_tree(source, seed))
-    size = size or spec.size or folder.natural_size(channels)
-    path = cache_path(name, protocol, size, root)
-    request = Request(name, protocol, source, size, channels, seed, root, listener)
-    classes, attributes = spec.build(request)
-    write_cache(path, classes, attributes, replace=force, listener=listener)
+    request = Request(
+        name,
+        protocol,
+        source,
+        size or spec.size,
+        channels or spec.channels,
+        resize_as,
+        shares or SHARES,
+        skip_bad,
+        seed,
+        root,
+        listener,
+    )
+    built = spec.build(request)
+    attributes = built.attributes
+    if spec.name == "folder":
+        attributes = replace(attributes, shares="/".join(map(str, request.shares)))
+    path = cache_path(name, protocol, built.size, root)
+    _check_space(path, built.bytes)
+    write_cache(path, built.classes, attributes, replace=force, listener=listener)
     return open_cache(path)
 
 
+def _choices(
+    spec: DatasetSpec, channels: int | None, resize: str | None, shares: tuple[int, int, int] | None
+) -> Resize:
+    """How images become squares; raises SettingsError for choices that this data set does not offer."""
+    own = spec.name == "folder"
+    for option, value, offered in (
+        ("--channels", channels, own),
+        ("--split", shares, own),
+        ("--resize", resize, spec.resizable),
+    ):
+        if value is not None and not offered:
+            raise SettingsError(f"{option} is no choice for {spec.name}.", hint=f"leave {option} out")
+    if channels not in (None, 1, 3):
+        raise SettingsError(f"--channels {channels} is neither 1 (gray) nor 3 (colour).", hint="choose 1 or 3")
+    if shares is not None and (sum(shares) != 100 or min(shares) < 1):
+        raise SettingsError(
+            f"--split {'/'.join(map(str, shares))} does not divide 100 per cent into three.",
+            hint="for example: --split 64/16/20",
+        )
+    for known in RESIZES:
+        if resize == known:
+            return known
+    if resize is not None:
+        raise SettingsError(f"unknown --resize {resize!r}.", hint=did_you_mean(resize, RESIZES))
+    return spec.resize
+
+
+def _check_space(path: Path, needed: int) -> None:
+    """Raise TnasError where the images will not fit; they lie there twice while they are written."""
+    place = next(parent for parent in (path.parent, *path.parent.parents) if parent.exists())
+    free = shutil.disk_usage(place).free
+    if 2 * needed > free:
+        raise TnasError(
+            f"{path} needs about {2 * needed / 1e9:.1f} GB while it is written; {place} has {free / 1e9:.1f} GB free.",
+            hint="choose a smaller --size, or another folder with --cache-dir",
+        )
+
+
 def _name_of(spec: DatasetSpec, source: Path | None, own_name: str | None) -> str:
-    if not spec.needs_source:
+    if spec.name != "folder":
         if own_name is not None:
             raise SettingsError(f"--name {own_name} goes with folder, not with {spec.name}.", hint="leave --name out")
         if spec.embedded and source is not None:
             raise SettingsError(f"{spec.name} is drawn by tnas and takes no --source.", hint="leave --source out")
+        if spec.needs_source and source is None:
+            raise SettingsError(f"{spec.name} cannot be downloaded; it needs --source.", hint=spec.layouts)
         return spec.name
     if source is None:
-        raise SettingsError(f"{spec.name} needs --source.", hint=f"run: tnas prepare-data {spec.name} --source DIR")
-    name = own_name or source.resolve().name
+        raise SettingsError(f"{spec.name} needs --source.", hint=spec.layouts)
+    name = own_name or archive_stem(source.name) or (source.stem if source.is_file() else source.resolve().name)
     if not NAME.fullmatch(name) or name in DATASETS or name.endswith((".h5", ".hdf5")):
         raise SettingsError(
             f"{name!r} cannot name a data set of your own.",
@@ -87,17 +155,19 @@ def _prepared(name: str, protocol: str, size: int, root: Path) -> ImageCache | N
     if size:
         path = cache_path(name, protocol, size, root)
         return open_cache(path) if path.is_file() else None
-    paths = [path for path in sorted(root.glob(f"{name}-{protocol}-*.h5")) if _dataset_of(path) == name]
+    paths = [path for path in sorted(root.glob(f"{name}-{protocol}-*.h5")) if dataset_of(path) == name]
     return open_cache(paths[0]) if paths else None
 
 
-def _check_same(cache: ImageCache, name: str, source: Path | None, seed: int) -> None:
-    """Raise SettingsError unless the cache is what preparing it now would make."""
-    if cache.seed != seed:
-        raise SettingsError(
-            f"{cache.path} was prepared with --seed {cache.seed}, not {seed}.",
-            hint="add --force to replace it, or keep both with another --cache-dir",
-        )
+def _check_same(cache: ImageCache, name: str, source: Path | None, asked: Mapping[str, object]) -> None:
+    """Raise SettingsError unless the cache is what preparing it now would make; None asks for nothing."""
+    for choice, value in asked.items():
+        has = getattr(cache, choice)
+        if value is not None and value != has:
+            raise SettingsError(
+                f"{cache.path} was prepared with {choice} {has}, not {value}.",
+                hint="add --force to replace it, or keep both with another --cache-dir",
+            )
     if source is not None and cache.source != str(source.resolve()):
         raise SettingsError(
             f"data set {name!r} was prepared from {cache.source}, not from {source}.",
@@ -123,24 +193,26 @@ def ensure(
         return open_cache(Path(name))
     root = root or cache_root()
     spec = DATASETS.get(name)
-    if spec is None or spec.needs_source:
+    if spec is None or spec.name == "folder":
         return _own(name, protocol, size, root)
     path = cache_path(name, protocol or spec.protocol, size or spec.size, root)
     if path.is_file():
         return open_cache(path)
-    if spec.embedded or not offline:
+    if spec.embedded or (spec.downloadable and not offline):
         listener(Note(f"{name} is not prepared yet; preparing it"))
         return prepare(name, protocol=protocol, size=size, root=root, listener=listener)
     options = (f" --protocol {protocol}" if protocol else "") + (f" --size {size}" if size else "")
+    why = "--offline forbids downloading it" if spec.downloadable else "it cannot be downloaded"
     raise DataError(
-        f"{name} is not prepared ({path} is missing), and --offline forbids downloading it.",
-        hint=f"run: tnas prepare-data {name}{options} --source DIR, or leave --offline out",
+        f"{name} is not prepared ({path} is missing), and {why}.",
+        hint=f"run: tnas prepare-data {name}{options} --source DIR"
+        + (", or leave --offline out" if spec.downloadable else ""),
     )
 
 
 def _own(name: str, protocol: str | None, size: int | None, root: Path) -> ImageCache:
     """A data set that the user prepared from a folder."""
-    caches = [open_cache(path) for path in sorted(root.glob("*.h5")) if _dataset_of(path) == name]
+    caches = [open_cache(path) for path in sorted(root.glob("*.h5")) if dataset_of(path) == name]
     fitting = [cache for cache in caches if size in (None, cache.size) and protocol in (None, cache.protocol)]
     if len(fitting) == 1:
         return fitting[0]
@@ -153,11 +225,11 @@ def _own(name: str, protocol: str | None, size: int | None, root: Path) -> Image
             hint=f"run: tnas prepare-data folder --source {caches[0].source} --name {name}"
             + (f" --size {size}" if size else ""),
         )
-    known = {_dataset_of(path) for path in root.glob("*.h5")} | set(DATASETS) - {"folder"}
+    known = {dataset_of(path) for path in root.glob("*.h5")} | set(DATASETS) - {"folder"}
     own = "; a folder of your own becomes one by: tnas prepare-data folder --source DIR --name NAME"
     raise SettingsError(f"unknown data set {name!r}.", hint=did_you_mean(name, known) + own)
 
 
-def _dataset_of(path: Path) -> str:
+def dataset_of(path: Path) -> str:
     """The data set's name in a cache's file name, `<dataset>-<protocol>-<size>.h5`."""
     return path.stem.rsplit("-", 2)[0]

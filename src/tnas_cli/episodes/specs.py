@@ -1,113 +1,103 @@
-"""The data sets by name: what each is, and how its classes and its attributes come about."""
+"""The data sets by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
-
-from tnas_cli.episodes import download, folder, glyphs, omniglot
-from tnas_cli.episodes.cache_writer import Attributes, ClassImages
-from tnas_cli.episodes.omniglot_splits import CHARACTERS, split_characters
-from tnas_cli.runs.events import Listener, Note
-
-# Ink is stored bright on dark and needs no more than scaling to 0..1.
-INK_MEAN, INK_STD = (0.0,), (1.0,)
-
-Built = tuple[Iterable[ClassImages], Attributes]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be prepared; every choice is made. `channels` is 0 where the data set decides."""
-
-    name: str
-    protocol: str
-    source: Path | None
-    size: int
-    channels: int
-    seed: int
-    root: Path
-    listener: Listener
-
-
-@dataclass(frozen=True)
-class DatasetSpec:
-    """One way to come by a data set. `bytes` is the download's size; `size` and `channels` are 0 where the images that
-    are found decide.
-    """
-
-    name: str
-    protocols: tuple[str, ...]
-    protocol: str
-    size: int
-    channels: int
-    licence: str
-    build: Callable[[Request], Built]
-    embedded: bool = False
-    url: str | None = None
-    bytes: int = 0
-
-    @property
-    def downloadable(self) -> bool:
-        return self.url is not None
-
-    @property
-    def needs_source(self) -> bool:
-        return not self.embedded and not self.downloadable
-
-
-def _omniglot(request: Request) -> Built:
-    if request.source is None:
-        place = download.download_omniglot(request.root / "downloads" / "omniglot", request.listener)
-        origin = download.OMNIGLOT_URL
-    else:
-        place, origin = request.source, str(request.source.resolve())
-    source = omniglot.open_source(place)
-    found = source.characters()
-    if len(found) != CHARACTERS:
-        request.listener(Note(f"{place} holds {len(found):,} of Omniglot's {CHARACTERS:,} characters; using these"))
-    split = split_characters(found, request.protocol, request.seed)
-    attributes = Attributes(
-        request.name,
-        request.protocol,
-        download.OMNIGLOT_LICENCE,
-        origin,
-        split.note,
-        request.seed,
-        INK_MEAN,
-        INK_STD,
-    )
-    return omniglot.read_classes(source, split, request.size, request.listener), attributes
-
-
-def _glyphs(request: Request) -> Built:
-    attributes = Attributes(
-        request.name, request.protocol, "MIT", "drawn by tnas", glyphs.SPLIT_NOTE, request.seed, INK_MEAN, INK_STD
-    )
-    return glyphs.draw_classes(request.seed, request.size, request.listener), attributes
-
-
-def _folder(request: Request) -> Built:
-    source = (request.source or Path()).resolve()
-    tree = folder.open_tree(source, request.seed)
-    attributes = Attributes(request.name, request.protocol, "as its owner says", str(source), tree.note, request.seed)
-    return folder.read_classes(tree, request.size, request.channels, request.listener), attributes
-
+from tnas_cli.episodes import cifar, download, folder, glyphs, imagenet, mini_imagenet, omniglot
+from tnas_cli.episodes.dataset import DatasetSpec
 
 _ALL = (
-    DatasetSpec("glyphs", ("drawn",), "drawn", 28, 1, "MIT", _glyphs, embedded=True),
+    DatasetSpec(
+        "glyphs",
+        "handwriting-like characters drawn by tnas itself",
+        protocols=("drawn",),
+        size=28,
+        channels=1,
+        licence="MIT",
+        build=glyphs.build,
+        embedded=True,
+    ),
     DatasetSpec(
         "omniglot",
-        ("random", "vinyals"),
-        "random",
-        28,
-        1,
-        download.OMNIGLOT_LICENCE,
-        _omniglot,
+        "1,623 handwritten characters x 4 rotations",
+        protocols=("random", "vinyals"),
+        size=28,
+        channels=1,
+        licence=download.OMNIGLOT_LICENCE,
+        build=omniglot.build,
+        layouts=omniglot.LAYOUTS,
         url=download.OMNIGLOT_URL,
         bytes=download.OMNIGLOT_BYTES,
     ),
-    DatasetSpec("folder", ("classes",), "classes", 0, 0, "as its owner says", _folder),
+    DatasetSpec(
+        "fc100",
+        "CIFAR-100 for few-shot tasks, classes divided by superclass",
+        protocols=("superclasses",),
+        size=32,
+        channels=3,
+        licence=download.CIFAR_LICENCE,
+        build=cifar.build_fc100,
+        layouts=cifar.CIFAR100_EDITION.layouts,
+        url=cifar.CIFAR100_EDITION.archive.url,
+        bytes=cifar.CIFAR100_EDITION.archive.bytes,
+    ),
+    DatasetSpec(
+        "cifar-fs",
+        "CIFAR-100 for few-shot tasks, 64 / 16 / 20 classes",
+        protocols=("bertinetto",),
+        size=32,
+        channels=3,
+        licence=download.CIFAR_LICENCE,
+        build=cifar.build_cifar_fs,
+        layouts=cifar.CIFAR100_EDITION.layouts,
+        url=cifar.CIFAR100_EDITION.archive.url,
+        bytes=cifar.CIFAR100_EDITION.archive.bytes,
+    ),
+    DatasetSpec(
+        "mini-imagenet",
+        "100 classes of ImageNet for few-shot tasks",
+        protocols=("ravi",),
+        size=84,
+        channels=3,
+        licence=mini_imagenet.LICENCE,
+        build=mini_imagenet.build,
+        layouts=mini_imagenet.LAYOUTS,
+        resize="stretch",
+        resizable=True,
+    ),
+    DatasetSpec(
+        "cifar10",
+        "CIFAR-10 for the transfer setting",
+        protocols=("images",),
+        size=32,
+        channels=3,
+        licence=download.CIFAR_LICENCE,
+        build=cifar.build_cifar10,
+        layouts=cifar.CIFAR10_EDITION.layouts,
+        url=cifar.CIFAR10_EDITION.archive.url,
+        bytes=cifar.CIFAR10_EDITION.archive.bytes,
+    ),
+    DatasetSpec(
+        "imagenet",
+        "ImageNet (ILSVRC-2012) for the transfer setting",
+        protocols=("images",),
+        size=224,
+        channels=3,
+        licence=imagenet.LICENCE,
+        build=imagenet.build,
+        layouts=imagenet.LAYOUTS,
+        resize="crop",
+        resizable=True,
+    ),
+    DatasetSpec(
+        "folder",
+        "images of your own",
+        protocols=("classes",),
+        size=0,
+        channels=0,
+        licence=folder.OWNER,
+        build=folder.build,
+        layouts=folder.LAYOUTS,
+        resizable=True,
+    ),
 )
 DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in _ALL}

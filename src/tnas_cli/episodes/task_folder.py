@@ -12,8 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tnas_cli.episodes.class_folders import class_folders
-from tnas_cli.episodes.images import border_colour, is_image_name, read_image, to_square
+from tnas_cli.episodes.class_folders import class_folders, images_in
+from tnas_cli.episodes.images import border_colour, read_image, to_square
+from tnas_cli.episodes.places import DiskFolder, File, Folder
 from tnas_cli.errors import DataError
 
 LAYOUT_HINT = (
@@ -64,15 +65,20 @@ def read_task_folder(
     learned_from_ink = channels == 1 and tuple(mean) == (0.0,) and tuple(std) == (1.0,)
     auto = invert == "auto" and learned_from_ink
 
-    def load(paths: list[Path]) -> Tensor:
-        squares = [_ink(to_square(read_image(p), size, channels), auto, invert is True) for p in paths]
+    def load(files: list[File]) -> Tensor:
+        images = (read_image(file.read(), file.label, size) for file in files)
+        squares = [_ink(to_square(image, size, channels), auto, invert is True) for image in images]
         pixels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).float() / 255  # [n, C, H, W]
         shape = (channels, 1, 1)
         return (pixels - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape)  # [n, C, H, W]
 
-    support = class_folders(path / "support", fewest=2, hint=LAYOUT_HINT)
+    task = DiskFolder(path)
+    support_folder, query_folder = (task.find(part) for part in ("support", "query"))
+    if support_folder is None:
+        raise DataError(f"{path} has no folder support/.", hint=LAYOUT_HINT)
+    support = class_folders(support_folder, fewest=2, hint=LAYOUT_HINT)
     names = list(support)
-    query, labels = _query(path / "query", names)
+    query, labels = _query(query_folder, names) if query_folder else ([], None)
     return FolderTask(
         path=path,
         class_names=names,
@@ -80,7 +86,7 @@ def read_task_folder(
         support_y=torch.tensor([label for label, images in enumerate(support.values()) for _ in images]),
         query_x=load(query) if query else None,
         query_y=None if labels is None else torch.tensor(labels),
-        query_paths=query,
+        query_paths=[Path(file.label) for file in query],
     )
 
 
@@ -90,28 +96,24 @@ def _ink(square: npt.NDArray[np.uint8], auto: bool, always: bool) -> npt.NDArray
     return 255 - square if always or dark_on_bright else square
 
 
-def _query(folder: Path, names: list[str]) -> tuple[list[Path], list[int] | None]:
-    """The query images and, where they lie in class folders, their labels; no images without a query folder."""
-    if not folder.exists():
-        return [], None
-    entries = sorted(folder.iterdir()) if folder.is_dir() else []
-    loose = [entry for entry in entries if is_image_name(entry.name) and entry.is_file()]
-    labelled = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+def _query(folder: Folder, names: list[str]) -> tuple[list[File], list[int] | None]:
+    """The query images and, where they lie in class folders, their labels."""
+    loose, labelled = images_in(folder), folder.folders()
     if not loose and not labelled:
-        raise DataError(f"{folder} holds no image.", hint=f"remove it, or add images: {LAYOUT_HINT}")
+        raise DataError(f"{folder.label} holds no image.", hint=f"remove it, or add images: {LAYOUT_HINT}")
     if loose and labelled:
         raise DataError(
-            f"{folder} mixes class folders ({labelled[0].name}/) and loose images ({loose[0].name}).",
+            f"{folder.label} mixes class folders ({next(iter(labelled))}/) and loose images ({loose[0].label}).",
             hint="label all query images or none",
         )
     if loose:
         return loose, None
-    stray = [entry for entry in labelled if entry.name not in names]
+    stray = [name for name in labelled if name not in names]
     if stray:
         raise DataError(
-            f"query class {stray[0]} has no support images; support has {', '.join(names)}.",
-            hint=f"add {folder.parent / 'support' / stray[0].name}, or remove the query class",
+            f"query class {folder.label}/{stray[0]} has no support images; support has {', '.join(names)}.",
+            hint=f"add support/{stray[0]}, or remove the query class",
         )
     found = class_folders(folder, fewest=1, hint=LAYOUT_HINT)
-    images = [image for paths in found.values() for image in paths]
-    return images, [names.index(name) for name, paths in found.items() for _ in paths]
+    images = [image for files in found.values() for image in files]
+    return images, [names.index(name) for name, files in found.items() for _ in files]

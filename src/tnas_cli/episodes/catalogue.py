@@ -1,0 +1,60 @@
+"""What a source holds: its classes, each with its split and its pictures, not yet decoded."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from tnas_cli.episodes.images import read_image
+from tnas_cli.episodes.places import File
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image: what a message calls it, and how to decode it for a use that needs about `size` pixels a side."""
+
+    label: str
+    decode: Callable[[int], Image.Image]
+
+
+@dataclass(frozen=True)
+class ClassPictures:
+    """One class: its name, its split ('train', 'val' or 'test') and its pictures."""
+
+    name: str
+    split: str
+    pictures: Sequence[Picture]
+
+
+def from_file(file: File) -> Picture:
+    """The picture in an image file."""
+    return Picture(file.label, lambda size: read_image(file.read(), file.label, size))
+
+
+def from_array(label: str, pixels: npt.NDArray[np.uint8]) -> Picture:
+    """The picture that an array uint8 [H, W, 3] holds."""
+    return Picture(label, lambda size: Image.fromarray(np.ascontiguousarray(pixels)))
+
+
+def spooled(images: npt.NDArray[np.uint8]) -> Callable[[int], Image.Image]:
+    """Images uint8 [n, H, W, C] moved into an unnamed temporary file, from which the n-th is read when it is asked for.
+
+    Reading by position lets threads share the file.
+    """
+    file = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the function that is returned
+    images.tofile(file)
+    file.flush()
+    shape = images.shape[1:]
+    size = int(np.prod(shape))
+
+    def image(row: int) -> Image.Image:
+        pixels = os.pread(file.fileno(), size, row * size)
+        return Image.fromarray(np.frombuffer(pixels, dtype=np.uint8).reshape(shape))
+
+    return image

@@ -1,0 +1,42 @@
+"""Dividing by seed: classes into train, val and test, or a class's images into those that train and the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from tnas_cli.runs.seeds import numpy_generator
+
+SHARES = (64, 16, 20)  # per cent, as mini-ImageNet's classes
+HELD_OUT = 0.1
+
+Item = TypeVar("Item")
+
+
+def divide(names: Sequence[str], shares: tuple[int, int, int], seed: int, purpose: str) -> dict[str, str]:
+    """Each name to 'train', 'val' or 'test' by shares in per cent, at least one each (with three names or more)."""
+    total = len(names)
+    test, val = max(1, round(total * shares[2] / 100)), max(1, round(total * shares[1] / 100))
+    # A generous share may not eat the last training class.
+    test = min(test, total - 2)
+    val = min(val, total - 1 - test)
+    splits = ["test"] * test + ["val"] * val + ["train"] * (total - test - val)
+    return dict(zip(shuffled(names, seed, purpose), splits, strict=True))
+
+
+def held_out(
+    classes: Mapping[str, list[Item]], seed: int, purpose: str
+) -> tuple[dict[str, list[Item]], dict[str, list[Item]]]:
+    """A tenth of each class's items, at least one, apart from the rest: (the rest, the tenth), both in order."""
+    rest, tenth = {}, {}
+    for name, items in classes.items():
+        out = set(shuffled(range(len(items)), seed, f"{purpose}/{name}")[: max(1, round(len(items) * HELD_OUT))])
+        rest[name] = [item for i, item in enumerate(items) if i not in out]
+        tenth[name] = [item for i, item in enumerate(items) if i in out]
+    return rest, tenth
+
+
+def shuffled(items: Sequence[Item], seed: int, purpose: str) -> list[Item]:
+    """The items in random order. Sorting by a random key uses the raw stream alone, so no NumPy release changes it."""
+    keys = numpy_generator(seed, purpose).random(len(items))
+    return [items[i] for i in keys.argsort(kind="stable")]

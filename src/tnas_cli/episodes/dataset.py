@@ -1,0 +1,105 @@
+"""What every data set's reader gets and gives: a request with every choice made, and classes with their attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tnas_cli.episodes.cache_writer import Attributes, ClassImages
+from tnas_cli.episodes.catalogue import ClassPictures
+from tnas_cli.episodes.decoding import decode
+from tnas_cli.episodes.images import Resize, Squares
+from tnas_cli.runs.events import Listener
+
+#: Mean and standard deviation of ImageNet's training images per channel, as torchvision's models use them.
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be prepared. `size` and `channels` are 0 where the images that are found decide; `shares` are the
+    classes' shares of train, val and test in percent, where they are divided at random.
+    """
+
+    name: str
+    protocol: str
+    source: Path | None
+    size: int
+    channels: int
+    resize: Resize
+    shares: tuple[int, int, int]
+    skip_bad: bool
+    seed: int
+    root: Path
+    listener: Listener
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a reader gives: classes that are decoded when they are asked for, images of `size` pixels a side, and about
+    how many bytes they will take.
+    """
+
+    classes: Iterable[ClassImages]
+    attributes: Attributes
+    size: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """One way to come by a data set. `bytes` is the download's size; `size` and `channels` are 0 where the images that
+    are found decide; `layouts` says what --source may be. A data set is embedded, downloadable, or needs a source.
+    """
+
+    name: str
+    about: str
+    protocols: tuple[str, ...]
+    size: int
+    channels: int
+    licence: str
+    build: Callable[[Request], Built]
+    layouts: str = ""
+    resize: Resize = "fit"
+    resizable: bool = False
+    embedded: bool = False
+    url: str | None = None
+    bytes: int = 0
+
+    @property
+    def protocol(self) -> str:
+        """The protocol where none is asked for."""
+        return self.protocols[0]
+
+    @property
+    def downloadable(self) -> bool:
+        return self.url is not None
+
+    @property
+    def needs_source(self) -> bool:
+        return not self.embedded and not self.downloadable
+
+
+def built(
+    request: Request,
+    classes: list[ClassPictures],
+    note: str,
+    licence: str,
+    origin: str,
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]] | None = None,
+) -> Built:
+    """Classes of pictures as a reader gives them: decoded when they are asked for, with their attributes.
+
+    Without `normalisation` mean and standard deviation are measured on the training classes.
+    """
+    squares = Squares(request.size, request.channels, request.resize)
+    skipped: list[str] = []
+    mean, std = normalisation or (None, None)
+    attributes = Attributes(
+        request.name, request.protocol, licence, origin, note, request.seed, mean, std, request.resize, skipped=skipped
+    )
+    stage = f"prepare {request.name}"
+    images = decode(classes, squares, stage, request.listener, skipped if request.skip_bad else None)
+    count = sum(len(item.pictures) for item in classes)
+    return Built(images, attributes, request.size, count * request.size**2 * request.channels)

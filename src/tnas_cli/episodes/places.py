@@ -1,0 +1,247 @@
+"""Folders of files, on disk or inside an archive, seen in one way. Nothing is ever extracted.
+
+Archives are untrusted. A member whose name points outside the archive, a link or a device is refused before anything
+is read, and three limits stand against archives that unfold without end: MEMBERS, UNFOLDED and, for each file that is
+read, LARGEST_FILE.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import stat
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from tnas_cli.errors import DataError
+
+MEMBERS = 2_000_000
+UNFOLDED = 16 * 2**30  # bytes that a compressed tar may take on disk while it is read
+LARGEST_FILE = 64 * 2**20  # bytes of one image file, as stored
+
+ZIPS = (".zip",)
+TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_UNPACKERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,  # an encrypted zip
+    NotImplementedError,  # a compression that Python does not know
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    tarfile.TarError,
+)
+DAMAGED = "the archive is damaged or incomplete; download or copy it again"
+
+
+@dataclass(frozen=True)
+class File:
+    """One file: what a message calls it, and how to open it."""
+
+    label: str
+    open: Callable[[], IO[bytes]]
+
+    def read(self, limit: int = LARGEST_FILE) -> bytes:
+        """The whole content; raises DataError, naming the file, when it cannot be read or is larger than `limit`."""
+        try:
+            with self.open() as stream:
+                data = stream.read(limit + 1)
+        except _UNREADABLE as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise DataError(f"{self.label} cannot be read: {reason}.", hint="replace or remove it") from error
+        if len(data) > limit:
+            raise DataError(
+                f"{self.label} is larger than {limit / 2**20:.0f} MiB.", hint="remove it, or save it smaller"
+            )
+        return data
+
+
+class Folder(ABC):
+    """A folder: `name`, what a message calls it (`label`), and what it holds. Hidden entries are left out."""
+
+    name: str
+    label: str
+
+    @abstractmethod
+    def folders(self) -> dict[str, Folder]:
+        """The folders in it by name, sorted."""
+
+    @abstractmethod
+    def files(self) -> dict[str, File]:
+        """The files in it by name, sorted."""
+
+    def find(self, *names: str) -> Folder | None:
+        """The folder at a path inside this one, or None."""
+        found: Folder | None = self
+        for name in names:
+            found = found.folders().get(name) if found else None
+        return found
+
+
+class DiskFolder(Folder):
+    """A folder on disk, listed when it is asked. `X.zip` or `X.tar` in it stands for a folder X where none is there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name, self.label = path, path.resolve().name, str(path)
+        self._archives: dict[str, Folder] = {}
+
+    def _listed(self) -> list[Path]:
+        try:
+            return sorted(path for path in self.path.iterdir() if not _hidden(path.name))
+        except OSError as error:
+            raise DataError(f"{self.path} cannot be listed: {error.strerror}.", hint="check its permissions") from error
+
+    def folders(self) -> dict[str, Folder]:
+        entries = self._listed()
+        found: dict[str, Folder] = {path.name: DiskFolder(path) for path in entries if path.is_dir()}
+        for path in entries:
+            stem = archive_stem(path.name)
+            if stem and stem not in found and path.is_file():
+                found[stem] = self._archives.setdefault(stem, open_archive(path))
+        return dict(sorted(found.items()))
+
+    def files(self) -> dict[str, File]:
+        return {path.name: disk_file(path) for path in self._listed() if path.is_file()}
+
+
+@dataclass
+class ArchiveFolder(Folder):
+    """A folder in an archive, listed as a whole when the archive is opened."""
+
+    name: str
+    label: str
+    inner: dict[str, ArchiveFolder] = field(default_factory=dict)
+    members: dict[str, File] = field(default_factory=dict)
+
+    def folders(self) -> dict[str, Folder]:
+        return dict(sorted(self.inner.items()))
+
+    def files(self) -> dict[str, File]:
+        return dict(sorted(self.members.items()))
+
+    def add(self, parts: tuple[str, ...], open_member: Callable[[], IO[bytes]]) -> None:
+        """Take one member by its path."""
+        here = self
+        for part in parts[:-1]:
+            here = here.inner.setdefault(part, ArchiveFolder(part, f"{here.label}/{part}"))
+        here.members[parts[-1]] = File(f"{here.label}/{parts[-1]}", open_member)
+
+
+def disk_file(path: Path) -> File:
+    """A file on disk."""
+    return File(str(path), lambda: path.open("rb"))
+
+
+def open_place(path: Path, hint: str) -> Folder:
+    """A folder or an archive by its path; `hint` says what is expected there. Raises DataError."""
+    if path.is_dir():
+        return DiskFolder(path)
+    if not path.exists():
+        raise DataError(f"{path} does not exist.", hint=hint)
+    if not archive_stem(path.name):
+        raise DataError(f"{path} is neither a folder nor a {', '.join(ZIPS + TARS)} archive.", hint=hint)
+    return open_archive(path)
+
+
+def archive_stem(name: str) -> str | None:
+    """A file's name without the ending of an archive; None for other files."""
+    for ending in (*ZIPS, *sorted(TARS, key=len, reverse=True)):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return None
+
+
+def open_archive(path: Path) -> Folder:
+    """List an archive; where all of it lies in one folder, that folder.
+
+    Raises DataError for an archive that is damaged, unsafe or beyond the limits.
+    """
+    root = ArchiveFolder(archive_stem(path.name) or path.name, str(path))
+    members = _zip_members(path) if path.name.lower().endswith(ZIPS) else _tar_members(path)
+    try:
+        for number, (name, open_member) in enumerate(members, start=1):
+            if number > MEMBERS:
+                raise DataError(f"{path} has more than {MEMBERS:,} members.", hint="unpack it, and pass the folder")
+            parts = _parts(path, name)
+            if parts and not any(_hidden(part) for part in parts):
+                root.add(parts, open_member)
+    except _UNREADABLE as error:
+        raise DataError(f"{path} cannot be read as an archive: {error}.", hint=DAMAGED) from error
+    while len(root.inner) == 1 and not root.members:
+        (root,) = root.inner.values()
+    return root
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _parts(archive: Path, name: str) -> tuple[str, ...]:
+    """The path of a member, refused when it would lead outside its folder."""
+    parts = tuple(part for part in name.split("/") if part not in ("", "."))
+    if name.startswith("/") or ".." in parts or "\\" in name or (parts and parts[0][1:2] == ":"):
+        raise DataError(
+            f"{archive} holds a member that points outside of it: {name!r}.", hint="do not use this archive"
+        )
+    return parts
+
+
+def _refuse(archive: Path, name: str) -> DataError:
+    return DataError(f"{archive} holds a link or a device: {name!r}.", hint="pack the files themselves")
+
+
+def _zip_members(path: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
+    archive = zipfile.ZipFile(path)
+    for member in archive.infolist():
+        kind = stat.S_IFMT(member.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise _refuse(path, member.filename)
+        if not member.is_dir():
+            yield member.filename, lambda member=member: archive.open(member)  # type: ignore[misc]
+
+
+def _tar_members(path: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
+    raw = _plain_tar(path)
+    with tarfile.open(fileobj=raw, mode="r:") as archive:
+        for member in archive:
+            if member.isdir():
+                continue
+            if not member.isreg():
+                raise _refuse(path, member.name)
+            yield member.name, _slice_of(raw, member.offset_data, member.size)
+
+
+def _slice_of(raw: IO[bytes], offset: int, size: int) -> Callable[[], IO[bytes]]:
+    """Opens a part of a file. It is read by position, so that threads do not move each other's place."""
+
+    def opened() -> IO[bytes]:
+        return io.BytesIO(os.pread(raw.fileno(), size, offset))
+
+    return opened
+
+
+def _plain_tar(path: Path) -> IO[bytes]:
+    """A tar without compression; a compressed one is unpacked into an unnamed temporary file."""
+    with path.open("rb") as file:
+        unpack = _UNPACKERS.get(file.read(2))
+    if unpack is None:
+        return path.open("rb")
+    plain = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the archive's members
+    with unpack(path) as stream:
+        while block := stream.read(2**20):
+            plain.write(block)
+            if plain.tell() > UNFOLDED:
+                raise DataError(f"{path} unfolds to more than {UNFOLDED / 2**30:.0f} GiB.", hint="unpack it yourself")
+    plain.flush()
+    return plain
