@@ -10,13 +10,14 @@ DATASET ?= omniglot
 BIN := .venv/bin
 INSTALLED := .venv/.tnas-installed
 
-.PHONY: help quickstart install test check bench growth profile docs clean
+.PHONY: help quickstart install test check bench bench-data growth profile docs clean
 
 help:
 	@echo "make quickstart   install into .venv, then run the whole pipeline on the embedded data set (minutes)"
 	@echo "make test         lint, types, import floors and all tests"
 	@echo "make check        the same without the tests"
 	@echo "make bench        measure what is fast, side by side on this machine (minutes)"
+	@echo "make bench-data   measure preparing and reading data (OMNIGLOT=DIR CIFAR100=DIR add the real ones)"
 	@echo "make growth       measure and draw how cost grows with way, shot, tasks, steps and image size"
 	@echo "make profile      measure where the time of a real search goes (DATASET=omniglot, prepared)"
 	@echo "make docs         write docs/cli.md from the commands' own help"
@@ -44,6 +45,9 @@ test: check
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
+
+bench-data: $(INSTALLED)
+	$(BIN)/python benchmarks/data.py $(if $(OMNIGLOT),--omniglot $(OMNIGLOT)) $(if $(CIFAR100),--cifar100 $(CIFAR100))
 
 growth: $(INSTALLED)
 	$(BIN)/python benchmarks/growth.py

@@ -53,6 +53,7 @@ def prepare_data(
     Prints what it holds and the next command. A data set that is prepared already is opened, not prepared again.
     """
     from tnas_cli.engine import prepare_data as engine
+    from tnas_cli.runs.interrupt import termination_as_interrupt
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     if list_all:
@@ -60,7 +61,7 @@ def prepare_data(
         return
     if dataset is None:
         raise SettingsError("which data set?", hint="tnas prepare-data --list says what is known")
-    with screen.progress() as listener:
+    with termination_as_interrupt(), screen.progress() as listener:
         record = engine.prepare_data(
             dataset,
             source=source,

@@ -9,6 +9,23 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+@contextmanager
+def termination_as_interrupt() -> Iterator[None]:
+    """Within the block SIGTERM raises KeyboardInterrupt as Ctrl-C does, so that temporary files are taken away."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class StopRequest:
     """True once the user has asked to stop."""
 
