@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import pickle
+import tarfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pytest
 from PIL import Image
 
 from tnas_cli.episodes.cache import Attributes, ClassImages, ImageCache, open_cache, write_cache
+from tnas_cli.episodes.class_split import SHARES
+from tnas_cli.episodes.dataset import Request
+from tnas_cli.runs.events import Event, Note
 
 #: Characters that fill every split of protocol `vinyals`.
 CHARACTERS = (
@@ -91,3 +103,121 @@ def truncated(path: Path, keep: float = 0.5) -> Path:
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
     return path
+
+
+def real_data(folder: str, file: str) -> Path:
+    """The folder of real data that holds `file`; where there is none, the test is skipped."""
+    beside = Path(__file__).parents[3] / "shared" / "data"
+    path = Path(os.environ.get("TNAS_TEST_DATA", beside)) / folder
+    if not (path / file).is_file():
+        pytest.skip(f"the real {folder}/{file} is not here (set TNAS_TEST_DATA to the folder above {folder}/)")
+    return path
+
+
+def facts(file: str) -> Any:
+    """A published list that lies beside the repository; where there is none, the test is skipped."""
+    path = Path(__file__).parents[3] / "shared" / "facts" / file
+    if not path.is_file():
+        pytest.skip(f"the published list {file} is not here")
+    return json.loads(path.read_text())
+
+
+def notes(events: list[Event]) -> str:
+    """The notes among events, one per line."""
+    return "\n".join(event.text for event in events if isinstance(event, Note))
+
+
+def request(source: Path | None, events: list[Event] | None = None, **changes: Any) -> Request:
+    """A request for `source`, small and in colour, with changes; its events go to `events`."""
+    values: dict[str, Any] = {
+        "name": "toy",
+        "protocol": "plain",
+        "size": 20,
+        "channels": 3,
+        "resize": "fit",
+        "shares": SHARES,
+        "skip_bad": False,
+        "seed": 0,
+        "root": (source or Path()).parent,
+    }
+    heard: list[Event] = [] if events is None else events
+    return Request(source=source, listener=heard.append, **(values | changes))
+
+
+def whole_classes(pieces: Iterable[ClassImages]) -> dict[tuple[str, str], npt.NDArray[np.uint8]]:
+    """Pieces of classes put together: {(split, name): images}."""
+    found: dict[tuple[str, str], list[npt.NDArray[np.uint8]]] = {}
+    for item in pieces:
+        found.setdefault((item.split, item.name), []).append(item.images)
+    return {key: np.concatenate(images) for key, images in found.items()}
+
+
+def class_tree(root: Path, classes: Iterable[str], images: int = 2, ending: str = "png") -> Path:
+    """Folders of colour images; no two images of a tree are alike."""
+    for k, name in enumerate(classes):
+        for i in range(images):
+            picture(root / name / f"{i}.{ending}", (10 * k % 256, i, 7))
+    return root
+
+
+def packed(tree: Path, target: Path) -> Path:
+    """A tree as an archive, zip or tar by the target's name, below one top folder."""
+    files = [path for path in sorted(tree.rglob("*")) if path.is_file()]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.suffix == ".zip":
+        with zipfile.ZipFile(target, "w") as archive:
+            for path in files:
+                archive.write(path, path.relative_to(tree.parent))
+        return target
+    kind = target.suffix[1:].replace("tgz", "gz").replace("tar", "")
+    with tarfile.open(target, f"w:{kind}") as packing:  # type: ignore[call-overload]
+        for path in files:
+            packing.add(path, path.relative_to(tree.parent))
+    return target
+
+
+class Payload:
+    """Its unpickling writes the file 'executed' into the current folder."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch executed",)
+
+
+def _string(data: bytes) -> bytes:
+    """A Python-2 string in a pickle."""
+    if len(data) < 256:
+        return pickle.SHORT_BINSTRING + bytes([len(data)]) + data
+    return pickle.BINSTRING + len(data).to_bytes(4, "little") + data
+
+
+def _python2(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return _string(value)
+    if isinstance(value, int):
+        return pickle.BININT + value.to_bytes(4, "little", signed=True)
+    if isinstance(value, list):
+        return pickle.EMPTY_LIST + pickle.MARK + b"".join(map(_python2, value)) + pickle.APPENDS
+    if isinstance(value, dict):
+        inner = b"".join(_python2(key) + _python2(item) for key, item in value.items())
+        return pickle.EMPTY_DICT + pickle.MARK + inner + pickle.SETITEMS
+    array = np.ascontiguousarray(value, dtype=np.uint8)
+    kind = (
+        b"cnumpy\ndtype\n" + _string(b"u1") + b"K\x00K\x01" + pickle.TUPLE3 + pickle.REDUCE
+        + b"(K\x03" + _string(b"|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00" + pickle.TUPLE + pickle.BUILD
+    )  # fmt: skip
+    shape = b"(" + b"".join(map(_python2, array.shape)) + pickle.TUPLE
+    made = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00" + pickle.TUPLE1 + _string(b"b")
+    state = b"(K\x01" + shape + kind + pickle.NEWFALSE + _string(array.tobytes()) + pickle.TUPLE
+    return made + pickle.TUPLE3 + pickle.REDUCE + state + pickle.BUILD
+
+
+def python2_pickle(value: Any) -> bytes:
+    """What Python 2 wrote for dicts, lists, numbers, strings (bytes here) and arrays uint8, with protocol 2."""
+    return b"\x80\x02" + _python2(value) + pickle.STOP
+
+
+def image_bytes(value: int | tuple[int, ...] = 0, size: tuple[int, int] = (4, 4)) -> bytes:
+    """A PNG file of one colour."""
+    file = io.BytesIO()
+    Image.new("L" if isinstance(value, int) else "RGB", size, value).save(file, "PNG")
+    return file.getvalue()

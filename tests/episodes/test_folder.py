@@ -1,76 +1,197 @@
-"""Any folder of class folders as a data set."""
+"""Images of one's own: class folders, train/, val/ and test/, a list, and Tiny-ImageNet's folder."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from tests.episodes.small_data import picture
-from tnas_cli.episodes.folder import channels_of, open_tree, read_classes
-from tnas_cli.errors import DataError
-from tnas_cli.runs.events import ignore
+from tests.episodes.small_data import class_tree, notes, packed, picture, request, whole_classes
+from tnas_cli.episodes.folder import Tree, build, channels_of, open_tree
+from tnas_cli.episodes.registry import prepare
+from tnas_cli.errors import DataError, SettingsError
+from tnas_cli.runs.events import Event
 
 
-def class_tree(root: Path, classes: int, images: int = 2, colour: bool = False) -> Path:
-    for k in range(classes):
-        for i in range(images):
-            value = 10 * k + i
-            picture(root / f"class{k:02d}" / f"{i}.png", (value, 0, value) if colour else value)
-    return root
+def opened(source: Path, **changes: object) -> Tree:
+    return open_tree(request(source, **changes), source)
+
+
+def names(count: int) -> list[str]:
+    return [f"class{k:02d}" for k in range(count)]
+
+
+def counts(tree: Tree) -> tuple[int, int, int]:
+    found = Counter(split for _, split, _ in tree.classes)
+    return found["train"], found["val"], found["test"]
 
 
 @pytest.mark.parametrize(
-    ("classes", "expected"), [(3, (1, 1, 1)), (10, (6, 2, 2)), (25, (16, 4, 5)), (100, (64, 16, 20))]
+    ("classes", "shares", "expected"),
+    [
+        (3, (64, 16, 20), (1, 1, 1)),
+        (10, (64, 16, 20), (6, 2, 2)),
+        (25, (64, 16, 20), (16, 4, 5)),
+        (100, (64, 16, 20), (64, 16, 20)),
+        (10, (50, 20, 30), (5, 2, 3)),
+        (4, (1, 1, 98), (1, 1, 2)),
+        (4, (1, 98, 1), (1, 2, 1)),
+    ],
 )
-def test_classes_are_divided_by_seed(tmp_path: Path, classes: int, expected: tuple[int, ...]) -> None:
-    tree = open_tree(class_tree(tmp_path, classes, images=1), seed=4)
-    counts = Counter(split for _, split, _ in tree.classes)
-    assert (counts["train"], counts["val"], counts["test"]) == expected
-    assert tree.classes == open_tree(tmp_path, seed=4).classes
-    assert classes < 10 or tree.classes != open_tree(tmp_path, seed=5).classes
+def test_classes_are_divided_by_seed_and_shares(
+    tmp_path: Path, classes: int, shares: tuple[int, int, int], expected: tuple[int, ...]
+) -> None:
+    source = class_tree(tmp_path / "tree", names(classes), images=1)
+    tree = opened(source, seed=4, shares=shares)
+    assert counts(tree) == expected
+    assert "by seed 4: {} train, {} val, {} test".format(*expected) in tree.note
+    splits = {name: split for name, split, _ in tree.classes}
+    assert splits == {name: split for name, split, _ in opened(source, seed=4, shares=shares).classes}
+    assert classes < 10 or splits != {name: split for name, split, _ in opened(source, seed=5, shares=shares).classes}
+
+
+GIVEN = (("train", 3), ("val", 2), ("test", 2))
 
 
 def test_given_splits_are_kept(tmp_path: Path) -> None:
-    for split, classes in (("train", 3), ("val", 2), ("test", 2)):
-        class_tree(tmp_path / split, classes)
-    tree = open_tree(tmp_path, seed=0)
+    for split, classes in GIVEN:
+        class_tree(tmp_path / split, [f"{split}{name}" for name in names(classes)])
+    tree = opened(tmp_path)
     assert [(name, split) for name, split, _ in tree.classes] == [
-        (f"{split}/class{k:02d}", split)
-        for split, classes in (("train", 3), ("val", 2), ("test", 2))
-        for k in range(classes)
+        (f"{split}/{split}{name}", split) for split, classes in GIVEN for name in names(classes)
     ]
+    assert tree.note == "as the folders train/, val/ and test/ say"
 
 
-def test_gray_and_colour(tmp_path: Path) -> None:
-    gray = open_tree(class_tree(tmp_path / "gray", 3), seed=0)
-    assert channels_of(gray) == 1
-    images = {c.name: c.images for c in read_classes(gray, 20, 1, ignore)}
-    assert images["class02"].shape == (2, 20, 20, 1)
-    assert (images["class02"][1] == 21).all()
-    picture(tmp_path / "gray" / "class01" / "9.png", (0, 50, 0))
-    mixed = open_tree(tmp_path / "gray", seed=0)
-    assert channels_of(mixed) == 3
-    images = {c.name: c.images for c in read_classes(mixed, 20, 3, ignore)}
-    assert images["class01"].shape == (3, 20, 20, 3)
-    np.testing.assert_array_equal(images["class01"][2, 0, 0], (0, 50, 0))
+@pytest.mark.parametrize(("val", "test"), [(4, 4), (4, 0), (0, 4), (3, 2)])
+def test_splits_of_the_same_classes_are_merged(tmp_path: Path, val: int, test: int) -> None:
+    tree_of = {"train": names(4), "val": names(val), "test": names(test)}
+    for split, classes in tree_of.items():
+        class_tree(tmp_path / split, classes)
+    events: list[Event] = []
+    build(request(tmp_path, events))
+    assert "hold images of the same classes and were merged" in notes(events)
+    tree = opened(tmp_path)
+    assert [name for name, _, _ in tree.classes] == names(4)
+    assert sum(counts(tree)) == 4
+    assert sum(len(files) for _, _, files in tree.classes) == 2 * (4 + val + test)
 
 
-def test_layouts_that_are_refused(tmp_path: Path) -> None:
-    class_tree(tmp_path / "one", 1)
-    class_tree(tmp_path / "two", 2)
-    class_tree(tmp_path / "half" / "train", 2)
-    class_tree(tmp_path / "empty", 3)
-    (tmp_path / "empty" / "class09").mkdir()
-    for name, words in (
-        ("one", r"one holds 1 class folders \(class00\); 3 are needed"),
-        ("two", "two holds 2 class folders"),
-        ("half", "half has train/ but no val/"),
-        ("empty", "class09 holds no image"),
-        ("nowhere", "nowhere does not exist"),
-    ):
-        with pytest.raises(DataError, match=words) as caught:
-            open_tree(tmp_path / name, seed=0)
-        assert caught.value.hint
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    class_tree(tmp_path, ["train", "test", "car", "ship"])
+    assert sorted(name for name, _, _ in opened(tmp_path).classes) == ["car", "ship", "test", "train"]
+
+
+def _shared(root: Path) -> None:
+    for split, classes in (("train", ("a", "b", "c")), ("val", ("c", "d")), ("test", ("e", "f"))):
+        class_tree(root / split, classes)
+
+
+def _shared_by_val_and_test(root: Path) -> None:
+    for split, classes in (("train", ("a", "b")), ("val", ("c", "d")), ("test", ("c", "d"))):
+        class_tree(root / split, classes)
+
+
+def _single(root: Path) -> None:
+    for split, classes in (("train", ("a", "b")), ("val", ("c",)), ("test", ("e", "f"))):
+        class_tree(root / split, classes)
+
+
+def _empty(root: Path) -> None:
+    class_tree(root, names(3))
+    (root / "class09").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda root: class_tree(root, names(1)), r"holds 1 class folders \(class00\); 3 are needed"),
+        (lambda root: class_tree(root, names(2)), "holds 2 class folders"),
+        (lambda root: class_tree(root / "train", names(2)), "has train/ but no val/"),
+        (_empty, "class09 holds no image"),
+        (lambda root: None, "does not exist"),
+        (lambda root: root.write_text("x"), "is neither a folder nor"),
+        (_shared, r"class 'c' of .* stands in train/ and in val/"),
+        (_shared_by_val_and_test, r"class 'c' of .* stands in val/ and in test/"),
+        (_single, "val holds 1 class folder; 2 are needed"),
+    ],
+)
+def test_layouts_that_are_refused(tmp_path: Path, make: Callable[[Path], object], words: str) -> None:
+    make(tmp_path / "tree")
+    with pytest.raises(DataError, match=words) as caught:
+        opened(tmp_path / "tree")
+    assert caught.value.hint
+    assert str(tmp_path) in caught.value.message
+
+
+def test_gray_and_colour_decide_channels_and_size(tmp_path: Path) -> None:
+    for k, name in enumerate(names(3)):
+        picture(tmp_path / "own" / name / "1.png", k)
+        Image.new("RGB", (9, 9), (k, k, k)).save(tmp_path / "own" / name / "2.png")  # gray, stored as colour
+    assert channels_of(opened(tmp_path / "own")) == 1
+    gray = build(request(tmp_path / "own", size=0, channels=0))
+    assert {images.shape for images in whole_classes(gray.classes).values()} == {(2, 28, 28, 1)}
+    picture(tmp_path / "own" / "class01" / "9.png", (0, 50, 0))
+    colour = whole_classes(build(request(tmp_path / "own", size=0, channels=0)).classes)
+    images = next(found for (_, name), found in colour.items() if name == "class01")
+    assert images.shape == (3, 84, 84, 3)
+    assert (images[2] == (0, 50, 0)).all()
+
+
+def test_every_kind_of_image(tmp_path: Path) -> None:
+    source = class_tree(tmp_path / "own", names(3), images=1)
+    kind = source / "class00"
+    palette = Image.new("RGB", (20, 10), (200, 10, 10)).convert("P", palette=Image.Palette.ADAPTIVE)
+    palette.save(kind / "1.png")
+    Image.new("RGBA", (20, 10), (9, 9, 9, 0)).save(kind / "2.png")
+    Image.new("I;16", (20, 10), 257 * 100).save(kind / "3.png")
+    Image.new("L", (20, 10), 60).save(kind / "4.png")
+    turned = Image.new("RGB", (20, 10), (0, 0, 255))
+    turned.paste((255, 0, 0), (0, 0, 10, 10))
+    exif = turned.getexif()
+    exif[0x0112] = 6  # the camera was turned by a quarter: what is stored left belongs on top
+    turned.save(kind / "5.png", exif=exif)
+    found = whole_classes(build(request(source, resize="stretch")).classes)
+    images = next(images for (_, name), images in found.items() if name == "class00")
+    flat = ((200, 10, 10), (255, 255, 255), (100, 100, 100), (60, 60, 60))
+    for image, colour in zip(images[1:5], flat, strict=True):
+        assert (image == colour).all()
+    assert images[5, 0, 10, 0] > 240 > 15 > images[5, 19, 10, 0]
+
+
+@pytest.mark.parametrize(
+    ("resize", "top", "middle"),
+    [("fit", (0, 0, 9), (0, 0, 9)), ("crop", (0, 9, 0), (0, 9, 0)), ("stretch", None, None)],
+)
+def test_size_channels_and_resize_are_followed(
+    tmp_path: Path, resize: str, top: tuple[int, ...] | None, middle: tuple[int, ...] | None
+) -> None:
+    source = class_tree(tmp_path / "own", names(3))
+    wide = Image.new("RGB", (60, 20), (0, 0, 9))
+    wide.paste((0, 9, 0), (20, 0, 40, 20))
+    wide.save(source / "class00" / "9.png")
+    cache = prepare("folder", source=source, size=30, resize=resize, channels=3, shares=(40, 30, 30), root=tmp_path)
+    assert (cache.size, cache.channels, cache.resize, cache.shares) == (30, 3, resize, "40/30/30")
+    number = cache.class_names.index("class00")
+    image = cache.load(np.arange(*cache.class_offset[number : number + 2]))[2]
+    if resize == "stretch":
+        assert (image[:, :8] == (0, 0, 9)).all() and (image[:, 12:18] == (0, 9, 0)).all()
+    else:
+        assert np.abs(image[0, 0].astype(int) - top).max() <= 1 and np.abs(image[15, 2].astype(int) - middle).max() <= 1
+    for other in ({"resize": "fit" if resize != "fit" else "crop"}, {"channels": 1}, {"shares": (64, 16, 20)}):
+        with pytest.raises(SettingsError, match=f"was prepared with {next(iter(other))}"):
+            prepare("folder", source=source, size=30, root=tmp_path, **other)  # type: ignore[arg-type]
+    assert prepare("folder", source=source, size=30, root=tmp_path) is cache
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar", "tar.gz", "tgz"])
+def test_an_archive_is_read_as_the_folder_in_it(tmp_path: Path, ending: str) -> None:
+    source = class_tree(tmp_path / "own", names(5))
+    expected = prepare("folder", source=source, root=tmp_path)
+    cache = prepare("folder", source=packed(source, tmp_path / f"more.{ending}"), root=tmp_path)
+    assert (cache.dataset, cache.fingerprint) == ("more", expected.fingerprint)
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".lock"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -11,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.episodes.small_data import CHARACTERS, drawing, omniglot_tree, truncated, zip_of
-from tnas_cli.episodes.omniglot import ink, open_source, read_classes
+from tests.episodes.small_data import CHARACTERS, drawing, omniglot_tree, real_data, truncated, zip_of
+from tnas_cli.episodes.omniglot import LAYOUTS, Drawings, drawings, ink, read_classes
 from tnas_cli.episodes.omniglot_splits import split_characters
+from tnas_cli.episodes.places import open_place
 from tnas_cli.errors import DataError
 from tnas_cli.runs.events import Event, Progress, ignore
 
@@ -23,12 +23,12 @@ def tree(tmp_path: Path) -> Path:
     return omniglot_tree(tmp_path / "tree")
 
 
+def found_in(source: Path) -> Drawings:
+    return drawings(open_place(source, LAYOUTS))
+
+
 def real_omniglot() -> Path:
-    beside = Path(__file__).parents[3] / "shared" / "data"
-    path = Path(os.environ.get("TNAS_TEST_DATA", beside)) / "omniglot"
-    if not (path / "images_background.zip").is_file():
-        pytest.skip("the real Omniglot archives are not here (set TNAS_TEST_DATA to the folder above omniglot/)")
-    return path
+    return real_data("omniglot", "images_background.zip")
 
 
 def test_every_layout_gives_the_same_classes(tree: Path, tmp_path: Path) -> None:
@@ -40,8 +40,8 @@ def test_every_layout_gives_the_same_classes(tree: Path, tmp_path: Path) -> None
     (half / "images_background").symlink_to(tree / "images_background")
     expected = None
     for source in (tree, zips, half):
-        found = open_source(source)
-        split = split_characters(found.characters(), "vinyals", 0)
+        found = found_in(source)
+        split = split_characters(sorted(found), "vinyals", 0)
         classes = [(c.name, c.split, c.images.tobytes()) for c in read_classes(found, split, 28, ignore)]
         assert len(classes) == 4 * len(CHARACTERS)
         expected = expected or classes
@@ -51,7 +51,7 @@ def test_every_layout_gives_the_same_classes(tree: Path, tmp_path: Path) -> None
 def test_one_part_alone(tree: Path, tmp_path: Path) -> None:
     background = [c for c in CHARACTERS if c.startswith("images_background")]
     for source in (tree / "images_background", zip_of(tree, "images_background", tmp_path)):
-        assert open_source(source).characters() == background
+        assert list(found_in(source)) == background
 
 
 def test_one_zip_may_hold_both_parts_below_a_folder(tree: Path, tmp_path: Path) -> None:
@@ -59,12 +59,12 @@ def test_one_zip_may_hold_both_parts_below_a_folder(tree: Path, tmp_path: Path) 
         archive.writestr("__MACOSX/omniglot/images_background/Latin/._x.png", b"")
         for path in tree.rglob("*.png"):
             archive.write(path, Path("omniglot") / path.relative_to(tree))
-    assert open_source(tmp_path / "all.zip").characters() == sorted(CHARACTERS)
+    assert list(found_in(tmp_path / "all.zip")) == sorted(CHARACTERS)
 
 
 def test_rotations_are_classes_of_the_same_split(tree: Path) -> None:
-    found = open_source(tree)
-    split = split_characters(found.characters(), "random", 3)
+    found = found_in(tree)
+    split = split_characters(sorted(found), "random", 3)
     splits: dict[str, set[str]] = {}
     for item in read_classes(found, split, 28, ignore):
         character, rotation = item.name.rsplit("/", 1)
@@ -91,8 +91,8 @@ def test_ink_is_bright_on_dark_and_thin_strokes_stay() -> None:
 
 def test_progress_ends_with_all_characters(tree: Path) -> None:
     events: list[Event] = []
-    found = open_source(tree)
-    list(read_classes(found, split_characters(found.characters(), "vinyals", 0), 28, events.append))
+    found = found_in(tree)
+    list(read_classes(found, split_characters(sorted(found), "vinyals", 0), 28, events.append))
     last = events[-1]
     assert isinstance(last, Progress)
     assert (last.done, last.total) == (6, 6)
@@ -107,7 +107,7 @@ def test_random_split_follows_the_seed() -> None:
 
 
 def test_vinyals_split_of_a_small_tree(tree: Path) -> None:
-    of = split_characters(open_source(tree).characters(), "vinyals", 0).of
+    of = split_characters(sorted(found_in(tree)), "vinyals", 0).of
     assert [of[key] for key in CHARACTERS] == ["val", "train", "train", "train", "test", "test"]
 
 
@@ -124,12 +124,12 @@ def test_sources_that_cannot_be_read(tree: Path, tmp_path: Path) -> None:
     for source, words in (
         (tmp_path / "nowhere", "does not exist"),
         (tmp_path / "empty", "holds no Omniglot drawings"),
-        (tmp_path / "text.zip", "cannot be read as a zip"),
-        (cut, "cannot be read as a zip"),
-        (cut.parent, "cannot be read as a zip"),
+        (tmp_path / "text.zip", "cannot be read as an archive"),
+        (cut, "cannot be read as an archive"),
+        (cut.parent, "cannot be read as an archive"),
     ):
         with pytest.raises(DataError, match=words) as caught:
-            open_source(source)
+            found_in(source)
         assert str(tmp_path) in caught.value.message
 
 
@@ -139,7 +139,7 @@ def test_a_damaged_member_is_named(tree: Path, tmp_path: Path) -> None:
     at = data.index(b"IDAT") if b"IDAT" in data else data.index(b"0001_01.png") + 20
     data[at : at + 8] = b"\xff" * 8
     archive.write_bytes(bytes(data))
-    found = open_source(archive)
+    found = found_in(archive)
     split = split_characters(CHARACTERS, "vinyals", 0)
     with pytest.raises(DataError, match=r"0001_01\.png"):
         list(read_classes(found, split, 28, ignore))
@@ -147,10 +147,10 @@ def test_a_damaged_member_is_named(tree: Path, tmp_path: Path) -> None:
 
 @pytest.mark.real_data
 def test_the_real_set_and_its_published_split() -> None:
-    found = open_source(real_omniglot())
-    characters = found.characters()
+    found = found_in(real_omniglot())
+    characters = sorted(found)
     assert len(characters) == 1623
-    assert {len(drawings) for drawings in found.drawings.values()} == {20}
+    assert {len(files) for files in found.values()} == {20}
     random = split_characters(characters, "random", 0).of
     assert Counter(random.values()) == {"train": 1100, "val": 100, "test": 423}
     vinyals = split_characters(characters, "vinyals", 0).of
@@ -163,9 +163,9 @@ def test_the_real_set_and_its_published_split() -> None:
 
 @pytest.mark.real_data
 def test_real_drawings_stay_visible() -> None:
-    found = open_source(real_omniglot())
-    found.drawings = {key: found.drawings[key] for key in found.characters()[::60]}
-    split = split_characters(found.characters(), "random", 0)
+    found = found_in(real_omniglot())
+    found = {key: found[key] for key in sorted(found)[::60]}
+    split = split_characters(sorted(found), "random", 0)
     for item in read_classes(found, split, 28, ignore):
         ground = np.median(item.images, axis=(1, 2, 3))
         assert (ground == 0).all()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.episodes.small_data import omniglot_tree, picture
 from tnas_cli.episodes import download, registry, specs
-from tnas_cli.episodes.cache_writer import Attributes, ClassImages
+from tnas_cli.episodes.dataset import Built, Request
 from tnas_cli.errors import DataError, SettingsError
 from tnas_cli.runs.events import Event, Note
 
@@ -53,7 +54,7 @@ def test_prepared_is_said_and_force_prepares_again(tmp_path: Path) -> None:
     events: list[Event] = []
     assert registry.prepare("glyphs", root=tmp_path, listener=events.append) is cache
     assert "already prepared" in notes(events)
-    with pytest.raises(SettingsError, match="prepared with --seed 0, not 7"):
+    with pytest.raises(SettingsError, match="prepared with seed 0, not 7"):
         registry.prepare("glyphs", root=tmp_path, seed=7)
     forced = registry.prepare("glyphs", root=tmp_path, seed=7, force=True)
     assert (forced.seed, forced.path) == (7, cache.path)
@@ -162,7 +163,16 @@ def test_a_name_stands_for_one_source(tmp_path: Path, birds: Path) -> None:
         ("glyphs", {"size": 225}, "--size 225", "range"),
         ("glyphs", {"source": Path()}, "takes no --source", "leave"),
         ("glyphs", {"own_name": "x"}, "--name x", "leave"),
-        ("folder", {}, "needs --source", "tnas prepare-data folder --source DIR"),
+        ("folder", {}, "needs --source", "SOURCE/<class>/"),
+        ("mini-imagenet", {}, "needs --source", "train.csv"),
+        ("imagenet", {}, "needs --source", "train/<class>/"),
+        ("glyphs", {"channels": 1}, "--channels is no choice for glyphs", "leave --channels out"),
+        ("fc100", {"resize": "crop"}, "--resize is no choice for fc100", "leave --resize out"),
+        ("imagenet", {"shares": (64, 16, 20)}, "--split is no choice for imagenet", "leave --split out"),
+        ("folder", {"source": Path(), "channels": 2}, "--channels 2", "1 or 3"),
+        ("folder", {"source": Path(), "shares": (64, 16, 21)}, "--split 64/16/21", "64/16/20"),
+        ("folder", {"source": Path(), "shares": (100, 0, 0)}, "--split 100/0/0", "64/16/20"),
+        ("folder", {"source": Path(), "resize": "strech"}, "'strech'", "did you mean 'stretch'"),
         ("folder", {"source": Path(), "own_name": "a/b"}, "'a/b'", "--name"),
         ("folder", {"source": Path(), "own_name": "glyphs"}, "'glyphs'", "--name"),
     ],
@@ -188,11 +198,10 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_builder_that_fails_leaves_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def build(request: specs.Request) -> tuple[list[ClassImages], Attributes]:
+    def build(request: Request) -> Built:
         raise KeyboardInterrupt
 
-    broken = specs.DatasetSpec("glyphs", ("drawn",), "drawn", 28, 1, "MIT", build, embedded=True)
-    monkeypatch.setitem(specs.DATASETS, "glyphs", broken)
+    monkeypatch.setitem(specs.DATASETS, "glyphs", replace(specs.DATASETS["glyphs"], build=build))
     with pytest.raises(KeyboardInterrupt):
         registry.prepare("glyphs", root=tmp_path)
     assert list(tmp_path.iterdir()) == []
