@@ -1,0 +1,146 @@
+"""Writing a cache: classes in pieces, the lock, what is counted on the way, and the space it takes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections import namedtuple
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from tests.episodes.small_data import attributes, class_tree, random_classes, truncated
+from tnas_cli.episodes import registry
+from tnas_cli.episodes.cache import ClassImages, open_cache, write_cache
+from tnas_cli.errors import DataError, TnasError
+from tnas_cli.runs.events import ignore
+
+COUNTS = {"train": [7, 2, 4], "val": [1], "test": [2, 5]}
+NAMES = [f"c{k}" for k in range(6)]
+
+
+def pieces(step: int) -> Iterator[ClassImages]:
+    """The classes in pieces of `step` images."""
+    for item in random_classes(COUNTS):
+        for first in range(0, len(item.images), step):
+            yield ClassImages(item.name, item.split, item.images[first : first + step])
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_pieces_make_the_same_file(tmp_path: Path, step: int) -> None:
+    write_cache(tmp_path / "whole.h5", random_classes(COUNTS), attributes(mean=None, std=None))
+    write_cache(tmp_path / "pieces.h5", pieces(step), attributes(mean=None, std=None))
+    assert open_cache(tmp_path / "whole.h5").fingerprint == open_cache(tmp_path / "pieces.h5").fingerprint
+    with h5py.File(tmp_path / "whole.h5") as whole, h5py.File(tmp_path / "pieces.h5") as pieced:
+        for name in ("images", "class_offset", "class_name", "class_split"):
+            np.testing.assert_array_equal(whole[name][:], pieced[name][:])
+        for name in ("mean", "std"):
+            np.testing.assert_array_equal(whole.attrs[name], pieced.attrs[name])
+
+
+def test_one_name_in_several_splits_is_several_classes(tmp_path: Path) -> None:
+    pixels = np.zeros((2, 4, 4, 1), np.uint8)
+    classes = [ClassImages("cat", split, pixels) for split in ("train", "train", "val", "test", "test")]
+    write_cache(tmp_path / "toy.h5", classes, attributes())
+    cache = open_cache(tmp_path / "toy.h5")
+    assert list(zip(cache.class_names, cache.class_splits, np.diff(cache.class_offset).tolist(), strict=True)) == [
+        ("cat", "train", 4),
+        ("cat", "val", 2),
+        ("cat", "test", 4),
+    ]
+    assert cache.duplicates == 10
+
+
+@pytest.mark.parametrize("stop", [None, KeyboardInterrupt(), DataError("bad", hint="none"), RuntimeError("a bug")])
+def test_the_lock_is_there_while_it_is_written_and_gone_afterwards(tmp_path: Path, stop: BaseException | None) -> None:
+    path = tmp_path / "toy.h5"
+
+    def classes() -> Iterator[ClassImages]:
+        assert (tmp_path / "toy.h5.lock").is_file()
+        yield from random_classes(COUNTS)
+        if stop is not None:
+            raise stop
+
+    if stop is None:
+        write_cache(path, classes(), attributes())
+    else:
+        with pytest.raises(type(stop)):
+            write_cache(path, classes(), attributes())
+    assert [left.name for left in tmp_path.iterdir()] == ([] if stop else ["toy.h5"])
+
+
+def _write_slowly(folder: Path, number: int) -> None:
+    def classes() -> Iterator[ClassImages]:
+        (folder / f"begins{number}").touch()
+        time.sleep(0.05)
+        (folder / f"ends{number}").touch()
+        assert len(list(folder.glob("begins*"))) == len(list(folder.glob("ends*"))), "two at a time"
+        raise DataError("it fails, so that each must try", hint="none")
+        yield
+
+    while not (folder / "go").exists():
+        time.sleep(0.001)
+    try:
+        write_cache(folder / "toy.h5", classes(), attributes(), listener=ignore)
+    except DataError:
+        (folder / f"failed{number}").touch()
+
+
+def test_those_who_wait_go_one_after_the_other_though_the_lock_file_goes(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_write_slowly, args=(tmp_path, number)) for number in range(5)]
+    for process in processes:
+        process.start()
+    (tmp_path / "go").touch()
+    for process in processes:
+        process.join(30)
+    assert [process.exitcode for process in processes] == [0] * 5
+    assert len(list(tmp_path.glob("failed*"))) == 5
+    assert not list(tmp_path.glob("*.lock"))
+
+
+def test_duplicates_and_what_was_skipped_are_kept(tmp_path: Path) -> None:
+    source = class_tree(tmp_path / "own", NAMES)  # no two alike
+    assert registry.prepare("folder", source=source, root=tmp_path, own_name="all").duplicates == 0
+    for name in NAMES:
+        (source / name / "same.png").write_bytes((source / "c0" / "0.png").read_bytes())
+        truncated(source / name / "1.png")
+    with pytest.raises(DataError, match=r"c0/1\.png is not an image"):
+        registry.prepare("folder", source=source, root=tmp_path, own_name="bad")
+    cache = registry.prepare("folder", source=source, root=tmp_path, own_name="bad", skip_bad=True)
+    assert cache.duplicates == len(NAMES) + 1
+    paths = {message.split(" is not an image")[0] for message in cache.skipped}
+    assert paths == {str(source / name / "1.png") for name in NAMES}
+    assert sum(split["images"] for split in cache.summary().values()) == 2 * len(NAMES)
+
+
+def test_many_messages_fit_into_the_file(tmp_path: Path) -> None:
+    messages = [f"/a/rather/long/path/to/an/image/{k:06d}.png cannot be read as an image." for k in range(5000)]
+    write_cache(tmp_path / "toy.h5", random_classes(COUNTS), attributes(skipped=messages))
+    assert open_cache(tmp_path / "toy.h5").skipped == messages
+
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.mark.parametrize(("free", "enough"), [(2 * 12 * 20 * 20 * 3, True), (2 * 12 * 20 * 20 * 3 - 1, False)])
+def test_too_little_space_is_refused_before_anything_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, enough: bool
+) -> None:
+    source = class_tree(tmp_path / "own", NAMES)
+    decoded: list[object] = []
+    monkeypatch.setattr("shutil.disk_usage", lambda path: Usage(10**12, 0, free))
+    monkeypatch.setattr("tnas_cli.episodes.catalogue.read_image", lambda *given: decoded.append(given) or 1 / 0)
+    root = tmp_path / "not" / "there"
+    if enough:
+        with pytest.raises(ZeroDivisionError):
+            registry.prepare("folder", source=source, root=root, channels=3, size=20)
+        assert decoded
+        return
+    with pytest.raises(TnasError, match=r"own-classes-20\.h5 needs about 0\.0 GB while it is written") as caught:
+        registry.prepare("folder", source=source, root=root, channels=3, size=20)
+    assert "--size" in caught.value.hint and caught.value.exit_code == 1
+    assert not decoded and not root.exists()
