@@ -17,7 +17,7 @@ FORMATS = ("darts", "json", "dot")
 
 def decode(
     source: Annotated[
-        str, typer.Argument(help="Adapted records, a checkpoint, a genotype (text or file), or - for stdin.")
+        str, typer.Argument(help="Adapted records, a checkpoint, a genotype (text, file or name), or - for stdin.")
     ],
     form: Annotated[str, typer.Option("--format", "-f", help="darts, json or dot.")] = "darts",
     picture: Annotated[
@@ -29,7 +29,8 @@ def decode(
 ) -> None:
     """Decode adapted tasks to genotypes: per node the two strongest edges with their best operation.
 
-    A checkpoint decodes its meta-architecture theta~ itself, which no task is meant to use (Appendix B).
+    A checkpoint decodes its meta-architecture theta~ itself, which no task is meant to use (Appendix B). A name is one
+    of DARTS_V1, DARTS_V2, NASNet-A, AmoebaNet-A, Auto-MAML-1shot and Auto-MAML-5shot, as they were published.
     """
     from tnas_cli.engine.decode import decode as decode_source
     from tnas_cli.report.cell_graph import to_dot
@@ -51,13 +52,13 @@ def decode(
         else:
             screen.text(record["darts"])
     for record in records if verbose else records[:1]:
+        number = record["parameters"]
+        weights = "outside of the search space" if number is None else f"{number:,} weights"
         screen.say(
-            f"{record['digest']}: {record['parameters']:,} weights, {record['skip_connections']} skip connections, "
-            f"{record['pools']} pools"
+            f"{record['digest']}: {weights}, {record['skip_connections']} skip connections, {record['pools']} pools"
         )
-    weights = sorted(record["parameters"] for record in records)
-    screen.say(
-        f"{result['distinct']} distinct of {result['tasks']} genotypes, {weights[0]:,} to {weights[-1]:,} weights"
-    )
+    numbers = sorted(record["parameters"] for record in records if record["parameters"] is not None)
+    spread = f", {numbers[0]:,} to {numbers[-1]:,} weights" if numbers else ""
+    screen.say(f"{result['distinct']} distinct of {result['tasks']} genotypes{spread}")
     for path in result.get("pictures", []):
         screen.say(f"drawn: {path}")

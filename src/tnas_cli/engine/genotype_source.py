@@ -10,21 +10,26 @@ import torch
 
 from tnas_cli.engine.meta_architecture import load_meta_architecture
 from tnas_cli.errors import GenotypeError
+from tnas_cli.space.cells import Cells
 from tnas_cli.space.decode import decode
 from tnas_cli.space.decoded_network import DecodedNetwork
 from tnas_cli.space.genotype import Genotype
+from tnas_cli.space.known_genotypes import KNOWN, Known, known
 from tnas_cli.space.parameters import THETA, count
 
 Record = dict[str, Any]
 
-_HINT = "pass records of `tnas adapt --json`, a checkpoint, or a genotype as JSON or Genotype(...)"
+_HINT = (
+    "pass records of `tnas adapt --json`, a checkpoint, a genotype as JSON or Genotype(...), or one of "
+    f"{', '.join(entry.name for entry in KNOWN)}"
+)
 
 #: What a genotype record takes over from the record or checkpoint it was decoded from.
-_CONTEXT = ("task", "run", "method", "seed", "data", "way", "shot", "channels", "search_tasks")
+_CONTEXT = ("name", "task", "run", "method", "seed", "data", "way", "shot", "channels", "search_tasks")
 
 
 def read_genotypes(source: str, stdin: str | None = None) -> list[Record]:
-    """A `genotype` record for every genotype in `source`: '-', a path, or the text of a genotype.
+    """A `genotype` record for every genotype in `source`: '-', a path, the text of a genotype, or a published name.
 
     Raises GenotypeError or CheckpointError that names what cannot be read.
     """
@@ -34,6 +39,9 @@ def read_genotypes(source: str, stdin: str | None = None) -> list[Record]:
         return _from_text(stdin or "", "standard input")
     if source.lstrip().startswith(("Genotype(", "{")):
         return _from_text(source, "the argument")
+    published = known(source)
+    if published is not None:
+        return [_from_known(published)]
     path = Path(source)
     if path.suffix == ".pt":
         return [_from_checkpoint(path)]
@@ -64,6 +72,28 @@ def genotype_record(genotype: Genotype, context: Record) -> Record:
         "pools": genotype.count("max_pool_3x3", "avg_pool_3x3"),
         **{name: context[name] for name in _CONTEXT if name in context},
     }
+
+
+def cells_record(cells: Cells, context: Record) -> Record:
+    """The `genotype` record of cells that the search space may not hold; then their number of weights is null, since
+    the network of two cells (Section 5.2.2) cannot be built of them."""
+    if cells.in_search_space:
+        return genotype_record(cells.to_genotype(), context)
+    return {
+        "event": "genotype",
+        "version": 1,
+        "digest": cells.digest,
+        "genotype": cells.to_json(),
+        "darts": cells.to_darts(),
+        "parameters": None,
+        "skip_connections": cells.count("skip_connect"),
+        "pools": cells.count("max_pool_3x3", "avg_pool_3x3"),
+        **{name: context[name] for name in _CONTEXT if name in context},
+    }
+
+
+def _from_known(published: Known) -> Record:
+    return cells_record(published.cells, {"name": published.name, "method": published.method})
 
 
 def _from_text(text: str, where: str) -> list[Record]:
@@ -106,13 +136,25 @@ def _from_record(value: Record, where: str) -> list[Record]:
     if event == "adapted":
         return [genotype_record(decode(_theta(value, where)), value)]
     if event == "genotype" or "normal" in value:
-        return [genotype_record(Genotype.from_json(value.get("genotype", value)), value)]
+        return [_from_json(value)]
     if event == "network":
         raise GenotypeError(
             f"{where} names the network {value.get('network')!r}, no genotype.",
             hint="train it by its name, in a call of its own: tnas train-eval 4conv",
         )
     return _refuse(where)
+
+
+def _from_json(value: Record) -> Record:
+    """A genotype, or cells as NASNet-A's; what is wrong is said as of a genotype."""
+    content = value.get("genotype", value)
+    try:
+        return genotype_record(Genotype.from_json(content), value)
+    except GenotypeError as error:
+        try:
+            return cells_record(Cells.from_json(content), value)
+        except GenotypeError:
+            raise error from None
 
 
 def _check_context(value: Record, where: str) -> None:

@@ -80,7 +80,15 @@ class Genotype:
             raise GenotypeError(
                 "a genotype needs the keys 'normal' and 'reduce'.", hint='see "tnas decode --help" for both text forms'
             )
-        return cls(*(_edges(name, value[name]) for name in CELLS))
+        found = cls(*(_edges(name, value[name]) for name in CELLS))
+        for name in CELLS:
+            states, all_nodes = value.get(f"{name}_concat"), list(range(2, 2 + found.nodes))
+            if states is not None and (not isinstance(states, Sequence) or list(states) != all_nodes):
+                raise GenotypeError(
+                    f"{name}_concat={states} does not list every node {all_nodes}.",
+                    hint="such cells can be trained with --protocol transfer only",
+                )
+        return found
 
     @classmethod
     def parse(cls, text: str) -> Genotype:
