@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tnas_cli.errors import SettingsError
 from tnas_cli.report.cell_layout import (
     LABEL_HEIGHT,
     LABEL_WIDTH,
@@ -14,16 +13,16 @@ from tnas_cli.report.cell_layout import (
     lay_out,
     state_names,
 )
-from tnas_cli.runs.files import replacing
+from tnas_cli.report.figures.picture import Picture, ending_of, save
+from tnas_cli.report.figures.theme import DARK, LIGHT, Theme, new_figure
 from tnas_cli.space.genotype import CELLS, Genotype
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 CELL_TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
-ENDINGS = (".svg", ".png")
 MARGIN, HEADING, BETWEEN, TITLE = 0.25, 0.34, 0.3, 0.45
-PNG_DOTS_PER_INCH = 110
 
 
 class Look(NamedTuple):
@@ -42,13 +41,20 @@ LOOKS = {
     "max": Look("#009E73", "#CDEEE4", (0, (1.2, 1.2)), "dotted"),
     "skip": Look("#555555", "#EDEDED", "-", "bold"),
 }
+DARK_LOOKS = {
+    "sep": LOOKS["sep"]._replace(line="#56B4E9", fill="#12384F"),
+    "dil": LOOKS["dil"]._replace(line="#F0945A", fill="#4A2613"),
+    "avg": LOOKS["avg"]._replace(line="#3ED0A0", fill="#0D4031"),
+    "max": LOOKS["max"]._replace(line="#3ED0A0", fill="#0D4031"),
+    "skip": LOOKS["skip"]._replace(line="#C4C8CE", fill="#33373E"),
+}
 OUTPUT_COLOUR = "#9A9A9A"
-STATE_FILL = "#FFF3C4"
+STATE_FILL = {LIGHT.name: "#FFF3C4", DARK.name: "#4D430F"}
 
 
-def look(operation: str) -> Look:
+def look(operation: str, theme: Theme = LIGHT) -> Look:
     """The look of an operation's family."""
-    return LOOKS[operation.split("_")[0]]
+    return (DARK_LOOKS if theme is DARK else LOOKS)[operation.split("_")[0]]
 
 
 def readable(operation: str) -> str:
@@ -81,49 +87,52 @@ def _plain(name: str) -> str:
     return name.replace("{", "").replace("}", "")
 
 
-def draw(genotype: Genotype, path: Path, title: str | None = None) -> None:
+def draw(genotype: Genotype, path: Path, title: str | None = None, theme: Theme = LIGHT) -> None:
     """Draw both cells, one above the other, into an SVG or PNG file; the same bytes for the same genotype and title.
 
     Raises SettingsError for another ending, TnasError where the file cannot be written.
     """
-    ending = path.suffix.lower()
-    if ending not in ENDINGS:
-        raise SettingsError(f"cannot draw to {path}.", hint=f"choose a name that ends in {' or '.join(ENDINGS)}")
-    # Matplotlib takes most of a second to import, and few commands draw.
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
+    ending_of(path)
+    save(draw_cells(genotype, title or f"genotype {genotype.digest}", theme), path)
 
+
+def cells_picture(name: str, title: str, genotype: Genotype, facts: str = "") -> Picture:
+    """Both cells of a genotype as graphs; the caption is the genotype in DARTS's form, after `facts`."""
+    return Picture(
+        name, title, f"{facts} {genotype.to_darts()}".strip(), lambda theme: draw_cells(genotype, title, theme)
+    )
+
+
+def draw_cells(genotype: Genotype, title: str, theme: Theme) -> Figure:
+    """The figure of `draw`."""
     cells = {name: lay_out(genotype.cell(name)) for name in CELLS}
     width = max(layout.right - layout.left for layout in cells.values()) + 2 * MARGIN
     height = sum(_height(layout) for layout in cells.values()) + BETWEEN + 2 * MARGIN + TITLE
-    figure = Figure(figsize=(width, height), facecolor="white")
+    figure = new_figure(theme, width, height)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0.0, width), ylim=(0.0, height))
     axes.set_axis_off()
-    axes.text(MARGIN, height - MARGIN, title or f"genotype {genotype.digest}", fontsize=14, va="top", parse_math=False)
+    axes.text(MARGIN, height - MARGIN, title, fontsize=14, va="top", color=theme.ink, parse_math=False)
     y = height - MARGIN - TITLE
     for name, layout in cells.items():
-        axes.text(MARGIN, y, CELL_TITLES[name], fontsize=12, va="top", color="#333333")
-        _draw_cell(axes, layout, MARGIN - layout.left, y - HEADING - layout.top)
+        axes.text(MARGIN, y, CELL_TITLES[name], fontsize=12, va="top", color=theme.quiet)
+        _draw_cell(axes, layout, MARGIN - layout.left, y - HEADING - layout.top, theme)
         y -= _height(layout) + BETWEEN
-    with replacing(path) as partial, rc_context({"svg.hashsalt": "tnas"}):
-        # A file's date and the library's version would make equal pictures differ.
-        metadata = {"Date": None, "Creator": None} if ending == ".svg" else {"Software": None}
-        figure.savefig(partial, format=ending[1:], dpi=PNG_DOTS_PER_INCH, metadata=metadata)
+    return figure
 
 
 def _height(layout: CellLayout) -> float:
     return HEADING + layout.top - layout.bottom + 0.2
 
 
-def _draw_cell(axes: Axes, layout: CellLayout, dx: float, dy: float) -> None:
+def _draw_cell(axes: Axes, layout: CellLayout, dx: float, dy: float, theme: Theme) -> None:
     from matplotlib.patches import Circle, FancyBboxPatch
 
-    # The ways into the output lie below; the white rim shows which of two crossing lines goes on.
+    # The ways into the output lie below; the rim in the colour of the ground shows which of two crossing lines goes on.
     for line in sorted(layout.lines, key=lambda line: line.operation is not None):
         xs, ys = [x + dx for x, _ in line.points], [y + dy for _, y in line.points]
-        family = look(line.operation) if line.operation else Look(OUTPUT_COLOUR, "white", "-", "solid")
+        family = look(line.operation, theme) if line.operation else Look(OUTPUT_COLOUR, "", "-", "solid")
         if line.operation:
-            axes.plot(xs, ys, color="white", linewidth=5.0, solid_capstyle="butt", zorder=2)
+            axes.plot(xs, ys, color=theme.ground, linewidth=5.0, solid_capstyle="butt", zorder=2)
         axes.plot(xs, ys, color=family.line, linewidth=1.7, linestyle=family.dashes, zorder=2)
         if line.arrow:
             axes.annotate(
@@ -141,7 +150,7 @@ def _draw_cell(axes: Axes, layout: CellLayout, dx: float, dy: float) -> None:
             )
     for label in layout.labels:
         corner = (label.x + dx - LABEL_WIDTH / 2, label.y + dy - LABEL_HEIGHT / 2)
-        family = look(label.operation)
+        family = look(label.operation, theme)
         axes.add_patch(
             FancyBboxPatch(
                 corner,
@@ -154,18 +163,27 @@ def _draw_cell(axes: Axes, layout: CellLayout, dx: float, dy: float) -> None:
                 zorder=4,
             )
         )
-        axes.text(label.x + dx, label.y + dy, readable(label.operation), fontsize=10.5, zorder=5, **CENTRED)
+        axes.text(
+            label.x + dx, label.y + dy, readable(label.operation), fontsize=10.5, color=theme.ink, zorder=5, **CENTRED
+        )
     for state in layout.states:
         axes.add_patch(
-            Circle((state.x + dx, dy), STATE_RADIUS, facecolor=STATE_FILL, edgecolor="black", linewidth=1.2, zorder=4)
+            Circle(
+                (state.x + dx, dy),
+                STATE_RADIUS,
+                facecolor=STATE_FILL[theme.name],
+                edgecolor=theme.ink,
+                linewidth=1.2,
+                zorder=4,
+            )
         )
-        axes.text(state.x + dx, dy, f"${state.name}$", fontsize=11.5, zorder=5, **CENTRED)
+        axes.text(state.x + dx, dy, f"${state.name}$", fontsize=11.5, color=theme.ink, zorder=5, **CENTRED)
     axes.text(
         layout.right - STATE_RADIUS + dx,
         layout.output_lane + dy - 0.06,
         "concat",
         fontsize=9.5,
-        color="#666666",
+        color=theme.quiet,
         ha="right",
         va="top",
     )

@@ -1,0 +1,63 @@
+"""A figure that is not drawn yet, and the files and texts that it becomes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tnas_cli.errors import SettingsError
+from tnas_cli.report.figures.theme import Theme
+from tnas_cli.runs.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ENDINGS = (".svg", ".png")
+PNG_DOTS_PER_INCH = 110
+
+
+@dataclass(frozen=True)
+class Picture:
+    """`name` is for files; `caption` says in words and numbers what `draw` shows, and stands for it where it cannot be
+    seen."""
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[Theme], Figure]
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write an SVG or PNG file, whole or not at all; the same bytes for the same figure.
+
+    Raises SettingsError for another ending, TnasError where the file cannot be written.
+    """
+    with replacing(path) as partial:
+        _write(figure, partial, ending_of(path))
+
+
+def ending_of(path: Path) -> str:
+    """'.svg' or '.png'; raises SettingsError for any other."""
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
+        raise SettingsError(f"cannot draw to {path}.", hint=f"choose a name that ends in {' or '.join(ENDINGS)}")
+    return ending
+
+
+def svg_text(figure: Figure) -> str:
+    """The figure as the text of an SVG file."""
+    out = io.BytesIO()
+    _write(figure, out, ".svg")
+    return out.getvalue().decode()
+
+
+def _write(figure: Figure, target: Path | io.BytesIO, ending: str) -> None:
+    from matplotlib import rc_context
+
+    # A file's date and the library's version would make equal pictures differ, and so would random names in SVG.
+    metadata: dict[str, Any] = {"Date": None, "Creator": None} if ending == ".svg" else {"Software": None}
+    with rc_context({"svg.hashsalt": "tnas"}):
+        figure.savefig(target, format=ending[1:], dpi=PNG_DOTS_PER_INCH, metadata=metadata)

@@ -1,0 +1,169 @@
+"""theta as heat maps, the meta-architecture beside adapted ones: the paper's Figures 2 and 5."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tnas_cli.report.figures.picture import Picture
+from tnas_cli.report.figures.smoothness import (
+    Matrix,
+    Smoothness,
+    nodes_of_edges,
+    probabilities,
+    smoothness,
+)
+from tnas_cli.report.figures.theme import NORMAL, SMALL, TITLE, Theme, new_figure
+from tnas_cli.space.edges import theta_order
+from tnas_cli.space.genotype import CELLS, OPERATIONS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+CELL_TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
+#: Cividis rises evenly in lightness, so that it reads the same in gray and with any kind of colour vision.
+COLOURS = "cividis"
+MARK = "#D55E00"
+PANEL_WIDTH, ROW = 2.35, 0.185
+LEFT, RIGHT, TOP, BOTTOM, BETWEEN_X, BETWEEN_Y = 0.85, 0.95, 1.02, 0.86, 0.2, 0.34
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A theta [2, edges, 8] with its name; `decoded` asks for marks on what Algorithm 2 reads off it."""
+
+    name: str
+    theta: Matrix
+    decoded: bool = False
+
+
+def theta_picture(name: str, title: str, encodings: Sequence[Encoding]) -> Picture:
+    """A column for each encoding, a row for each cell; all on one colour scale. All must have equally many edges."""
+    told = "; ".join(f"{encoding.name}: {smoothness(encoding.theta)}" for encoding in encodings)
+    caption = (
+        f"Probabilities (softmax of theta over the operations of each edge). {told}. Uniform would be 0.125 and 1, "
+        "decided 1 and 0."
+    )
+    if any(encoding.decoded for encoding in encodings):
+        caption += " A dot marks the operations that are decoded: two edges for each node."
+    return Picture(name, title, caption, lambda theme: draw_theta(title, encodings, theme))
+
+
+def edge_names(nodes: int) -> list[str]:
+    """'$c_{k-2}$ → 0', ... in the order of theta's rows."""
+    names = ["$c_{k-2}$", "$c_{k-1}$", *map(str, range(nodes))]
+    return [f"{names[source]} → {node}" for source, node in theta_order(nodes)]
+
+
+def draw_theta(title: str, encodings: Sequence[Encoding], theme: Theme) -> Figure:
+    """The figure of `theta_picture`."""
+    edges = encodings[0].theta.shape[1]
+    height = ROW * edges
+    width = LEFT + len(encodings) * (PANEL_WIDTH + BETWEEN_X) - BETWEEN_X + RIGHT
+    total = TOP + len(CELLS) * (height + BETWEEN_Y) - BETWEEN_Y + BOTTOM
+    figure = new_figure(theme, width, total)
+    figure.text(0.12 / width, 1 - 0.14 / total, title, fontsize=TITLE, color=theme.ink, va="top", parse_math=False)
+    scale = max(float(probabilities(encoding.theta).max()) for encoding in encodings)
+    scale = min(1.0, np.ceil(20 * scale) / 20)
+    image: AxesImage | None = None
+    for column, encoding in enumerate(encodings):
+        left = (LEFT + column * (PANEL_WIDTH + BETWEEN_X)) / width
+        for row, cell in enumerate(CELLS):
+            bottom = (total - TOP - height - row * (height + BETWEEN_Y)) / total
+            axes = figure.add_axes((left, bottom, PANEL_WIDTH / width, height / total))
+            image = _panel(axes, encoding, row, scale, theme)
+            axes.set_title(
+                f"{CELL_TITLES[cell]}: {_numbers(smoothness(encoding.theta[row]))}", fontsize=SMALL - 0.7, pad=4
+            )
+            axes.title.set_color(theme.quiet)
+            _names(axes, theme, edges, rows=column == 0, columns=row == len(CELLS) - 1)
+        figure.text(
+            left + PANEL_WIDTH / width / 2,
+            1 - 0.5 / total,
+            f"{encoding.name}\n{_numbers(smoothness(encoding.theta))}",
+            fontsize=NORMAL,
+            color=theme.ink,
+            ha="center",
+            va="top",
+            linespacing=1.3,
+            parse_math=False,
+        )
+    assert image is not None
+    _colour_bar(figure, image, scale, theme, (width, total))
+    return figure
+
+
+def _numbers(found: Smoothness) -> str:
+    return f"max {found.largest:.3f}, entropy {found.entropy:.3f}"
+
+
+def _panel(axes: Axes, encoding: Encoding, cell: int, scale: float, theme: Theme) -> AxesImage:
+    p = probabilities(encoding.theta[cell])  # [E, 8]
+    edges, operations = p.shape
+    # Without interpolation an SVG holds one pixel per number and asks its viewer to keep the borders sharp.
+    extent = (0, operations, edges, 0)
+    image = axes.imshow(p, cmap=COLOURS, vmin=0.0, vmax=scale, interpolation="none", aspect="auto", extent=extent)
+    targets = [node for _, node in theta_order(nodes_of_edges(edges))]
+    for edge in range(1, edges):
+        if targets[edge] != targets[edge - 1]:
+            axes.axhline(edge, color=theme.ground, linewidth=2.2)
+    if encoding.decoded:
+        spots = _decoded(encoding.theta, cell)
+        axes.plot(
+            [operation + 0.5 for _, operation in spots],
+            [edge + 0.5 for edge, _ in spots],
+            linestyle="none",
+            marker="o",
+            markersize=5.2,
+            markerfacecolor=MARK,
+            markeredgecolor="white",
+            markeredgewidth=1.1,
+        )
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return image
+
+
+def _decoded(theta: Matrix, cell: int) -> list[tuple[int, int]]:
+    """(edge, operation) of everything that is decoded from one cell."""
+    # Only here is PyTorch needed: decoding works on tensors.
+    import torch
+
+    from tnas_cli.space.decode import decode
+
+    rows = {edge: row for row, edge in enumerate(theta_order(nodes_of_edges(theta.shape[1])))}
+    kept = decode(torch.from_numpy(theta)).cell(CELLS[cell])
+    return [(rows[source, index // 2], OPERATIONS.index(operation)) for index, (operation, source) in enumerate(kept)]
+
+
+def _names(axes: Axes, theme: Theme, edges: int, *, rows: bool, columns: bool) -> None:
+    axes.tick_params(length=0, colors=theme.ink, labelsize=SMALL)
+    axes.set_yticks(np.arange(edges) + 0.5, edge_names(nodes_of_edges(edges)) if rows else [""] * edges)
+    readable = [name.replace("_", " ").replace("3x3", "3×3").replace("5x5", "5×5") for name in OPERATIONS]
+    axes.set_xticks(
+        np.arange(len(OPERATIONS)) + 0.5,
+        readable if columns else [""] * len(readable),
+        rotation=45,
+        ha="right",
+        rotation_mode="anchor",
+    )
+
+
+def _colour_bar(figure: Figure, image: AxesImage, scale: float, theme: Theme, size: tuple[float, float]) -> None:
+    width, total = size
+    height = total - TOP - BOTTOM
+    bar = figure.add_axes(((width - RIGHT + 0.36) / width, BOTTOM / total, 0.11 / width, height / total))
+    colour_bar = figure.colorbar(image, cax=bar)
+    colour_bar.outline.set_visible(False)
+    ticks = [scale * step / 4 for step in range(5)]
+    colour_bar.set_ticks(ticks, labels=[f"{tick:.2f}" for tick in ticks])
+    bar.tick_params(colors=theme.ink, labelsize=SMALL, length=0)
+    bar.set_title("p", fontsize=NORMAL, color=theme.ink)
+    bar.axhline(1 / len(OPERATIONS), color=MARK, linewidth=2.0)
+    # To the left of the bar nothing stands, and its ticks are to the right.
+    bar.text(-0.3, 1 / len(OPERATIONS), "⅛", color=theme.ink, fontsize=NORMAL, ha="right", va="center")
