@@ -32,6 +32,7 @@ def tnas(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
     def run(*arguments: str | Path, cache: Path) -> Finished:
         monkeypatch.setenv("TNAS_CACHE", str(cache))
+        monkeypatch.setenv("COLUMNS", "200")
         monkeypatch.setattr(sys, "argv", ["tnas", "prepare-data", *map(str, arguments)])
         code = 0
         try:
@@ -99,3 +100,59 @@ def test_bad_input(tnas: Tnas, tmp_path: Path, kinds: Path) -> None:
         assert "Traceback" not in run.stderr
         assert run.stdout == ""
     assert not list(tmp_path.rglob("*.h5"))
+
+
+def test_a_list_of_what_is_known_and_prepared(tnas: Tnas, tmp_path: Path, kinds: Path) -> None:
+    tnas("folder", "--source", kinds, cache=tmp_path / "cache")
+    run = tnas("--list", cache=tmp_path / "cache")
+    assert (run.returncode, run.stderr) == (0, "")
+    words = " ".join(run.stdout.split())
+    for known in ("glyphs", "omniglot", "fc100", "cifar-fs", "mini-imagenet", "cifar10", "imagenet", "kinds"):
+        assert known in words
+    assert "28 x 28 gray" in words and "embedded" in words
+    for record in (tnas("--list", "--json", cache=tmp_path / "cache"), tnas("--list", "--json", cache=tmp_path / "x")):
+        assert record.returncode == 0
+        found = json.loads(record.stdout)
+        prepared = {entry["dataset"]: len(entry["prepared"]) for entry in found["data_sets"]}
+        assert (found["event"], found["command"], prepared["glyphs"]) == ("result", "prepare-data", 0)
+        assert prepared.get("kinds", 0) == (1 if record.stdout.count("kinds-classes-28.h5") else 0)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_preview_is_a_png_and_said(tnas: Tnas, tmp_path: Path, kinds: Path) -> None:
+    run = tnas("folder", "--source", kinds, "--preview", tmp_path / "sheet.png", cache=tmp_path / "cache")
+    assert run.returncode == 0, run.stderr
+    assert str(tmp_path / "sheet.png") in run.stdout
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        # four classes; tiles of 56 pixels, 4 between them, 28 for each of three titles, 200 for the names
+        assert (sheet.format, sheet.size) == ("PNG", (200 + 10 * 60 + 4, 4 * 60 + 3 * 28 + 4))
+
+
+def test_bad_images_may_be_skipped_and_are_listed(tnas: Tnas, tmp_path: Path, kinds: Path) -> None:
+    for k in range(12):
+        (kinds / "kind1" / f"bad{k:02d}.png").write_text("hello")
+    run = tnas("folder", "--source", kinds, "--skip-bad", cache=tmp_path / "cache")
+    assert run.returncode == 0, run.stderr
+    words = " ".join(run.stderr.split())
+    assert "warning: 12 images could not be read and were left out:" in words
+    assert "bad09.png is not an image" in words and "bad10.png" not in words
+    assert "... and 2 more; --json lists all" in words
+    record = json.loads(tnas("folder", "--source", kinds, "--json", cache=tmp_path / "cache").stdout)
+    assert len(record["skipped"]) == 12 and "bad11.png" in record["skipped"][-1]
+    assert sum(counts["images"] for counts in record["splits"].values()) == 12
+
+
+def test_images_in_two_splits_are_warned_of(tnas: Tnas, tmp_path: Path, kinds: Path) -> None:
+    for k in (1, 2):
+        (kinds / f"kind{k}" / "same.png").write_bytes((kinds / "kind0" / "0.png").read_bytes())
+    (kinds / "kind3" / "same.png").write_bytes((kinds / "kind0" / "0.png").read_bytes())
+    run = tnas("folder", "--source", kinds, cache=tmp_path / "cache")
+    assert "warning: 4 images stand, pixel for pixel, in more than one split" in " ".join(run.stderr.split())
+
+
+def test_choices_are_followed(tnas: Tnas, tmp_path: Path, kinds: Path) -> None:
+    options = ("--size", "40", "--channels", "3", "--resize", "crop", "--split", "25/25/50", "--name", "mine")
+    run = tnas("folder", "--source", kinds, *options, "--json", cache=tmp_path / "cache")
+    record = json.loads(run.stdout)
+    assert (record["dataset"], record["size"], record["channels"], record["resize"]) == ("mine", 40, 3, "crop")
+    assert [counts["classes"] for counts in record["splits"].values()] == [1, 1, 2]

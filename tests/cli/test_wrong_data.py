@@ -9,10 +9,14 @@ import pytest
 from tests.cli.wrong import (
     Wrong,
     cache_of,
+    class_in_two_splits,
+    code_as_cifar,
     cut,
     cut_zip,
+    escaping_zip,
     foreign_hdf5,
     images,
+    linked_tar,
     newer_hdf5,
     one_file_wrong,
     preparing,
@@ -38,6 +42,36 @@ TABLE = {
     ),
     "a truncated zip": Wrong(
         3, ("cut.zip",), lambda p, t: ("prepare-data", "omniglot", "--source", cut_zip(t), "--cache-dir", t)
+    ),
+    "an archive with a link": Wrong(3, ("linked.tar", "a link"), lambda p, t: preparing(t, linked_tar(t))),
+    "an archive that points outside": Wrong(
+        3, ("escaping.zip", "'../executed'"), lambda p, t: preparing(t, escaping_zip(t))
+    ),
+    "a pickle that is a program": Wrong(
+        3,
+        ("train is not a pickle of plain arrays", "nothing in it was executed"),
+        lambda p, t: ("prepare-data", "fc100", "--source", code_as_cifar(t), "--cache-dir", t),
+    ),
+    "a class in two splits": Wrong(
+        3, ("class 'c02'", "stands in train/ and in val/"), lambda p, t: preparing(t, class_in_two_splits(t))
+    ),
+    "a list that names no file": Wrong(
+        3,
+        ("list.csv, line 2", "none.png"),
+        lambda p, t: preparing(t, written(t / "list.csv", "path,label\nnone.png,a\n")),
+    ),
+    "a class that is none of CIFAR-100's": Wrong(
+        3, ("'c00'", "CIFAR-100"), lambda p, t: ("prepare-data", "fc100", "--source", images(t, 4), "--cache-dir", t)
+    ),
+    "class folders that are not mini-ImageNet": Wrong(
+        3,
+        ("c00", "WordNet id"),
+        lambda p, t: ("prepare-data", "mini-imagenet", "--source", images(t, 4), "--cache-dir", t),
+    ),
+    "images of which none is left": Wrong(
+        3,
+        ("has no image that can be read",),
+        lambda p, t: preparing(t, one_file_wrong(images(t, 4, 1), lambda path: path.write_text("hello")), "--skip-bad"),
     ),
     "a truncated cache": Wrong(
         3, ("cut.h5",), lambda p, t: searching(p, t, "--dataset", cut(cache_of(p), t / "cut.h5"))

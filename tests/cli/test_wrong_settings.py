@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.wrong import Wrong, adapting, check, images, preparing, run_wrong, searching, written
+from tests.cli.wrong import Wrong, adapting, check, images, prepared_again, preparing, run_wrong, searching, written
 from tests.conftest import TINY, TRAINING, Pipeline
 from tests.helpers import AUTO_MAML_1SHOT
 from tests.running import tnas
@@ -47,6 +47,31 @@ SETTINGS = {
     "device that is not here": Wrong(2, ("'cuda:77'",), lambda p, t: searching(p, t, "--device", "cuda:77")),
     "unknown protocol": Wrong(
         2, ("'vinyal'", "'vinyals'"), lambda p, t: ("prepare-data", "omniglot", "--protocol", "vinyal")
+    ),
+    "nothing to prepare": Wrong(2, ("which data set?", "--list"), lambda p, t: ("prepare-data",)),
+    "no source": Wrong(2, ("mini-imagenet", "needs --source"), lambda p, t: ("prepare-data", "mini-imagenet")),
+    "unknown --resize": Wrong(2, ("'strech'", "'stretch'"), lambda p, t: preparing(t, p.task, "--resize", "strech")),
+    "two channels": Wrong(2, ("--channels 2",), lambda p, t: preparing(t, p.task, "--channels", 2)),
+    "shares of 101 per cent": Wrong(2, ("--split 64/16/21",), lambda p, t: preparing(t, p.task, "--split", "64/16/21")),
+    "shares that are no numbers": Wrong(2, ("'64/16/x'",), lambda p, t: preparing(t, p.task, "--split", "64/16/x")),
+    "two shares": Wrong(2, ("'80/20'",), lambda p, t: preparing(t, p.task, "--split", "80/20")),
+    "a preview that is no PNG": Wrong(
+        2, ("sheet.jpg", ".png"), lambda p, t: preparing(t, p.task, "--preview", "sheet.jpg")
+    ),
+    "a choice that is fixed": Wrong(
+        2,
+        ("--channels is no choice for fc100",),
+        lambda p, t: ("prepare-data", "fc100", "--source", t, "--channels", 1),
+    ),
+    "other shares than it was prepared with": Wrong(
+        2,
+        ("was prepared with shares 64/16/20, not 50/25/25", "--force"),
+        lambda p, t: ("prepare-data", *prepared_again(p), "--split", "50/25/25"),
+    ),
+    "another --resize than it was prepared with": Wrong(
+        2,
+        ("was prepared with resize fit", "crop"),
+        lambda p, t: ("prepare-data", *prepared_again(p), "--resize", "crop"),
     ),
     "images too small for the network": Wrong(2, ("--size 7",), lambda p, t: preparing(t, images(t, 4), "--size", 7)),
     "task folders and a data set": Wrong(

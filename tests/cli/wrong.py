@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import shutil
+import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,6 +44,11 @@ def adapting(p: Pipeline, checkpoint: Path) -> tuple[Argument, ...]:
 def preparing(folder: Path, source: Path, *options: Argument) -> tuple[Argument, ...]:
     """Preparing a folder of classes."""
     return ("prepare-data", "folder", "--source", source, "--name", "mine", "--cache-dir", folder / "cache", *options)
+
+
+def prepared_again(p: Pipeline) -> tuple[Argument, ...]:
+    """What the pipeline prepared, as it was prepared."""
+    return ("folder", "--source", p.folder / "shapes", "--size", 20, "--cache-dir", p.cache)
 
 
 def cut(original: Path, copy: Path, keep: float = 0.5) -> Path:
@@ -141,6 +147,38 @@ def cut_zip(folder: Path) -> Path:
         for path in tree.rglob("*.png"):
             archive.write(path, path.relative_to(tree))
     return cut(folder / "whole.zip", folder / "cut.zip")
+
+
+def linked_tar(folder: Path) -> Path:
+    """An archive that holds a link."""
+    with tarfile.open(folder / "linked.tar", "w") as archive:
+        member = tarfile.TarInfo("a/0.png")
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(member)
+    return folder / "linked.tar"
+
+
+def escaping_zip(folder: Path) -> Path:
+    """An archive with a file that would lie outside of it."""
+    with zipfile.ZipFile(folder / "escaping.zip", "w") as archive:
+        archive.writestr("../executed", "evil")
+    return folder / "escaping.zip"
+
+
+def code_as_cifar(folder: Path) -> Path:
+    """CIFAR-100's folder with code in the place of its images."""
+    cifar = folder / "cifar-100-python"
+    cifar.mkdir()
+    for part in ("train", "test"):
+        (cifar / part).write_bytes(pickle.dumps({b"data": Payload()}))
+    return cifar
+
+
+def class_in_two_splits(folder: Path) -> Path:
+    """Class folders by split, of which one stands in two."""
+    for split, numbers in (("train", range(3)), ("val", range(2, 5)), ("test", range(5, 8))):
+        class_tree(folder / "images" / split, numbers, images=1)
+    return folder / "images"
 
 
 def without_support(folder: Path) -> Path:
