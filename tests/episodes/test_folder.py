@@ -188,6 +188,11 @@ def test_size_channels_and_resize_are_followed(
     assert prepare("folder", source=source, size=30, root=tmp_path) is cache
 
 
+@pytest.mark.parametrize("name", ["own.csv", "own.zip", "own.tar.gz"])
+def test_a_folder_may_be_called_like_a_file(tmp_path: Path, name: str) -> None:
+    assert len(opened(class_tree(tmp_path / name, names(4))).classes) == 4
+
+
 @pytest.mark.parametrize("ending", ["zip", "tar", "tar.gz", "tgz"])
 def test_an_archive_is_read_as_the_folder_in_it(tmp_path: Path, ending: str) -> None:
     source = class_tree(tmp_path / "own", names(5))

@@ -249,6 +249,7 @@ WRONG: dict[str, tuple[Callable[[Path], Path], str]] = {
         _one_pickle({"image_data": PIXELS, "class_dict": {"a": [2]}}),
         "'class_dict' of row numbers below 2",
     ),
+    "names that are numbers": (_one_pickle({"image_data": PIXELS, "class_dict": {3: [0]}}), "has no 'class_dict'"),
     "no classes": (_one_pickle({"image_data": PIXELS}), "no 'class_dict'"),
     "an empty class": (
         _with(flat, _emptied),
