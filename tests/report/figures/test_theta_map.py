@@ -101,3 +101,9 @@ def test_the_caption_names_both_numbers_for_each() -> None:
     for expected in ("meta: mean largest probability 0.1", "task 3: mean largest", "normalised entropy", "dot"):
         assert expected in picture.caption
     assert range_of([0.2351, 0.2349]) == "0.235" and range_of([0.25, 0.5]) == "0.250 to 0.500"
+
+
+@pytest.mark.parametrize("title", ["a title that is longer than one panel is wide, with many words", "x" * 90])
+def test_a_long_title_is_broken_into_lines(title: str) -> None:
+    figure = theta_picture("theta", title, [Encoding("meta-architecture", a_theta(0))]).draw(THEMES[0])
+    assert_words_stand_apart(figure, slanted=True)

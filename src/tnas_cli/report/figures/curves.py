@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tnas_cli.report.figures.picture import Picture
 from tnas_cli.report.figures.run_log import MOST_POINTS, StageLog, thin
-from tnas_cli.report.figures.theme import NORMAL, SMALL, TITLE, Theme, legend, new_figure, style
+from tnas_cli.report.figures.theme import NORMAL, SMALL, TITLE, Theme, legend, new_figure, style, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ def draw_curves(title: str, stages: Mapping[str, StageLog], theme: Theme) -> Fig
         logged.add("accuracy")
     panels = [name for name in PANELS if name in logged]
     figure = new_figure(theme, WIDTH, 0.75 + PANEL * len(panels), layout="constrained")
-    figure.suptitle(title, fontsize=TITLE, color=theme.ink, x=0.015, ha="left", parse_math=False)
+    figure.suptitle(wrapped(title, WIDTH), fontsize=TITLE, color=theme.ink, x=0.015, ha="left", parse_math=False)
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, name in zip(grid, panels, strict=True):
         style(axes, theme)

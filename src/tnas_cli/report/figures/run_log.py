@@ -77,7 +77,8 @@ def _add(stage: StageLog, record: Mapping[str, Any], where: str) -> None:
             stage.steps.pop()
         stage.steps.append((tasks, {name: float(value) for name, value in record.items() if _is_number(value)}))
         return
-    accuracy, interval = record.get("accuracy"), record.get("interval", 0.0)
+    accuracy: Any = record.get("accuracy")
+    interval: Any = record.get("interval", 0.0)
     if not _is_number(accuracy) or not _is_number(interval):
         raise DataError(f"{where}: accuracy {accuracy!r} with interval {interval!r}.", hint=_HINT)
     while stage.validations and stage.validations[-1][0] >= tasks:

@@ -11,13 +11,14 @@ import numpy as np
 
 from tnas_cli.errors import DataError
 from tnas_cli.report.figures.picture import Picture
-from tnas_cli.report.figures.theme import NORMAL, TITLE, Theme, legend, new_figure, style
+from tnas_cli.report.figures.theme import NORMAL, TITLE, Theme, legend, new_figure, style, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Up to so many tasks have lines with a name; more are drawn faintly, with their mean.
 MOST_NAMED = 6
+WIDTH = 6.4
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def steps_picture(name: str, title: str, tasks: Sequence[Steps]) -> Picture:
 
 def draw_steps(title: str, tasks: Sequence[Steps], theme: Theme) -> Figure:
     """The figure of `steps_picture`."""
-    figure = new_figure(theme, 6.4, 3.7, layout="constrained")
-    figure.suptitle(title, fontsize=TITLE, color=theme.ink, x=0.015, ha="left", parse_math=False)
+    figure = new_figure(theme, WIDTH, 3.7, layout="constrained")
+    figure.suptitle(wrapped(title, WIDTH), fontsize=TITLE, color=theme.ink, x=0.015, ha="left", parse_math=False)
     axes = figure.subplots()
     style(axes, theme)
     named = len(tasks) <= MOST_NAMED

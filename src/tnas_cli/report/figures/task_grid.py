@@ -7,13 +7,13 @@ number of the class that was predicted instead.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tnas_cli.report.figures.picture import Picture
-from tnas_cli.report.figures.theme import NORMAL, SMALL, TITLE, Theme, new_figure
+from tnas_cli.report.figures.theme import NORMAL, SMALL, TITLE, TITLE_LINE, Theme, new_figure, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,8 +23,8 @@ Pixels = npt.NDArray[np.uint8]
 
 #: Images that a row shows at most.
 MOST_SUPPORT, MOST_QUERY = 5, 15
-TILE, STEP, ROW, GAP, LEFT, TOP = 0.52, 0.6, 0.82, 0.4, 1.5, 0.86
-NAME_LENGTH = 17
+TILE, STEP, ROW, GAP, LEFT, TOP = 0.52, 0.6, 0.82, 0.4, 1.95, 0.86
+NAME_LENGTH = 20
 
 
 @dataclass(frozen=True)
@@ -79,27 +79,22 @@ def draw_task(title: str, task: TaskImages, theme: Theme) -> Figure:
     shots = min(MOST_SUPPORT, max(map(len, task.support)))
     queries = max(1, *map(len, rows))
     width = LEFT + (shots + queries) * STEP + GAP + 0.1
-    height = TOP + ROW * len(rows) + 0.05
+    title = wrapped(title, width)
+    top = TOP + TITLE_LINE * title.count("\n")
+    height = top + ROW * len(rows) + 0.05
     figure = new_figure(theme, width, height)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     axes.set_axis_off()
-    axes.text(0.12, 0.14, _cut(title, int(11 * width)), fontsize=TITLE, color=theme.ink, va="top", parse_math=False)
+    axes.text(0.12, 0.14, title, fontsize=TITLE, color=theme.ink, va="top", parse_math=False)
     start = LEFT + shots * STEP + GAP
     for x, heading in ((LEFT, "support"), (start, "query")):
-        axes.text(x, TOP - 0.12, heading, fontsize=NORMAL, color=theme.quiet, va="bottom")
-    axes.plot([start - GAP / 2 - 0.04] * 2, [TOP - 0.3, height - 0.1], color=theme.rule, linewidth=1.0)
+        axes.text(x, top - 0.12, heading, fontsize=NORMAL, color=theme.quiet, va="bottom")
+    axes.plot([start - GAP / 2 - 0.04] * 2, [top - 0.3, height - 0.1], color=theme.rule, linewidth=1.0)
     for number, (name, images, found) in enumerate(zip(task.classes, task.support, rows, strict=True)):
-        y = TOP + ROW * number
-        axes.text(
-            LEFT - 0.14,
-            y + TILE / 2,
-            f"{_cut(name, NAME_LENGTH)}  {number + 1}",
-            fontsize=SMALL,
-            color=theme.ink,
-            ha="right",
-            va="center",
-            parse_math=False,
-        )
+        y = top + ROW * number
+        right: dict[str, Any] = {"fontsize": SMALL, "color": theme.ink, "ha": "right", "va": "center"}
+        axes.text(LEFT - 0.14, y + TILE / 2, str(number + 1), **right)
+        axes.text(LEFT - 0.36, y + TILE / 2, _name(name), parse_math=False, **right)
         for place, image in enumerate(images[:MOST_SUPPORT]):
             _tile(axes, image, LEFT + place * STEP, y)
         for place, prediction in enumerate(found):
@@ -108,7 +103,7 @@ def draw_task(title: str, task: TaskImages, theme: Theme) -> Figure:
 
 
 def _tile(axes: Axes, image: Pixels, x: float, y: float) -> None:
-    options = {"cmap": "gray", "vmin": 0, "vmax": 255} if image.ndim == 2 else {}
+    options: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if image.ndim == 2 else {}
     axes.imshow(image, extent=(x, x + TILE, y + TILE, y), interpolation="none", aspect="auto", zorder=2, **options)
 
 
@@ -116,7 +111,8 @@ def _query(axes: Axes, found: Prediction, x: float, y: float, theme: Theme) -> N
     from matplotlib.patches import Rectangle
 
     _tile(axes, found.image, x, y)
-    below, colour, dashes = f"{found.probability:.2f}", theme.quiet, "-"
+    below, colour = f"{found.probability:.2f}", theme.quiet
+    dashes: str | tuple[float, tuple[float, ...]] = "-"
     if found.label is not None:
         right = found.predicted == found.label
         colour, dashes = (theme.right, "-") if right else (theme.wrong, (0, (2.2, 1.4)))
@@ -127,6 +123,8 @@ def _query(axes: Axes, found: Prediction, x: float, y: float, theme: Theme) -> N
     axes.text(x + TILE / 2, y + TILE + 0.03, below, fontsize=SMALL, color=colour, ha="center", va="top")
 
 
-def _cut(text: str, most: int) -> str:
-    """`text` without its beginning where it is too long: names of classes differ at their ends."""
-    return text if len(text) <= most else f"…{text[1 - most :]}"
+def _name(text: str) -> str:
+    """A class's name on one line or, from its first slash on, on two; without its beginning where that is too long."""
+    first, slash, rest = text.partition("/")
+    lines = [text] if len(text) <= NAME_LENGTH or not slash else [first + slash, rest]
+    return "\n".join(line if len(line) <= NAME_LENGTH else f"…{line[1 - NAME_LENGTH :]}" for line in lines)

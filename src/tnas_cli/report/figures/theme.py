@@ -6,6 +6,7 @@ second sign (dashes, a marker, a shape) always says the same, so that a figure c
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -75,6 +76,8 @@ THEMES = (LIGHT, DARK)
 
 #: Font sizes in points, for all figures.
 TITLE, NORMAL, SMALL = 12.0, 9.5, 8.5
+#: Of a title's characters, so many fit into an inch; and how high each further line of it is.
+TITLE_CHARACTERS, TITLE_LINE = 9.6, 0.21
 
 
 def new_figure(theme: Theme, width: float, height: float, **options: Any) -> Figure:
@@ -83,6 +86,13 @@ def new_figure(theme: Theme, width: float, height: float, **options: Any) -> Fig
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), facecolor=theme.ground, **options)
+
+
+def wrapped(title: str, width: float) -> str:
+    """A title in lines that fit a figure of `width` inches; a name without spaces is broken where it must be."""
+    return (
+        "\n".join(textwrap.wrap(title, max(10, int(TITLE_CHARACTERS * (width - 0.3)), break_on_hyphens=False))) or title
+    )
 
 
 def style(axes: Axes, theme: Theme) -> None:
@@ -96,8 +106,8 @@ def style(axes: Axes, theme: Theme) -> None:
     axes.tick_params(colors=theme.quiet, labelsize=SMALL, length=0)
     axes.xaxis.label.set_color(theme.ink)
     axes.yaxis.label.set_color(theme.ink)
-    axes.xaxis.label.set_size(NORMAL)
-    axes.yaxis.label.set_size(NORMAL)
+    axes.xaxis.label.set_fontsize(NORMAL)
+    axes.yaxis.label.set_fontsize(NORMAL)
     axes.title.set_color(theme.ink)
 
 

@@ -16,7 +16,7 @@ from tnas_cli.report.figures.smoothness import (
     probabilities,
     smoothness,
 )
-from tnas_cli.report.figures.theme import NORMAL, SMALL, TITLE, Theme, new_figure
+from tnas_cli.report.figures.theme import NORMAL, SMALL, TITLE, TITLE_LINE, Theme, new_figure, wrapped
 from tnas_cli.space.edges import theta_order
 from tnas_cli.space.genotype import CELLS, OPERATIONS
 
@@ -65,7 +65,9 @@ def draw_theta(title: str, encodings: Sequence[Encoding], theme: Theme) -> Figur
     edges = encodings[0].theta.shape[1]
     height = ROW * edges
     width = LEFT + len(encodings) * (PANEL_WIDTH + BETWEEN_X) - BETWEEN_X + RIGHT
-    total = TOP + len(CELLS) * (height + BETWEEN_Y) - BETWEEN_Y + BOTTOM
+    title = wrapped(title, width)
+    top = TOP + TITLE_LINE * title.count("\n")
+    total = top + len(CELLS) * (height + BETWEEN_Y) - BETWEEN_Y + BOTTOM
     figure = new_figure(theme, width, total)
     figure.text(0.12 / width, 1 - 0.14 / total, title, fontsize=TITLE, color=theme.ink, va="top", parse_math=False)
     scale = max(float(probabilities(encoding.theta).max()) for encoding in encodings)
@@ -74,7 +76,7 @@ def draw_theta(title: str, encodings: Sequence[Encoding], theme: Theme) -> Figur
     for column, encoding in enumerate(encodings):
         left = (LEFT + column * (PANEL_WIDTH + BETWEEN_X)) / width
         for row, cell in enumerate(CELLS):
-            bottom = (total - TOP - height - row * (height + BETWEEN_Y)) / total
+            bottom = (total - top - height - row * (height + BETWEEN_Y)) / total
             axes = figure.add_axes((left, bottom, PANEL_WIDTH / width, height / total))
             image = _panel(axes, encoding, row, scale, theme)
             axes.set_title(
@@ -84,7 +86,7 @@ def draw_theta(title: str, encodings: Sequence[Encoding], theme: Theme) -> Figur
             _names(axes, theme, edges, rows=column == 0, columns=row == len(CELLS) - 1)
         figure.text(
             left + PANEL_WIDTH / width / 2,
-            1 - 0.5 / total,
+            1 - (top - TOP + 0.5) / total,
             f"{encoding.name}\n{_numbers(smoothness(encoding.theta))}",
             fontsize=NORMAL,
             color=theme.ink,
@@ -94,7 +96,7 @@ def draw_theta(title: str, encodings: Sequence[Encoding], theme: Theme) -> Figur
             parse_math=False,
         )
     assert image is not None
-    _colour_bar(figure, image, scale, theme, (width, total))
+    _colour_bar(figure, image, scale, theme, (width, total), total - top - BOTTOM)
     return figure
 
 
@@ -154,9 +156,10 @@ def _names(axes: Axes, theme: Theme, edges: int, *, rows: bool, columns: bool) -
     )
 
 
-def _colour_bar(figure: Figure, image: AxesImage, scale: float, theme: Theme, size: tuple[float, float]) -> None:
+def _colour_bar(
+    figure: Figure, image: AxesImage, scale: float, theme: Theme, size: tuple[float, float], height: float
+) -> None:
     width, total = size
-    height = total - TOP - BOTTOM
     bar = figure.add_axes(((width - RIGHT + 0.36) / width, BOTTOM / total, 0.11 / width, height / total))
     colour_bar = figure.colorbar(image, cax=bar)
     colour_bar.outline.set_visible(False)
