@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from tests.report.results import a_result, a_run
 from tnas_cli.cli.report import report
 from tnas_cli.errors import DataError, SettingsError, TnasError
+from tnas_cli.report.paper_tables import paper_table
 
 app = typer.Typer()
 app.command()(report)
@@ -33,20 +34,44 @@ def tnas(*arguments: str | Path, stdin: str | None = None) -> str:
     return result.stdout
 
 
-def test_all_formats_hold_our_number(run: Path) -> None:
+def test_all_formats_hold_our_number(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     assert "98.76 ± 0.34 [1]" in tnas(run)
     assert "98.76 ± 0.34" in tnas(run, "--format", "markdown")
     assert any(row["our_mean"] == "98.76" for row in csv.DictReader(io.StringIO(tnas(run, "--format", "csv"))))
     assert json.loads(tnas(run, "--format", "json"))["table"] == 2
+    assert r"98.76 $\pm$ 0.34" in tnas(run, "--format", "latex")
 
 
-def test_a_narrow_terminal_shows_every_number(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", range(2, 9))
+def test_a_narrow_terminal_cuts_no_number(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
+    paper = paper_table(number)
+    about = {"setting": paper.setting, "dataset": paper.dataset, "protocol": paper.protocol, "device": "cuda"}
+    about |= {"way": paper.way or 0, "query": paper.query or 15, "search_seconds": 5000.0, "top5_mean": 0.91}
+    shots = paper.shots or (0,)
+    runs = [a_run(tmp_path / str(s), a_result(**about, shot=s, run=str(s), seeds=[0, 1, 2, 3, 4])) for s in shots]
+    text = tnas(*runs, "--table", str(number))
+    assert max(map(len, text.splitlines())) <= 80 and "…" not in text
+    for row in paper.rows:
+        for column in paper.columns:
+            assert row.cells[column.key].removesuffix("%").removesuffix(" min") in text
+    for mark in range(1, len(shots) + 1):
+        assert f" [{mark}]" in text.split("Paper:")[0]
+    (line,) = [line for line in text.splitlines() if line.startswith("T-NAS (")]
+    assert line.count("[") == (len(shots) if paper.setting == "few-shot" else len(paper.columns))
+
+
+def test_a_wide_terminal_folds_nothing(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     five = a_run(run.parent / "five", a_result(shot=5, mean=0.995, run="five"))
-    lines = tnas(run, five).splitlines()
-    assert max(map(len, lines)) <= 80
-    (line,) = [line for line in lines if line.startswith("T-NAS (")]
+    (line,) = [line for line in tnas(run, five).splitlines() if line.startswith("T-NAS (")]
     assert "99.16 ± 0.34  99.93 ± 0.07  98.76 ± 0.34 [1]  99.50 ± 0.34 [2]" in line
+
+
+def test_below_the_table_each_of_ours_has_what_belongs_to_it(run: Path) -> None:
+    (line,) = [line for line in tnas(run).splitlines() if line.startswith("[1]   1-shot")]
+    assert line.split() == ["[1]", "1-shot", "−0.40", "±", "0.34", "600", "16%", "0.0067%", "from", "scratch", "0"]
 
 
 def test_json_lines_end_with_the_result(run: Path) -> None:
@@ -73,7 +98,8 @@ def test_without_arguments_all_measured_runs_are_taken(
 
 
 @pytest.mark.parametrize(
-    ("name", "start"), [("t.md", "### Table 2"), ("t.csv", "table,"), ("t.json", "{"), ("t", "Table 2")]
+    ("name", "start"),
+    [("t.md", "### Table 2"), ("t.csv", "table,"), ("t.json", "{"), ("t.tex", "% needs"), ("t", "Table 2")],
 )
 def test_a_file_gets_the_format_of_its_ending(run: Path, tmp_path: Path, name: str, start: str) -> None:
     path = tmp_path / "new" / name
@@ -87,7 +113,7 @@ WRONG: list[tuple[list[str], str | None, type[TnasError], str]] = [
     (["-"], "{}\n{broken", DataError, "standard input, line 2"),
     (["nowhere"], None, DataError, "nowhere does not exist"),
     ([], None, DataError, "runs"),
-    (["RUN", "--table", "3"], None, SettingsError, "table 3"),
+    (["RUN", "--table", "9"], None, SettingsError, "table 9"),
     (["RUN", "--format", "html"], None, SettingsError, "'html'"),
     (["RUN", "--json", "--format", "csv"], None, SettingsError, "--format csv"),
     (["RUN", "--output", "RUN/events.jsonl/x.md"], None, TnasError, "events.jsonl/x.md"),

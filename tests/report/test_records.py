@@ -48,6 +48,16 @@ def test_adapting_task_folders_needs_no_data_set() -> None:
     assert measured.dataset == "task folders" and measured.genotypes is None
 
 
+def test_a_transfer_result_needs_no_tasks() -> None:
+    record = a_result(setting="transfer", dataset="cifar10", interval=None)
+    for key in ("protocol", "split", "way", "shot", "query", "tasks", "transductive"):
+        del record[key]
+    measured = Measurement.from_record(record)
+    assert (measured.protocol, measured.way, measured.has_interval) == ("images", 0, False)
+    with pytest.raises(DataError, match="'way' is 0"):
+        Measurement.from_record(a_result(way=0))
+
+
 BROKEN: list[tuple[str, str]] = [
     ("", "is empty"),
     ("\n\n", "is empty"),
@@ -65,6 +75,10 @@ BROKEN: list[tuple[str, str]] = [
     (json.dumps(a_result(budget={"search_tasks": "many"})), "'search_tasks' is 'many'"),
     (json.dumps(a_result(wall_seconds=-1)), "'wall_seconds' is -1"),
     (json.dumps(a_result(version=2)), "version 2"),
+    (json.dumps(a_result(setting="zero-shot")), "'setting' is 'zero-shot'"),
+    (json.dumps(a_result(seeds=[0, "one"])), "'seeds' is [0, 'one']"),
+    (json.dumps(a_result(spread_over_seeds="small")), "'spread_over_seeds' is 'small'"),
+    (json.dumps(a_result(tasks=0)), "'tasks' is 0"),
 ]
 
 

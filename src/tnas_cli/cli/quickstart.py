@@ -22,7 +22,7 @@ def quickstart(
     """See the whole pipeline in minutes: data, search, adapt, decode, train, measure, report. Needs no network."""
     import time
 
-    from tnas_cli.cli.report import table_of
+    from tnas_cli.cli.report_table import TableOf
     from tnas_cli.engine.quickstart import quickstart as run
     from tnas_cli.engine.report import report
     from tnas_cli.runs.device import Machine
@@ -43,7 +43,7 @@ def quickstart(
         screen.record(results[-1])
         return
     screen.say("6 report")
-    screen.show(table_of(report([results[-1]["run"]])))
+    screen.show(TableOf(report([results[-1]["run"]])))
     screen.say(f"all of it took {duration(time.monotonic() - begin)}. Try next:")
     search = results[1]["checkpoint"]
     for command in (

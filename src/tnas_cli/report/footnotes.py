@@ -8,49 +8,103 @@ from tnas_cli.report.records import Measurement
 
 def footnote(m: Measurement, paper: PaperBudget) -> str:
     """One paragraph that says everything a reader needs to judge the number."""
-    protocol = f" ({m.protocol} split)" if m.protocol else ""
-    test = "transductive batch norm" if m.transductive else "not transductive"
-    query = f"{count(m.query, 'query image')} per class, " if m.query else ""
     sentences = [
-        f"{m.dataset}{protocol}, {m.way}-way {m.shot}-shot, {query}{count(m.tasks, m.split + ' task')}, {test}",
+        _tasks(m),
         f"weights {m.weights.replace('-', ' ')}" + (", adapted search network" if m.command == "adapt" else ""),
     ]
-    if m.network is not None:
+    if m.network is not None and m.command != "adapt":
         sentences.append(f"network {m.network}")
+    if m.order is not None:
+        sentences.append(f"{m.order} order")
     if m.search_tasks is not None:
-        sentences.append(f"search: {count(m.search_tasks, 'task')}, {share(m.search_tasks, paper.search_tasks)}")
+        sentences.append(f"search: {count(m.search_tasks, 'task')}{_of_paper(m.search_tasks, paper.search_tasks)}")
+    if m.search_seconds is not None:
+        sentences.append(f"search time {_hours(m.search_seconds)}")
     if m.train_tasks_per_genotype is not None:
-        sentences.append(_training(m, paper))
+        sentences.append(_training(m, "task", m.train_tasks_per_genotype, paper.training_tasks))
+    if m.train_epochs is not None:
+        sentences.append(_training(m, "epoch", m.train_epochs, paper.training_epochs))
     if m.parameters_mean is not None:
         average = " on average" if m.network is None else ""
         sentences.append(f"{m.parameters_mean:,.0f} parameters{average}")
-    sentences.append(f"seed {m.seed}")
+    sentences.append(_seeds(m))
     machine = [f"{_hours(m.wall_seconds)}" if m.wall_seconds is not None else "", m.device or ""]
     machine.append(count(m.threads, "thread") if m.threads and m.device == "cpu" else "")
+    machine.append(f"{m.engine} engine" if m.engine else "")
     machine.append(f"tnas {m.package_version}" if m.package_version else "")
     sentences.append(", ".join(part for part in machine if part))
     sentences.append(m.run or "")
     return "; ".join(sentence for sentence in sentences if sentence) + "."
 
 
-def _training(m: Measurement, paper: PaperBudget) -> str:
-    text = f"training: {count(m.train_tasks_per_genotype or 0, 'task')}"
+def _tasks(m: Measurement) -> str:
+    protocol = f" ({m.protocol} split)" if m.protocol else ""
+    test = "transductive batch norm" if m.transductive else "not transductive"
+    if m.setting == "transfer":
+        return f"{m.dataset}{protocol}, {m.split} images, {test}"
+    query = f"{count(m.query, 'query image')} per class, " if m.query else ""
+    return f"{m.dataset}{protocol}, {m.way}-way {m.shot}-shot, {query}{count(m.tasks, m.split + ' task')}, {test}"
+
+
+def _training(m: Measurement, unit: str, each: int, whole: int | None) -> str:
+    """What training took, as a share of the paper's for all genotypes together."""
+    text = f"training: {count(each, unit)}"
     if m.network is not None:  # the paper's budget is that of its decoded networks
         return text
     if m.genotypes_trained is None:
         return f"{text} per genotype"
     of = f" of {m.genotypes:,}" if m.genotypes and m.genotypes != m.genotypes_trained else ""
-    whole = paper.train_tasks_per_genotype * paper.genotypes_trained
-    return f"{text} for each of {m.genotypes_trained:,}{of} genotypes, {share(m.training_tasks, whole)}"
+    text += f" for each of {m.genotypes_trained:,}{of} genotypes"
+    return text + _of_paper(each * m.genotypes_trained, whole)
+
+
+def _seeds(m: Measurement) -> str:
+    """The seed, or all of them with their mean and spread."""
+    if len(m.seeds) < 2:
+        return f"seed {m.seed}"
+    text = f"seeds {', '.join(map(str, m.seeds))}"
+    if m.mean_over_seeds is not None:
+        text += f": mean {100 * m.mean_over_seeds:.2f}%"
+        text += "" if m.spread_over_seeds is None else f", standard deviation {100 * m.spread_over_seeds:.2f} points"
+    return text
+
+
+def _of_paper(ours: int, paper: int | None) -> str:
+    return "" if paper is None else f", {share(ours, paper)}"
+
+
+def training(m: Measurement, paper: PaperBudget) -> tuple[int | None, int | None]:
+    """What training took for all genotypes together, and what the paper's took, in tasks or in epochs.
+
+    A fixed network has none to compare: the paper's budget is that of its decoded networks.
+    """
+    if m.network is not None or m.genotypes_trained is None:
+        return None, None
+    if m.train_epochs is not None:
+        return m.train_epochs * m.genotypes_trained, paper.training_epochs
+    return (m.training_tasks if m.train_tasks_per_genotype is not None else None), paper.training_tasks
+
+
+def part(ours: int | None, paper: int | None) -> float | None:
+    """Ours as a part of the paper's, where both are known."""
+    return None if ours is None or paper is None else ours / paper
 
 
 def share(ours: int, paper: int) -> str:
     """Part of the paper's budget, to two significant digits: '16% of the paper's 50,000'."""
-    percent = 100 * ours / paper
-    text = (
-        f"{percent:,.0f}" if percent >= 10 else f"{percent:.2g}" if percent >= 1e-4 or not ours else "less than 0.0001"
-    )
-    return f"{text}% of the paper's {paper:,}"
+    return f"{percent(ours, paper)} of the paper's {paper:,}"
+
+
+def percent(ours: int, paper: int) -> str:
+    """'16%'; never '0%' for something.
+
+    >>> percent(1, 180_000_000)
+    'less than 0.0001%'
+    """
+    part = 100 * ours / paper
+    if part >= 10:
+        return f"{part:,.0f}%"
+    return f"{part:.2g}%" if part >= 1e-4 or not ours else "less than 0.0001%"
 
 
 def count(number: int, unit: str) -> str:

@@ -6,13 +6,19 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 from tnas_cli.errors import SettingsError
+
+#: What the paper prints where there is no number.
+NO_NUMBER = ("-", "–", "N/A")
+#: Units that follow a number.
+_UNITS = ("%", " min")
 
 
 @dataclass(frozen=True)
 class PaperNumber:
-    """An accuracy in percent; `interval` is None where the paper prints none. `text` is the cell as printed."""
+    """A number in its column's unit; `interval` is None where the paper prints none. `text` is the cell as printed."""
 
     mean: float
     interval: float | None
@@ -21,37 +27,73 @@ class PaperNumber:
 
 
 @dataclass(frozen=True)
+class PaperColumn:
+    """A column of the table. `measure` names what its numbers are (`measures.MEASURES`); None is a column of words."""
+
+    key: str
+    title: str
+    measure: str | None = None
+    shot: int | None = None
+
+
+@dataclass(frozen=True)
 class PaperRow:
-    """A method of the table; `numbers` by shot, without the cells that the paper leaves empty."""
+    """A method of the table: its cells as printed, and the numbers among them, by the columns' keys.
+
+    `order` and `network`, where they are given, are what a result must have besides the method to stand in this row.
+    """
 
     method: str
     name: str
     citation: str
-    numbers: Mapping[int, PaperNumber]
+    cells: Mapping[str, str]
+    numbers: Mapping[str, PaperNumber]
+    printed: str
+    order: str | None = None
+    network: str | None = None
 
 
 @dataclass(frozen=True)
 class PaperBudget:
-    """What one figure of the paper's T-NAS cost, in tasks (Sections 5.2.1 and 5.2.2)."""
+    """What one figure of the paper's T-NAS cost (Sections 5.2.1, 5.2.2 and 5.3); None is what it does not say."""
 
-    search_tasks: int
-    train_tasks_per_genotype: int
-    genotypes_trained: int
+    search_tasks: int | None = None
+    train_tasks_per_genotype: int | None = None
+    train_epochs: int | None = None
+    genotypes_trained: int | None = None
+
+    @property
+    def training_tasks(self) -> int | None:
+        """Tasks that all trained networks saw together."""
+        return _product(self.train_tasks_per_genotype, self.genotypes_trained)
+
+    @property
+    def training_epochs(self) -> int | None:
+        """Epochs of all trained networks together."""
+        return _product(self.train_epochs, self.genotypes_trained)
 
 
 @dataclass(frozen=True)
 class PaperTable:
-    """A table of few-shot accuracies."""
+    """A table of one setting: "few-shot", "supervised" or "transfer" (which has no way, no shot and no query)."""
 
     number: int
     title: str
     source: str
+    setting: str
     dataset: str
     protocol: str
-    way: int
-    shots: tuple[int, ...]
+    way: int | None
+    query: int | None
+    columns: tuple[PaperColumn, ...]
     budget: PaperBudget
     rows: tuple[PaperRow, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def shots(self) -> tuple[int, ...]:
+        """The shots that have a column."""
+        return tuple(column.shot for column in self.columns if column.shot is not None)
 
 
 def paper_table_numbers() -> tuple[int, ...]:
@@ -69,31 +111,53 @@ def paper_table(number: int) -> PaperTable:
         )
     text = resources.files("tnas_cli.report").joinpath("paper", f"table_{number}.toml").read_text(encoding="utf-8")
     values = tomllib.loads(text)
-    shots = tuple(values["shots"])
+    columns = tuple(PaperColumn(**column) for column in values["columns"])
     return PaperTable(
         number=values["number"],
         title=values["title"],
         source=values["source"],
+        setting=values["setting"],
         dataset=values["dataset"],
         protocol=values["protocol"],
-        way=values["way"],
-        shots=shots,
-        budget=PaperBudget(**values["budget"]),
-        rows=tuple(_row(row, shots) for row in values["rows"]),
+        way=values.get("way"),
+        query=values.get("query"),
+        columns=columns,
+        budget=PaperBudget(**values.get("budget", {})),
+        rows=tuple(_row(row, columns) for row in values["rows"]),
+        notes=tuple(values.get("notes", ())),
     )
 
 
-def _row(row: Mapping[str, str], shots: tuple[int, ...]) -> PaperRow:
-    cells = {shot: row[f"{shot}-shot"] for shot in shots if f"{shot}-shot" in row}
-    numbers = {shot: parse_number(text, row["citation"]) for shot, text in cells.items()}
-    return PaperRow(row["method"], row["name"], row["citation"], numbers)
+def _row(row: Mapping[str, Any], columns: tuple[PaperColumn, ...]) -> PaperRow:
+    cells = {column.key: row[column.key] for column in columns}
+    numbers = {
+        column.key: parse_number(cells[column.key], row["citation"])
+        for column in columns
+        if column.measure is not None and cells[column.key] not in NO_NUMBER
+    }
+    authors = row["citation"].replace("Lian et al., 2020", "ours")
+    printed = row.get("printed", f"{row['name']} ({authors})")
+    return PaperRow(
+        row["method"], row["name"], row["citation"], cells, numbers, printed, row.get("order"), row.get("network")
+    )
 
 
 def parse_number(text: str, citation: str) -> PaperNumber:
-    """Read '99.16 ± 0.34%' or '97.3%'.
+    """Read '99.16 ± 0.34%', '97.3%', '266 min', '0.043' or '~255'.
 
     >>> parse_number("99.16 ± 0.34%", "Lian et al., 2020").interval
     0.34
     """
-    mean, _, interval = text.removesuffix("%").partition("±")
+    mean, _, interval = without_unit(text).removeprefix("~").partition("±")
     return PaperNumber(float(mean), float(interval) if interval else None, citation, text)
+
+
+def without_unit(text: str) -> str:
+    """The cell as printed without the unit, which the column's title or the notes give."""
+    for unit in _UNITS:
+        text = text.removesuffix(unit)
+    return text
+
+
+def _product(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one * other

@@ -35,15 +35,30 @@ _REQUIRED: dict[str, tuple[type, ...]] = {
     "weights": (str,),
     "seed": (int,),
 }
+_NUMBERS = (
+    *("genotypes", "genotypes_trained", "threads", "parameters_mean", "wall_seconds", "search_seconds"),
+    *("top5_mean", "mean_over_seeds", "spread_over_seeds"),
+)
+_TEXTS = ("network", "device", "package_version", "run", "fingerprint", "order", "engine")
 
 
 #: What a result of `adapt` on a user's own task folders does not name.
 _TASK_FOLDERS = {"dataset": "task folders", "protocol": "", "split": "given", "query": 0}
 
+#: What a result of the transfer setting, one data set and no tasks, need not name.
+_TRANSFER = {"protocol": "images", "split": "test", "way": 0, "shot": 0, "query": 0, "tasks": 1, "interval": 0.0}
+_TRANSFER |= {"transductive": False}
+
+SETTINGS = ("few-shot", "supervised", "transfer")
+_LEAST = {"way": 2, "shot": 1, "tasks": 1}
+
 
 @dataclass(frozen=True)
 class Measurement:
-    """One measured accuracy with everything that belongs to it; `mean` and `interval` (95%) are shares of 1."""
+    """One measured accuracy with everything that belongs to it; `mean` and `interval` (95%) are shares of 1.
+
+    `way`, `shot` and `query` are 0 where the setting has none. `spread_over_seeds` is the standard deviation.
+    """
 
     command: str
     method: str
@@ -71,38 +86,68 @@ class Measurement:
     package_version: str | None = None
     run: str | None = None
     fingerprint: str | None = None
+    setting: str = "few-shot"
+    order: str | None = None
+    engine: str | None = None
+    train_epochs: int | None = None
+    search_seconds: float | None = None
+    top5_mean: float | None = None
+    seeds: tuple[int, ...] = ()
+    mean_over_seeds: float | None = None
+    spread_over_seeds: float | None = None
 
     @classmethod
     def from_record(cls, record: Result) -> Measurement:
         """Check a result record; raises DataError and names the key and its value."""
         if record.get("command") == "adapt" and "dataset" not in record:
             record = _TASK_FOLDERS | dict(record)
-        version = record.get("version", VERSION)
-        if version != VERSION:
-            raise DataError(f"the result has version {version!r}, known is {VERSION}.", hint="update tnas")
-        for key, kinds in _REQUIRED.items():
-            value = record.get(key)
-            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-                raise DataError(f"the result's {key!r} is {value!r}.", hint=_HINT)
-        for key, least, most in (("mean", 0, 1), ("interval", 0, 1), ("way", 2, None), ("shot", 1, None)):
-            value = record[key]
-            if not math.isfinite(value) or value < least or (most is not None and value > most):
-                raise DataError(f"the result's {key!r} is {value!r}.", hint=_HINT)
+        setting = record.get("setting", SETTINGS[0])
+        if setting not in SETTINGS:
+            raise DataError(f"the result's 'setting' is {setting!r}.", hint=f"known: {', '.join(SETTINGS)}")
+        if setting == "transfer":
+            record = _TRANSFER | {key: value for key, value in record.items() if value is not None}
+        _check(record, {} if setting == "transfer" else _LEAST)
         budget = record.get("budget") or {}
         if not isinstance(budget, Mapping):
             raise DataError(f"the result's 'budget' is {budget!r}.", hint=_HINT)
-        optional = ("genotypes", "genotypes_trained", "threads", "parameters_mean", "wall_seconds")
-        texts = ("network", "device", "package_version", "run", "fingerprint")
         values: dict[str, Any] = {key: record[key] for key in _REQUIRED}
-        values |= {key: _number(record, key) for key in optional}
-        values |= {key: _number(budget, key) for key in ("search_tasks", "train_tasks_per_genotype")}
-        values |= {key: None if record.get(key) is None else str(record[key]) for key in texts}
-        return cls(**values)
+        values |= {key: _number(record, key) for key in _NUMBERS}
+        values |= {key: _number(budget, key) for key in ("search_tasks", "train_tasks_per_genotype", "train_epochs")}
+        values |= {key: None if record.get(key) is None else str(record[key]) for key in _TEXTS}
+        return cls(**values, setting=setting, seeds=_seeds(record))
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the interval says something: one task has none."""
+        return self.tasks > 1 or self.interval > 0
 
     @property
     def training_tasks(self) -> int:
         """Tasks that the trained networks saw together."""
         return (self.train_tasks_per_genotype or 0) * (self.genotypes_trained or 0)
+
+
+def _check(record: Result, least: Mapping[str, int]) -> None:
+    """Raise DataError for a key that is missing, of the wrong kind or out of its range."""
+    version = record.get("version", VERSION)
+    if version != VERSION:
+        raise DataError(f"the result has version {version!r}, known is {VERSION}.", hint="update tnas")
+    for key, kinds in _REQUIRED.items():
+        value = record.get(key)
+        right = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+        if right and isinstance(value, int | float) and bool not in kinds:
+            most = 1 if key in ("mean", "interval") else math.inf
+            right = least.get(key, 0) <= value <= most  # false for NaN
+        if not right:
+            raise DataError(f"the result's {key!r} is {value!r}.", hint=_HINT)
+
+
+def _seeds(record: Result) -> tuple[int, ...]:
+    seeds = record.get("seeds") or ()
+    whole = isinstance(seeds, list | tuple) and all(isinstance(s, int) and not isinstance(s, bool) for s in seeds)
+    if not whole:
+        raise DataError(f"the result's 'seeds' is {seeds!r}.", hint=_HINT)
+    return tuple(seeds)
 
 
 def _number(values: Mapping[str, Any], key: str) -> Any:
@@ -146,8 +191,8 @@ def parse_results(lines: Iterable[str], name: str, *, required: bool = True) -> 
         except DataError as error:
             raise DataError(f"{name}, line {number}: {error.message}", hint=error.hint) from error
         run: object = measured.run if measured.run is not None else number
-        same = (measured.command, measured.method, measured.dataset, measured.protocol, measured.split)
-        found[run, *same, measured.way, measured.shot, measured.tasks, measured.seed] = record
+        same = (measured.command, measured.setting, measured.method, measured.dataset, measured.protocol)
+        found[run, *same, measured.split, measured.way, measured.shot, measured.tasks, measured.seed] = record
     if empty and required:
         raise DataError(f"{name} is empty.", hint=_HINT)
     if not found and required:

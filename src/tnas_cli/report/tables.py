@@ -1,7 +1,7 @@
 """A table of the paper beside what was measured: its numbers and ours in separate columns, ours with their budgets.
 
-A result stands in the row of its method only where it measures what the paper's row does (the table's data set, split
-protocol and way; test tasks; weights trained from scratch). Every other result has a row of its own below.
+A result stands in the row of its method only where it measures what the paper's row does (`placing.py`). Every other
+result of the same setting has a row of its own below.
 """
 
 from __future__ import annotations
@@ -9,28 +9,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tnas_cli.report.footnotes import footnote
-from tnas_cli.report.paper_tables import PaperNumber, PaperTable, paper_table
+from tnas_cli.report.footnotes import count, footnote
+from tnas_cli.report.measures import MEASURES
+from tnas_cli.report.paper_tables import NO_NUMBER, PaperNumber, PaperTable, paper_table
+from tnas_cli.report.placing import Group, place
 from tnas_cli.report.records import Measurement, Result
-
-NAMES = {"t-nas": "T-NAS", "t-nas++": "T-NAS++", "auto-maml": "Auto-MAML", "maml": "MAML", "maml++": "MAML++"}
 
 
 @dataclass(frozen=True)
 class Ours:
-    """A measured number in a cell; `mark` is the number of its note."""
+    """A measured number in a cell, in the unit of its column; `mark` is the number of its measurement's note.
+
+    `difference` is ours minus the paper's number of the same row and column, None where there is none to compare with.
+    """
 
     measurement: Measurement
     mark: int
+    measure: str
+    value: float
+    interval: float | None
+    difference: float | None
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the paper's numbers ("paper"), of ours ("ours") or of names ("name")."""
+    """A column of names ("name"), of the paper's words ("about"), of its numbers ("paper") or of ours ("ours")."""
 
     title: str
     kind: str
     shot: int | None = None
+    key: str = ""
+    measure: str | None = None
 
 
 Cell = str | PaperNumber | Ours | None
@@ -57,10 +66,16 @@ class Table:
     paper: PaperTable
 
     @property
+    def cells_of_ours(self) -> tuple[tuple[Column, Ours], ...]:
+        """All of our numbers with their columns, in the order of their marks."""
+        pairs = [pair for row in self.rows for pair in zip(self.columns, row.cells, strict=True)]
+        ours = [(column, cell) for column, cell in pairs if isinstance(cell, Ours)]
+        return tuple(sorted(ours, key=lambda pair: pair[1].mark))
+
+    @property
     def measured(self) -> tuple[Ours, ...]:
-        """All of our numbers, in the order of their marks."""
-        ours = [cell for row in self.rows for cell in row.cells if isinstance(cell, Ours)]
-        return tuple(sorted(ours, key=lambda cell: cell.mark))
+        """The first number of each of our measurements, in the order of their marks."""
+        return tuple({cell.mark: cell for _, cell in reversed(self.cells_of_ours)}.values())[::-1]
 
 
 def build_table(number: int, results: Sequence[Result]) -> Table:
@@ -70,90 +85,59 @@ def build_table(number: int, results: Sequence[Result]) -> Table:
     """
     paper = paper_table(number)
     measurements = [Measurement.from_record(result) for result in results]
-    shots = (*paper.shots, *sorted({m.shot for m in measurements} - set(paper.shots)))
-    columns = (
-        Column("Method", "name"),
-        *(Column(f"paper {shot}-shot", "paper", shot) for shot in paper.shots),
-        *(Column(f"ours {shot}-shot", "ours", shot) for shot in shots),
-    )
-    placed = _place(paper, measurements)
-    rows: list[Row] = []
-    marked: list[Ours] = []
-    for group in placed:
-        cells: list[Cell] = [group.label]
-        for column in columns[1:]:
-            if column.kind == "paper":
-                cells.append(group.paper.get(column.shot or 0))
-            elif column.shot in group.ours:
-                marked.append(Ours(group.ours[column.shot], len(marked) + 1))
-                cells.append(marked[-1])
-            else:
-                cells.append(None)
-        rows.append(Row(group.method, tuple(cells), group.in_paper))
-    notes = [
-        f"Paper: {paper.source}, with its citations; accuracy in %, mean ± 95% interval.",
-        "Ours: measured by tnas, mean ± 95% interval over tasks; an empty cell was not run.",
-        *(f"[{ours.mark}] {footnote(ours.measurement, paper.budget)}" for ours in marked),
+    fitting = [m for m in measurements if m.setting == paper.setting]
+    columns = _columns(paper, fitting)
+    marks: dict[int, int] = {}
+    rows = [
+        Row(group.method, tuple(_cell(group, column, marks) for column in columns), group.row is not None)
+        for group in place(paper, fitting)
     ]
+    by_mark = {mark: m for m in fitting if (mark := marks.get(id(m)))}
+    notes = [
+        f"Paper: {paper.source}, with its citations{_units(paper)}.",
+        "Ours: measured by tnas, mean ± 95% interval over tasks; an empty cell was not run.",
+        *(note if note.endswith(".") else f"{note}." for note in paper.notes),
+        *(f"[{mark}] {footnote(by_mark[mark], paper.budget)}" for mark in sorted(by_mark)),
+    ]
+    if len(fitting) < len(measurements):
+        others = count(len(measurements) - len(fitting), "result")
+        notes.append(f"Left out: {others} of another setting than {paper.setting}.")
     return Table(paper.number, paper.title, columns, tuple(rows), tuple(notes), paper)
 
 
-@dataclass
-class _Group:
-    method: str
-    label: str
-    in_paper: bool
-    paper: dict[int, PaperNumber]
-    ours: dict[int, Measurement]
+def _units(paper: PaperTable) -> str:
+    percent = any(column.measure == "accuracy" for column in paper.columns)
+    return "; accuracy in %, mean ± 95% interval" if percent else "; errors in %"
 
 
-def _place(paper: PaperTable, measurements: Sequence[Measurement]) -> list[_Group]:
-    """The paper's rows with the matching results, then a row for each other kind of result."""
-    groups = [_Group(row.method, f"{row.name} ({row.citation})", True, dict(row.numbers), {}) for row in paper.rows]
-    by_method = {group.method: group for group in groups}
-    others: list[tuple[tuple[object, ...], _Group]] = []
-    # Where two results claim a cell of the paper's row, the one with the larger budget has it.
-    for m in sorted(measurements, key=lambda m: -m.training_tasks):
-        group = by_method.get(m.method)
-        if group is not None and _same_measurement(m, paper) and m.shot not in group.ours:
-            group.ours[m.shot] = m
-            continue
-        key = (m.method, m.network, m.command, m.weights, m.dataset, m.protocol, m.way, m.split, m.seed)
-        free = (other for known, other in others if known == key and m.shot not in other.ours)
-        further = next(free, None)
-        if further is None:
-            further = _Group(m.method, _label(m, paper), False, {}, {})
-            others.append((key, further))
-        further.ours[m.shot] = m
-    return groups + [group for _, group in sorted(others, key=lambda pair: tuple(map(str, pair[0])))]
+def _columns(paper: PaperTable, measurements: Sequence[Measurement]) -> tuple[Column, ...]:
+    """The paper's words, its numbers, and ours: the same again, and the shots that the paper has not."""
+    columns = [Column("Method", "name")]
+    columns += [Column(c.title, "about", c.shot, c.key) for c in paper.columns if c.measure is None]
+    numbers = [c for c in paper.columns if c.measure is not None]
+    columns += [Column(f"paper {c.title}", "paper", c.shot, c.key, c.measure) for c in numbers]
+    columns += [Column(f"ours {c.title}", "ours", c.shot, c.key, c.measure) for c in numbers]
+    further = sorted({m.shot for m in measurements} - set(paper.shots)) if paper.shots else []
+    columns += [Column(f"ours {shot}-shot", "ours", shot, f"{shot}-shot", "accuracy") for shot in further]
+    return tuple(columns)
 
 
-def _same_measurement(m: Measurement, paper: PaperTable) -> bool:
-    return (
-        (m.dataset, m.protocol, m.way, m.split) == (paper.dataset, paper.protocol, paper.way, "test")
-        and m.shot in paper.shots
-        and m.weights == "from-scratch"
-        and m.command != "adapt"
-    )
-
-
-def _label(m: Measurement, paper: PaperTable) -> str:
-    """A further row's name: the method and how it differs from the paper's measurement."""
-    name = NAMES.get(m.method, m.method)
-    if m.network is not None:
-        name += f", {m.network}"
-    if m.command == "adapt":
-        name += " search network, adapted"
-    elif m.weights != "from-scratch":
-        name += f", {m.weights} weights"
-    protocol = (
-        f" ({m.protocol} split)" if m.protocol and (m.dataset, m.protocol) != (paper.dataset, paper.protocol) else ""
-    )
-    parts = [f"{name}: {m.dataset}{protocol}"]
-    if m.way != paper.way:
-        parts.append(f"{m.way}-way")
-    if m.split != "test":
-        parts.append(f"{m.split} tasks")
-    if m.seed:
-        parts.append(f"seed {m.seed}")
-    return ", ".join(parts)
+def _cell(group: Group, column: Column, marks: dict[int, int]) -> Cell:
+    """One cell of a row; `marks` numbers the measurements in the order in which they are met."""
+    row = group.row
+    if column.kind == "name":
+        return group.label
+    if column.kind != "ours":
+        printed = row.cells.get(column.key) if row else None
+        if column.kind == "paper" and row and column.key in row.numbers:
+            return row.numbers[column.key]
+        return None if printed == NO_NUMBER[0] else printed
+    m = group.at(column.shot)
+    measure = MEASURES[column.measure or ""]
+    value = None if m is None else measure.value(m)
+    if m is None or value is None:
+        return None
+    paper = row.numbers.get(column.key) if row else None
+    difference = None if paper is None else value - paper.mean
+    mark = marks.setdefault(id(m), len(marks) + 1)
+    return Ours(m, mark, column.measure or "", value, measure.interval(m), difference)

@@ -1,0 +1,56 @@
+"""What a column's numbers are, and how each is read off a result, in the paper's unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tnas_cli.report.records import Measurement
+
+Reading = Callable[[Measurement], float | None]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A quantity; `digits` is the format of its numbers. `points` says whether it is a percentage with an interval."""
+
+    unit: str
+    value: Reading
+    digits: str
+    points: bool = False
+
+    def interval(self, m: Measurement) -> float | None:
+        """Half-width of the 95% interval, for what has one."""
+        return 100 * m.interval if self.points and m.has_interval else None
+
+    def text(self, value: float) -> str:
+        """The number for a person."""
+        return format(value, self.digits)
+
+
+def _top_5_error(m: Measurement) -> float | None:
+    return None if m.top5_mean is None else 100 * (1 - m.top5_mean)
+
+
+def _search_minutes(m: Measurement) -> float | None:
+    return None if m.search_seconds is None else m.search_seconds / 60
+
+
+def _gpu_days(m: Measurement) -> float | None:
+    # A day of a processor is no GPU day: its time stands in the note only.
+    on_gpu = m.device is not None and m.device.startswith("cuda")
+    return m.search_seconds / 86_400 if on_gpu and m.search_seconds is not None else None
+
+
+def _million_parameters(m: Measurement) -> float | None:
+    return None if m.parameters_mean is None else m.parameters_mean / 1e6
+
+
+MEASURES = {
+    "accuracy": Measure("percent", lambda m: 100 * m.mean, ".2f", points=True),
+    "error": Measure("percent", lambda m: 100 * (1 - m.mean), ".2f", points=True),
+    "top-5 error": Measure("percent", _top_5_error, ".2f"),
+    "search minutes": Measure("minutes", _search_minutes, ".3g"),
+    "million parameters": Measure("million", _million_parameters, ".3g"),
+    "GPU days": Measure("GPU days", _gpu_days, ".2g"),
+}

@@ -1,0 +1,85 @@
+"""Which row of a table a result belongs to, and what a row of its own is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tnas_cli.report.paper_tables import PaperRow, PaperTable
+from tnas_cli.report.records import Measurement
+
+NAMES = {"t-nas": "T-NAS", "t-nas++": "T-NAS++", "auto-maml": "Auto-MAML", "maml": "MAML", "maml++": "MAML++"}
+NAMES |= {"s1": "S1", "s2": "S2"}
+
+
+@dataclass
+class Group:
+    """A row: the paper's with what belongs to it, or one of ours alone."""
+
+    method: str
+    label: str
+    row: PaperRow | None
+    by_shot: bool
+    ours: list[Measurement] = field(default_factory=list)
+
+    def has_room(self, m: Measurement) -> bool:
+        """In the few-shot setting a row holds a result per shot, else one."""
+        return self.at(m.shot) is None if self.by_shot else not self.ours
+
+    def at(self, shot: int | None) -> Measurement | None:
+        """The result for a column of this shot; a column of no shot belongs to any."""
+        return next((m for m in self.ours if shot in (None, m.shot)), None)
+
+
+def place(paper: PaperTable, measurements: Sequence[Measurement]) -> list[Group]:
+    """The paper's rows with the matching results, then a row for each other kind of result."""
+    by_shot = paper.setting == "few-shot"
+    groups = [Group(row.method, f"{row.name} ({row.citation})", row, by_shot) for row in paper.rows]
+    others: list[tuple[tuple[object, ...], Group]] = []
+    # Where two results claim a cell of the paper's row, the one with the larger budget has it.
+    for m in sorted(measurements, key=lambda m: (-m.training_tasks, -(m.train_epochs or 0))):
+        theirs = [group for group in groups if group.row and _same(m, group.row, paper) and group.has_room(m)]
+        if theirs:
+            theirs[0].ours.append(m)
+            continue
+        key = (m.method, m.network, m.command, m.weights, m.dataset, m.protocol, m.way, m.split, m.seed)
+        found = next((group for known, group in others if known == key and group.has_room(m)), None)
+        if found is None:
+            found = Group(m.method, _label(m, paper), None, by_shot)
+            others.append((key, found))
+        found.ours.append(m)
+    return groups + [group for _, group in sorted(others, key=lambda pair: tuple(map(str, pair[0])))]
+
+
+def _same(m: Measurement, row: PaperRow, paper: PaperTable) -> bool:
+    """Whether the result measures what the row does: the table's tasks, test split, weights from scratch."""
+    tasks = (m.dataset, m.protocol, m.split) == (paper.dataset, paper.protocol, "test")
+    tasks = tasks and paper.way in (None, m.way) and paper.query in (None, m.query)
+    # First order is what train-eval does unless it is told otherwise; older records do not say.
+    method = m.method == row.method and row.order in (None, m.order or "first") and row.network in (None, m.network)
+    shot = not paper.shots or m.shot in paper.shots
+    return tasks and method and shot and m.weights == "from-scratch" and m.command != "adapt"
+
+
+def _label(m: Measurement, paper: PaperTable) -> str:
+    """A further row's name: the method and how it differs from the paper's measurement."""
+    name = NAMES.get(m.method, m.method)
+    if m.command == "adapt":
+        name += " search network, adapted"
+    elif m.network is not None:
+        name += f", {m.network}"
+    if m.command != "adapt" and m.weights != "from-scratch":
+        name += f", {m.weights} weights"
+    protocol = (
+        f" ({m.protocol} split)" if m.protocol and (m.dataset, m.protocol) != (paper.dataset, paper.protocol) else ""
+    )
+    parts = [f"{name}: {m.dataset}{protocol}"]
+    if m.way != paper.way and m.way:
+        parts.append(f"{m.way}-way")
+    if paper.query not in (None, m.query):
+        parts.append(f"{m.query}-query")
+    if m.split != "test":
+        parts.append(f"{m.split} tasks")
+    if m.seed:
+        parts.append(f"seed {m.seed}")
+    return ", ".join(parts)
