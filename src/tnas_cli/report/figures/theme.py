@@ -90,9 +90,8 @@ def new_figure(theme: Theme, width: float, height: float, **options: Any) -> Fig
 
 def wrapped(title: str, width: float) -> str:
     """A title in lines that fit a figure of `width` inches; a name without spaces is broken where it must be."""
-    return (
-        "\n".join(textwrap.wrap(title, max(10, int(TITLE_CHARACTERS * (width - 0.3)), break_on_hyphens=False))) or title
-    )
+    most = max(10, int(TITLE_CHARACTERS * (width - 0.3)))
+    return "\n".join(textwrap.wrap(title, most, break_on_hyphens=False)) or title
 
 
 def style(axes: Axes, theme: Theme) -> None:
