@@ -99,7 +99,7 @@ def test_one_broken_image_names_itself(monkeypatch: pytest.MonkeyPatch, size: tu
 @pytest.mark.parametrize("size", [SMALL, HUGE])
 def test_bad_images_are_left_out_listed_and_counted(size: tuple[int, int]) -> None:
     data = classes((40, 40), size)
-    bad = ((0, 0), (0, 39), (1, 5))
+    bad = ((0, 0), (0, 1), (0, 39), (1, 5))
     for k, i in bad:
         data[k].pictures[i] = broken(f"bad{k}-{i}.png")  # type: ignore[index]
     skipped: list[str] = []

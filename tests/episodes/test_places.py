@@ -17,7 +17,13 @@ from tnas_cli.episodes.places import Folder, open_place
 from tnas_cli.errors import DataError
 
 TREE = {"top/a/1.png": b"one", "top/a/2.png": b"two" * 1000, "top/b/inner/3.png": b"", "top/list.csv": b"x"}
-HIDDEN = {"__MACOSX/top/a/._1.png": b"x", "top/.DS_Store": b"x", "top/.git/config": b"x", "top/a/.hidden.png": b"x"}
+HIDDEN = {
+    "__MACOSX/top/a/3.png": b"x",
+    "__MACOSX/top/a/._1.png": b"x",
+    "top/.DS_Store": b"x",
+    "top/.git/config": b"x",
+    "top/a/.hidden.png": b"x",
+}
 ENDINGS = ("zip", "tar", "tar.gz", "tgz", "tar.bz2", "tar.xz")
 
 
