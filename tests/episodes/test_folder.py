@@ -142,6 +142,14 @@ def test_gray_and_colour_decide_channels_and_size(tmp_path: Path) -> None:
     assert (images[2] == (0, 50, 0)).all()
 
 
+def test_an_image_that_cannot_be_read_has_no_colour(tmp_path: Path) -> None:
+    for k, name in enumerate(names(3)):
+        picture(tmp_path / "own" / name / "1.png", k)
+        (tmp_path / "own" / name / "0.png").write_text("no image")
+    cache = prepare("folder", source=tmp_path / "own", root=tmp_path, skip_bad=True)
+    assert (cache.channels, cache.size, len(cache.skipped)) == (1, 28, 3)
+
+
 def test_every_kind_of_image(tmp_path: Path) -> None:
     source = class_tree(tmp_path / "own", names(3), images=1)
     kind = source / "class00"

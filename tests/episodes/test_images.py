@@ -121,3 +121,59 @@ def test_border_colour_is_the_median() -> None:
     pixels[1:-1, 1:-1] = 255
     pixels[0, 0] = 9
     assert images.border_colour(pixels).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("size", "needed", "expected"),
+    [
+        ((1600, 800), 0, (1600, 800)),
+        ((1600, 800), 84, (400, 200)),  # a quarter; an eighth would leave 100 rows, less than 168
+        ((1600, 1600), 84, (200, 200)),
+        ((1600, 960), 224, (800, 480)),
+        ((300, 300), 84, (300, 300)),
+        ((100, 100), 224, (100, 100)),
+    ],
+)
+def test_a_large_jpeg_is_decoded_no_larger_than_needed(
+    tmp_path: Path, size: tuple[int, int], needed: int, expected: tuple[int, int]
+) -> None:
+    photo = picture(tmp_path / "a.jpg", (200, 100, 50), size)
+    read = images.read_image(photo, needed=needed)
+    assert read.size == expected
+    assert np.abs(np.asarray(read).astype(int) - (200, 100, 50)).max() <= 4
+    assert images.read_image(picture(tmp_path / "a.png", 3, size), needed=needed).size == size
+    assert images.read_image(photo.read_bytes(), "a.jpg", needed).size == expected
+
+
+def test_bytes_are_called_by_their_name() -> None:
+    with pytest.raises(DataError, match=r"all\.zip/a\.png is not an image"):
+        images.read_image(b"hello", "all.zip/a.png")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("resize", images.RESIZES)
+def test_an_image_of_the_right_size_is_not_touched(resize: images.Resize, channels: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, channels), dtype=np.uint8)
+    image = Image.fromarray(noise[..., 0] if channels == 1 else noise)
+    np.testing.assert_array_equal(images.Squares(32, channels, resize).of(image), noise)
+    np.testing.assert_array_equal(images.Squares(32, 3, resize).of(image), np.broadcast_to(noise, (32, 32, 3)))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("resize", "ends", "middle"),
+    [("fit", (0, 0, 250), (0, 0, 250)), ("crop", (250, 0, 0), (250, 0, 0)), ("stretch", (0, 0, 250), (250, 0, 0))],
+)
+def test_how_an_oblong_becomes_a_square(
+    resize: images.Resize, ends: tuple[int, ...], middle: tuple[int, ...], turned: bool
+) -> None:
+    image = Image.new("RGB", (120, 40), (0, 0, 250))
+    image.paste((250, 0, 0), (30, 0, 90, 40))  # the middle half
+    image = image.transpose(Image.Transpose.ROTATE_90) if turned else image
+    square = images.Squares(40, 3, resize).of(image).astype(int)
+    square = square.swapaxes(0, 1) if turned else square
+    assert square.shape == (40, 40, 3)
+    for column in (1, 38):
+        assert np.abs(square[20, column] - ends).max() <= 3
+    assert np.abs(square[2, 20] - middle).max() <= 3
+    assert np.abs(square[20, 20] - (250, 0, 0)).max() <= 3
