@@ -5,6 +5,7 @@
     ├── DataError             3  data missing or unreadable
     ├── CheckpointError       4  a checkpoint cannot be read or is not of the kind that is needed
     ├── GenotypeError         4  a genotype or an adapted record cannot be read
+    ├── ExpectationError      5  `report --check`: a result is outside what was expected of it, or was not measured
     └── Interrupted         130  stopped by the user, with a checkpoint saved
 
 A message says what went wrong and which value or path it concerns; the hint says what to do or which command to run.
@@ -52,6 +53,12 @@ class GenotypeError(TnasError):
     """A genotype, or a record that should carry one, cannot be used."""
 
     exit_code = 4
+
+
+class ExpectationError(TnasError):
+    """Results are not what a file of expectations says."""
+
+    exit_code = 5
 
 
 class Interrupted(TnasError):  # noqa: N818  what the user did is not an error

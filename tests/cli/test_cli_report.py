@@ -11,7 +11,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from tests.report.kept import a_trained_run, an_adaptation
 from tests.report.results import a_result, a_run
+from tests.running import tnas as in_process
 from tnas_cli.cli.report import report
 from tnas_cli.errors import DataError, SettingsError, TnasError
 from tnas_cli.report.paper_tables import paper_table
@@ -108,6 +110,52 @@ def test_a_file_gets_the_format_of_its_ending(run: Path, tmp_path: Path, name: s
     assert text.startswith(start) and "98.76" in text and "\x1b" not in text
 
 
+def test_compare_prints_the_difference(tmp_path: Path) -> None:
+    a = a_trained_run(tmp_path / "a", (1, [0.9, 0.8, 1.0, 0.6]))
+    b = an_adaptation(tmp_path / "b.jsonl", [0.8, 0.8, 0.8, 0.7])
+    assert "A - B: +5.00 ± 12.65 points" in tnas("--compare", a, b)
+    assert "A - B: -5.00 ± 12.65 points" in tnas(b, a, "--compare")
+    comparison, result = [json.loads(line) for line in tnas("--compare", a, b, "--json").splitlines()]
+    assert comparison["event"] == "comparison" and comparison["equal"] == 1
+    assert (result["event"], result["command"]) == ("result", "report")
+    assert result["difference"] == comparison["difference"] == pytest.approx(5)
+
+
+def expecting(tmp_path: Path, *least: float) -> Path:
+    file = tmp_path / "expected.toml"
+    file.write_text("".join(f'[[expect]]\nmethod = "t-nas"\nshot = 1\nat_least = {value}\n' for value in least))
+    return file
+
+
+def test_check_says_each_expectation(run: Path, tmp_path: Path) -> None:
+    text = tnas(run, "--check", expecting(tmp_path, 0.9, 0.98))
+    assert text.splitlines() == [
+        "met: method t-nas, shot 1: 98.76, expected 90.00 to 100.00",
+        "met: method t-nas, shot 1: 98.76, expected 98.00 to 100.00",
+    ]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_check_ends_with_code_5_after_the_last_line(run: Path, tmp_path: Path, as_json: bool) -> None:
+    file = expecting(tmp_path, 0.99, 0.9)
+    ran = in_process("report", run, "--check", file, *(["--json"] if as_json else []))
+    assert ran.code == 5 and f"error: 1 of 2 expectations in {file} are not met." in ran.stderr
+    if as_json:
+        first, second, result = ran.records
+        assert (first["status"], second["status"]) == ("outside", "met")
+        assert (result["event"], result["expectations"], result["met"]) == ("result", 2, 1)
+    else:
+        assert [line.split(":")[0] for line in ran.stdout.splitlines()] == ["outside", "met"]
+
+
+def test_nothing_measured_meets_no_expectation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = expecting(tmp_path, 0.0)
+    monkeypatch.chdir(tmp_path)
+    ran = in_process("report", "--check", file)
+    assert ran.code == 5 and ran.stdout.startswith("not measured: method t-nas, shot 1")
+    assert in_process("report", "nowhere", "--check", file).code == 3
+
+
 WRONG: list[tuple[list[str], str | None, type[TnasError], str]] = [
     (["-"], "", DataError, "standard input is empty"),
     (["-"], "{}\n{broken", DataError, "standard input, line 2"),
@@ -116,6 +164,12 @@ WRONG: list[tuple[list[str], str | None, type[TnasError], str]] = [
     (["RUN", "--table", "9"], None, SettingsError, "table 9"),
     (["RUN", "--format", "html"], None, SettingsError, "'html'"),
     (["RUN", "--json", "--format", "csv"], None, SettingsError, "--format csv"),
+    (["RUN", "--compare"], None, SettingsError, "takes two results, 1 were given"),
+    (["RUN", "-", "--compare"], None, SettingsError, "does not read standard input"),
+    (["RUN", "RUN", "--compare", "--format", "csv"], None, SettingsError, "--compare and --format exclude"),
+    (["RUN", "RUN", "--compare", "--check", "x.toml"], None, SettingsError, "--compare and --check exclude"),
+    (["RUN", "RUN", "--compare"], None, DataError, "names no networks"),
+    (["RUN", "--check", "x.toml"], None, DataError, "cannot read x.toml"),
     (["RUN", "--output", "RUN/events.jsonl/x.md"], None, TnasError, "events.jsonl/x.md"),
 ]
 

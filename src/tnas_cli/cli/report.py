@@ -1,4 +1,4 @@
-"""`tnas report`: the paper's table beside our numbers, in the terminal or as a file."""
+"""`tnas report`: the paper's table beside our numbers, two results task by task, or a check of expectations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
 from tnas_cli.cli.report_table import TableOf, plain
-from tnas_cli.errors import SettingsError, did_you_mean
+from tnas_cli.errors import ExpectationError, SettingsError, did_you_mean
 
 #: The format that a file's ending asks for.
 ENDINGS = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex"}
@@ -32,6 +32,13 @@ def report(
         ),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, not to stdout.")] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compare two results that were measured on the same tasks, task by task.")
+    ] = False,
+    check: Annotated[
+        Path | None,
+        typer.Option("--check", help="TOML file of expectations; exit code 5 where one is not met."),
+    ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -42,6 +49,11 @@ def report(
     from tnas_cli.runs.files import write_text
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
+    if compare or check is not None:
+        given = {"--compare": compare, "--check": check, "--format": form, "--output": output}
+        _refuse_together([option for option, value in given.items() if value])
+        _compare(screen, runs or []) if check is None else _check(screen, check, runs or [])
+        return
     chosen = form or ENDINGS.get(output.suffix.lower() if output else "", "rich")
     if chosen not in FORMATS:
         raise SettingsError(f"unknown format {chosen!r}.", hint=did_you_mean(chosen, FORMATS))
@@ -67,3 +79,43 @@ def report(
         screen.show(TableOf(found))
     elif output is None:
         screen.text(render(found, chosen))
+
+
+def _refuse_together(options_given: list[str]) -> None:
+    if len(options_given) > 1:
+        raise SettingsError(f"{' and '.join(options_given)} exclude each other.", hint="call tnas report once for each")
+
+
+def _compare(screen: Screen, runs: list[str]) -> None:
+    """The first run minus the second, over their common tasks."""
+    from tnas_cli.engine.report import compare
+    from tnas_cli.report.compare import summary
+
+    comparison = compare(runs)
+    if screen.as_json:
+        screen.record(comparison.to_json())
+        values = {"difference": 100 * comparison.difference, "interval": 100 * comparison.interval}
+        screen.record({"event": "result", "version": 1, "command": "report", "tasks": comparison.tasks, **values})
+    else:
+        screen.text("\n".join(summary(comparison)))
+
+
+def _check(screen: Screen, file: Path, runs: list[str]) -> None:
+    """A line per expectation; raises ExpectationError after the last one unless all are met."""
+    from tnas_cli.engine.report import check
+
+    outcomes = check(file, runs, stdin=sys.stdin)
+    for outcome in outcomes:
+        if screen.as_json:
+            screen.record(outcome.to_json())
+        else:
+            screen.text(outcome.line())
+    missed = [outcome for outcome in outcomes if outcome.status != "met"]
+    if screen.as_json:
+        counts = {"expectations": len(outcomes), "met": len(outcomes) - len(missed)}
+        screen.record({"event": "result", "version": 1, "command": "report", **counts})
+    if missed:
+        raise ExpectationError(
+            f"{len(missed)} of {len(outcomes)} expectations in {file} are not met.",
+            hint="measure what was not measured; for the others, compare the budgets: tnas report --table 2",
+        )

@@ -41,7 +41,8 @@ def _tasks(m: Measurement) -> str:
     protocol = f" ({m.protocol} split)" if m.protocol else ""
     test = "transductive batch norm" if m.transductive else "not transductive"
     if m.setting == "transfer":
-        return f"{m.dataset}{protocol}, {m.split} images, {test}"
+        images = f"{m.split} images" if m.images is None else count(m.images, f"{m.split} image")
+        return f"{m.dataset}{protocol}, {images}, {test}"
     query = f"{count(m.query, 'query image')} per class, " if m.query else ""
     return f"{m.dataset}{protocol}, {m.way}-way {m.shot}-shot, {query}{count(m.tasks, m.split + ' task')}, {test}"
 

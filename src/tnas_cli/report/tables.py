@@ -92,10 +92,11 @@ def build_table(number: int, results: Sequence[Result]) -> Table:
         Row(group.method, tuple(_cell(group, column, marks) for column in columns), group.row is not None)
         for group in place(paper, fitting)
     ]
+    over = "test images" if paper.setting == "transfer" else "tasks"
     by_mark = {mark: m for m in fitting if (mark := marks.get(id(m)))}
     notes = [
         f"Paper: {paper.source}, with its citations{_units(paper)}.",
-        "Ours: measured by tnas, mean ± 95% interval over tasks; an empty cell was not run.",
+        f"Ours: measured by tnas, mean ± 95% interval over {over}; an empty cell was not run.",
         *(note if note.endswith(".") else f"{note}." for note in paper.notes),
         *(f"[{mark}] {footnote(by_mark[mark], paper.budget)}" for mark in sorted(by_mark)),
     ]

@@ -1,0 +1,119 @@
+"""Two results on the same tasks, task by task: the difference of a pair says more than that of two means."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+from tnas_cli.errors import DataError
+from tnas_cli.report.per_task import PerTask
+from tnas_cli.report.records import Measurement
+
+#: What two results must have in common to have been measured on the same tasks.
+SAME = ("setting", "dataset", "protocol", "fingerprint", "split", "way", "shot", "query", "tasks")
+#: Accuracies are kept in single precision, and means over networks are rounded: below this they are equal.
+_EQUAL = 1e-6
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A minus B over the tasks that both were measured on; shares of 1, with the half-width of the 95% interval."""
+
+    a: PerTask
+    b: PerTask
+    difference: float
+    interval: float
+    better: int
+    worse: int
+
+    @property
+    def tasks(self) -> int:
+        """How many pairs there are."""
+        return len(self.a.accuracies)
+
+    @property
+    def decided(self) -> bool:
+        """Whether the interval leaves 0 out."""
+        return abs(self.difference) > self.interval
+
+    def to_json(self) -> dict[str, Any]:
+        """As one record; accuracies in percent, the difference in points."""
+        return {
+            "event": "comparison",
+            "version": 1,
+            "a": _side(self.a),
+            "b": _side(self.b),
+            **{key: getattr(self.a.measurement, key) for key in SAME},
+            "difference": 100 * self.difference,
+            "interval": 100 * self.interval,
+            "better": self.better,
+            "worse": self.worse,
+            "equal": self.tasks - self.better - self.worse,
+            "decided": self.decided,
+        }
+
+
+def compare(a: PerTask, b: PerTask) -> Comparison:
+    """The paired comparison; raises DataError where the two were not measured on the same tasks, and says why."""
+    _check_same_tasks(a, b)
+    differences = [x - y for x, y in zip(a.accuracies, b.accuracies, strict=True)]
+    interval = 1.96 * statistics.stdev(differences) / math.sqrt(len(differences))
+    return Comparison(
+        a,
+        b,
+        difference=statistics.fmean(differences),
+        interval=interval,
+        better=sum(value > _EQUAL for value in differences),
+        worse=sum(value < -_EQUAL for value in differences),
+    )
+
+
+def _check_same_tasks(a: PerTask, b: PerTask) -> None:
+    hint = "measure both with the same data set, --protocol, --way, --shot, --query and number of test tasks"
+    for side in (a, b):
+        if side.measurement.fingerprint is None:
+            raise DataError(
+                f"{side.source} does not say which images it was measured on (fingerprint).", hint="measure it again"
+            )
+    unequal = [key for key in SAME if getattr(a.measurement, key) != getattr(b.measurement, key)]
+    if unequal:
+        listed = "; ".join(
+            f"{key} {getattr(a.measurement, key)!r} and {getattr(b.measurement, key)!r}" for key in unequal
+        )
+        raise DataError(f"{a.source} and {b.source} were not measured on the same tasks: {listed}.", hint=hint)
+    if a.measurement.tasks < 2:
+        raise DataError(f"{a.source} and {b.source} have one task: its difference has no interval.", hint=hint)
+
+
+def _side(side: PerTask) -> dict[str, Any]:
+    m = side.measurement
+    about = {key: getattr(m, key) for key in ("command", "method", "network", "weights", "seed", "run")}
+    interval = 100 * m.interval
+    return {"source": side.source, **about, "mean": 100 * m.mean, "interval": interval}
+
+
+def summary(comparison: Comparison) -> list[str]:
+    """The comparison in plain lines for a person."""
+    m = comparison.a.measurement
+    protocol = f" ({m.protocol} split)" if m.protocol else ""
+    lines = [
+        f"{m.dataset}{protocol}, {m.way}-way {m.shot}-shot, {m.query} query images per class, "
+        f"the same {comparison.tasks:,} {m.split} tasks",
+        _line("A", comparison.a),
+        _line("B", comparison.b),
+        f"A - B: {100 * comparison.difference:+.2f} ± {100 * comparison.interval:.2f} points, "
+        f"mean and 95% interval over the differences per task",
+        f"A is better on {comparison.better:,} tasks, worse on {comparison.worse:,}, "
+        f"equal on {comparison.tasks - comparison.better - comparison.worse:,}",
+    ]
+    if not comparison.decided:
+        lines.append("The interval holds 0: these tasks do not tell the two apart.")
+    return [*lines, "The interval is over tasks. What another seed of training would change is not in it."]
+
+
+def _line(name: str, side: PerTask) -> str:
+    m: Measurement = side.measurement
+    network = f", {m.network}" if m.network else ""
+    return f"{name}: {100 * m.mean:.2f} ± {100 * m.interval:.2f}  {m.method}{network}, seed {m.seed}: {side.source}"

@@ -1,0 +1,128 @@
+"""What results should reach, from a TOML file, and whether they do: `tnas report --check FILE`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tnas_cli.errors import DataError, SettingsError, did_you_mean
+from tnas_cli.report.records import Measurement, Result
+
+#: What names the results that are meant, with the kind of its value.
+WHICH: Mapping[str, type] = {
+    **dict.fromkeys(("command", "setting", "method", "network", "dataset", "protocol", "split", "weights"), str),
+    **dict.fromkeys(("way", "shot", "query", "tasks", "seed"), int),
+}
+BOUNDS = ("mean", "tolerance", "at_least", "at_most")
+_HINT = 'write for example: [[expect]]  method = "t-nas"  dataset = "omniglot"  shot = 1  mean = 0.95  tolerance = 0.01'
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Which results are meant, and between which accuracies (shares of 1) they have to lie."""
+
+    which: Mapping[str, str | int]
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        return ", ".join(f"{key} {value}" for key, value in self.which.items())
+
+    @property
+    def bounds(self) -> str:
+        """'94.00 to 96.00'."""
+        return f"{100 * self.least:.2f} to {100 * self.most:.2f}"
+
+    def meant(self, m: Measurement) -> bool:
+        """Whether the result is one of those. `train-eval` is the command that is meant where none is named."""
+        wanted = {"command": "train-eval", **self.which}
+        return all(getattr(m, key) == value for key, value in wanted.items())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An expectation and the results that were meant; without any it is not met."""
+
+    expectation: Expectation
+    found: tuple[Measurement, ...]
+
+    @property
+    def status(self) -> str:
+        """'met', 'outside' (one result is enough) or 'not measured'."""
+        if not self.found:
+            return "not measured"
+        least, most = self.expectation.least, self.expectation.most
+        # A bound that was written in decimals is met by the number it names.
+        return "met" if all(least - 1e-9 <= m.mean <= most + 1e-9 for m in self.found) else "outside"
+
+    def line(self) -> str:
+        """One line for a person."""
+        numbers = " and ".join(f"{100 * m.mean:.2f}" for m in self.found)
+        return (
+            f"{self.status}: {self.expectation}: {numbers + ', ' if numbers else ''}expected {self.expectation.bounds}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As one record; accuracies are shares of 1, as in the file."""
+        expectation = self.expectation
+        return {
+            "event": "expectation",
+            "version": 1,
+            "status": self.status,
+            "which": dict(expectation.which),
+            "at_least": expectation.least,
+            "at_most": expectation.most,
+            "means": [m.mean for m in self.found],
+            "runs": [m.run for m in self.found],
+        }
+
+
+def check(expectations: Sequence[Expectation], results: Sequence[Result]) -> list[Outcome]:
+    """An outcome per expectation, in their order; raises DataError for a result that is not whole."""
+    measured = [Measurement.from_record(result) for result in results]
+    return [Outcome(wanted, tuple(m for m in measured if wanted.meant(m))) for wanted in expectations]
+
+
+def read_expectations(path: Path) -> list[Expectation]:
+    """The `[[expect]]` tables of a file.
+
+    Raises DataError where it cannot be read, SettingsError with the expectation's number where it cannot be meant.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(
+            f"cannot read {path}: {error.strerror or error}.", hint="name a file of expectations"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}.", hint=_HINT) from error
+    tables = values.pop("expect", None)
+    if values:
+        raise SettingsError(f"{path} has {', '.join(map(repr, values))} beside its expectations.", hint=_HINT)
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
+        raise SettingsError(f"{path} has no [[expect]] table.", hint=_HINT)
+    return [_expectation(table, f"{path}, expectation {number}") for number, table in enumerate(tables, start=1)]
+
+
+def _expectation(table: Mapping[str, Any], name: str) -> Expectation:
+    for key, value in table.items():
+        if key not in WHICH and key not in BOUNDS:
+            raise SettingsError(f"{name} has the unknown key {key!r}.", hint=did_you_mean(key, (*WHICH, *BOUNDS)))
+        kind = WHICH.get(key, float)
+        right = isinstance(value, int | float) if kind is float else isinstance(value, kind)
+        if not right or isinstance(value, bool) or (kind is float and not 0 <= value <= 1):
+            wanted = {str: "a text", int: "a whole number", float: "a share of 1, as in a result"}[kind]
+            raise SettingsError(f"{name}: {key} is {value!r}.", hint=f"{key} is {wanted}")
+    which = {key: value for key, value in table.items() if key in WHICH}
+    bounds = {key for key in table if key in BOUNDS}
+    if not which:
+        raise SettingsError(f"{name} does not say which results it means.", hint=_HINT)
+    if bounds == {"mean", "tolerance"}:
+        return Expectation(which, table["mean"] - table["tolerance"], table["mean"] + table["tolerance"])
+    if bounds and bounds <= {"at_least", "at_most"}:
+        return Expectation(which, table.get("at_least", 0.0), table.get("at_most", 1.0))
+    found = ", ".join(sorted(bounds)) or "no bound"
+    raise SettingsError(f"{name} has {found}.", hint="give mean and tolerance, or at_least, at_most or both")

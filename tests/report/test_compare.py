@@ -1,0 +1,153 @@
+"""Paired comparisons: worked by hand, and refused where the tasks are not the same."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.report.kept import a_trained_run, an_adaptation
+from tests.report.results import a_result, a_run
+from tnas_cli.errors import DataError
+from tnas_cli.report.compare import Comparison, compare, summary
+from tnas_cli.report.per_task import read_per_task
+
+
+def compared(a: Path, b: Path) -> Comparison:
+    return compare(read_per_task(a), read_per_task(b))
+
+
+def test_by_hand(tmp_path: Path) -> None:
+    a = a_trained_run(tmp_path / "a", (1, [0.9, 0.8, 1.0, 0.6]))
+    b = a_trained_run(tmp_path / "b", (1, [0.8, 0.8, 0.8, 0.7]))
+    found = compared(a, b)
+    # The differences are 0.1, 0, 0.2, -0.1: mean 0.05, sum of squares about it 0.05.
+    assert found.difference == pytest.approx(0.05)
+    assert found.interval == pytest.approx(1.96 * math.sqrt(0.05 / 3) / 2)
+    assert (found.better, found.worse, found.tasks, found.decided) == (2, 1, 4, False)
+
+
+def test_networks_are_weighted_by_their_counts(tmp_path: Path) -> None:
+    a = read_per_task(a_trained_run(tmp_path / "a", (3, [1.0, 0.5]), (1, [0.0, 0.5])))
+    assert a.accuracies == pytest.approx((0.75, 0.5))
+
+
+def test_rounding_makes_no_task_better(tmp_path: Path) -> None:
+    a = a_trained_run(tmp_path / "a", (1, [0.8, 0.5]), (2, [0.8, 0.5]))
+    b = a_trained_run(tmp_path / "b", (1, [float(np.float32(0.8)), 0.4]))
+    assert (compared(a, b).better, compared(a, b).worse) == (1, 0)
+
+
+def test_pairing_finds_what_two_separate_intervals_hide(tmp_path: Path) -> None:
+    hard = np.random.default_rng(0).uniform(0.2, 0.9, 200)
+    a = a_trained_run(tmp_path / "a", (1, (hard + 0.01).tolist()))
+    b = a_trained_run(tmp_path / "b", (1, hard.tolist()))
+    found = compared(a, b)
+    assert found.decided and found.difference == pytest.approx(0.01)
+    assert found.a.measurement.interval > found.difference
+    back = compared(b, a)
+    assert (back.difference, back.better, back.worse) == (-found.difference, found.worse, found.better)
+
+
+def test_an_adaptation_and_a_trained_network(tmp_path: Path) -> None:
+    trained = a_trained_run(tmp_path / "run", (1, [0.9, 0.8, 1.0]))
+    adapted = an_adaptation(tmp_path / "adapted.jsonl", [0.7, 0.8, 0.7])
+    assert compared(trained, adapted).difference == pytest.approx(0.5 / 3)
+
+
+def test_a_file_leads_to_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = a_trained_run(tmp_path / "runs" / "one", (1, [0.9, 0.8]))
+    record = json.loads((run / "events.jsonl").read_text()) | {"run": "runs/one"}
+    file = tmp_path / "result.jsonl"
+    file.write_text(json.dumps(record))
+    monkeypatch.chdir(tmp_path / "runs")
+    assert read_per_task(file).accuracies == (0.9, 0.8)
+    file.write_text(json.dumps(record | {"run": "runs/two"}))
+    with pytest.raises(DataError, match="runs/two, which is not here"):
+        read_per_task(file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dataset": "glyphs"}, "dataset 'omniglot' and 'glyphs'"),
+        ({"protocol": "vinyals"}, "protocol 'random' and 'vinyals'"),
+        ({"fingerprint": "other"}, "fingerprint '0123abcd' and 'other'"),
+        ({"split": "val"}, "split 'test' and 'val'"),
+        ({"way": 20}, "way 5 and 20"),
+        ({"shot": 5, "query": 5}, "shot 1 and 5; query 15 and 5"),
+        ({"fingerprint": None}, "does not say which images"),
+    ],
+    ids=str,
+)
+def test_other_tasks_are_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    a = a_trained_run(tmp_path / "a", (1, [0.9, 0.8]))
+    b = a_trained_run(tmp_path / "b", (1, [0.9, 0.8]), **changes)
+    with pytest.raises(DataError) as caught:
+        compared(a, b)
+    assert words in caught.value.message and caught.value.hint and caught.value.exit_code == 3
+
+
+def test_another_number_of_tasks_and_a_single_task_are_refused(tmp_path: Path) -> None:
+    two, three = (a_trained_run(tmp_path / str(n), (1, [0.9] * n)) for n in (2, 3))
+    with pytest.raises(DataError, match="tasks 2 and 3"):
+        compared(two, three)
+    one, other = (a_trained_run(tmp_path / name, (1, [0.9])) for name in "ab")
+    with pytest.raises(DataError, match="have one task"):
+        compared(one, other)
+
+
+def broken(run: Path, text: str) -> Path:
+    (run / "network0" / "result.json").write_text(text)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "cannot read the accuracies"),
+        ("[]", "cannot read the accuracies"),
+        ('{"accuracies": []}', "holds no accuracies"),
+        ('{"accuracies": [0.9, 1.8]}', "has the accuracy 1.8"),
+        ('{"accuracies": [0.9, 0.1]}', "are not those of its result"),
+        ('{"accuracies": [0.85]}', "are not those of its result (1 tasks, the result has 2)"),
+    ],
+)
+def test_kept_accuracies_that_do_not_belong_are_refused(tmp_path: Path, text: str, words: str) -> None:
+    run = broken(a_trained_run(tmp_path / "a", (1, [0.9, 0.8])), text)
+    with pytest.raises(DataError) as caught:
+        read_per_task(run)
+    assert words in caught.value.message and caught.value.hint
+
+
+def test_what_keeps_nothing_per_task_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="names no networks"):
+        read_per_task(a_run(tmp_path / "old", a_result()))
+    two = tmp_path / "two.jsonl"
+    two.write_text("".join(json.dumps(a_result(run=run)) + "\n" for run in "ab"))
+    with pytest.raises(DataError, match="holds 2 results"):
+        read_per_task(two)
+    alone = tmp_path / "alone.jsonl"
+    alone.write_text(json.dumps(a_result(command="adapt")))
+    with pytest.raises(DataError, match="accuracy on each task"):
+        read_per_task(alone)
+
+
+def test_the_summary_says_both_numbers_and_what_the_interval_leaves_out(tmp_path: Path) -> None:
+    a = a_trained_run(tmp_path / "a", (1, [0.9, 0.8, 1.0, 0.6]), method="maml", network="4conv-32")
+    b = a_trained_run(tmp_path / "b", (1, [0.8, 0.8, 0.8, 0.7]))
+    text = "\n".join(summary(compared(a, b)))
+    for words in (
+        "the same 4 test tasks",
+        "A: 82.50 ± 16.74  maml, 4conv-32, seed 0",
+        "B: 77.50 ± 4.90  t-nas, seed 0",
+        "A - B: +5.00 ± 12.65 points",
+        "better on 2 tasks, worse on 1, equal on 1",
+        "holds 0",
+        "another seed",
+    ):
+        assert words in text
