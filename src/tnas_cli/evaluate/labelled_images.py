@@ -1,0 +1,65 @@
+"""The images of a data set whose splits share their classes, with their labels (`cifar10`, `imagenet`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.episodes.sampling import Indices
+from tnas_cli.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """The images of one split: positions in the cache [n], and labels [n], numbers of `classes`."""
+
+    cache: ImageCache
+    indices: Indices
+    labels: Indices
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def load(self, which: Indices, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The images numbered `which` [N]: pixels 0..1 float32 [N, C, H, W] and labels int64 [N]."""
+        # Read in the order of the file, which is the order of the disk.
+        order = np.argsort(self.indices[which], kind="stable")
+        pixels = torch.from_numpy(self.cache.load(self.indices[which][order])).to(device)  # [N, H, W, C]
+        back = torch.from_numpy(np.argsort(order, kind="stable")).to(device)
+        labels = torch.from_numpy(self.labels[which]).to(device)
+        return pixels[back].permute(0, 3, 1, 2).float().div_(255), labels
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """(x - mean) / std of the data set, per channel."""
+        shape = (1, self.cache.channels, 1, 1)
+        return (x - x.new_tensor(self.cache.mean).view(shape)) / x.new_tensor(self.cache.std).view(shape)
+
+
+def labelled_images(cache: ImageCache, split: str) -> LabelledImages:
+    """All images of a split, 'train', 'val', 'test' or 'train+val'; a class is its name, in whatever split it stands.
+
+    Raises SettingsError for a data set whose splits hold different classes, as those for few-shot tasks do.
+    """
+    names: dict[str, set[str]] = {}
+    for name, part in zip(cache.class_names, cache.class_splits, strict=True):
+        names.setdefault(part, set()).add(name)
+    classes = tuple(sorted(names.get("train", ())))
+    if not classes or names.get("test") != set(classes) or not names.get("val", set()) <= set(classes):
+        raise SettingsError(
+            f"the splits of {cache.dataset} ({cache.protocol}) hold different classes, as few-shot tasks need them; "
+            "the transfer needs the same classes in all.",
+            hint="take cifar10 or imagenet: tnas prepare-data cifar10",
+        )
+    number = {name: label for label, name in enumerate(classes)}
+    offset = cache.class_offset
+    ids = cache.classes(split)
+    indices = [np.arange(offset[i], offset[i + 1]) for i in ids]
+    labels = [np.full(offset[i + 1] - offset[i], number[cache.class_names[i]]) for i in ids]
+    return LabelledImages(
+        cache, np.concatenate(indices).astype(np.int64), np.concatenate(labels).astype(np.int64), classes
+    )
