@@ -1,0 +1,127 @@
+"""What the page shows, as plain data, and its rendering.
+
+The file holds its style, its script and its pictures, and a content security policy that allows nothing else: the page
+loads nothing, and no script runs but its own, whatever the names in the records may be. Every value is escaped by the
+template engine besides.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from tnas_cli.report.figures.picture import Picture, svg_text
+from tnas_cli.report.figures.theme import DARK, LIGHT
+
+PIXELS_PER_INCH = 96
+
+
+@dataclass(frozen=True)
+class HtmlTable:
+    """Texts in rows and columns, grouped; a group may have a heading. Columns of numbers stand flush right."""
+
+    id: str
+    caption: str
+    titles: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    groups: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]
+
+
+@dataclass(frozen=True)
+class PaperPart:
+    """A table of the paper with ours: `open` where something of it was measured."""
+
+    id: str
+    title: str
+    tables: tuple[HtmlTable, ...]
+    notes: tuple[str, ...]
+    open: bool
+
+
+@dataclass(frozen=True)
+class HtmlFigure:
+    """A picture in both themes, as data URIs, with its size in pixels."""
+
+    title: str
+    caption: str
+    light: str
+    dark: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class SourceFigures:
+    """The figures of one source."""
+
+    name: str
+    figures: tuple[HtmlFigure, ...]
+
+
+@dataclass(frozen=True)
+class Commands:
+    """How to get the numbers of one source again; `notes` say what a command cannot."""
+
+    name: str
+    lines: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything on the page, in the order of the page."""
+
+    title: str
+    facts: tuple[str, ...]
+    summary: HtmlTable
+    papers: Sequence[PaperPart]
+    figures: Sequence[SourceFigures]
+    left_out: Sequence[str]
+    settings: HtmlTable | None
+    environment: HtmlTable | None
+    commands: Sequence[Commands]
+    version: str
+
+
+def as_figure(picture: Picture) -> HtmlFigure:
+    """Draw a picture in both themes."""
+    light, dark = (picture.draw(theme) for theme in (LIGHT, DARK))
+    width, height = (round(PIXELS_PER_INCH * inches) for inches in light.get_size_inches())
+    return HtmlFigure(
+        picture.title, picture.caption, _data_uri(svg_text(light)), _data_uri(svg_text(dark)), width, height
+    )
+
+
+def _data_uri(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+def render(page: Page) -> str:
+    """The page as the text of one HTML file; the same text for the same page."""
+    # Only this command needs the template engine.
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    style, script = _resource("style.css"), _resource("script.js")
+    text: str = environment.from_string(_resource("page.html.j2")).render(
+        page=page,
+        style=Markup(style),
+        script=Markup(script),
+        policy=(
+            f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+            "base-uri 'none'; form-action 'none'"
+        ),
+    )
+    return text
+
+
+def _resource(name: str) -> str:
+    return resources.files("tnas_cli.report").joinpath("html", name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
