@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from tnas_cli.episodes.images import read_image
-from tnas_cli.episodes.places import File
+from tnas_cli.episodes.places import File, Shared
 
 
 @dataclass(frozen=True)
@@ -47,14 +46,15 @@ def spooled(images: npt.NDArray[np.uint8]) -> Callable[[int], Image.Image]:
 
     Reading by position lets threads share the file.
     """
-    file = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the function that is returned
-    images.tofile(file)
-    file.flush()
+    with tempfile.TemporaryFile() as file:
+        images.tofile(file)
+        file.flush()
+        shared = Shared(file)
     shape = images.shape[1:]
     size = int(np.prod(shape))
 
     def image(row: int) -> Image.Image:
-        pixels = os.pread(file.fileno(), size, row * size)
+        pixels = shared.read(size, row * size)
         return Image.fromarray(np.frombuffer(pixels, dtype=np.uint8).reshape(shape))
 
     return image

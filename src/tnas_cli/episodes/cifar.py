@@ -143,7 +143,7 @@ def _from_pickles(folder: Folder, edition: Edition, names: Sequence[str]) -> dic
         data, labels = content.get("data"), content.get(edition.labels)
         if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != PIXELS:
             raise DataError(f"{file.label} holds no images of {edition.name}.", hint=edition.layouts)
-        if not isinstance(labels, list) or len(labels) != len(data) or not set(labels) <= set(range(len(found))):
+        if not isinstance(labels, list) or len(labels) != len(data) or not _are_labels(labels, len(found)):
             raise DataError(f"{file.label} holds no labels for its images.", hint=edition.layouts)
         images = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # [n, H, W, C]
         for row, label in enumerate(labels):
@@ -151,8 +151,12 @@ def _from_pickles(folder: Folder, edition: Edition, names: Sequence[str]) -> dic
     return found
 
 
+def _are_labels(labels: list[object], count: int) -> bool:
+    return all(isinstance(label, int) and 0 <= label < count for label in labels)
+
+
 def _check(found: Found, place: Path, edition: Edition, request: Request) -> None:
-    names = {name for part in found.values() for name in part}
+    names = {name for part in found.values() for name, pictures in part.items() if pictures}
     stray = sorted(names - set(edition.classes))
     if stray:
         raise DataError(

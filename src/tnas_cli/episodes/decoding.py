@@ -81,9 +81,9 @@ def _squares_of(pictures: Sequence[Picture], squares: Squares, skip: bool) -> tu
 def _threads(classes: Sequence[ClassPictures]) -> int:
     """All cores for large pictures, one for small ones."""
     largest = 0
-    for item in classes[:PROBES]:
+    for picture in (item.pictures[0] for item in classes[:PROBES] if item.pictures):
         try:
-            image = item.pictures[0].decode(0)
+            image = picture.decode(0)
         except DataError:  # whoever reads it in its turn says so
             continue
         largest = max(largest, image.width * image.height)

@@ -54,7 +54,7 @@ def open_tree(request: Request, source: Path) -> Tree:
 
     Raises DataError for a layout that cannot make a data set.
     """
-    if source.suffix.lower() == ".csv":
+    if source.suffix.lower() == ".csv" and not source.is_dir():
         listed = listed_classes(source, SPLITS)
         if all(split for _, split, _ in listed):
             return Tree(listed, f"as the column split of {source.name} says")

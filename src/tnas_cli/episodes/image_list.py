@@ -59,8 +59,8 @@ def listed_classes(path: Path, splits: tuple[str, ...]) -> list[tuple[str, str, 
     for a line that names a missing file, an unknown split, or a label a second time in another split.
     """
     file = disk_file(path)
-    header = file.read().decode("utf-8-sig", "replace").split("\n", 1)[0]
-    has_split = "split" in [name.strip() for name in header.split(",")]
+    header = csv.reader(file.read().decode("utf-8-sig", "replace").splitlines()[:1], skipinitialspace=True)
+    has_split = "split" in [name.strip() for name in next(header, [])]
     columns = ("path", "label", "split") if has_split else ("path", "label")
     split_of: dict[str, str] = {}
     images: dict[str, list[File]] = {}

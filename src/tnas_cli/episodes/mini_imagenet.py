@@ -15,6 +15,7 @@ from tnas_cli.episodes.catalogue import ClassPictures, Picture, from_file, spool
 from tnas_cli.episodes.class_folders import class_folders
 from tnas_cli.episodes.dataset import IMAGENET_MEAN, IMAGENET_STD, Built, Request, built
 from tnas_cli.episodes.image_list import Row, read_rows
+from tnas_cli.episodes.images import is_image_name
 from tnas_cli.episodes.mini_imagenet_classes import mini_imagenet_split
 from tnas_cli.episodes.places import File, Folder, open_place
 from tnas_cli.episodes.unpickle import unpickle
@@ -116,7 +117,9 @@ def _pickles(files: dict[str, File | None], source: Folder) -> Found:
                 f"{file.label} has no uint8 'image_data' [n, H, W, 3]; it holds {', '.join(map(str, content))}.",
                 hint=LAYOUTS,
             )
-        if not isinstance(classes, dict) or not all(_rows_fit(rows, len(data)) for rows in classes.values()):
+        if not isinstance(classes, dict) or not all(
+            isinstance(name, str) and _rows_fit(rows, len(data)) for name, rows in classes.items()
+        ):
             raise DataError(f"{file.label} has no 'class_dict' of row numbers below {len(data)}.", hint=LAYOUTS)
         # Three such files make 1.3 GB: their pixels wait on disk.
         image = spooled(data)
@@ -182,7 +185,8 @@ def _from_ilsvrc(rows: list[Row], folders: Folder) -> dict[str, list[Picture]]:
         if label not in files:
             if label not in inside:
                 raise DataError(f"{row.where} names class {label}, which {folders.label} lacks.", hint=LAYOUTS)
-            by_number = sorted(inside[label].files().items(), key=lambda item: (_number(item[0]), item[0]))
+            images = {name: file for name, file in inside[label].files().items() if is_image_name(name)}
+            by_number = sorted(images.items(), key=lambda item: (_number(item[0]), item[0]))
             files[label] = dict(by_number)
         own, place = files[label], _place(name, label)
         if name in own:

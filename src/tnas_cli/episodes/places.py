@@ -18,7 +18,8 @@ import tempfile
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -168,14 +169,15 @@ def open_archive(path: Path) -> Folder:
     Raises DataError for an archive that is damaged, unsafe or beyond the limits.
     """
     root = ArchiveFolder(archive_stem(path.name) or path.name, str(path))
-    members = _zip_members(path) if path.name.lower().endswith(ZIPS) else _tar_members(path)
+    opened = _zip_members(path) if path.name.lower().endswith(ZIPS) else _tar_members(path)
     try:
-        for number, (name, open_member) in enumerate(members, start=1):
-            if number > MEMBERS:
-                raise DataError(f"{path} has more than {MEMBERS:,} members.", hint="unpack it, and pass the folder")
-            parts = _parts(path, name)
-            if parts and not any(_hidden(part) for part in parts):
-                root.add(parts, open_member)
+        with closing(opened) as members:
+            for number, (name, open_member) in enumerate(members, start=1):
+                if number > MEMBERS:
+                    raise DataError(f"{path} has more than {MEMBERS:,} members.", hint="unpack it, and pass the folder")
+                parts = _parts(path, name)
+                if parts and not any(_hidden(part) for part in parts):
+                    root.add(parts, open_member)
     except _UNREADABLE as error:
         raise DataError(f"{path} cannot be read as an archive: {error}.", hint=DAMAGED) from error
     while len(root.inner) == 1 and not root.members:
@@ -198,10 +200,46 @@ def _parts(archive: Path, name: str) -> tuple[str, ...]:
 
 
 def _refuse(archive: Path, name: str) -> DataError:
-    return DataError(f"{archive} holds a link or a device: {name!r}.", hint="pack the files themselves")
+    return DataError(f"{archive} holds a link, a device or a sparse file: {name!r}.", hint="pack the files themselves")
 
 
-def _zip_members(path: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
+Members = Generator[tuple[str, Callable[[], IO[bytes]]], None, None]
+
+
+class Shared:
+    """An open file that is read by position, so that threads do not move each other's place.
+
+    It outlives the file object it is made of, and is closed with its last reader.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._descriptor = os.dup(file.fileno())
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Up to `size` bytes from `offset` on."""
+        return os.pread(self._descriptor, size, offset)
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+
+class _Part(io.RawIOBase):
+    """A part of a shared file. Only what is asked for is read: a member's size is what its archive claims."""
+
+    def __init__(self, shared: Shared, offset: int, size: int) -> None:
+        self._shared, self._at, self._end = shared, offset, offset + size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._shared.read(min(len(buffer), self._end - self._at), self._at)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def _zip_members(path: Path) -> Members:
     archive = zipfile.ZipFile(path)
     for member in archive.infolist():
         kind = stat.S_IFMT(member.external_attr >> 16)
@@ -211,37 +249,38 @@ def _zip_members(path: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
             yield member.filename, lambda member=member: archive.open(member)  # type: ignore[misc]
 
 
-def _tar_members(path: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
-    raw = _plain_tar(path)
-    with tarfile.open(fileobj=raw, mode="r:") as archive:
+def _tar_members(path: Path) -> Members:
+    with _plain_tar(path) as plain, tarfile.open(fileobj=plain, mode="r:") as archive:
+        shared = Shared(plain)
         for member in archive:
             if member.isdir():
                 continue
-            if not member.isreg():
+            # A sparse file's bytes do not stand in the archive one after the other.
+            if not member.isreg() or member.issparse():
                 raise _refuse(path, member.name)
-            yield member.name, _slice_of(raw, member.offset_data, member.size)
+            yield member.name, _part_of(shared, member.offset_data, member.size)
 
 
-def _slice_of(raw: IO[bytes], offset: int, size: int) -> Callable[[], IO[bytes]]:
-    """Opens a part of a file. It is read by position, so that threads do not move each other's place."""
-
-    def opened() -> IO[bytes]:
-        return io.BytesIO(os.pread(raw.fileno(), size, offset))
-
-    return opened
+def _part_of(shared: Shared, offset: int, size: int) -> Callable[[], IO[bytes]]:
+    return lambda: io.BufferedReader(_Part(shared, offset, size))
 
 
-def _plain_tar(path: Path) -> IO[bytes]:
+@contextmanager
+def _plain_tar(path: Path) -> Iterator[IO[bytes]]:
     """A tar without compression; a compressed one is unpacked into an unnamed temporary file."""
     with path.open("rb") as file:
         unpack = _UNPACKERS.get(file.read(2))
-    if unpack is None:
-        return path.open("rb")
-    plain = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the archive's members
-    with unpack(path) as stream:
-        while block := stream.read(2**20):
-            plain.write(block)
-            if plain.tell() > UNFOLDED:
-                raise DataError(f"{path} unfolds to more than {UNFOLDED / 2**30:.0f} GiB.", hint="unpack it yourself")
-    plain.flush()
-    return plain
+        if unpack is None:
+            file.seek(0)
+            yield file
+            return
+    with tempfile.TemporaryFile() as plain:
+        with unpack(path) as stream:
+            while block := stream.read(2**20):
+                plain.write(block)
+                if plain.tell() > UNFOLDED:
+                    raise DataError(
+                        f"{path} unfolds to more than {UNFOLDED / 2**30:.0f} GiB.", hint="unpack it yourself"
+                    )
+        plain.seek(0)
+        yield plain
