@@ -66,6 +66,9 @@ def open_tree(request: Request, source: Path) -> Tree:
     given = {split: inner for split in SPLITS if (inner := place.find(split)) is not None and _holds_classes(inner)}
     if not given:
         return _divided(class_folders(place, fewest=len(SPLITS), hint=LAYOUTS), request, place.label)
+    beside = [name for name in place.folders() if name not in SPLITS]
+    if beside:
+        request.listener(Note(f"folders beside {'/, '.join(given)}/ are left out: {', '.join(beside[:5])}"))
     found = {split: class_folders(inner, fewest=1, hint=LAYOUTS) for split, inner in given.items()}
     return _given(found, place, request)
 

@@ -69,7 +69,7 @@ def listed_classes(path: Path, splits: tuple[str, ...]) -> list[tuple[str, str, 
         split = row.values[2] if has_split else ""
         if has_split and split not in splits:
             raise DataError(f"{row.where} has the split {split!r}.", hint=f"the splits are {', '.join(splits)}")
-        if not place.is_file():
+        if not _is_file(place):
             raise DataError(f"{row.where} names {place}, which is no file.", hint=f"expected {LAYOUT}")
         if split_of.setdefault(label, split) != split:
             raise DataError(
@@ -78,3 +78,10 @@ def listed_classes(path: Path, splits: tuple[str, ...]) -> list[tuple[str, str, 
             )
         images.setdefault(label, []).append(disk_file(place))
     return [(label, split_of[label], images[label]) for label in sorted(images)]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, or a folder that may not be entered
+        return False

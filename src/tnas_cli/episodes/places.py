@@ -8,6 +8,7 @@ read, LARGEST_FILE.
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tnas_cli.errors import DataError
+from tnas_cli.runs.files import cannot_write
 
 MEMBERS = 2_000_000
 UNFOLDED = 16 * 2**30  # bytes that a compressed tar may take on disk while it is read
@@ -91,7 +93,10 @@ class Folder(ABC):
 
 
 class DiskFolder(Folder):
-    """A folder on disk, listed when it is asked. `X.zip` or `X.tar` in it stands for a folder X where none is there."""
+    """A folder on disk, listed when it is asked. `X.zip` or `X.tar` in it stands for a folder X where none is there.
+
+    Entries whose names are no Unicode text are refused: no cache could name them.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path, self.name, self.label = path, path.resolve().name, str(path)
@@ -99,9 +104,13 @@ class DiskFolder(Folder):
 
     def _listed(self) -> list[Path]:
         try:
-            return sorted(path for path in self.path.iterdir() if not _hidden(path.name))
+            found = sorted(path for path in self.path.iterdir() if not _hidden(path.name))
         except OSError as error:
             raise DataError(f"{self.path} cannot be listed: {error.strerror}.", hint="check its permissions") from error
+        for path in found:
+            if not path.name.isascii() and path.name.encode("utf-8", "replace").decode() != path.name:
+                raise DataError(f"{self.path} holds {path.name!r}, which is no UTF-8 name.", hint="rename it")
+        return found
 
     def folders(self) -> dict[str, Folder]:
         entries = self._listed()
@@ -109,7 +118,7 @@ class DiskFolder(Folder):
         for path in entries:
             stem = archive_stem(path.name)
             if stem and stem not in found and path.is_file():
-                found[stem] = self._archives.setdefault(stem, open_archive(path))
+                found[stem] = self._archives.setdefault(stem, _in_its_place(path, stem))
         return dict(sorted(found.items()))
 
     def files(self) -> dict[str, File]:
@@ -146,13 +155,25 @@ def disk_file(path: Path) -> File:
 
 def open_place(path: Path, hint: str) -> Folder:
     """A folder or an archive by its path; `hint` says what is expected there. Raises DataError."""
-    if path.is_dir():
+    try:
+        kind = path.stat().st_mode
+    except OSError as error:
+        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be opened: {error.strerror}"
+        raise DataError(f"{path} {reason}.", hint=hint) from error
+    if stat.S_ISDIR(kind):
         return DiskFolder(path)
-    if not path.exists():
-        raise DataError(f"{path} does not exist.", hint=hint)
     if not archive_stem(path.name):
         raise DataError(f"{path} is neither a folder nor a {', '.join(ZIPS + TARS)} archive.", hint=hint)
-    return open_archive(path)
+    found = open_archive(path)
+    while len(found.inner) == 1 and not found.members:
+        (found,) = found.inner.values()
+    return found
+
+
+def _in_its_place(path: Path, stem: str) -> Folder:
+    """The archive `X.zip` as a folder X: what its folder X holds where it has no other, else all of it."""
+    found = open_archive(path)
+    return found.inner[stem] if list(found.inner) == [stem] and not found.members else found
 
 
 def archive_stem(name: str) -> str | None:
@@ -163,11 +184,8 @@ def archive_stem(name: str) -> str | None:
     return None
 
 
-def open_archive(path: Path) -> Folder:
-    """List an archive; where all of it lies in one folder, that folder.
-
-    Raises DataError for an archive that is damaged, unsafe or beyond the limits.
-    """
+def open_archive(path: Path) -> ArchiveFolder:
+    """List an archive. Raises DataError for one that is damaged, unsafe or beyond the limits."""
     root = ArchiveFolder(archive_stem(path.name) or path.name, str(path))
     opened = _zip_members(path) if path.name.lower().endswith(ZIPS) else _tar_members(path)
     try:
@@ -179,9 +197,9 @@ def open_archive(path: Path) -> Folder:
                 if parts and not any(_hidden(part) for part in parts):
                     root.add(parts, open_member)
     except _UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise cannot_write(Path(tempfile.gettempdir()), error) from error
         raise DataError(f"{path} cannot be read as an archive: {error}.", hint=DAMAGED) from error
-    while len(root.inner) == 1 and not root.members:
-        (root,) = root.inner.values()
     return root
 
 

@@ -141,7 +141,7 @@ def _name_of(spec: DatasetSpec, source: Path | None, own_name: str | None) -> st
         return spec.name
     if source is None:
         raise SettingsError(f"{spec.name} needs --source.", hint=spec.layouts)
-    name = own_name or archive_stem(source.name) or (source.stem if source.is_file() else source.resolve().name)
+    name = own_name or archive_stem(source.name) or source.resolve().name.removesuffix(".csv")
     if not NAME.fullmatch(name) or name in DATASETS or name.endswith((".h5", ".hdf5")):
         raise SettingsError(
             f"{name!r} cannot name a data set of your own.",

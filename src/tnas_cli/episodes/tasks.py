@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +17,8 @@ class TaskBatch:
     """T tasks of the same way, shot and query.
 
     support_x float32 [T, S, C, H, W] and support_y int64 [T, S] with S = way * shot, ordered class by class; query_x
-    [T, Q, C, H, W] and query_y [T, Q] with Q = way * query. Labels are 0..way-1.
+    [T, Q, C, H, W] and query_y [T, Q] with Q = way * query. Labels are 0..way-1. `half` is 1 or 2 where all images are
+    from the first or the second half of their classes.
     """
 
     support_x: Tensor
@@ -24,6 +26,7 @@ class TaskBatch:
     query_x: Tensor
     query_y: Tensor
     way: int
+    half: int = 0
 
     def __len__(self) -> int:
         return self.support_x.shape[0]
@@ -36,6 +39,7 @@ class TaskBatch:
             self.query_x.to(device, dtype),
             self.query_y.to(device),
             self.way,
+            self.half,
         )
 
 
@@ -45,6 +49,23 @@ def sample_indices(cache: ImageCache, split: str, way: int, shot: int, query: in
     Raises SettingsError when the split has too few classes or a class too few images.
     """
     return draw_task(cache.class_offset, cache.classes(split), split, way, shot, query, seed, index)
+
+
+def sample_half(
+    cache: ImageCache, half: int, split: str, way: int, shot: int, query: int, seed: int, index: int
+) -> Indices:
+    """As `sample_indices`, of the first (1) or the second (2) half of every class's images (Algorithm 3).
+
+    Raises SettingsError when half of a class has too few images.
+    """
+    sizes = np.diff(cache.class_offset)  # [classes]
+    first = sizes // 2
+    own = first if half == 1 else sizes - first
+    starts = cache.class_offset[:-1] + (0 if half == 1 else first)
+    offset = np.concatenate([[0], np.cumsum(own)]).astype(np.int64)  # boundaries as if there were no other images
+    drawn = draw_task(offset, cache.classes(split), f"{split}/half{half}", way, shot, query, seed, index)
+    number = np.searchsorted(offset, drawn, side="right") - 1  # the class of each image
+    return (starts[number] + drawn - offset[number]).astype(np.int64)  # [way, shot + query]
 
 
 def evaluation_indices(cache: ImageCache, split: str, way: int, shot: int, query: int, tasks: int) -> Indices:
@@ -60,7 +81,7 @@ def evaluation_indices(cache: ImageCache, split: str, way: int, shot: int, query
     return evaluation_table(cache.class_offset, cache.classes(split), split, way, shot, query, tasks)
 
 
-def load_batch(cache: ImageCache, indices: Indices, shot: int) -> TaskBatch:
+def load_batch(cache: ImageCache, indices: Indices, shot: int, half: int = 0) -> TaskBatch:
     """Images of `indices` [T, way, shot + query] as a batch: pixels scaled to 0..1, then (x - mean) / std."""
     tasks, way, images = indices.shape
     pixels = torch.from_numpy(cache.load(indices)).permute(0, 1, 2, 5, 3, 4)  # [T, way, shot + query, C, H, W]
@@ -74,4 +95,5 @@ def load_batch(cache: ImageCache, indices: Indices, shot: int) -> TaskBatch:
         x[:, :, shot:].flatten(1, 2).contiguous(),  # [T, way * query, C, H, W]
         y[:, :, shot:].flatten(1),  # [T, way * query]
         way,
+        half,
     )
