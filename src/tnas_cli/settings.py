@@ -14,6 +14,32 @@ from tnas_cli.errors import SettingsError, did_you_mean
 #: Images from which the stem's two halvings and the reduction cell leave something to look at.
 SMALLEST_IMAGE, LARGEST_IMAGE = 20, 224
 
+#: MAML++ as published (Antoniou et al., 2019): its pieces, each of which is a setting. The outer loss moves to the last
+#: step during 10 of 100 epochs or more; the outer rate falls from 1e-3 to 1e-5; five checkpoints answer together.
+_PLUS_PLUS: dict[str, Any] = {
+    "learned_rates": "step",
+    "step_norms": True,
+    "multi_step": 0.1,
+    "cosine_to": 0.01,
+    "ensemble": 5,
+}
+
+#: The methods, and the settings in which each differs from its preset.
+SEARCH_METHODS: dict[str, dict[str, Any]] = {
+    "t-nas": {},
+    "t-nas++": _PLUS_PLUS,
+    "auto-maml": {"alpha_inner": 0.01, "beta_outer": 3e-4},  # the paper's appendix
+}
+TRAIN_METHODS: dict[str, dict[str, Any]] = {
+    "maml": {},
+    "maml++": _PLUS_PLUS,
+    "meta-sgd": {"learned_rates": "weight", "inner_steps": 1, "test_steps": 1},  # Li et al., 2017
+    "anil": {},
+    "protonets": {},
+    "matching-nets": {},
+    "compare-nets": {},
+}
+
 
 @dataclass(frozen=True)
 class _Settings:
@@ -30,7 +56,12 @@ class _Settings:
     inner_steps: int = 5
     test_steps: int = 5
     alpha_outer: float = 1e-3
-    order: Literal["first", "second"] = "first"
+    order: Literal["first", "second", "annealed"] = "first"
+    learned_rates: Literal["none", "step", "weight"] = "none"
+    step_norms: bool = False
+    multi_step: float = 0.0
+    cosine_to: float = 1.0
+    ensemble: int = 1
     reduction: Literal["sum", "mean"] = "mean"
     tasks: int = 2000
     meta_batch: int = 4
@@ -49,7 +80,11 @@ class _Settings:
         self._at_least("channels", 2)
         if self.channels % 2:
             raise SettingsError(f"channels is {self.channels}.", hint="choose an even number, at least 2")
-        self._one_of("order", ("first", "second"))
+        self._one_of("order", ("first", "second", "annealed"))
+        self._one_of("learned_rates", ("none", "step", "weight"))
+        self._share("multi_step")
+        self._share("cosine_to")
+        self._at_least("ensemble", 1)
         self._one_of("reduction", ("sum", "mean"))
         self._one_of("train_split", ("train", "train+val"))
 
@@ -62,6 +97,11 @@ class _Settings:
         value = getattr(self, name)
         if not _is_number(value) or not 0 < value < float("inf"):
             raise SettingsError(f"{name} is {value!r}.", hint="choose a finite number above 0")
+
+    def _share(self, name: str) -> None:
+        value = getattr(self, name)
+        if not _is_number(value) or not 0 <= value <= 1:
+            raise SettingsError(f"{name} is {value!r}.", hint="choose a number from 0 to 1")
 
     def _one_of(self, name: str, allowed: tuple[str, ...]) -> None:
         value = getattr(self, name)
@@ -95,8 +135,9 @@ class _Settings:
 
 @dataclass(frozen=True)
 class SearchSettings(_Settings):
-    """T-NAS search (Algorithm 1)."""
+    """T-NAS search (Algorithm 1), or another method that learns the search network."""
 
+    method: str = "t-nas"
     nodes: int = 4
     beta_inner: float = 30.0
     beta_outer: float = 1e-3
@@ -106,6 +147,7 @@ class SearchSettings(_Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._one_of("method", tuple(SEARCH_METHODS))
         self._at_least("nodes", 2)
         for name in ("beta_inner", "beta_outer"):
             self._positive(name)
@@ -118,12 +160,14 @@ class SearchSettings(_Settings):
 
 @dataclass(frozen=True)
 class TrainSettings(_Settings):
-    """First-order MAML of a decoded network from scratch, and its test (Section 5.2.2)."""
+    """Training of a fixed network from scratch, and its test (Section 5.2.2)."""
 
+    method: str = "maml"
     test_tasks: int = 600
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._one_of("method", tuple(TRAIN_METHODS))
         self._at_least("test_tasks", 2)
 
 
@@ -139,6 +183,16 @@ def preset(kind: Literal["search", "train_eval"], name: str) -> dict[str, Any]:
     if name not in known:
         raise SettingsError(f"unknown preset {name!r}.", hint=did_you_mean(name, known))
     return known[name]
+
+
+def of_method(kind: Literal["search", "train_eval"], method: str | None) -> dict[str, Any]:
+    """The settings in which a method differs from a preset; raises SettingsError for a name that does not exist."""
+    known = SEARCH_METHODS if kind == "search" else TRAIN_METHODS
+    if method is None:
+        return {}
+    if method not in known:
+        raise SettingsError(f"unknown method {method!r}.", hint=did_you_mean(method, known))
+    return known[method]
 
 
 def _is_number(value: object) -> bool:

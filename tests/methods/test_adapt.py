@@ -1,4 +1,5 @@
 import statistics
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,8 @@ from tests.synthetic import labelled, parameters_of
 from tnas_cli.compute.interface import InnerRule
 from tnas_cli.compute.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.methods.adapt import accuracies, adapt, interval, mean_and_interval, with_way
+from tnas_cli.methods.adapt import adapt, with_way
+from tnas_cli.methods.learner import GradientSteps, accuracies, interval, mean_and_interval
 from tnas_cli.space.parameters import THETA
 from tnas_cli.space.search_network import SearchNetwork
 
@@ -23,8 +25,9 @@ def batch(tasks: int, seed: int) -> TaskBatch:
 def test_algorithm_2_for_batches_of_different_sizes() -> None:
     """theta_i and predictions of each task are those of the oracle, and `accuracies` counts them."""
     w, batches = parameters_of(NETWORK), [batch(2, 1), batch(1, 2)]
-    results = list(adapt(TorchEngine(), NETWORK, w, batches, RULE))
-    counted = list(accuracies(TorchEngine(), NETWORK, w, batches, RULE))
+    learner = GradientSteps(TorchEngine(), NETWORK, replace(RULE, steps=9), RULE)
+    results = list(adapt(learner, w, batches))
+    counted = list(accuracies(learner, w, batches))
     assert [len(values) for values in counted] == [2, 1]
     for tasks, (adapted, logits), measured in zip(batches, results, counted, strict=True):
         for i in range(len(tasks)):

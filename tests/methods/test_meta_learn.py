@@ -8,29 +8,31 @@ import torch
 
 from tests.synthetic import pattern_tasks
 from tnas_cli.compute.interface import InnerRule, MetaGradient
+from tnas_cli.compute.torch_engine import TorchEngine
 from tnas_cli.errors import TnasError
+from tnas_cli.methods import maml, t_nas
 from tnas_cli.methods import meta_learn as module
+from tnas_cli.methods.learner import Learner
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn, validation_due
 from tnas_cli.runs.events import Event, StepDone, Validated
 from tnas_cli.settings import SearchSettings, TrainSettings
+from tnas_cli.space.four_conv import FourConv
 from tnas_cli.update.outer import AdamRule, adam
 
-RULE, TEST_RULE = InnerRule(0.1, 30.0, 2), InnerRule(0.1, 30.0, 3)
 
-
-class Scripted:
+class Scripted(Learner):
     """Sums a gradient of 1 per task; the losses come from a list, the last one for ever."""
-
-    name = "scripted"
 
     def __init__(self, losses: list[float]) -> None:
         self.losses = losses
-        self.second_order: list[bool] = []
+        self.progress: list[float] = []
 
-    def meta_gradient(self, network, parameters, support, query, rule, *, second_order=False) -> MetaGradient:
-        assert rule == RULE
-        self.second_order.append(second_order)
-        tasks = len(support[0])
+    def logits(self, parameters, batch):
+        raise AssertionError("accuracies are scripted")
+
+    def meta_gradient(self, parameters, batch, progress) -> MetaGradient:
+        self.progress.append(progress)
+        tasks = len(batch)
         loss = self.losses.pop(0) if len(self.losses) > 1 else self.losses[0]
         gradients = {name: torch.full_like(tensor, float(tasks)) for name, tensor in parameters.items()}
         return MetaGradient(gradients, torch.full((tasks,), loss), torch.full((tasks,), 0.5))
@@ -60,34 +62,34 @@ def fresh() -> MetaState:
 
 
 def plan(**changes) -> Plan:
-    values = {"tasks": 10, "meta_batch": 4, "rule": RULE, "test_rule": TEST_RULE, "validate_every": 5}
+    values = {"tasks": 10, "meta_batch": 4, "validate_every": 5}
     return Plan(**{**values, **changes})
 
 
-def scripted_accuracies(monkeypatch: pytest.MonkeyPatch, means: list[float]) -> list[InnerRule]:
-    rules = []
+def scripted_accuracies(monkeypatch: pytest.MonkeyPatch, means: list[float]) -> list[Learner]:
+    asked = []
 
-    def accuracies(engine, network, parameters, batches, rule):
-        rules.append(rule)
-        yield torch.tensor([means[len(rules) - 1]], dtype=torch.float64)
+    def accuracies(learner, parameters, batches):
+        asked.append(learner)
+        yield torch.tensor([means[len(asked) - 1]], dtype=torch.float64)
 
     monkeypatch.setattr(module, "accuracies", accuracies)
-    return rules
+    return asked
 
 
-def run(state: MetaState, plan: Plan, engine: Scripted | None = None, source: Source | None = None) -> list[Event]:
-    return list(meta_learn(engine or Scripted([1.0]), None, state, (source or Source()).tasks, plan))
+def run(state: MetaState, plan: Plan, learner: Scripted | None = None, source: Source | None = None) -> list[Event]:
+    return list(meta_learn(learner or Scripted([1.0]), state, (source or Source()).tasks, plan))
 
 
 def test_the_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of 4 of 10 tasks; validation after each passed multiple of 5, and at the end only once."""
-    rules = scripted_accuracies(monkeypatch, [0.4, 0.6])
+    asked = scripted_accuracies(monkeypatch, [0.4, 0.6])
     source, state = Source(), fresh()
     events = run(state, plan(), source=source)
     assert source.asked == [(0, 4), (4, 4), (8, 2)]
     done = [(type(event), event.tasks_done) for event in events]
     assert done == [(StepDone, 4), (StepDone, 8), (Validated, 8), (StepDone, 10), (Validated, 10)]
-    assert rules == [TEST_RULE, TEST_RULE]
+    assert len(asked) == 2
     assert state.tasks_done == 10
     assert [entry["tasks"] for entry in state.history] == [8, 10]
 
@@ -123,18 +125,30 @@ def test_sum_or_mean_over_the_tasks_of_each_batch(
     assert seen == scales
 
 
-@pytest.mark.parametrize("second_order", [False, True])
-def test_the_order_reaches_the_engine(second_order: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_learner_hears_how_far_the_training_is(monkeypatch: pytest.MonkeyPatch) -> None:
     scripted_accuracies(monkeypatch, [0.5] * 9)
-    engine = Scripted([1.0])
-    run(fresh(), plan(second_order=second_order), engine)
-    assert engine.second_order == [second_order] * 3
+    learner = Scripted([1.0])
+    run(fresh(), plan(), learner)
+    assert learner.progress == [0.0, 0.4, 0.8]
+
+
+def test_outer_rates_fall_along_a_cosine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 0.1 to a hundredth of it; what a resumed run would use follows from the tasks done alone."""
+    scripted_accuracies(monkeypatch, [0.5] * 9)
+    rates = []
+    monkeypatch.setattr(module.outer, "step", lambda optimiser, *_: rates.append(optimiser.param_groups[0]["lr"]))
+    run(fresh(), plan(tasks=16, cosine_to=0.01))
+    share = [0.01 + 0.99 * (1 + math.cos(math.pi * done / 16)) / 2 for done in (0, 4, 8, 12)]
+    assert rates == pytest.approx([0.1 * factor for factor in share], rel=1e-12)
+    rates.clear()
+    run(fresh(), plan(tasks=16))
+    assert rates == pytest.approx([0.1] * 4)
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_stops_before_it_spoils_the_weights(loss: float) -> None:
     state = fresh()
-    events = meta_learn(Scripted([1.0, loss]), None, state, Source().tasks, plan(validate_every=100))
+    events = meta_learn(Scripted([1.0, loss]), state, Source().tasks, plan(validate_every=100))
     assert isinstance(next(events), StepDone)
     before = state.parameters["w"].clone()
     with pytest.raises(TnasError, match=f"{loss} after 4 tasks") as caught:
@@ -170,12 +184,17 @@ def test_validation_due(done: int, last: int | None, due: bool) -> None:
 
 
 def test_plan_of_settings() -> None:
-    search = SearchSettings(
-        "glyphs", alpha_inner=0.2, inner_steps=3, test_steps=7, order="second", reduction="sum", tasks=8, meta_batch=2
-    )
-    found = Plan.of(search, beta=30.0, alternating=True)
+    search = SearchSettings("glyphs", reduction="sum", tasks=8, meta_batch=2, cosine_to=0.01)
+    assert Plan.of(search) == Plan(8, 2, search.validate_every, mean_over_tasks=False, cosine_to=0.01)
+    assert Plan.of(TrainSettings("glyphs")).mean_over_tasks
+
+
+def test_learners_of_settings() -> None:
+    search = SearchSettings("glyphs", alpha_inner=0.2, inner_steps=3, test_steps=7, order="second", alternating=True)
+    found = t_nas.learner(TorchEngine(), t_nas.search_network(search, 1), search)
     assert found.rule == InnerRule(0.2, 30.0, 3, alternating=True)
     assert found.test_rule == InnerRule(0.2, 30.0, 7, alternating=True)
-    assert (found.tasks, found.meta_batch, found.mean_over_tasks, found.second_order) == (8, 2, False, True)
-    train = Plan.of(TrainSettings("glyphs"))
-    assert (train.mean_over_tasks, train.second_order, train.rule.alternating) == (True, False, False)
+    assert found.second_order
+    train = TrainSettings("glyphs", inner_steps=4)
+    plain = maml.learner(TorchEngine(), FourConv(5, 1, 28), train)
+    assert (plain.rule, plain.test_rule, plain.second_order) == (InnerRule(0.1, 0.0, 4), InnerRule(0.1, 0.0, 5), False)

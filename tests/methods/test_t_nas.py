@@ -10,7 +10,7 @@ from tnas_cli.compute.torch_engine import TorchEngine
 from tnas_cli.errors import TnasError
 from tnas_cli.methods import maml, t_nas
 from tnas_cli.methods import meta_learn as loop
-from tnas_cli.methods.meta_learn import MetaState, Tasks
+from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
 from tnas_cli.runs.events import StepDone, Validated
 from tnas_cli.settings import SearchSettings, TrainSettings
 from tnas_cli.space.decoded_network import DecodedNetwork
@@ -52,7 +52,8 @@ def test_maml_learns() -> None:
     settings = settings.replace(validate_every=160)
     network = DecodedNetwork(AUTO_MAML_5SHOT, 3, 1, channels=4)
     state = maml.start(network, settings, "weights", CPU)
-    events = list(maml.maml(TorchEngine(), network, state, TASKS, settings))
+    learner = maml.learner(TorchEngine(), network, settings)
+    events = list(loop.meta_learn(learner, state, TASKS, Plan.of(settings)))
     losses = [event.loss for event in events if isinstance(event, StepDone)]
     assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
     assert all(event.values == {} for event in events if isinstance(event, StepDone))

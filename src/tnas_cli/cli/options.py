@@ -31,7 +31,22 @@ AlphaInner = Annotated[float | None, typer.Option("--alpha-inner", help="Inner l
 InnerSteps = Annotated[int | None, typer.Option("--inner-steps", min=1, help="Inner steps M while training.")]
 TestSteps = Annotated[int | None, typer.Option("--test-steps", min=1, help="Inner steps when validating and testing.")]
 AlphaOuter = Annotated[float | None, typer.Option("--alpha-outer", help="Adam's rate for w~.")]
-Order = Annotated[str | None, typer.Option("--order", help="first (Equation 8) or second (Equation 6).")]
+Order = Annotated[
+    str | None,
+    typer.Option("--order", help="first (Equation 8), second (Equation 6), or annealed: first, then second."),
+]
+LearnedRates = Annotated[
+    str | None, typer.Option("--learned-rates", help="Inner rates that are learned: none, step (per tensor) or weight.")
+]
+StepNorms = Annotated[
+    bool | None, typer.Option("--step-norms/--no-step-norms", help="Batch norms' gain and bias for each inner step.")
+]
+MultiStep = Annotated[
+    float | None, typer.Option("--multi-step", help="Share of the training with a loss after every step; 0: never.")
+]
+CosineTo = Annotated[
+    float | None, typer.Option("--cosine-to", help="Share to which outer rates fall along a cosine; 1: constant.")
+]
 Channels = Annotated[int | None, typer.Option("--channels", min=2, help="Channels of the normal cell.")]
 ValidateEvery = Annotated[int | None, typer.Option("--validate-every", min=1, help="Tasks between validations.")]
 ValidationTasks = Annotated[int | None, typer.Option("--validation-tasks", min=1, help="Validation tasks.")]

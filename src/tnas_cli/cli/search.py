@@ -17,6 +17,7 @@ Whole = int | None
 
 def search(
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="A prepared data set, or a .h5 file.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="t-nas, t-nas++ or auto-maml.")] = None,
     way: options.Way = None,
     shot: options.Shot = None,
     query: options.Query = None,
@@ -31,6 +32,10 @@ def search(
     alpha_outer: options.AlphaOuter = None,
     beta_outer: Annotated[Number, typer.Option("--beta-outer", help="Adam's rate for theta~.")] = None,
     order: options.Order = None,
+    learned_rates: options.LearnedRates = None,
+    step_norms: options.StepNorms = None,
+    multi_step: options.MultiStep = None,
+    cosine_to: options.CosineTo = None,
     alternating: Annotated[
         bool | None, typer.Option("--alternating/--simultaneous", help="Inner steps by Equation 5 or 7.")
     ] = None,
@@ -56,13 +61,14 @@ def search(
     """
     from tnas_cli.engine import search as work
     from tnas_cli.runs.device import Machine
-    from tnas_cli.settings import SearchSettings
+    from tnas_cli.settings import SearchSettings, of_method
     from tnas_cli.settings import preset as load_preset
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     machine = Machine(device, threads, cache_dir, offline, engine)
     chosen = {
         "dataset": dataset,
+        "method": method,
         "way": way,
         "shot": shot,
         "query": query,
@@ -76,6 +82,10 @@ def search(
         "alpha_outer": alpha_outer,
         "beta_outer": beta_outer,
         "order": order,
+        "learned_rates": learned_rates,
+        "step_norms": step_norms,
+        "multi_step": multi_step,
+        "cosine_to": cosine_to,
         "alternating": alternating,
         "channels": channels,
         "validate_every": validate_every,
@@ -93,7 +103,7 @@ def search(
         return
     if dataset is None:
         raise SettingsError("no data set given.", hint="for example: tnas search --dataset glyphs --way 5 --shot 1")
-    settings = SearchSettings.from_dict(load_preset("search", preset) | given)
+    settings = SearchSettings.from_dict(load_preset("search", preset) | of_method("search", method) | given)
     with screen.progress() as listener:
         if dry_run:
             result = work.dry_run(settings, listener=listener, machine=machine)

@@ -23,6 +23,12 @@ def train_eval(
         str | None, typer.Argument(help="A genotype, a file of records, or - for stdin; or 4conv, 4conv-64.")
     ] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Default: the genotypes' own.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method", help="maml, maml++, meta-sgd, anil, protonets, matching-nets or compare-nets; default: maml."
+        ),
+    ] = None,
     way: options.Way = None,
     shot: options.Shot = None,
     query: options.Query = None,
@@ -36,6 +42,13 @@ def train_eval(
     test_steps: options.TestSteps = None,
     alpha_outer: options.AlphaOuter = None,
     order: options.Order = None,
+    learned_rates: options.LearnedRates = None,
+    step_norms: options.StepNorms = None,
+    multi_step: options.MultiStep = None,
+    cosine_to: options.CosineTo = None,
+    ensemble: Annotated[
+        Whole, typer.Option("--ensemble", min=1, help="Best validation checkpoints that answer together.")
+    ] = None,
     channels: options.Channels = None,
     validate_every: options.ValidateEvery = None,
     validation_tasks: options.ValidationTasks = None,
@@ -66,6 +79,7 @@ def train_eval(
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     chosen = {
         "dataset": dataset,
+        "method": method,
         "way": way,
         "shot": shot,
         "query": query,
@@ -77,6 +91,11 @@ def train_eval(
         "test_steps": test_steps,
         "alpha_outer": alpha_outer,
         "order": order,
+        "learned_rates": learned_rates,
+        "step_norms": step_norms,
+        "multi_step": multi_step,
+        "cosine_to": cosine_to,
+        "ensemble": ensemble,
         "channels": channels,
         "validate_every": validate_every,
         "validation_tasks": validation_tasks,
@@ -115,7 +134,7 @@ def train_eval(
 def _show(screen: Screen, result: dict[str, Any]) -> None:
     table = Table(title=f"{result['dataset']} ({result['protocol']} split), {result['way']}-way {result['shot']}-shot")
     network = result["network"]
-    named = ("genotype", "tasks decoded to it") if network is None else ("network (MAML)",)
+    named = ("genotype", "tasks decoded to it") if network is None else (f"network ({result['training']})",)
     for name in (*named, "weights", "validation", f"test, {result['tasks']} tasks"):
         table.add_column(name)
     for row in result["per_genotype"]:

@@ -14,7 +14,7 @@ from tnas_cli.compute.fused.machine import UnavailableError, instruction_set, ta
 from tnas_cli.compute.fused.network import Description, description_key
 from tnas_cli.compute.fused.program import Program, Steps
 from tnas_cli.compute.fused.workers import Workers
-from tnas_cli.compute.interface import Adapted, InnerRule, MetaGradient, Network
+from tnas_cli.compute.interface import Adapted, Gradients, InnerRule, MetaGradient, Network
 from tnas_cli.compute.torch_engine import Labelled, task_accuracies
 from tnas_cli.errors import TnasError
 from tnas_cli.space.decoded_network import DecodedNetwork
@@ -94,6 +94,16 @@ class FusedEngine:
         with _explained():
             own, losses = program.adapted(_flat(parameters, leading=()), _arrays(support), _steps(rule))
         return Adapted(_named(parameters, torch.from_numpy(own)), torch.from_numpy(losses))
+
+    def gradients(self, network: Network, parameters: Parameters, labelled: Labelled) -> Gradients:
+        """The loss and its gradient at each task's own parameters."""
+        program = self._program(network, labelled[0].shape[-1], _dtype(labelled[0]))
+        _check_finite(parameters, labelled[0])
+        flat = _flat(parameters, leading=labelled[0].shape[:1])
+        with _explained():
+            own, losses, logits = program.gradients(flat, _arrays(labelled))
+        found = _named({name: tensor[0] for name, tensor in parameters.items()}, torch.from_numpy(own))
+        return Gradients(torch.from_numpy(losses), found, torch.from_numpy(logits))
 
     def predict(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
         """Logits [T, N, way]; batch norm uses the statistics of x."""

@@ -58,6 +58,16 @@ class MetaGradient:
     query_accuracies: Tensor
 
 
+@dataclass(frozen=True)
+class Gradients:
+    """Losses [T] of tasks at parameters of their own, each task's gradient of its own loss [T, ...], and the logits
+    [T, N, way]."""
+
+    losses: Tensor
+    gradients: Parameters
+    logits: Tensor
+
+
 class Engine(Protocol):
     """Computes a meta-batch. `support` and `query` are pairs (images [T, N, C, H, W], labels [T, N])."""
 
@@ -79,6 +89,10 @@ class Engine(Protocol):
         self, network: Network, parameters: Parameters, support: tuple[Tensor, Tensor], rule: InnerRule
     ) -> Adapted:
         """Algorithm 2, lines 1 and 2: every task's own steps from the meta-parameters."""
+
+    def gradients(self, network: Network, parameters: Parameters, labelled: tuple[Tensor, Tensor]) -> Gradients:
+        """The loss on labelled images and its gradient, at each task's own parameters [T, ...]: what methods with an
+        inner loop of their own are made of."""
 
     def predict(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
         """Logits [T, N, way] at adapted parameters [T, ...], without gradients."""

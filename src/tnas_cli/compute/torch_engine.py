@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tnas_cli.compute.interface import Adapted, InnerRule, MetaGradient, Network
+from tnas_cli.compute.interface import Adapted, Gradients, InnerRule, MetaGradient, Network
 from tnas_cli.compute.parts import in_parts, joined
 from tnas_cli.space.parameters import THETA, Parameters, for_tasks
 from tnas_cli.update import inner
@@ -79,6 +79,21 @@ class TorchEngine:
 
         adapted, losses = zip(*in_parts(part, support[0]), strict=True)
         return Adapted({name: joined([own[name] for own in adapted]) for name in parameters}, joined(list(losses)))
+
+    def gradients(self, network: Network, parameters: Parameters, labelled: Labelled) -> Gradients:
+        """The loss and its gradient at each task's own parameters."""
+
+        def part(of: slice) -> tuple[Tensor, list[Tensor], Tensor]:
+            x, labels = _part(labelled, of)
+            at = {name: tensor[of].detach().requires_grad_() for name, tensor in parameters.items()}
+            logits = network.logits(at, x)
+            losses = task_losses(logits, labels)
+            grads = torch.autograd.grad(losses.sum(), list(at.values()), materialize_grads=True)
+            return losses.detach(), list(grads), logits.detach()
+
+        losses, grads, logits = zip(*in_parts(part, labelled[0]), strict=True)
+        named = {name: joined(list(own)) for name, own in zip(parameters, zip(*grads, strict=True), strict=True)}
+        return Gradients(joined(list(losses)), named, joined(list(logits)))
 
     def predict(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
         """Logits [T, N, way]; batch norm uses the statistics of x."""

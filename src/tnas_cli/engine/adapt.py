@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tnas_cli.compute.choose import choose_engine
-from tnas_cli.compute.interface import Engine, InnerRule
+from tnas_cli.compute.interface import Engine
 from tnas_cli.compute.torch_engine import task_accuracies
 from tnas_cli.engine.meta_architecture import MetaArchitecture, load_meta_architecture
 from tnas_cli.engine.tasks_of import TASKS_PER_BATCH, evaluation_batches
@@ -20,10 +20,12 @@ from tnas_cli.episodes import registry
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.task_folder import FolderTask, Invert, read_task_folder
 from tnas_cli.errors import DataError, SettingsError
-from tnas_cli.methods import t_nas
-from tnas_cli.methods.adapt import adapt, interval, with_way
+from tnas_cli.methods.adapt import adapt, with_way
+from tnas_cli.methods.learner import interval
+from tnas_cli.methods.zoo import SEARCH
 from tnas_cli.runs import events
 from tnas_cli.runs.device import HERE, Machine, environment
+from tnas_cli.settings import SearchSettings
 from tnas_cli.space.decode import decidedness
 from tnas_cli.space.parameters import THETA
 
@@ -48,15 +50,15 @@ def adapt_folders(
     begin = time.monotonic()
     where = machine.start()
     meta = load_meta_architecture(checkpoint, where)
-    rule = _rule(meta, steps)
     data = meta.data
     tasks = [
         read_task_folder(path, data["size"], data["channels"], data["mean"], data["std"], invert) for path in folders
     ]
     engine = choose_engine(machine.engine, meta.network, where, listener=listener)
+    settings = _with_steps(meta.settings, steps)
     found: dict[int, Record] = {}
     for positions in _same_shape(tasks):
-        records = _adapt_alike(engine, meta, [tasks[position] for position in positions], rule, where)
+        records = _adapt_alike(engine, meta, settings, [tasks[position] for position in positions], where)
         for position, record in zip(positions, records, strict=True):
             found[position] = record
             listener(events.Progress("adapt", len(found), len(tasks), "tasks"))
@@ -93,17 +95,16 @@ def adapt_dataset(
     _check_same_images(meta, cache)
     way, shot, query = meta.settings.way, shot or meta.settings.shot, query or meta.settings.query
     batches = list(evaluation_batches(cache, split, way, shot, query, tasks, where))
-    rule = _rule(meta, steps)
+    settings = _with_steps(meta.settings, steps)
     images = (way * shot, way * query)
     engine = choose_engine(machine.engine, meta.network, where, side=cache.size, images=images, listener=listener)
     records: list[Record] = []
-    for batch, (adapted, logits) in zip(
-        batches, adapt(engine, meta.network, meta.parameters, batches, rule), strict=True
-    ):
+    learner = SEARCH[settings.method].learner(engine, meta.network, settings)
+    for batch, (adapted, logits) in zip(batches, adapt(learner, meta.parameters, batches), strict=True):
         right = task_accuracies(logits, batch.query_y)
         for position in range(len(batch)):
             about = {"dataset": cache.dataset, "protocol": cache.protocol, "split": split, "index": len(records)}
-            record = _record(meta, rule, about, way, shot, adapted.support_losses[position])
+            record = _record(meta, settings, about, way, shot, adapted.support_losses[position])
             record |= _about_theta(adapted.parameters[THETA][position])
             record |= {"accuracy": float(right[position]), "query": way * query}
             records.append(record)
@@ -119,11 +120,11 @@ def adapt_dataset(
     yield _result(engine, meta, records, measured, where, begin)
 
 
-def _rule(meta: MetaArchitecture, steps: int | None) -> InnerRule:
-    rule = t_nas.plan(meta.settings).test_rule
+def _with_steps(settings: SearchSettings, steps: int | None) -> SearchSettings:
+    """The search's settings, with another number of test steps where one is given."""
     if steps is not None and steps < 1:
         raise SettingsError(f"--steps is {steps}.", hint="choose at least 1")
-    return rule if steps is None else replace(rule, steps=steps)
+    return settings if steps is None else settings.replace(test_steps=steps)
 
 
 def _check_same_images(meta: MetaArchitecture, cache: ImageCache) -> None:
@@ -148,7 +149,11 @@ def _same_shape(tasks: Sequence[FolderTask]) -> Iterator[list[int]]:
 
 
 def _adapt_alike(
-    engine: Engine, meta: MetaArchitecture, tasks: Sequence[FolderTask], rule: InnerRule, device: torch.device
+    engine: Engine,
+    meta: MetaArchitecture,
+    settings: SearchSettings,
+    tasks: Sequence[FolderTask],
+    device: torch.device,
 ) -> list[Record]:
     way = len(tasks[0].class_names)
     parameters = with_way(meta.parameters, way)
@@ -157,7 +162,7 @@ def _adapt_alike(
         torch.stack([task.support_x for task in tasks]).to(device),
         torch.stack([task.support_y for task in tasks]).to(device),
     )
-    adapted = engine.adapt(network, parameters, support, rule)
+    adapted = SEARCH[settings.method].learner(engine, network, settings).adapt(parameters, support)
     queries = [task.query_x for task in tasks if task.query_x is not None]
     logits = engine.predict(network, adapted.parameters, torch.stack(queries).to(device)) if queries else None
     records = []
@@ -169,7 +174,7 @@ def _adapt_alike(
             )
         counts = torch.bincount(task.support_y, minlength=way).tolist()
         shot = counts[0] if len(set(counts)) == 1 else counts
-        record = _record(meta, rule, {"folder": str(task.path)}, way, shot, adapted.support_losses[position])
+        record = _record(meta, settings, {"folder": str(task.path)}, way, shot, adapted.support_losses[position])
         record |= _about_theta(adapted.parameters[THETA][position])
         record |= {"classes": task.class_names, "accuracy": None, "query": len(task.query_paths)}
         if logits is not None:
@@ -196,22 +201,23 @@ def _predictions(task: FolderTask, probabilities: Tensor) -> Record:
 
 
 def _record(
-    meta: MetaArchitecture, rule: InnerRule, task: Record, way: int, shot: int | list[int], losses: Tensor
+    meta: MetaArchitecture, settings: SearchSettings, task: Record, way: int, shot: int | list[int], losses: Tensor
 ) -> Record:
+    beta = 0.0 if settings.method == "auto-maml" else settings.beta_inner
     return {
         "event": "adapted",
         "version": 1,
         "task": task,
         "checkpoint": str(meta.path),
         "run": meta.run,
-        "method": "t-nas",
+        "method": meta.settings.method,
         "seed": meta.settings.seed,
         "data": meta.data,
         "way": way,
         "shot": shot,
         "channels": meta.network.channels,
         "search_tasks": meta.tasks_done,
-        "inner": {"alpha": rule.alpha, "beta": rule.beta, "steps": rule.steps},
+        "inner": {"alpha": settings.alpha_inner, "beta": beta, "steps": settings.test_steps},
         "support_losses": losses.tolist(),
     }
 
@@ -237,7 +243,7 @@ def _result(
         "command": "adapt",
         "network": "search network adapted",
         "run": meta.run,
-        "method": "t-nas",
+        "method": meta.settings.method,
         "way": meta.settings.way,
         "shot": meta.settings.shot,
         **measured,

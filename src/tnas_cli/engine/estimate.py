@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from tnas_cli.compute.interface import Engine, Network
-from tnas_cli.methods.adapt import accuracies
+from tnas_cli.methods.learner import AdaptingLearner, Learner, accuracies
+from tnas_cli.methods.maml import HasWeights
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
 from tnas_cli.settings import SearchSettings, TrainSettings
 from tnas_cli.space.cost import flops_per_image, flops_per_task
@@ -21,10 +21,11 @@ MEASURED_STEPS = 3
 
 @dataclass(frozen=True)
 class Estimate:
-    """Weights of the network, arithmetic of one task, and seconds measured per meta-batch and in total."""
+    """Weights of the network, arithmetic of one task (None where a method has no inner steps), and seconds measured per
+    meta-batch and in total."""
 
     parameters: int
-    flops_per_task: int
+    flops_per_task: int | None
     seconds_per_step: float
     seconds_per_validation: float
     steps: int
@@ -36,8 +37,8 @@ class Estimate:
 
 
 def estimate(
-    engine: Engine,
-    network: Network,
+    learner: Learner,
+    network: HasWeights,
     state: MetaState,
     tasks: Tasks,
     plan: Plan,
@@ -46,26 +47,26 @@ def estimate(
 ) -> Estimate:
     """Time a few meta-batches and one validation batch; nothing of `state` is changed. image_shape: channels, size."""
     specs = network.specs()
-    per_image = flops_per_image(network.logits, specs, *image_shape)
-    flops = flops_per_task(
-        per_image,
-        support=settings.way * settings.shot,
-        query=settings.way * settings.query,
-        steps=settings.inner_steps,
-    )
+    flops = None
+    if isinstance(learner, AdaptingLearner):
+        flops = flops_per_task(
+            flops_per_image(learner.network.logits, specs, *image_shape),
+            support=settings.way * settings.shot,
+            query=settings.way * settings.query,
+            steps=settings.inner_steps,
+        )
     batch = tasks.train(0, plan.meta_batch)
-    support, query = (batch.support_x, batch.support_y), (batch.query_x, batch.query_y)
     times = []
     for _ in range(1 + MEASURED_STEPS):
         begin = time.perf_counter()
-        engine.meta_gradient(network, state.parameters, support, query, plan.rule, second_order=plan.second_order)
+        learner.meta_gradient(state.parameters, batch, 0.0)
         _wait(batch.support_x.device)
         times.append(time.perf_counter() - begin)
     per_step = statistics.median(times[1:])
 
     validation_batch = next(iter(tasks.validate()))
     begin = time.perf_counter()
-    list(accuracies(engine, network, state.parameters, [validation_batch], plan.test_rule))
+    list(accuracies(learner, state.parameters, [validation_batch]))
     _wait(batch.support_x.device)
     per_validation = (time.perf_counter() - begin) * settings.validation_tasks / len(validation_batch)
 

@@ -10,8 +10,9 @@ import torch
 
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import CheckpointError, SettingsError
-from tnas_cli.methods.state_file import parameters_of
+from tnas_cli.methods.state_file import parameters_of, shapes_of
 from tnas_cli.methods.t_nas import search_network
+from tnas_cli.methods.zoo import SEARCH
 from tnas_cli.runs import checkpoint
 from tnas_cli.settings import SearchSettings
 from tnas_cli.space.parameters import Parameters
@@ -53,7 +54,8 @@ def load_meta_architecture(path: Path, device: torch.device) -> MetaArchitecture
         settings = SearchSettings.from_dict(saved.about["settings"])
         data, progress, run = saved.about["data"], saved.about["progress"], saved.about["run"]
         network = search_network(settings, data["channels"])
-        parameters = parameters_of(saved, network.specs(), device)
+        shapes = shapes_of(SEARCH[settings.method].start(network, settings, device).parameters)
+        parameters = parameters_of(saved, shapes, device)
     except (KeyError, TypeError, SettingsError) as error:
         raise CheckpointError(
             f"{path} does not describe its search ({error}).", hint="pass a best.pt written by `tnas search`"

@@ -1,4 +1,4 @@
-"""`tnas search`: T-NAS on a data set, as a run directory with the best and the last checkpoint."""
+"""`tnas search`: T-NAS, T-NAS++ or Auto-MAML on a data set, as a run directory with its checkpoints."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import CheckpointError, DataError
 from tnas_cli.methods import t_nas
 from tnas_cli.methods.adapt import adapt
-from tnas_cli.methods.meta_learn import MetaState, Tasks
-from tnas_cli.methods.state_file import parameters_of, restore, to_checkpoint
+from tnas_cli.methods.learner import AdaptingLearner
+from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
+from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
+from tnas_cli.methods.zoo import SEARCH
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.drive import Saving, drive
@@ -36,6 +38,7 @@ class _Job:
     cache: ImageCache
     network: SearchNetwork
     state: MetaState
+    learner: AdaptingLearner
     tasks: Tasks
     device: torch.device
     machine: Machine
@@ -54,7 +57,7 @@ def search(
     Raises SettingsError, DataError, TnasError for an unwritable folder, and Interrupted (with everything saved).
     """
     job = _prepare(settings, machine, listener)
-    name = f"search-{job.cache.dataset}-{settings.way}w{settings.shot}s-t-nas"
+    name = f"search-{job.cache.dataset}-{settings.way}w{settings.shot}s-{settings.method}"
     run = RunDirectory.create(runs, name, job.settings.to_toml(), environment(job.device))
     return _run(job, run, listener)
 
@@ -92,11 +95,11 @@ def dry_run(
     """What the search will cost, as a record; nothing is written but a data set that had to be prepared."""
     job = _prepare(settings, machine, listener)
     cost = estimate(
-        job.engine,
+        job.learner,
         job.network,
         job.state,
         job.tasks,
-        t_nas.plan(settings),
+        Plan.of(settings),
         settings,
         (job.cache.channels, job.cache.size),
     )
@@ -125,7 +128,9 @@ def _prepare(settings: SearchSettings, machine: Machine, listener: events.Listen
         images=image_counts(settings),
         listener=listener,
     )
-    return _Job(settings, cache, network, t_nas.start(network, settings, device), tasks, device, machine, engine)
+    method = SEARCH[settings.method]
+    state, learner = method.start(network, settings, device), method.learner(engine, network, settings)
+    return _Job(settings, cache, network, state, learner, tasks, device, machine, engine)
 
 
 def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, Any]:
@@ -144,7 +149,7 @@ def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, A
     listener(events.Note(f"search in {run.path}"))
     started_at = job.state.tasks_done
     drive(
-        t_nas.t_nas(job.engine, job.network, job.state, job.tasks, job.settings),
+        meta_learn(job.learner, job.state, job.tasks, Plan.of(job.settings)),
         run,
         Saving(last=lambda: save(run.last), best=lambda: save(run.best)),
         listener,
@@ -158,7 +163,7 @@ def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, A
         "command": "search",
         "run": str(run.path),
         "checkpoint": str(run.best),
-        "method": "t-nas",
+        "method": job.settings.method,
         "dataset": job.cache.dataset,
         "protocol": job.cache.protocol,
         "way": job.settings.way,
@@ -182,11 +187,10 @@ def _about_theta(job: _Job, run: RunDirectory) -> dict[str, Any]:
     """How far theta~ of the best checkpoint is from uniform, and what it decodes to on the validation tasks."""
     if not run.best.is_file():
         raise CheckpointError(f"{run.best} is missing.", hint="resume the run to write it again")
-    parameters = parameters_of(checkpoint.load(run.best, KIND), job.network.specs(), job.device)
-    rule = t_nas.plan(job.settings).test_rule
+    parameters = parameters_of(checkpoint.load(run.best, KIND), shapes_of(job.state.parameters), job.device)
     genotypes = []
     decided = []
-    for adapted, _ in adapt(job.engine, job.network, parameters, job.tasks.validate(), rule):
+    for adapted, _ in adapt(job.learner, parameters, job.tasks.validate()):
         thetas = adapted.parameters[THETA]
         decided += decidedness(thetas).tolist()
         genotypes += [decode(theta) for theta in thetas]

@@ -14,20 +14,23 @@ import torch
 
 from tnas_cli.compute.choose import choose_engine
 from tnas_cli.compute.interface import Engine
+from tnas_cli.compute.torch_engine import task_accuracies
 from tnas_cli.engine.estimate import estimate
 from tnas_cli.engine.tasks_of import evaluation_batches, image_counts, meta_tasks, open_data
 from tnas_cli.engine.trainable import Trainable, network_of
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import DataError, Interrupted
 from tnas_cli.evaluate.few_shot import Trained, summarise
-from tnas_cli.methods import maml
-from tnas_cli.methods.adapt import accuracies
-from tnas_cli.methods.meta_learn import Plan
-from tnas_cli.methods.state_file import parameters_of, restore, to_checkpoint
+from tnas_cli.methods.ensemble import together
+from tnas_cli.methods.meta_learn import Plan, meta_learn
+from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
+from tnas_cli.methods.unrolled import RATE
+from tnas_cli.methods.zoo import TRAIN
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.drive import Saving, drive
 from tnas_cli.runs.files import write_text
+from tnas_cli.runs.kept import Kept
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.settings import TrainSettings
 from tnas_cli.space.parameters import count
@@ -64,7 +67,7 @@ def train_eval(
     and Interrupted with everything saved.
     """
     job = _prepare(records, settings, limit, machine, listener)
-    name = f"train-eval-{job.cache.dataset}-{settings.way}w{settings.shot}s-{_method(records)}"
+    name = f"train-eval-{job.cache.dataset}-{settings.way}w{settings.shot}s-{_method(records, settings)}"
     run = RunDirectory.create(runs, name, job.settings.to_toml(), environment(job.device))
     plan = {"settings": job.settings.to_dict(), "limit": limit, "fingerprint": job.cache.fingerprint}
     plan["engine"] = job.engine.name
@@ -111,10 +114,12 @@ def dry_run(
     """What training will cost, measured on the first genotype, times the number of distinct ones."""
     job = _prepare(records, settings, limit, machine, listener)
     network = job.chosen[0][0].build(job.settings, job.cache)
-    state = maml.start(network, job.settings, "estimate", job.device)
+    method = TRAIN[job.settings.method]
+    state = method.start(network, job.settings, "estimate", job.device)
+    learner = method.learner(job.engine, network, job.settings)
     tasks = meta_tasks(job.cache, job.settings, job.device)
     shape = (job.cache.channels, job.cache.size)
-    cost = estimate(job.engine, network, state, tasks, Plan.of(job.settings), job.settings, shape)
+    cost = estimate(learner, network, state, tasks, Plan.of(job.settings), job.settings, shape)
     testing = cost.seconds_per_validation * settings.test_tasks / settings.validation_tasks
     genotypes = len(job.chosen)
     return {
@@ -129,7 +134,10 @@ def dry_run(
     }
 
 
-def _method(records: Sequence[Record]) -> str:
+def _method(records: Sequence[Record], settings: TrainSettings) -> str:
+    """The method that a result stands for: the search's for genotypes, the training's for a network."""
+    if network_of(records) is not None:
+        return settings.method
     methods = {record.get("method", "genotype") for record in records}
     return str(methods.pop()) if len(methods) == 1 else "mixed"
 
@@ -152,9 +160,12 @@ def _prepare(
         listener(events.Note(f"training {len(chosen)} of {len(genotypes)} distinct genotypes, the most frequent first"))
     else:
         listener(events.Note(f"training {len(chosen)} distinct of {len(records)} genotypes"))
+    first = chosen[0][0].build(settings, cache)
+    method = TRAIN[settings.method]
+    method.start(first, settings, "check", torch.device("cpu"))  # what cannot be trained so is refused now
     engine = choose_engine(
-        machine.engine,
-        chosen[0][0].build(settings, cache),
+        machine.engine if method.by_engine else "torch",
+        first,
         device,
         second_order=settings.order == "second",
         side=cache.size,
@@ -188,7 +199,8 @@ def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
         "version": 1,
         "command": "train-eval",
         "run": str(run.path),
-        "method": _method(job.records),
+        "method": _method(job.records, job.settings),
+        "training": job.settings.method,
         "network": network_of(job.records),
         "dataset": job.cache.dataset,
         "protocol": job.cache.protocol,
@@ -238,14 +250,16 @@ def _one(
     """Train one network, or go on where it stopped, and test it; finished ones are read."""
     name, folder = trainable.name, run.path / trainable.name
     network, engine = trainable.build(job.settings, job.cache), job.engine
-    weights = count(network.specs())
+    method = TRAIN[job.settings.method]
+    state = method.start(network, job.settings, f"weights of {name}", job.device)
+    shapes = shapes_of(state.parameters)
+    weights = count({name: spec for name, spec in shapes.items() if not name.startswith(RATE)})
     done = folder / "result.json"
     if done.is_file():
         kept = json.loads(done.read_text(encoding="utf-8"))
         job.listener(progress(job.settings.tasks + job.settings.test_tasks))
         return Trained(name, times, weights, kept["validation"], torch.tensor(kept["accuracies"]))
 
-    state = maml.start(network, job.settings, f"weights of {name}", job.device)
     best, last = folder / "best.pt", folder / "last.pt"
     if last.is_file():
         restore(checkpoint.load(last, KIND), state)
@@ -254,6 +268,8 @@ def _one(
     def save(path: Path) -> None:
         checkpoint.save(path, to_checkpoint(KIND, state, about))
 
+    kept = Kept(folder, job.settings.ensemble, save)
+
     def forward(event: events.Event) -> None:
         if isinstance(event, events.Progress):
             part = progress(event.done)
@@ -261,21 +277,22 @@ def _one(
         job.listener(event)
 
     tasks = meta_tasks(job.cache, job.settings, job.device)
+    learner = method.learner(engine, network, job.settings)
     drive(
-        maml.maml(engine, network, state, tasks, job.settings),
+        meta_learn(learner, state, tasks, Plan.of(job.settings)),
         run,
-        Saving(last=lambda: save(last), best=lambda: save(best)),
+        Saving(last=lambda: save(last), best=lambda: save(best), validated=lambda: kept.after(state.history)),
         forward,
         stage=name,
         resume=resume_command,
     )
-    parameters = parameters_of(checkpoint.load(best, KIND), network.specs(), job.device)
+    members = [parameters_of(checkpoint.load(path, KIND), shapes, job.device) for path in kept.paths() or [best]]
     settings, found = job.settings, []
     batches = evaluation_batches(
         job.cache, "test", settings.way, settings.shot, settings.query, settings.test_tasks, job.device
     )
-    for right in accuracies(engine, network, parameters, batches, Plan.of(settings).test_rule):
-        found += right.tolist()
+    for batch in batches:
+        found += task_accuracies(together(learner, members, batch), batch.query_y).tolist()
         job.listener(progress(settings.tasks + len(found)))
     write_text(done, json.dumps({"validation": state.best_accuracy, "accuracies": found}) + "\n")
     return Trained(name, times, weights, state.best_accuracy, torch.tensor(found))

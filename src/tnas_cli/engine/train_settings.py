@@ -7,7 +7,7 @@ from typing import Any
 
 from tnas_cli.engine.trainable import network_of
 from tnas_cli.errors import SettingsError
-from tnas_cli.settings import TrainSettings, preset
+from tnas_cli.settings import TrainSettings, of_method, preset
 
 Record = dict[str, Any]
 
@@ -35,7 +35,8 @@ def settings_for(records: Sequence[Record], preset_name: str, given: Mapping[str
             own[name] = values.pop()
     if given.get("dataset", own.get("dataset")) != own.get("dataset"):
         own.pop("protocol", None)
-    merged = preset("train_eval", preset_name) | own | dict(given)
+    method = of_method("train_eval", given.get("method"))
+    merged = preset("train_eval", preset_name) | method | own | dict(given)
     if "dataset" not in merged:
         raise SettingsError(
             f"{network or 'the genotype'} does not say which data set it is for.",

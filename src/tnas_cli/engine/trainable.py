@@ -62,7 +62,7 @@ def read_trainables(source: str, stdin: str | None = None) -> list[Record]:
     """
     if source in NAMES:
         name = NAMES[source]
-        return [{"event": "network", "version": 1, "network": name, "method": "maml", "channels": FILTERS[name]}]
+        return [{"event": "network", "version": 1, "network": name, "channels": FILTERS[name]}]
     if re.fullmatch(r"4conv[-_]?\d+", source):
         raise SettingsError(f"there is no network {source!r}.", hint=did_you_mean(source, NAMES))
     return read_genotypes(source, stdin)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tnas_cli.methods.adapt import interval
+from tnas_cli.methods.learner import interval
 
 
 @dataclass(frozen=True)

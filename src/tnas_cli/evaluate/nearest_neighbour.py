@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.methods.adapt import mean_and_interval
+from tnas_cli.methods.learner import mean_and_interval
 
 
 def nearest_neighbour(batches: Iterable[TaskBatch]) -> tuple[float, float]:

@@ -1,47 +1,24 @@
-"""Algorithm 2: adapt the meta-architecture to tasks; measuring adapted networks on query sets."""
+"""Algorithm 2: adapt the meta-architecture to tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import torch
 from torch import Tensor
 
-from tnas_cli.compute.interface import Adapted, Engine, InnerRule, Network
-from tnas_cli.compute.torch_engine import task_accuracies
+from tnas_cli.compute.interface import Adapted
 from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.methods.learner import AdaptingLearner
 from tnas_cli.space.parameters import Parameters
 
 
 def adapt(
-    engine: Engine, network: Network, parameters: Parameters, batches: Iterable[TaskBatch], rule: InnerRule
+    learner: AdaptingLearner, parameters: Parameters, batches: Iterable[TaskBatch]
 ) -> Iterator[tuple[Adapted, Tensor]]:
     """Algorithm 2, lines 1 and 2, for batches of tasks: the adapted parameters and the query logits [T, Q, way]."""
     for batch in batches:
-        adapted = engine.adapt(network, parameters, (batch.support_x, batch.support_y), rule)
-        yield adapted, engine.predict(network, adapted.parameters, batch.query_x)
-
-
-def accuracies(
-    engine: Engine, network: Network, parameters: Parameters, batches: Iterable[TaskBatch], rule: InnerRule
-) -> Iterator[Tensor]:
-    """Query accuracy [T] of each batch's tasks after adaptation."""
-    for batch in batches:
-        adapted = engine.adapt(network, parameters, (batch.support_x, batch.support_y), rule)
-        yield task_accuracies(engine.predict(network, adapted.parameters, batch.query_x), batch.query_y)
-
-
-def interval(values: Tensor) -> float:
-    """Half-width of the 95% confidence interval of the mean of values [n]: 1.96 standard errors; 0 for one value."""
-    if values.numel() < 2:
-        return 0.0
-    return float(1.96 * values.double().std(correction=1) / values.numel() ** 0.5)
-
-
-def mean_and_interval(values: Iterable[Tensor]) -> tuple[float, float]:
-    """Mean over all values, and the half-width of its 95% interval."""
-    joined = torch.cat(list(values))
-    return float(joined.double().mean()), interval(joined)
+        adapted = learner.adapt(parameters, (batch.support_x, batch.support_y))
+        yield adapted, learner.engine.predict(learner.network, adapted.parameters, batch.query_x)
 
 
 def with_way(parameters: Parameters, way: int) -> Parameters:

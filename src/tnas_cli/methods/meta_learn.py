@@ -1,4 +1,4 @@
-"""The outer loop of Algorithm 1. For a network with theta it is T-NAS search, for one without it is MAML."""
+"""The outer loop of Algorithm 1, the same for every method."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 
 import torch
 
-from tnas_cli.compute.interface import Engine, InnerRule, Network
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import TnasError
-from tnas_cli.methods.adapt import accuracies, mean_and_interval
+from tnas_cli.methods.learner import Learner, accuracies, mean_and_interval
 from tnas_cli.runs.events import Event, StepDone, Validated
 from tnas_cli.settings import SearchSettings, TrainSettings
 from tnas_cli.space.decode import decidedness
@@ -30,31 +29,26 @@ class Tasks:
 
 @dataclass(frozen=True)
 class Plan:
-    """How long, how many tasks per outer step, how tasks adapt, and what the outer gradient is."""
+    """How long, how many tasks per outer step, how their gradients add up, and where Adam's rates end.
+
+    `cosine_to`: the share of their start to which the outer rates fall along a cosine, 1 for constant rates.
+    """
 
     tasks: int
     meta_batch: int
-    rule: InnerRule
-    test_rule: InnerRule
     validate_every: int
     mean_over_tasks: bool = True
-    second_order: bool = False
+    cosine_to: float = 1.0
 
     @classmethod
-    def of(cls, settings: SearchSettings | TrainSettings, beta: float = 0.0, *, alternating: bool = False) -> Plan:
-        """The plan that the settings describe; `beta` is the inner rate of theta where there is one."""
-
-        def rule(steps: int) -> InnerRule:
-            return InnerRule(settings.alpha_inner, beta, steps, alternating)
-
+    def of(cls, settings: SearchSettings | TrainSettings) -> Plan:
+        """The plan that the settings describe."""
         return cls(
             tasks=settings.tasks,
             meta_batch=settings.meta_batch,
-            rule=rule(settings.inner_steps),
-            test_rule=rule(settings.test_steps),
             validate_every=settings.validate_every,
             mean_over_tasks=settings.reduction == "mean",
-            second_order=settings.order == "second",
+            cosine_to=settings.cosine_to,
         )
 
 
@@ -69,16 +63,15 @@ class MetaState:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def meta_learn(engine: Engine, network: Network, state: MetaState, tasks: Tasks, plan: Plan) -> Iterator[Event]:
-    """Algorithm 1, lines 2 to 11, with Equations 7 and 8 (or 5 and 6); changes `state` in place.
+def meta_learn(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> Iterator[Event]:
+    """Algorithm 1, lines 2 to 11, with whatever the learner does inside a task; changes `state` in place.
 
     Yields StepDone after every meta-batch and Validated every `validate_every` tasks and at the end.
     Raises TnasError when the loss is no longer a number.
     """
     while True:
         if validation_due(state, plan):
-            measured = accuracies(engine, network, state.parameters, tasks.validate(), plan.test_rule)
-            mean, half = mean_and_interval(measured)
+            mean, half = mean_and_interval(accuracies(learner, state.parameters, tasks.validate()))
             better = mean > state.best_accuracy
             state.best_accuracy = max(mean, state.best_accuracy)
             state.history.append({"tasks": state.tasks_done, "accuracy": mean, "interval": half})
@@ -86,11 +79,8 @@ def meta_learn(engine: Engine, network: Network, state: MetaState, tasks: Tasks,
         if state.tasks_done >= plan.tasks:
             return
         count = min(plan.meta_batch, plan.tasks - state.tasks_done)
-        batch = tasks.train(state.tasks_done, count)
-        support, query = (batch.support_x, batch.support_y), (batch.query_x, batch.query_y)
-        found = engine.meta_gradient(
-            network, state.parameters, support, query, plan.rule, second_order=plan.second_order
-        )
+        progress = state.tasks_done / plan.tasks
+        found = learner.meta_gradient(state.parameters, tasks.train(state.tasks_done, count), progress)
         loss = float(found.query_losses.mean())
         # Checked before the step, so that the meta-parameters, and the last checkpoint, stay numbers.
         if not math.isfinite(loss) or not all(bool(g.isfinite().all()) for g in found.gradients.values()):
@@ -99,6 +89,7 @@ def meta_learn(engine: Engine, network: Network, state: MetaState, tasks: Tasks,
                 hint="lower --alpha-inner or --beta-inner; the last checkpoint is kept",
             )
         share = 1 / count if plan.mean_over_tasks else 1.0
+        outer.scale_rates(state.optimiser, outer.cosine(progress, plan.cosine_to))
         outer.step(state.optimiser, state.parameters, {name: g * share for name, g in found.gradients.items()})
         state.tasks_done += count
         theta = state.parameters.get(THETA)

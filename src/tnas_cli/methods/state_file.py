@@ -41,10 +41,14 @@ def parameters_of(checkpoint: Checkpoint, specs: Mapping[str, Spec], device: tor
     return {name: found[name].to(device) for name in specs}
 
 
+def shapes_of(parameters: Parameters) -> dict[str, Spec]:
+    """The shapes of meta-parameters, which for some methods are more, or fewer, than the network's."""
+    return {name: Spec(tuple(tensor.shape)) for name, tensor in parameters.items()}
+
+
 def restore(checkpoint: Checkpoint, state: MetaState) -> None:
     """Put a checkpoint's numbers into a freshly started state, in place."""
-    specs = {name: Spec(tuple(tensor.shape)) for name, tensor in state.parameters.items()}
-    for name, tensor in parameters_of(checkpoint, specs, torch.device("cpu")).items():
+    for name, tensor in parameters_of(checkpoint, shapes_of(state.parameters), torch.device("cpu")).items():
         state.parameters[name].copy_(tensor)
     moments = {moment: checkpoint.group(f"adam.{moment}") for moment in _MOMENTS}
     for name, tensor in state.parameters.items():

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import torch
 
-from tnas_cli.compute.interface import Engine
+from tnas_cli.compute.interface import Engine, InnerRule
+from tnas_cli.methods.learner import GradientSteps
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.runs.events import Event
 from tnas_cli.runs.seeds import torch_generator
@@ -29,13 +30,23 @@ def start(network: SearchNetwork, settings: SearchSettings, device: torch.device
     return MetaState(parameters, adam(parameters, {THETA: theta_rule}, AdamRule(settings.alpha_outer)))
 
 
-def plan(settings: SearchSettings) -> Plan:
-    """How long the search runs and how w and theta move."""
-    return Plan.of(settings, settings.beta_inner, alternating=settings.alternating)
+def learner(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> GradientSteps:
+    """Equations 7 and 8, or 5 and 6, as the settings say."""
+
+    def rule(steps: int) -> InnerRule:
+        return InnerRule(settings.alpha_inner, settings.beta_inner, steps, settings.alternating)
+
+    return GradientSteps(
+        engine,
+        network,
+        rule(settings.inner_steps),
+        rule(settings.test_steps),
+        second_order=settings.order == "second",
+    )
 
 
 def t_nas(
     engine: Engine, network: SearchNetwork, state: MetaState, tasks: Tasks, settings: SearchSettings
 ) -> Iterator[Event]:
     """Algorithm 1, lines 2 to 11."""
-    yield from meta_learn(engine, network, state, tasks, plan(settings))
+    yield from meta_learn(learner(engine, network, settings), state, tasks, Plan.of(settings))

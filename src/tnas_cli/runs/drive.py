@@ -17,10 +17,13 @@ SECONDS_BETWEEN_LOG_LINES = 5.0
 
 @dataclass(frozen=True)
 class Saving:
-    """What a driver calls to keep the work: `last` after some time and at the end, `best` when validation improves."""
+    """What a driver calls to keep the work: `last` after some time and at the end, `best` when validation improves,
+    `validated` after every validation.
+    """
 
     last: Callable[[], None]
     best: Callable[[], None]
+    validated: Callable[[], None] = lambda: None
 
 
 def drive(
@@ -51,6 +54,7 @@ def drive(
                 )
                 if event.better:
                     saving.best()
+                saving.validated()
                 saving.last()
                 saved = now
             if stop:

@@ -12,7 +12,7 @@ from tnas_cli.space import operations as ops
 from tnas_cli.space.genotype import CELLS, Genotype
 from tnas_cli.space.parameters import Parameters, Spec
 from tnas_cli.space.search_network import CONVOLUTIONS
-from tnas_cli.space.stem import classifier_specs, classify, stem, stem_specs, stem_widths
+from tnas_cli.space.stem import classifier_specs, linear, pooled, stem, stem_specs, stem_widths
 
 _CONVOLUTION = {name: (kernel, dilation, repeats) for name, kernel, dilation, repeats in CONVOLUTIONS}
 
@@ -42,10 +42,14 @@ class DecodedNetwork:
 
     def logits(self, parameters: Parameters, x: Tensor) -> Tensor:
         """x [T, N, C, H, W], every parameter with a leading T -> logits [T, N, way]."""
+        return linear(parameters, self.features(parameters, x))
+
+    def features(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """What the linear layer sees: x [T, N, C, H, W], every parameter with a leading T -> [T, N, F]."""
         s = stem(parameters, x)
         normal = self._cell(parameters, "normal", s, s)
         reduced = self._cell(parameters, "reduce", s, normal)
-        return classify(parameters, reduced.flatten(1, 2))
+        return pooled(reduced.flatten(1, 2))
 
     def _cell(self, w: Parameters, cell: str, before: Tensor, previous: Tensor) -> Tensor:
         """Concatenation of all intermediate nodes: [T, 1, nodes * C, N, h', w']."""

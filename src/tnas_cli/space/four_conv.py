@@ -41,24 +41,35 @@ class FourConv:
         """Shapes of all weights w."""
         specs: dict[str, Spec] = {}
         for block in range(BLOCKS):
-            fed = self.filters if block else self.in_channels
-            specs[f"block.{block}.conv"] = Spec((self.filters, fed, 3, 3), fan_in=9 * fed)
-            specs[f"block.{block}.conv_bias"] = Spec((self.filters,), fan_in=9 * fed)
-            specs[f"block.{block}.gain"] = Spec((self.filters,), "ones")
-            specs[f"block.{block}.bias"] = Spec((self.filters,), "zeros")
+            specs |= conv_block_specs(f"block.{block}", self.filters if block else self.in_channels, self.filters)
         left = self.size // SMALLEST_IMAGE
         return specs | classifier_specs(self.filters * left * left, self.way)
 
     def logits(self, parameters: Parameters, x: Tensor) -> Tensor:
         """x [T, N, C, size, size], every parameter with a leading T -> logits [T, N, way]."""
+        return linear(parameters, self.features(parameters, x))
+
+    def features(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """What the linear layer sees: x [T, N, C, size, size], every parameter with a leading T -> [T, N, F]."""
         y = x.transpose(1, 2)  # [T, C, N, H, W]
         for block in range(BLOCKS):
-            y = _block(parameters, f"block.{block}", y)
-        return linear(parameters, y.transpose(1, 2).flatten(2))
+            y = conv_block(parameters, f"block.{block}", y)
+        return y.transpose(1, 2).flatten(2)
 
 
-def _block(w: Parameters, prefix: str, x: Tensor) -> Tensor:
-    """x [T, C, N, H, W] -> [T, filters, N, H // 2, W // 2]."""
+def conv_block_specs(prefix: str, fed: int, filters: int) -> dict[str, Spec]:
+    """Convolution 3 x 3 with a bias, and affine batch norm."""
+    return {
+        f"{prefix}.conv": Spec((filters, fed, 3, 3), fan_in=9 * fed),
+        f"{prefix}.conv_bias": Spec((filters,), fan_in=9 * fed),
+        f"{prefix}.gain": Spec((filters,), "ones"),
+        f"{prefix}.bias": Spec((filters,), "zeros"),
+    }
+
+
+def conv_block(w: Parameters, prefix: str, x: Tensor, *, pooled: bool = True) -> Tensor:
+    """Convolution, batch norm, ReLU, and max-pool 2: x [T, C, N, H, W] -> [T, filters, N, H // 2, W // 2]."""
     y = convolve(x, w[f"{prefix}.conv"]) + w[f"{prefix}.conv_bias"][:, :, None, None, None]
     y = batch_norm(y.unsqueeze(1), w[f"{prefix}.gain"], w[f"{prefix}.bias"])  # [T, 1, filters, N, H, W]
-    return halve(F.relu(y)).flatten(1, 2)
+    y = F.relu(y)
+    return (halve(y) if pooled else y).flatten(1, 2)

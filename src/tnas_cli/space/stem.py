@@ -52,7 +52,12 @@ def classifier_specs(features: int, way: int) -> dict[str, Spec]:
 
 def classify(w: Parameters, x: Tensor) -> Tensor:
     """Global average pooling and the linear layer: x [T, C, N, H, W] -> logits [T, N, way]."""
-    return linear(w, x.mean(dim=(-2, -1)).transpose(1, 2))
+    return linear(w, pooled(x))
+
+
+def pooled(x: Tensor) -> Tensor:
+    """Global average pooling: x [T, C, N, H, W] -> features [T, N, C]."""
+    return x.mean(dim=(-2, -1)).transpose(1, 2)
 
 
 def linear(w: Parameters, features: Tensor) -> Tensor:

@@ -94,6 +94,23 @@ class Program:
         found = self.workers.map(task, len(support[0]))
         return np.stack([own for own, _ in found]), np.array([losses for _, losses in found], self.dtype)
 
+    def gradients(
+        self, parameters: np.ndarray, labelled: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Each task's gradient of its own loss at its own parameters [T, P], losses [T], and logits [T, N, way]."""
+        here = self.ready(labelled[0].shape[1])
+
+        def task(index: int) -> tuple[np.ndarray, float, np.ndarray]:
+            mem = self._begin(self.layout.pack(parameters[index]), here.plan.size)
+            self._put_images(mem, here.plan, labelled[0][index], labelled[1][index])
+            self._run(mem, here, 0, here.plan.backward)
+            own = self.layout.unpack(mem[here.plan.gradients :][: self.layout.size])
+            return own, float(mem[here.plan.loss]), self._logits(mem, here.plan)
+
+        found = self.workers.map(task, len(labelled[0]))
+        own, losses, logits = zip(*found, strict=True)
+        return np.stack(own), np.array(losses, self.dtype), np.stack(logits)
+
     def logits(self, parameters: np.ndarray, images: np.ndarray) -> np.ndarray:
         """Logits [T, N, way] of images [T, N, C, H, W] at each task's parameters [T, P]."""
         here = self.ready(images.shape[1])

@@ -1,0 +1,20 @@
+"""ANIL (Raghu et al., 2020): MAML whose inner loop moves the last linear layer alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tnas_cli.compute.interface import Engine, Network
+from tnas_cli.methods.plus_plus import inner_loop
+from tnas_cli.methods.unrolled import Unrolled
+from tnas_cli.settings import TrainSettings
+
+
+def is_head(name: str) -> bool:
+    """Whether a tensor belongs to the last linear layer."""
+    return name.startswith("classifier.")
+
+
+def learner(engine: Engine, network: Network, settings: TrainSettings) -> Unrolled:
+    """The inner loop of MAML, for the head."""
+    return Unrolled(engine, network, replace(inner_loop(settings), adapts=is_head))

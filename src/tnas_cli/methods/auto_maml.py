@@ -1,0 +1,49 @@
+"""Auto-MAML (Algorithm 3): one architecture for all tasks, found while MAML learns its weights.
+
+The images of every training class are divided 1 : 1. Meta-batches of the first half move w~, those of the second theta,
+in turn. The inner loop adapts w alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tnas_cli.compute.interface import Adapted, Engine, InnerRule, MetaGradient
+from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.methods.learner import AdaptingLearner, GradientSteps, Labelled
+from tnas_cli.settings import SearchSettings
+from tnas_cli.space.parameters import THETA, Parameters
+from tnas_cli.space.search_network import SearchNetwork
+
+#: The half of the images that moves theta, and on which the best theta is chosen.
+THETA_HALF = 2
+
+
+@dataclass(frozen=True)
+class AutoMaml(AdaptingLearner):
+    """First-order MAML whose outer gradient goes to w or to theta, by the half of the images that a batch is from."""
+
+    engine: Engine
+    network: SearchNetwork
+    steps: GradientSteps
+
+    def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
+        found = self.steps.meta_gradient(parameters, batch, progress)
+        to_theta = batch.half == THETA_HALF
+        moved = {name: g for name, g in found.gradients.items() if (name == THETA) == to_theta}
+        return MetaGradient(moved, found.query_losses, found.query_accuracies)
+
+    def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
+        return self.steps.adapt(parameters, support)
+
+
+def learner(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> AutoMaml:
+    """w adapts at alpha_inner; theta does not adapt inside a task."""
+    steps = GradientSteps(
+        engine,
+        network,
+        InnerRule(settings.alpha_inner, 0.0, settings.inner_steps),
+        InnerRule(settings.alpha_inner, 0.0, settings.test_steps),
+        second_order=settings.order == "second",
+    )
+    return AutoMaml(engine, network, steps)

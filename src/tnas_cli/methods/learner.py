@@ -1,0 +1,86 @@
+"""What the outer loop asks of a method, whatever it does inside a task."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tnas_cli.compute.interface import Adapted, Engine, InnerRule, MetaGradient, Network
+from tnas_cli.compute.torch_engine import task_accuracies
+from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.space.parameters import Parameters
+
+Labelled = tuple[Tensor, Tensor]
+
+
+class Learner(ABC):
+    """A method on a network: its outer gradient, and its answers to a new task's query images.
+
+    `parameters` are always the meta-parameters, without a task dimension.
+    """
+
+    @abstractmethod
+    def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
+        """The outer gradient summed over a meta-batch; `progress` is the share of the training that is done, 0 to 1."""
+
+    @abstractmethod
+    def logits(self, parameters: Parameters, batch: TaskBatch) -> Tensor:
+        """Logits [T, Q, way] for the query images of tasks that were never seen, with the settings for testing."""
+
+
+class AdaptingLearner(Learner):
+    """A method that answers by a network with parameters of the task's own."""
+
+    engine: Engine
+    network: Network
+
+    @abstractmethod
+    def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
+        """Every task's own steps from the meta-parameters, with the settings for testing."""
+
+    def logits(self, parameters: Parameters, batch: TaskBatch) -> Tensor:
+        adapted = self.adapt(parameters, (batch.support_x, batch.support_y))
+        return self.engine.predict(self.network, adapted.parameters, batch.query_x)
+
+
+@dataclass(frozen=True)
+class GradientSteps(AdaptingLearner):
+    """T-NAS (Equations 5 to 8), and without theta MAML (Equations 1 and 2): plain gradient steps at fixed rates."""
+
+    engine: Engine
+    network: Network
+    rule: InnerRule
+    test_rule: InnerRule
+    second_order: bool = False
+
+    def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
+        support, query = (batch.support_x, batch.support_y), (batch.query_x, batch.query_y)
+        return self.engine.meta_gradient(
+            self.network, parameters, support, query, self.rule, second_order=self.second_order
+        )
+
+    def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
+        return self.engine.adapt(self.network, parameters, support, self.test_rule)
+
+
+def accuracies(learner: Learner, parameters: Parameters, batches: Iterable[TaskBatch]) -> Iterator[Tensor]:
+    """Query accuracy [T] of each batch's tasks."""
+    for batch in batches:
+        yield task_accuracies(learner.logits(parameters, batch), batch.query_y)
+
+
+def mean_and_interval(values: Iterable[Tensor]) -> tuple[float, float]:
+    """Mean over all values, and the half-width of its 95% interval."""
+    joined = torch.cat(list(values))
+    return float(joined.double().mean()), interval(joined)
+
+
+def interval(values: Tensor) -> float:
+    """Half-width of the 95% confidence interval of the mean of values [n]: 1.96 standard errors; 0 for one value."""
+    if values.numel() < 2:
+        return 0.0
+    return float(1.96 * values.double().std(correction=1) / values.numel() ** 0.5)

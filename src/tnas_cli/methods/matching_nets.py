@@ -1,0 +1,34 @@
+"""Matching networks (Vinyals et al., 2016): attention over the support images by cosine similarity.
+
+Without their full context embeddings, as they are mostly compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tnas_cli.methods.metric import Embedding, MetricLearner, one_hot
+from tnas_cli.space.parameters import Parameters
+
+TINY = 1e-8
+
+
+@dataclass(frozen=True)
+class MatchingNets(MetricLearner):
+    """A class's probability is the attention that its support images get (Equation 1 there)."""
+
+    network: Embedding
+    way: int
+
+    def embed(self, parameters: Parameters, x: Tensor) -> Tensor:
+        return self.network.features(parameters, x)
+
+    def scores(self, parameters: Parameters, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
+        support, query = F.normalize(support, dim=-1), F.normalize(query, dim=-1)
+        attention = torch.bmm(query, support.transpose(1, 2)).softmax(-1)  # [T, Q, S]
+        probabilities = torch.bmm(attention, one_hot(support_y, self.way, support))  # [T, Q, way]
+        return (probabilities + TINY).log()

@@ -1,0 +1,13 @@
+"""Meta-SGD (Li et al., 2017): MAML whose inner rate is learned for every weight; one step in the publication."""
+
+from __future__ import annotations
+
+from tnas_cli.compute.interface import Engine, Network
+from tnas_cli.methods.plus_plus import inner_loop
+from tnas_cli.methods.unrolled import Unrolled
+from tnas_cli.settings import TrainSettings
+
+
+def learner(engine: Engine, network: Network, settings: TrainSettings) -> Unrolled:
+    """Rates per weight; first or second order as the settings say."""
+    return Unrolled(engine, network, inner_loop(settings.replace(learned_rates="weight")))

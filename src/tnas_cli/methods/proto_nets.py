@@ -1,0 +1,27 @@
+"""Prototypical networks (Snell et al., 2017): the nearest class mean, by squared Euclidean distance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tnas_cli.methods.metric import Embedding, MetricLearner, one_hot
+from tnas_cli.space.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class ProtoNets(MetricLearner):
+    """A class's logit is minus the squared distance to the mean of its support features (Equations 1 and 2 there)."""
+
+    network: Embedding
+    way: int
+
+    def embed(self, parameters: Parameters, x: Tensor) -> Tensor:
+        return self.network.features(parameters, x)
+
+    def scores(self, parameters: Parameters, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
+        member = one_hot(support_y, self.way, support)  # [T, S, way]
+        means = torch.bmm(member.transpose(1, 2), support) / member.sum(1).unsqueeze(2)  # [T, way, F]
+        return -(query.unsqueeze(2) - means.unsqueeze(1)).square().sum(-1)  # [T, Q, way]

@@ -1,0 +1,103 @@
+"""All methods by name: those that search (`tnas search`) and those that train a fixed network (`tnas train-eval`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from tnas_cli.compute.interface import Engine, Network
+from tnas_cli.errors import SettingsError
+from tnas_cli.methods import anil, auto_maml, maml, meta_sgd, plus_plus, t_nas
+from tnas_cli.methods.compare_nets import CompareNets
+from tnas_cli.methods.learner import AdaptingLearner, Learner
+from tnas_cli.methods.matching_nets import MatchingNets
+from tnas_cli.methods.meta_learn import MetaState
+from tnas_cli.methods.proto_nets import ProtoNets
+from tnas_cli.settings import SearchSettings, TrainSettings
+from tnas_cli.space.decoded_network import DecodedNetwork
+from tnas_cli.space.four_conv import FourConv
+from tnas_cli.space.relation_network import RelationNetwork
+from tnas_cli.space.search_network import SearchNetwork
+
+
+@dataclass(frozen=True)
+class SearchMethod:
+    """A method that learns w~ and theta~ of the search network."""
+
+    title: str
+    start: Callable[[SearchNetwork, SearchSettings, torch.device], MetaState]
+    learner: Callable[[Engine, SearchNetwork, SearchSettings], AdaptingLearner]
+
+
+@dataclass(frozen=True)
+class TrainMethod:
+    """A method that trains a fixed network for few-shot tasks. `by_engine`: whether an engine computes it; the others
+    are differentiated in PyTorch.
+    """
+
+    title: str
+    start: Callable[[Network, TrainSettings, str, torch.device], MetaState]
+    learner: Callable[[Engine, Network, TrainSettings], Learner]
+    by_engine: bool = True
+
+
+def _t_nas_plus_plus_start(network: SearchNetwork, settings: SearchSettings, device: torch.device) -> MetaState:
+    return plus_plus.extended(t_nas.start(network, settings, device), plus_plus.inner_loop(settings), settings)
+
+
+def _maml_family_start(network: Network, settings: TrainSettings, purpose: str, device: torch.device) -> MetaState:
+    return plus_plus.extended(maml.start(network, settings, purpose, device), plus_plus.inner_loop(settings), settings)
+
+
+def _metric_start(network: Network, settings: TrainSettings, purpose: str, device: torch.device) -> MetaState:
+    """Weights without a classifier, which these methods do not have."""
+    return maml.start(network, settings, purpose, device, without="classifier.")
+
+
+def relation_network(network: Network) -> RelationNetwork:
+    """CompareNets' network for the same images as 4CONV; raises SettingsError for any other network."""
+    if not isinstance(network, FourConv):
+        raise SettingsError(
+            "compare-nets has an architecture of its own, and trains no genotype.",
+            hint="run: tnas train-eval 4conv --method compare-nets --dataset ...",
+        )
+    return RelationNetwork(network.way, network.in_channels, network.size, network.filters)
+
+
+def _embedding(network: Network) -> DecodedNetwork | FourConv:
+    assert isinstance(network, DecodedNetwork | FourConv)
+    return network
+
+
+SEARCH: dict[str, SearchMethod] = {
+    "t-nas": SearchMethod("T-NAS", t_nas.start, t_nas.learner),
+    "t-nas++": SearchMethod("T-NAS++", _t_nas_plus_plus_start, plus_plus.learner),
+    "auto-maml": SearchMethod("Auto-MAML", t_nas.start, auto_maml.learner),
+}
+
+TRAIN: dict[str, TrainMethod] = {
+    "maml": TrainMethod("MAML", maml.start, maml.learner),
+    "maml++": TrainMethod("MAML++", _maml_family_start, plus_plus.learner),
+    "meta-sgd": TrainMethod("Meta-SGD", _maml_family_start, meta_sgd.learner),
+    "anil": TrainMethod("ANIL", _maml_family_start, anil.learner),
+    "protonets": TrainMethod(
+        "ProtoNets",
+        _metric_start,
+        lambda engine, network, settings: ProtoNets(_embedding(network), settings.way),
+        by_engine=False,
+    ),
+    "matching-nets": TrainMethod(
+        "Matching nets",
+        _metric_start,
+        lambda engine, network, settings: MatchingNets(_embedding(network), settings.way),
+        by_engine=False,
+    ),
+    "compare-nets": TrainMethod(
+        "CompareNets",
+        lambda network, settings, purpose, device: maml.start(relation_network(network), settings, purpose, device),
+        lambda engine, network, settings: CompareNets(relation_network(network), settings.way),
+        by_engine=False,
+    ),
+}

@@ -1,0 +1,39 @@
+"""Small tasks of drawn characters: hard enough that learning shows, small enough for a test."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tnas_cli.episodes import glyphs
+from tnas_cli.episodes.tasks import TaskBatch
+
+SIDE = 20
+TRAINING, VALIDATION = range(48), range(48, 60)
+
+
+@functools.cache
+def drawings() -> Tensor:
+    """Sixty classes of twenty drawings: [60, 20, 1, 20, 20], ink 1 on 0."""
+    classes = np.stack([glyphs.draw_class(0, number, SIDE) for number in range(60)])  # [60, 20, H, W, 1]
+    return torch.from_numpy(classes).permute(0, 1, 4, 2, 3).float() / 255
+
+
+def glyph_tasks(
+    first: int, count: int, *, classes: range = TRAINING, way: int = 3, query: int = 2, half: int = 0
+) -> TaskBatch:
+    """1-shot tasks first, first + 1, ...; each is the same whichever tasks are drawn with it."""
+    tasks = []
+    for index in range(first, first + count):
+        generator = torch.Generator().manual_seed(1000 + index)
+        chosen = torch.tensor(list(classes))[torch.randperm(len(classes), generator=generator)[:way]]
+        images = [drawings()[k][torch.randperm(20, generator=generator)[: 1 + query]] for k in chosen]
+        tasks.append(torch.stack(images))
+    x = torch.stack(tasks)  # [T, way, 1 + query, 1, H, W]
+    y = torch.arange(way).view(1, way, 1).expand(count, way, 1 + query)
+    return TaskBatch(
+        x[:, :, :1].flatten(1, 2), y[:, :, :1].flatten(1), x[:, :, 1:].flatten(1, 2), y[:, :, 1:].flatten(1), way, half
+    )
