@@ -1,12 +1,13 @@
-"""The six commands and two helpers as plain functions; each returns, or yields, the records the command prints."""
+"""The commands as plain functions; each returns, or yields, the records the command prints."""
 
 from tnas_cli.engine.adapt import adapt_dataset, adapt_folders
+from tnas_cli.engine.cite import cite
 from tnas_cli.engine.decode import decode
 from tnas_cli.engine.doctor import doctor
 from tnas_cli.engine.genotype_source import read_genotypes
 from tnas_cli.engine.prepare_data import prepare_data
 from tnas_cli.engine.quickstart import quickstart
-from tnas_cli.engine.report import report
+from tnas_cli.engine.report import check, compare, report
 from tnas_cli.engine.search import resume as resume_search
 from tnas_cli.engine.search import search
 from tnas_cli.engine.train_eval import resume as resume_train_eval
@@ -20,6 +21,9 @@ __all__ = [
     "TrainSettings",
     "adapt_dataset",
     "adapt_folders",
+    "check",
+    "cite",
+    "compare",
     "decode",
     "doctor",
     "prepare_data",

@@ -59,3 +59,17 @@ def test_the_papers_numbers_and_ours_are_in_columns_of_their_own(pipeline: Pipel
     assert measured["paper_mean"] == ""
     assert {row["our_mean"] for row in papers} == {""}
     assert "99.16" in {row["paper_mean"] for row in papers}
+
+
+def test_what_adapt_and_train_eval_keep_can_be_compared(pipeline: Pipeline, tmp_path: Path) -> None:
+    adapted = tmp_path / "adapted.jsonl"
+    adapted.write_text(pipeline.adapted.stdout)
+    comparison, _ = succeeding("report", "--compare", pipeline.trained.result["run"], adapted, "--json").records
+    means = [100 * ran.result["mean"] for ran in (pipeline.trained, pipeline.adapted)]
+    assert [comparison[side]["mean"] for side in "ab"] == pytest.approx(means)
+    assert comparison["difference"] == pytest.approx(means[0] - means[1], abs=1e-3)
+    assert comparison["tasks"] == 4
+
+
+def test_a_measured_run_is_cited(pipeline: Pipeline) -> None:
+    assert "@inproceedings{liu2019darts," in succeeding("cite", pipeline.trained.result["run"]).stdout

@@ -37,7 +37,7 @@ def tnas(
 
 def _register() -> None:
     """Import the subcommands; each file brings its own options and imports the engine only when it runs."""
-    from tnas_cli.cli import adapt, decode, doctor, prepare_data, quickstart, report, search, train_eval
+    from tnas_cli.cli import adapt, cite, decode, doctor, prepare_data, quickstart, report, search, train_eval
 
     app.command("prepare-data")(prepare_data.prepare_data)
     app.command("search")(search.search)
@@ -45,6 +45,7 @@ def _register() -> None:
     app.command("decode")(decode.decode)
     app.command("train-eval")(train_eval.train_eval)
     app.command("report")(report.report)
+    app.command("cite")(cite.cite)
     app.command("quickstart")(quickstart.quickstart)
     app.command("doctor")(doctor.doctor)
 

@@ -37,8 +37,8 @@ def _search_minutes(m: Measurement) -> float | None:
 
 
 def _gpu_days(m: Measurement) -> float | None:
-    # A day of a processor is no GPU day: its time stands in the note only.
-    on_gpu = m.device is not None and m.device.startswith("cuda")
+    # A day of a processor is no GPU day: its time stands in the note only. A GPU is recorded by its model's name.
+    on_gpu = m.device not in (None, "cpu", "mps")
     return m.search_seconds / 86_400 if on_gpu and m.search_seconds is not None else None
 
 

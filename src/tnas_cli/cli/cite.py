@@ -1,0 +1,35 @@
+"""`tnas cite`: BibTeX for a paper that uses a run."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tnas_cli.cli import options
+from tnas_cli.cli.console import Screen
+
+
+def cite(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN|-]", help="Run directory, file of JSON lines, or - for stdin; default: none."),
+    ] = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Print BibTeX for what a run used: the paper, tnas, its methods and its data sets; without RUN, the first two."""
+    from tnas_cli.engine.cite import cite as engine
+
+    screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
+    *references, result = engine(run, stdin=sys.stdin)
+    if as_json:
+        for record in [*references, result]:
+            screen.record(record)
+        return
+    screen.text("\n\n".join(reference["bibtex"] for reference in references))
+    if run is not None:
+        used = ", ".join([*result["methods"], *result["datasets"]])
+        screen.say(f"{result['references']} works for {used}")

@@ -1,0 +1,91 @@
+"""The BibTeX entries: well-formed, and cited for what they are about."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tnas_cli.episodes.specs import DATASETS
+from tnas_cli.report.references import Reference, cited_for, references
+
+ALL = references()
+#: What an entry of each kind cannot do without.
+REQUIRED = {
+    "inproceedings": {"title", "author", "booktitle", "year"},
+    "article": {"title", "author", "journal", "year"},
+    "techreport": {"title", "author", "institution", "year"},
+    "misc": {"title", "author", "note"},
+}
+
+
+@pytest.mark.parametrize("reference", ALL, ids=lambda r: r.key)
+def test_an_entry_is_well_formed(reference: Reference) -> None:
+    kind, key = re.match(r"@(\w+)\{(\w+),\n", reference.bibtex).groups()  # type: ignore[union-attr]
+    assert key == reference.key
+    fields = dict(re.findall(r"^  (\w+) +=\s+\{(.*?)\},?$", reference.bibtex, re.MULTILINE | re.DOTALL))
+    assert REQUIRED[kind] <= set(fields)
+    depth = 0
+    for character in reference.bibtex:
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        assert depth >= 0
+    assert depth == 0 and reference.bibtex.endswith("\n}")
+    assert reference.bibtex.isascii()
+    assert reference.always or reference.methods or reference.datasets
+    if "year" in fields:
+        assert fields["year"] in key
+
+
+def test_no_key_is_used_twice() -> None:
+    assert len({reference.key for reference in ALL}) == len(ALL)
+
+
+def test_every_data_set_with_a_source_is_cited() -> None:
+    named = {name.split(":")[0] for reference in ALL for name in reference.datasets}
+    assert named == set(DATASETS) - {"glyphs", "folder"}
+
+
+def keys(methods: set[str], datasets: dict[str, set[str]]) -> set[str]:
+    return {reference.key for reference in cited_for(methods, datasets)}
+
+
+def test_without_anything_the_paper_and_the_tool_are_cited() -> None:
+    assert keys(set(), {}) == {"lian2020tnas", "tnas"}
+
+
+@pytest.mark.parametrize(
+    ("method", "cited"),
+    [
+        ("t-nas", {"liu2019darts", "finn2017maml"}),
+        ("t-nas++", {"liu2019darts", "finn2017maml", "antoniou2019mamlpp"}),
+        ("maml", {"finn2017maml"}),
+        ("meta-sgd", {"li2017metasgd"}),
+        ("anil", {"raghu2020anil", "finn2017maml"}),
+        ("protonets", {"snell2017protonets"}),
+        ("compare-nets", {"sung2018comparenets"}),
+        ("matching-nets", {"vinyals2016matching"}),
+        ("nasnet-a", {"zoph2018nasnet"}),
+        ("amoebanet-a", {"real2019amoebanet"}),
+        ("darts-second-order", {"liu2019darts"}),
+        ("a-method-of-mine", set()),
+    ],
+)
+def test_methods(method: str, cited: set[str]) -> None:
+    assert keys({method}, {}) == {"lian2020tnas", "tnas"} | cited
+
+
+@pytest.mark.parametrize(
+    ("dataset", "protocol", "cited"),
+    [
+        ("omniglot", "random", {"lake2015omniglot"}),
+        ("omniglot", "vinyals", {"lake2015omniglot", "vinyals2016matching"}),
+        ("fc100", "superclasses", {"oreshkin2018tadam", "krizhevsky2009cifar"}),
+        ("cifar-fs", "bertinetto", {"bertinetto2019closedform", "krizhevsky2009cifar"}),
+        ("mini-imagenet", "ravi", {"vinyals2016matching", "ravi2017optimization", "russakovsky2015imagenet"}),
+        ("cifar10", "images", {"krizhevsky2009cifar"}),
+        ("imagenet", "images", {"russakovsky2015imagenet"}),
+        ("glyphs", "drawn", set()),
+    ],
+)
+def test_data_sets(dataset: str, protocol: str, cited: set[str]) -> None:
+    assert keys(set(), {dataset: {protocol}}) == {"lian2020tnas", "tnas"} | cited
