@@ -89,7 +89,8 @@ class AuxiliaryHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [N, fed, H, W] -> logits [N, classes]."""
         x = F.relu(x)
-        stride = {(8, 8): 3, (7, 7): 2}.get(tuple(x.shape[-2:]))
+        height, width = x.shape[-2:]
+        stride = {(8, 8): 3, (7, 7): 2}.get((height, width))
         x = F.adaptive_avg_pool2d(x, 2) if stride is None else F.avg_pool2d(x, 5, stride)  # [N, fed, 2, 2]
         y: Tensor = self.classifier(self.wide(self.narrow(x)).flatten(1))
         return y
