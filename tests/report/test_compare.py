@@ -127,6 +127,8 @@ def test_kept_accuracies_that_do_not_belong_are_refused(tmp_path: Path, text: st
 def test_what_keeps_nothing_per_task_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="names no networks"):
         read_per_task(a_run(tmp_path / "old", a_result()))
+    with pytest.raises(DataError, match="no tasks to pair"):
+        read_per_task(a_run(tmp_path / "transfer", a_result(setting="transfer", dataset="cifar10")))
     two = tmp_path / "two.jsonl"
     two.write_text("".join(json.dumps(a_result(run=run)) + "\n" for run in "ab"))
     with pytest.raises(DataError, match="holds 2 results"):

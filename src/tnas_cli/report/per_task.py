@@ -40,6 +40,8 @@ def read_per_task(source: Path) -> PerTask:
         raise DataError(f"{source} holds {len(results)} results.", hint="compare files that hold one result each")
     record = results[0]
     m = Measurement.from_record(record)
+    if m.setting == "transfer":
+        raise DataError(f"{source} was measured in the transfer setting, which has no tasks to pair.", hint=_HINT)
     values = _adapted(source) if m.command == "adapt" else _trained(_run_folder(source, m), record)
     if len(values) != m.tasks or not math.isclose(sum(values) / len(values), m.mean, abs_tol=_TOLERANCE):
         raise DataError(
