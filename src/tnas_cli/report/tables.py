@@ -107,8 +107,10 @@ def build_table(number: int, results: Sequence[Result]) -> Table:
 
 
 def _units(paper: PaperTable) -> str:
-    percent = any(column.measure == "accuracy" for column in paper.columns)
-    return "; accuracy in %, mean ± 95% interval" if percent else "; errors in %"
+    if paper.setting == "few-shot":
+        return "; accuracy in %, mean ± 95% interval"
+    quantity = "errors" if paper.setting == "transfer" else "accuracy"
+    return f"; {quantity} in %, ± as printed, of what it does not say"
 
 
 def _columns(paper: PaperTable, measurements: Sequence[Measurement]) -> tuple[Column, ...]:
