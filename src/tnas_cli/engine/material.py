@@ -14,6 +14,8 @@ from tnas_cli.report.figures.run_log import StageLog, read_log
 
 Record = dict[str, Any]
 
+#: Commands whose run directories begin with their names.
+_COMMANDS = ("search", "train-eval")
 _HINT = "pass run directories, or files of records that tnas wrote with --json"
 
 
@@ -47,7 +49,7 @@ class Material:
     def command(self) -> str:
         """The command that made a run directory: by its result, or else by its name."""
         known = self.result.get("command")
-        return str(known) if known else self.name.partition("-")[0]
+        return str(known) if known else next((name for name in _COMMANDS if self.name.startswith(f"{name}-")), "")
 
 
 def read_material(sources: Sequence[str | Path], stdin: str | None = None) -> list[Material]:
