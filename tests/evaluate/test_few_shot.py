@@ -7,7 +7,7 @@ from tests.synthetic import pattern_tasks
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.evaluate.few_shot import Trained, summarise
 from tnas_cli.evaluate.nearest_neighbour import nearest_neighbour
-from tnas_cli.methods.adapt import interval
+from tnas_cli.methods.learner import interval
 
 FIRST = Trained("aaaa", 3, 20_000, 0.70, torch.tensor([0.8, 0.6, 1.0, 0.4]))
 SECOND = Trained("bbbb", 1, 24_000, 0.75, torch.tensor([0.4, 1.0, 0.6, 0.8]))

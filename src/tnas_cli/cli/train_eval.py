@@ -147,6 +147,12 @@ def _show(screen: Screen, result: dict[str, Any]) -> None:
         )
     screen.show(table)
     screen.text(f"accuracy {100 * result['mean']:.2f} ± {100 * result['interval']:.2f}%")
+    inductive = result["inductive"]
+    if inductive:
+        screen.say(
+            f"with batch norm over the support set (inductive): {100 * inductive['mean']:.2f} ± "
+            f"{100 * inductive['interval']:.2f}%"
+        )
     own = result["own_tasks"]
     if own:
         screen.say(

@@ -6,50 +6,27 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tnas_cli.compute.choose import choose_engine
-from tnas_cli.compute.interface import Engine
-from tnas_cli.compute.torch_engine import task_accuracies
 from tnas_cli.engine.estimate import estimate
-from tnas_cli.engine.tasks_of import evaluation_batches, image_counts, meta_tasks, open_data
+from tnas_cli.engine.tasks_of import image_counts, meta_tasks, open_data
+from tnas_cli.engine.train_network import Job, train_network
 from tnas_cli.engine.trainable import Trainable, network_of
-from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import DataError, Interrupted
 from tnas_cli.evaluate.few_shot import Trained, summarise
-from tnas_cli.methods.ensemble import together
-from tnas_cli.methods.meta_learn import Plan, meta_learn
-from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
-from tnas_cli.methods.unrolled import RATE
+from tnas_cli.methods.meta_learn import Plan
 from tnas_cli.methods.zoo import TRAIN
-from tnas_cli.runs import checkpoint, events
+from tnas_cli.runs import events
 from tnas_cli.runs.device import HERE, Machine, environment
-from tnas_cli.runs.drive import Saving, drive
 from tnas_cli.runs.files import write_text
-from tnas_cli.runs.kept import Kept
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.settings import TrainSettings
-from tnas_cli.space.parameters import count
 
 Record = dict[str, Any]
-
-KIND = "tnas/decoded-weights"
-
-
-@dataclass(frozen=True)
-class _Job:
-    settings: TrainSettings
-    records: Sequence[Record]
-    chosen: Sequence[tuple[Trainable, int]]
-    cache: ImageCache
-    device: torch.device
-    machine: Machine
-    engine: Engine
-    listener: events.Listener
 
 
 def train_eval(
@@ -148,7 +125,7 @@ def _prepare(
     limit: int | None,
     machine: Machine,
     listener: events.Listener,
-) -> _Job:
+) -> Job:
     network = network_of(records)
     device = machine.start()
     cache = open_data(settings, machine, listener)
@@ -172,16 +149,16 @@ def _prepare(
         images=image_counts(settings),
         listener=listener,
     )
-    return _Job(settings.replace(protocol=cache.protocol), records, chosen, cache, device, machine, engine, listener)
+    return Job(settings.replace(protocol=cache.protocol), records, chosen, cache, device, machine, engine, listener)
 
 
-def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
+def _run(job: Job, run: RunDirectory, *, resumed: bool = False) -> Record:
     begin = time.monotonic()
     command = f"tnas train-eval --resume {run.path}{job.machine.data_options}"
     trained: list[Trained] = []
     try:
         for position, (trainable, times) in enumerate(job.chosen):
-            trained.append(_one(job, run, trainable, times, _part_of_all(job, position), command))
+            trained.append(train_network(job, run, trainable, times, _part_of_all(job, position), command))
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped; everything so far is saved in {run.path}.", hint=f"continue with: {command}"
@@ -228,7 +205,7 @@ def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
     return result
 
 
-def _part_of_all(job: _Job, position: int) -> Callable[[int], events.Progress]:
+def _part_of_all(job: Job, position: int) -> Callable[[int], events.Progress]:
     """One bar over all genotypes, training and test tasks alike."""
     each = job.settings.tasks + job.settings.test_tasks
     total = each * len(job.chosen)
@@ -237,62 +214,3 @@ def _part_of_all(job: _Job, position: int) -> Callable[[int], events.Progress]:
         return events.Progress("train-eval", position * each + done, total, "tasks")
 
     return progress
-
-
-def _one(
-    job: _Job,
-    run: RunDirectory,
-    trainable: Trainable,
-    times: int,
-    progress: Callable[[int], events.Progress],
-    resume_command: str,
-) -> Trained:
-    """Train one network, or go on where it stopped, and test it; finished ones are read."""
-    name, folder = trainable.name, run.path / trainable.name
-    network, engine = trainable.build(job.settings, job.cache), job.engine
-    method = TRAIN[job.settings.method]
-    state = method.start(network, job.settings, f"weights of {name}", job.device)
-    shapes = shapes_of(state.parameters)
-    weights = count({name: spec for name, spec in shapes.items() if not name.startswith(RATE)})
-    done = folder / "result.json"
-    if done.is_file():
-        kept = json.loads(done.read_text(encoding="utf-8"))
-        job.listener(progress(job.settings.tasks + job.settings.test_tasks))
-        return Trained(name, times, weights, kept["validation"], torch.tensor(kept["accuracies"]))
-
-    best, last = folder / "best.pt", folder / "last.pt"
-    if last.is_file():
-        restore(checkpoint.load(last, KIND), state)
-    about = {"settings": job.settings.to_dict(), **trainable.to_json(), "run": str(run.path)}
-
-    def save(path: Path) -> None:
-        checkpoint.save(path, to_checkpoint(KIND, state, about))
-
-    kept = Kept(folder, job.settings.ensemble, save)
-
-    def forward(event: events.Event) -> None:
-        if isinstance(event, events.Progress):
-            part = progress(event.done)
-            event = events.Progress(part.stage, part.done, part.total, part.unit, event.values)
-        job.listener(event)
-
-    tasks = meta_tasks(job.cache, job.settings, job.device)
-    learner = method.learner(engine, network, job.settings)
-    drive(
-        meta_learn(learner, state, tasks, Plan.of(job.settings)),
-        run,
-        Saving(last=lambda: save(last), best=lambda: save(best), validated=lambda: kept.after(state.history)),
-        forward,
-        stage=name,
-        resume=resume_command,
-    )
-    members = [parameters_of(checkpoint.load(path, KIND), shapes, job.device) for path in kept.paths() or [best]]
-    settings, found = job.settings, []
-    batches = evaluation_batches(
-        job.cache, "test", settings.way, settings.shot, settings.query, settings.test_tasks, job.device
-    )
-    for batch in batches:
-        found += task_accuracies(together(learner, members, batch), batch.query_y).tolist()
-        job.listener(progress(settings.tasks + len(found)))
-    write_text(done, json.dumps({"validation": state.best_accuracy, "accuracies": found}) + "\n")
-    return Trained(name, times, weights, state.best_accuracy, torch.tensor(found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,13 +15,20 @@ from tnas_cli.methods.learner import interval
 @dataclass(frozen=True)
 class Trained:
     """One genotype after training: how many tasks decoded to it, its weights' number, its best validation accuracy,
-    and its accuracy on each test task [tasks]."""
+    and its accuracy on each test task [tasks], with batch norm over the query set and over the support set."""
 
     digest: str
     tasks_decoded_to_it: int
     parameters: int
     validation: float
     accuracies: Tensor
+    inductive: Tensor | None = None
+
+    @classmethod
+    def from_json(cls, digest: str, times: int, parameters: int, kept: Mapping[str, Any]) -> Trained:
+        """From what a finished network's result.json holds; `inductive` may be missing."""
+        inductive = torch.tensor(kept["inductive"]) if "inductive" in kept else None
+        return cls(digest, times, parameters, kept["validation"], torch.tensor(kept["accuracies"]), inductive)
 
     def to_json(self) -> dict[str, float | int | str]:
         """Its row in a result."""
@@ -34,13 +42,23 @@ class Trained:
         }
 
 
+def _inductive(trained: Sequence[Trained], weights: Tensor) -> dict[str, float] | None:
+    """`mean` and `interval` as in a result, with batch norm over the support set."""
+    found = [entry.inductive.double() for entry in trained if entry.inductive is not None]
+    if len(found) < len(trained):
+        return None
+    per_task = (weights / weights.sum()) @ torch.stack(found)  # [tasks]
+    return {"mean": float(per_task.mean()), "interval": interval(per_task)}
+
+
 def summarise(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]) -> dict[str, object]:
     """The measured numbers of a `result`.
 
     `mean` is over genotypes and test tasks, each genotype weighted by how many tasks decoded to it, with the 95%
     interval over tasks of the weighted accuracy per task. `selected` is the genotype with the best validation
-    accuracy. `own_tasks` (digest -> indices of test tasks) are the test tasks that decoded to a genotype: measuring
-    each on its own tasks is the paper's protocol, with as many tasks as were adapted.
+    accuracy. `inductive` is the same mean where batch norm saw the support set only. `own_tasks` (digest -> indices of
+    test tasks) are the test tasks that decoded to a genotype: measuring each on its own tasks is the paper's protocol,
+    with as many tasks as were adapted.
     """
     weights = torch.tensor([float(entry.tasks_decoded_to_it) for entry in trained], dtype=torch.float64)
     table = torch.stack([entry.accuracies.double() for entry in trained])  # [genotypes, tasks]
@@ -58,6 +76,7 @@ def summarise(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]
         "interval": interval(per_task),
         "tasks": table.shape[1],
         "parameters_mean": float((weights / weights.sum()) @ weights.new_tensor([t.parameters for t in trained])),
+        "inductive": _inductive(trained, weights),
         "selected": best.to_json(),
         "own_tasks": {"tasks": len(own), "mean": float(own_values.mean()), "interval": interval(own_values)}
         if own

@@ -12,9 +12,15 @@ from tnas_cli.methods.learner import Learner
 from tnas_cli.space.parameters import Parameters
 
 
-def together(learner: Learner, members: Sequence[Parameters], batch: TaskBatch) -> Tensor:
-    """Logarithm of the members' mean probabilities, [T, Q, way]; a single member's own logits."""
-    answers = [learner.logits(parameters, batch) for parameters in members]
+def together(learner: Learner, members: Sequence[Parameters], batch: TaskBatch) -> tuple[Tensor, Tensor]:
+    """Transductive and inductive answers, [T, Q, way] each: the logarithm of the members' mean probabilities, or a
+    single member's own logits.
+    """
+    transductive, inductive = zip(*(learner.both_logits(parameters, batch) for parameters in members), strict=True)
+    return _mean(transductive), _mean(inductive)
+
+
+def _mean(answers: Sequence[Tensor]) -> Tensor:
     if len(answers) == 1:
         return answers[0]
     return torch.stack([logits.softmax(-1) for logits in answers]).mean(0).log()

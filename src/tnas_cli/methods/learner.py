@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tnas_cli.compute.inductive import inductive_logits
 from tnas_cli.compute.interface import Adapted, Engine, InnerRule, MetaGradient, Network
 from tnas_cli.compute.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import TaskBatch
@@ -31,6 +32,12 @@ class Learner(ABC):
     def logits(self, parameters: Parameters, batch: TaskBatch) -> Tensor:
         """Logits [T, Q, way] for the query images of tasks that were never seen, with the settings for testing."""
 
+    @abstractmethod
+    def both_logits(self, parameters: Parameters, batch: TaskBatch) -> tuple[Tensor, Tensor]:
+        """Transductive and inductive logits: batch norm over the query set, as in training, and over the support set
+        alone, where an answer does not depend on the other query images.
+        """
+
 
 class AdaptingLearner(Learner):
     """A method that answers by a network with parameters of the task's own."""
@@ -45,6 +52,11 @@ class AdaptingLearner(Learner):
     def logits(self, parameters: Parameters, batch: TaskBatch) -> Tensor:
         adapted = self.adapt(parameters, (batch.support_x, batch.support_y))
         return self.engine.predict(self.network, adapted.parameters, batch.query_x)
+
+    def both_logits(self, parameters: Parameters, batch: TaskBatch) -> tuple[Tensor, Tensor]:
+        adapted = self.adapt(parameters, (batch.support_x, batch.support_y)).parameters
+        transductive = self.engine.predict(self.network, adapted, batch.query_x)
+        return transductive, inductive_logits(self.network, adapted, batch.support_x, batch.query_x)
 
 
 @dataclass(frozen=True)

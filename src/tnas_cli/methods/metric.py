@@ -14,6 +14,7 @@ from tnas_cli.compute.parts import in_parts, joined
 from tnas_cli.compute.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import Learner
+from tnas_cli.space.operations import statistics_of_first
 from tnas_cli.space.parameters import Parameters, for_tasks
 
 
@@ -27,7 +28,9 @@ class Embedding(Protocol):
 class MetricLearner(Learner):
     """Learns an embedding by the query loss of whole tasks, differentiated in PyTorch.
 
-    A task's support and query images pass the network together, so that batch norm has one set of statistics.
+    A task's support and query images pass the network together, so that batch norm has one set of statistics. In an
+    inductive answer they are the support images' alone; CompareNets' relation module then takes those of the first
+    pairs.
     """
 
     way: int
@@ -64,6 +67,14 @@ class MetricLearner(Learner):
             return self._answer(parameters, batch, of)
 
         return joined(in_parts(part, batch.query_x))
+
+    def both_logits(self, parameters: Parameters, batch: TaskBatch) -> tuple[Tensor, Tensor]:
+        @torch.no_grad()
+        def part(of: slice) -> Tensor:
+            with statistics_of_first(batch.support_x.shape[1]):
+                return self._answer(parameters, batch, of)
+
+        return self.logits(parameters, batch), joined(in_parts(part, batch.query_x))
 
     def _answer(self, parameters: Parameters, batch: TaskBatch, of: slice) -> Tensor:
         support, query = batch.support_x[of], batch.query_x[of]

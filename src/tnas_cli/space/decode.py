@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from tnas_cli.space.edges import theta_order
-from tnas_cli.space.genotype import OPERATIONS, Genotype
+from tnas_cli.space.genotype import CELLS, OPERATIONS, Genotype
 
 
 def nodes_of(theta: Tensor) -> int:
@@ -42,6 +43,20 @@ def _decode_cell(probabilities: np.ndarray, nodes: int) -> tuple[tuple[str, int]
         kept = sorted(candidates)[:2]
         edges += [(operation, source) for _, source, operation in sorted(kept, key=lambda entry: entry[1])]
     return tuple(edges)
+
+
+def one_hot_theta(genotype: Genotype) -> Tensor:
+    """The mixture of a genotype, float32 [2, edges, 8]: 1 for the operation of an edge it keeps, for `none` elsewhere.
+
+    A genotype that keeps an edge twice with different operations gives each its share.
+    """
+    rows = {pair: row for row, pair in enumerate(theta_order(genotype.nodes))}
+    mixture = torch.zeros(len(CELLS), len(rows), len(OPERATIONS))
+    for cell, name in enumerate(CELLS):
+        for position, (operation, source) in enumerate(genotype.cell(name)):
+            mixture[cell, rows[source, position // 2], OPERATIONS.index(operation)] += 1
+    mixture[..., OPERATIONS.index("none")] = (mixture.sum(-1) == 0).float()
+    return mixture / mixture.sum(-1, keepdim=True)
 
 
 def decidedness(theta: Tensor) -> Tensor:

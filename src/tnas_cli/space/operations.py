@@ -9,6 +9,10 @@ last in memory.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -40,8 +44,12 @@ def convolve(x: Tensor, weight: Tensor) -> Tensor:
 def batch_norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
     """Normalise each task's, branch's and channel's values over its images and pixels; statistics of this batch only.
 
-    x [T, E, C, N, H, W]; gain and bias [T, E, C] or None. The variance is the biased one, epsilon 1e-5.
+    x [T, E, C, N, H, W]; gain and bias [T, E, C] or None. The variance is the biased one, epsilon 1e-5. Inside
+    `statistics_of_first` the statistics are those of the first images.
     """
+    first = _FIRST.get()
+    if first is not None:
+        return _by_statistics_of(x[:, :, :, :first], x, gain, bias)
     gain = None if gain is None else gain.flatten()
     bias = None if bias is None else bias.flatten()
     if x.stride(2) == 1:
@@ -49,6 +57,28 @@ def batch_norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None
     # A group norm of rows is the same and several times as fast as a batch norm of them.
     rows = x.reshape(1, -1, x[0, 0, 0].numel())  # [1, T*E*C, N*H*W]
     return F.group_norm(rows, rows.shape[1], gain, bias, eps=EPSILON).reshape(x.shape)
+
+
+_FIRST: ContextVar[int | None] = ContextVar("images whose statistics count", default=None)
+
+
+@contextmanager
+def statistics_of_first(images: int) -> Iterator[None]:
+    """Within the block batch norms take their statistics from the first `images` images alone, in this thread."""
+    token = _FIRST.set(images)
+    try:
+        yield
+    finally:
+        _FIRST.reset(token)
+
+
+def _by_statistics_of(measured: Tensor, x: Tensor, gain: Tensor | None, bias: Tensor | None) -> Tensor:
+    variance, mean = torch.var_mean(measured, dim=(3, 4, 5), correction=0, keepdim=True)
+    y = (x - mean) * (variance + EPSILON).rsqrt()
+    each = (*x.shape[:3], 1, 1, 1)  # gain and bias are [T, E, C], or [T, C] with E = 1
+    if gain is not None:
+        y = y * gain.reshape(each)
+    return y if bias is None else y + bias.reshape(each)
 
 
 def separable(x: Tensor, taps: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:

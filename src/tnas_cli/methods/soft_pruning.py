@@ -1,0 +1,72 @@
+"""Decoded architectures with the search network's weights, by soft pruning (after MetaNAS: Elsken et al., 2020).
+
+A task first adapts as in T-NAS. Then its mixed operations turn, over a few more steps, into the decoded ones, while w
+goes on adapting. The result is the search network in which every kept edge computes one operation and every other edge
+nothing. A short meta-training of w~ through these steps prepares the weights for that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tnas_cli.compute.interface import Adapted, Engine, InnerRule, MetaGradient
+from tnas_cli.compute.torch_engine import task_accuracies
+from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.methods.learner import AdaptingLearner, Labelled
+from tnas_cli.space.decode import decode, one_hot_theta
+from tnas_cli.space.genotype import Genotype
+from tnas_cli.space.parameters import THETA, Parameters
+from tnas_cli.space.search_network import SearchNetwork
+
+#: Probability below which an operation counts as gone; its logarithm is still a number.
+NOTHING = 1e-20
+
+
+@dataclass(frozen=True)
+class SoftPruning(AdaptingLearner):
+    """`rule` moves w and theta (Equation 7); then w alone moves in `prune_steps` steps at its rate, while the mixture
+    goes from the adapted one to the decoded one in equal parts. `genotype`: turn every task's network into this one
+    instead of the one that its theta decodes to.
+    """
+
+    engine: Engine
+    network: SearchNetwork
+    rule: InnerRule
+    prune_steps: int
+    genotype: Genotype | None = None
+
+    def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
+        adapted = self.engine.adapt(self.network, parameters, support, self.rule)
+        own, losses = dict(adapted.parameters), [adapted.support_losses]
+        theta = own[THETA].detach()
+        chosen = self._decoded(theta)
+        for step in range(1, self.prune_steps + 1):
+            own[THETA] = between(theta, chosen, step / self.prune_steps)
+            found = self.engine.gradients(self.network, own, support)
+            losses.append(found.losses.unsqueeze(1))
+            own = {
+                name: tensor if name == THETA else tensor - self.rule.alpha * found.gradients[name]
+                for name, tensor in own.items()
+            }
+        return Adapted(own, torch.cat(losses, dim=1))
+
+    def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
+        """First order; theta~ stays as it was searched."""
+        own = self.adapt(parameters, (batch.support_x, batch.support_y)).parameters
+        found = self.engine.gradients(self.network, own, (batch.query_x, batch.query_y))
+        gradients = {name: gradient.sum(0) for name, gradient in found.gradients.items() if name != THETA}
+        return MetaGradient(gradients, found.losses, task_accuracies(found.logits, batch.query_y))
+
+    def _decoded(self, theta: Tensor) -> Tensor:
+        """The mixture [T, 2, edges, 8] to end with: 1 for the decoded operation of a kept edge, or for `none`."""
+        rows = [one_hot_theta(self.genotype or decode(own)) for own in theta]
+        return torch.stack(rows).to(theta.device, theta.dtype)
+
+
+def between(theta: Tensor, chosen: Tensor, share: float) -> Tensor:
+    """The theta whose softmax is (1 - share) softmax(theta) + share * chosen."""
+    mixture = (1 - share) * theta.softmax(-1) + share * chosen
+    return mixture.clamp(min=NOTHING).log()
