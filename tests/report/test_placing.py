@@ -89,6 +89,15 @@ def test_the_supervised_table_has_accuracy_and_search_time() -> None:
     )
 
 
+def test_of_two_supervised_results_the_one_trained_longer_has_the_row() -> None:
+    short = supervised(run="a", mean=0.9)
+    long = supervised(run="b", mean=0.5, budget={"search_tasks": 1, "train_epochs": 21})
+    for results in ([short, long], [long, short]):
+        table = build_table(5, results)
+        assert ours(row(table, "T-NAS (Lian"))[0] == (50.0, -14.23)
+        assert ours(table.rows[-1])[0] == (90.0, None)
+
+
 @pytest.mark.parametrize(
     ("changes", "label"), [({"query": 15}, "15-query"), ({"way": 5}, "5-way"), ({"shot": 100}, "T-NAS: mini-imagenet")]
 )
