@@ -31,3 +31,17 @@ def cache(
         Attributes("toy", "images", "none", "here", "as given", 0, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)),
     )
     return open_cache(path)
+
+
+def characters(path: Path, counts: dict[str, int] | None = None, *, images: int = 12) -> ImageCache:
+    """Gray classes of 20 x 20 pixels, a coarse random pattern each with much noise, other classes in every split."""
+    generator = np.random.default_rng(1)
+    stored = []
+    for split, classes in (counts or {"train": 4, "val": 3, "test": 4}).items():
+        for k in range(classes):
+            pattern = np.kron(generator.random((5, 5)) > 0.5, np.ones((4, 4)))[..., None]
+            noise = generator.normal(0, 60, (images, 20, 20, 1))
+            pixels = np.clip(150 * pattern + noise, 0, 255).astype(np.uint8)
+            stored.append(ClassImages(f"{split}-{k}", split, pixels))
+    write_cache(path, stored, Attributes("signs", "drawn", "none", "here", "as drawn", 0, (0.25,), (0.5,)))
+    return open_cache(path)
