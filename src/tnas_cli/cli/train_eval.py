@@ -132,9 +132,11 @@ def train_eval(
 
 
 def _show(screen: Screen, result: dict[str, Any]) -> None:
+    from tnas_cli.methods.zoo import TRAIN
+
     table = Table(title=f"{result['dataset']} ({result['protocol']} split), {result['way']}-way {result['shot']}-shot")
     network = result["network"]
-    named = ("genotype", "tasks decoded to it") if network is None else (f"network ({result['training']})",)
+    named = ("genotype", "tasks decoded to it") if network is None else (f"network ({TRAIN[result['training']].title})",)
     for name in (*named, "weights", "validation", f"test, {result['tasks']} tasks"):
         table.add_column(name)
     for row in result["per_genotype"]:
