@@ -1,4 +1,4 @@
-"""`tnas report`: the paper's table beside our numbers, two results task by task, or a check of expectations."""
+"""`tnas report`: the paper's table beside our numbers, two results task by task, a check, figures, or an HTML page."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
+from tnas_cli.cli.report_files import write_files
 from tnas_cli.cli.report_table import TableOf, plain
 from tnas_cli.errors import ExpectationError, SettingsError, did_you_mean
 
@@ -39,6 +40,14 @@ def report(
         Path | None,
         typer.Option("--check", help="TOML file of expectations; exit code 5 where one is not met."),
     ] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="Draw what these runs allow into this folder, as SVG and PNG.")
+    ] = None,
+    dark: Annotated[bool, typer.Option("--dark", help="Draw figures on a dark ground.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write everything about these runs as one HTML file.")
+    ] = None,
+    cache_dir: options.CacheDir = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -49,9 +58,15 @@ def report(
     from tnas_cli.runs.files import write_text
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
-    if compare or check is not None:
+    files = figures or html or dark
+    if compare or check is not None or files:
         given = {"--compare": compare, "--check": check, "--format": form, "--output": output}
+        given["--figures" if figures else "--html" if html else "--dark"] = files
         _refuse_together([option for option, value in given.items() if value])
+    if files:
+        write_files(screen, runs or [], figures, html, dark, cache_dir)
+        return
+    if compare or check is not None:
         _compare(screen, runs or []) if check is None else _check(screen, check, runs or [])
         return
     chosen = form or ENDINGS.get(output.suffix.lower() if output else "", "rich")

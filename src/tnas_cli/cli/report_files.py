@@ -11,12 +11,17 @@ from tnas_cli.cli.console import Screen
 from tnas_cli.errors import SettingsError
 
 
-def write_files(screen: Screen, runs: Sequence[str], figures: Path | None, html: Path | None, dark: bool) -> None:
+def write_files(
+    screen: Screen, runs: Sequence[str], figures: Path | None, html: Path | None, dark: bool, cache_dir: Path | None
+) -> None:
     """Draw figures into a folder, write the page, or both."""
     if dark and figures is None:
         raise SettingsError(
             "--dark is about figures.", hint="add --figures DIR; the HTML page follows the reader's choice"
         )
+    from tnas_cli.runs.device import Machine
+
+    machine = Machine(cache_root=cache_dir, offline=True)
     # Both may need it, and it can be read once only.
     stdin = sys.stdin.read() if "-" in runs else None
     result: dict[str, Any] = {"event": "result", "version": 1, "command": "report"}
@@ -24,7 +29,7 @@ def write_files(screen: Screen, runs: Sequence[str], figures: Path | None, html:
     if figures is not None:
         from tnas_cli.engine.figures import figures as draw
 
-        drawn = draw(runs, figures, dark=dark, stdin=stdin)
+        drawn = draw(runs, figures, dark=dark, stdin=stdin, machine=machine)
         for figure in drawn["figures"]:
             if screen.as_json:
                 screen.record({"event": "figure", "version": 1, **figure})
@@ -39,7 +44,7 @@ def write_files(screen: Screen, runs: Sequence[str], figures: Path | None, html:
     if html is not None:
         from tnas_cli.engine.html_report import html_report
 
-        written = html_report(runs, html, stdin=stdin)
+        written = html_report(runs, html, stdin=stdin, machine=machine)
         left_out = written["left_out"]
         result |= {"html": str(html), "sources": written["sources"], "measured": written["measured"]}
         if not screen.as_json:

@@ -37,8 +37,9 @@ def picture_of_task(name: str, record: Record, machine: Machine) -> Picture:
         if "folder" in record["task"]:
             return _of_folder(name, record)
         return _of_dataset(name, record, machine)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise DataError(f"the adapted record does not name its task ({error}).", hint=_HINT) from error
+    except (KeyError, TypeError, ValueError, IndexError, ArithmeticError, RuntimeError) as error:
+        # A record may hold anything; numbers that fit no checkpoint are a RuntimeError of PyTorch.
+        raise DataError(f"the adapted record does not describe its task ({error}).", hint=_HINT) from error
 
 
 def _of_folder(name: str, record: Record) -> Picture:
