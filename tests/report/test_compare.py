@@ -59,6 +59,21 @@ def test_an_adaptation_and_a_trained_network(tmp_path: Path) -> None:
     assert compared(trained, adapted).difference == pytest.approx(0.5 / 3)
 
 
+def supervised(run: Path, *means: float, **changes: Any) -> Path:
+    rows = [{"task": task, "mean": mean, "genotypes": []} for task, mean in enumerate(means)]
+    numbers = {"mean": sum(means) / len(means), "tasks": len(means)}
+    return a_run(run, a_result(setting="supervised", way=10, shot=200, **{**numbers, "per_task": rows, **changes}))
+
+
+def test_supervised_results_list_their_tasks(tmp_path: Path) -> None:
+    a, b = supervised(tmp_path / "a", 0.6, 0.7, method="s1"), supervised(tmp_path / "b", 0.5, 0.65)
+    assert compared(a, b).difference == pytest.approx(0.075)
+    with pytest.raises(DataError, match="does not list its tasks"):
+        read_per_task(supervised(tmp_path / "c", 0.6, per_task=None))
+    with pytest.raises(DataError, match="setting 'supervised' and 'few-shot'"):
+        compared(a, a_trained_run(tmp_path / "d", (1, [0.6, 0.7]), way=10, shot=200))
+
+
 def test_a_file_leads_to_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = a_trained_run(tmp_path / "runs" / "one", (1, [0.9, 0.8]))
     record = json.loads((run / "events.jsonl").read_text()) | {"run": "runs/one"}

@@ -134,8 +134,8 @@ def test_the_papers_budget() -> None:
     assert all(paper_table(number).budget == few_shot for number in (3, 4, 6))
     assert few_shot.search_tasks == supervised.search_tasks == 10 * 5000
     assert few_shot.train_tasks_per_genotype == 20 * 15000
-    assert few_shot.training_tasks == 20 * 15000 * 600 and few_shot.training_epochs is None
-    assert supervised.training_epochs == 200 * 10 and supervised.training_tasks is None
+    assert few_shot.training_tasks == 20 * 15000 * 600 and few_shot.train_epochs is None
+    assert supervised.train_epochs == 200 and supervised.training_tasks is None
 
 
 @pytest.mark.parametrize("number", [1, 0, -2, 99])

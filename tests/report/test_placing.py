@@ -84,8 +84,9 @@ def test_the_supervised_table_has_accuracy_and_search_time() -> None:
     grid = details(table)
     assert grid is not None
     assert grid.rows[2] == ("[2]", "200-shot", "−1.00", "± 0.05", "10", "50%", "10%", "from scratch", "0")
-    assert "search time 6 min; training: 20 epochs for each of 10 of 20 genotypes, 10% of the paper's 2,000" in "".join(
-        table.notes
+    assert (
+        "search time 6 min per task; training: 20 epochs for each of 10 of 20 genotypes, 10% of the paper's 200"
+        in "".join(table.notes)
     )
 
 

@@ -19,11 +19,10 @@ def footnote(m: Measurement, paper: PaperBudget) -> str:
     if m.search_tasks is not None:
         sentences.append(f"search: {count(m.search_tasks, 'task')}{_of_paper(m.search_tasks, paper.search_tasks)}")
     if m.search_seconds is not None:
-        sentences.append(f"search time {_hours(m.search_seconds)}")
-    if m.train_tasks_per_genotype is not None:
-        sentences.append(_training(m, "task", m.train_tasks_per_genotype, paper.training_tasks))
-    if m.train_epochs is not None:
-        sentences.append(_training(m, "epoch", m.train_epochs, paper.training_epochs))
+        sentences.append(f"search time {_hours(m.search_seconds)}" + (" per task" if m.setting == "supervised" else ""))
+    if m.search_seconds_before is not None:
+        sentences.append(f"search before the tasks {_hours(m.search_seconds_before)}")
+    sentences.append(_training(m, paper))
     if m.parameters_mean is not None:
         average = " on average" if m.network is None else ""
         sentences.append(f"{m.parameters_mean:,.0f} parameters{average}")
@@ -47,16 +46,19 @@ def _tasks(m: Measurement) -> str:
     return f"{m.dataset}{protocol}, {m.way}-way {m.shot}-shot, {query}{count(m.tasks, m.split + ' task')}, {test}"
 
 
-def _training(m: Measurement, unit: str, each: int, whole: int | None) -> str:
-    """What training took, as a share of the paper's for all genotypes together."""
-    text = f"training: {count(each, unit)}"
+def _training(m: Measurement, paper: PaperBudget) -> str:
+    """What training took, and its share of the paper's."""
+    epochs = m.train_epochs is not None
+    each = m.train_epochs if epochs else m.train_tasks_per_genotype
+    if each is None:
+        return ""
+    text = f"training: {count(each, 'epoch' if epochs else 'task')}"
     if m.network is not None:  # the paper's budget is that of its decoded networks
         return text
     if m.genotypes_trained is None:
         return f"{text} per genotype"
-    of = f" of {m.genotypes:,}" if m.genotypes and m.genotypes != m.genotypes_trained else ""
-    text += f" for each of {m.genotypes_trained:,}{of} genotypes"
-    return text + _of_paper(each * m.genotypes_trained, whole)
+    of = f" of {m.genotypes:,}" if m.genotypes and m.genotypes > m.genotypes_trained else ""
+    return f"{text} for each of {m.genotypes_trained:,}{of} genotypes{_of_paper(*training(m, paper))}"
 
 
 def _seeds(m: Measurement) -> str:
@@ -70,19 +72,19 @@ def _seeds(m: Measurement) -> str:
     return text
 
 
-def _of_paper(ours: int, paper: int | None) -> str:
-    return "" if paper is None else f", {share(ours, paper)}"
+def _of_paper(ours: int | None, paper: int | None) -> str:
+    return "" if ours is None or paper is None else f", {share(ours, paper)}"
 
 
 def training(m: Measurement, paper: PaperBudget) -> tuple[int | None, int | None]:
-    """What training took for all genotypes together, and what the paper's took, in tasks or in epochs.
+    """What training took, and what the paper's took: tasks of all genotypes together, or epochs of each.
 
     A fixed network has none to compare: the paper's budget is that of its decoded networks.
     """
     if m.network is not None or m.genotypes_trained is None:
         return None, None
     if m.train_epochs is not None:
-        return m.train_epochs * m.genotypes_trained, paper.training_epochs
+        return m.train_epochs, paper.train_epochs
     return (m.training_tasks if m.train_tasks_per_genotype is not None else None), paper.training_tasks
 
 

@@ -65,12 +65,8 @@ class PaperBudget:
     @property
     def training_tasks(self) -> int | None:
         """Tasks that all trained networks saw together."""
-        return _product(self.train_tasks_per_genotype, self.genotypes_trained)
-
-    @property
-    def training_epochs(self) -> int | None:
-        """Epochs of all trained networks together."""
-        return _product(self.train_epochs, self.genotypes_trained)
+        each, networks = self.train_tasks_per_genotype, self.genotypes_trained
+        return None if each is None or networks is None else each * networks
 
 
 @dataclass(frozen=True)
@@ -157,7 +153,3 @@ def without_unit(text: str) -> str:
     for unit in _UNITS:
         text = text.removesuffix(unit)
     return text
-
-
-def _product(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one * other

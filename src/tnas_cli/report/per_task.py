@@ -1,7 +1,8 @@
 """The accuracy on each test task behind a result, from where the commands keep it.
 
-`adapt` prints a record per task before its result. `train-eval` keeps a `result.json` per network in its run directory;
-its accuracy on a task is the mean over networks, each weighted by the number of tasks that decoded to it.
+`adapt` prints a record per task before its result; a supervised result lists its tasks. Few-shot `train-eval` keeps a
+`result.json` per network in its run directory; its accuracy on a task is the mean over networks, each weighted by the
+number of tasks that decoded to it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ def read_per_task(source: Path) -> PerTask:
     m = Measurement.from_record(record)
     if m.setting == "transfer":
         raise DataError(f"{source} was measured in the transfer setting, which has no tasks to pair.", hint=_HINT)
-    values = _adapted(source) if m.command == "adapt" else _trained(_run_folder(source, m), record)
+    if m.setting == "supervised":
+        values = _listed(record, source)
+    else:
+        values = _adapted(source) if m.command == "adapt" else _trained(_run_folder(source, m), record)
     if len(values) != m.tasks or not math.isclose(sum(values) / len(values), m.mean, abs_tol=_TOLERANCE):
         raise DataError(
             f"the accuracies kept for {source} are not those of its result ({len(values)} tasks, the result has "
@@ -63,6 +67,14 @@ def _adapted(source: Path) -> list[float]:
     if sorted(found) != list(range(len(found))) or not found:
         raise DataError(f"{source} does not hold the accuracy on each task of a data set.", hint=_HINT)
     return [found[index] for index in range(len(found))]
+
+
+def _listed(record: Result, source: Path) -> list[float]:
+    """Accuracies of a supervised result, which names each of its tasks."""
+    tasks = record.get("per_task")
+    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks) or not tasks:
+        raise DataError(f"{source} does not list its tasks.", hint=_HINT)
+    return [_share(task.get("mean"), source) for task in tasks]
 
 
 def _run_folder(source: Path, m: Measurement) -> Path:

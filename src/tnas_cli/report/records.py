@@ -37,6 +37,7 @@ _REQUIRED: dict[str, tuple[type, ...]] = {
 }
 _NUMBERS = (
     *("genotypes", "genotypes_trained", "threads", "parameters_mean", "wall_seconds", "search_seconds"),
+    "search_seconds_before",
     *("top5_mean", "images", "mean_over_seeds", "spread_over_seeds"),
 )
 _TEXTS = ("network", "device", "package_version", "run", "fingerprint", "order", "engine")
@@ -91,6 +92,7 @@ class Measurement:
     engine: str | None = None
     train_epochs: int | None = None
     search_seconds: float | None = None
+    search_seconds_before: float | None = None
     top5_mean: float | None = None
     images: int | None = None
     seeds: tuple[int, ...] = ()
