@@ -12,7 +12,11 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 #: What each example must print.
-PRINTS = {"adapt_from_python.py": "Genotype(normal=", "pipeline.sh": "T-NAS: glyphs"}
+PRINTS = {
+    "adapt_from_python.py": "Genotype(normal=",
+    "draw_figures.py": "task.png",
+    "pipeline.sh": "T-NAS: glyphs",
+}
 
 
 def test_every_example_is_run() -> None:

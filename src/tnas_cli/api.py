@@ -4,7 +4,9 @@ from tnas_cli.engine.adapt import adapt_dataset, adapt_folders
 from tnas_cli.engine.cite import cite
 from tnas_cli.engine.decode import decode
 from tnas_cli.engine.doctor import doctor
+from tnas_cli.engine.figures import figures
 from tnas_cli.engine.genotype_source import read_genotypes
+from tnas_cli.engine.html_report import html_report
 from tnas_cli.engine.prepare_data import prepare_data
 from tnas_cli.engine.quickstart import quickstart
 from tnas_cli.engine.report import check, compare, report
@@ -26,6 +28,8 @@ __all__ = [
     "compare",
     "decode",
     "doctor",
+    "figures",
+    "html_report",
     "prepare_data",
     "preset",
     "quickstart",

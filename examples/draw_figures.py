@@ -1,0 +1,72 @@
+"""Every kind of figure, and the HTML report, from a short search on the embedded data set.
+
+    python examples/draw_figures.py [FOLDER] [TASKS]
+
+FOLDER (default: a temporary one) receives runs/, figures/, report.html, and pictures/ with one small PNG of each kind.
+TASKS (default: 24) is how long to search. docs/pictures/ was made with 3000, which takes a few minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from tnas_cli import api
+
+#: One picture of each kind: the end of its figure's name, and whether on a dark ground.
+KINDS = {"theta": ("adapted-theta", False), "cells": ("cells", True), "curves": ("search-curves", False)}
+KINDS |= {"steps": ("adapted-steps", False), "task": ("adapted-task", False)}
+COLOURS = 256
+
+
+def main(folder: Path, tasks: int) -> None:
+    """Search, adapt to test tasks, draw."""
+    settings = api.SearchSettings(
+        dataset="glyphs", way=5, shot=1, query=5, tasks=tasks, validate_every=max(8, tasks // 10), validation_tasks=16
+    )
+    run = Path(api.search(settings, runs=folder / "runs")["run"])
+    search = folder / "search"
+    shutil.copytree(run, search, dirs_exist_ok=True)
+    write(folder / "adapted.jsonl", api.adapt_dataset(search / "best.pt", "glyphs", tasks=12, query=10))
+
+    sources = [search, folder / "adapted.jsonl"]
+    drawn = [api.figures(sources, folder / "figures", dark=dark) for dark in (False, True)]
+    for reason in drawn[0]["left_out"]:
+        print(f"not drawn: {reason}")
+    print(api.html_report(sources, folder / "report.html")["html"])
+
+    files = [Path(file) for found in drawn for figure in found["figures"] for file in figure["files"]]
+    for kind, (name, dark) in KINDS.items():
+        source = next(
+            file for file in files if name in file.stem and file.suffix == ".png" and ("-dark" in file.stem) == dark
+        )
+        print(small(source, folder / "pictures" / f"{kind}.png"))
+
+
+def write(file: Path, records: Any) -> None:
+    """Records as JSON lines, as `tnas adapt --json` prints them."""
+    file.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+
+
+def small(source: Path, target: Path) -> Path:
+    """The same picture with fewer colours, for a page."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(source) as image:
+        fewer = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        fewer.save(target, optimize=True)
+    return target
+
+
+if __name__ == "__main__":
+    chosen = int(sys.argv[2]) if len(sys.argv) > 2 else 24
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]), chosen)
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            main(Path(temporary), chosen)
