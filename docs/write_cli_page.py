@@ -22,7 +22,7 @@ tnas COMMAND [OPTIONS]
 ```
 """
 
-SHOWN_AS = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
+SHOWN_AS = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH", list[str]: "TEXT, repeated"}
 
 
 def page() -> str:
@@ -71,7 +71,7 @@ def _option_names(option: Any) -> str:
 def _kind(option: Any) -> str:
     kind = option.type_descriptor.annotation
     shown = SHOWN_AS[kind]
-    return shown if option.min is None else f"{shown} ≥ {option.min}"
+    return shown if getattr(option, "min", None) is None else f"{shown} ≥ {option.min}"
 
 
 def _default(option: Any) -> str:

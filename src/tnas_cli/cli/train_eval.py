@@ -20,22 +20,34 @@ Whole = int | None
 
 def train_eval(
     genotype: Annotated[
-        str | None, typer.Argument(help="A genotype, a file of records, or - for stdin; or 4conv, 4conv-64.")
+        str | None,
+        typer.Argument(
+            help="A genotype, a published one's name (DARTS_V2), a file of records, or - for stdin; or 4conv, 4conv-64."
+        ),
     ] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Default: the genotypes' own.")] = None,
     method: Annotated[
         str | None,
         typer.Option(
-            "--method", help="maml, maml++, meta-sgd, anil, protonets, matching-nets or compare-nets; default: maml."
+            "--method",
+            help="maml, maml++, meta-sgd, anil, protonets, matching-nets or compare-nets; default: maml. Supervised: "
+            "t-nas, s1, s2 or random.",
         ),
     ] = None,
     way: options.Way = None,
     shot: options.Shot = None,
     query: options.Query = None,
-    protocol: options.Protocol = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol", help="The data set's split protocol; or another setting: supervised (5.3), transfer (D)."
+        ),
+    ] = None,
     preset: Annotated[str, typer.Option("--preset", help="paper or quick.")] = "quick",
     limit: Annotated[Whole, typer.Option("--limit", min=1, help="Only the most frequent genotypes.")] = None,
-    tasks: Annotated[Whole, typer.Option("--tasks", min=1, help="Training tasks per genotype.")] = None,
+    tasks: Annotated[
+        Whole, typer.Option("--tasks", min=1, help="Training tasks per genotype; supervised: tasks.")
+    ] = None,
     meta_batch: options.MetaBatch = None,
     alpha_inner: options.AlphaInner = None,
     inner_steps: options.InnerSteps = None,
@@ -53,6 +65,14 @@ def train_eval(
     validate_every: options.ValidateEvery = None,
     validation_tasks: options.ValidationTasks = None,
     test_tasks: Annotated[Whole, typer.Option("--test-tasks", min=2, help="Test tasks.")] = None,
+    epochs: Annotated[Whole, typer.Option("--epochs", min=1, help="Supervised and transfer: of the training.")] = None,
+    layers: Annotated[Whole, typer.Option("--layers", min=1, help="Transfer: cells of the network.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Supervised, t-nas: the best.pt to adapt.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Supervised and transfer: NAME=VALUE, any of the settings.")
+    ] = None,
     seed: options.PresetSeed = None,
     resume: options.Resume = None,
     runs: options.Runs = Path("runs"),
@@ -70,7 +90,12 @@ def train_eval(
 
     4conv in a genotype's place trains MAML's usual network of four convolutions with 32 filters, 4conv-64 with 64: what
     a decoded network is compared with. It needs --dataset.
+
+    With --protocol supervised (Section 5.3) --method finds genotypes for a few larger tasks, and they are trained on
+    each; a genotype that is given is trained on all. With --protocol transfer (Appendix D) a network of many cells is
+    trained on cifar10 or imagenet.
     """
+    from tnas_cli.cli.train_eval_settings import Extra, run_setting, setting_meant
     from tnas_cli.engine import train_eval as work
     from tnas_cli.engine.train_settings import settings_for
     from tnas_cli.engine.trainable import read_trainables
@@ -104,6 +129,12 @@ def train_eval(
     }
     given = {name: value for name, value in chosen.items() if value is not None}
     machine = Machine(device, threads, cache_dir, offline, engine)
+    extra = Extra(epochs, layers, checkpoint, changes or ())
+    setting = setting_meant(protocol, resume, extra)
+    if setting is not None:
+        more: dict[str, Any] = {"preset": preset, "limit": limit, "resume": resume, "runs": runs, "dry_run": dry_run}
+        run_setting(setting, screen, genotype, given, extra, machine=machine, **more)
+        return
     if resume is not None:
         if given or genotype or limit:
             raise SettingsError(
@@ -136,7 +167,9 @@ def _show(screen: Screen, result: dict[str, Any]) -> None:
 
     table = Table(title=f"{result['dataset']} ({result['protocol']} split), {result['way']}-way {result['shot']}-shot")
     network = result["network"]
-    named = ("genotype", "tasks decoded to it") if network is None else (f"network ({TRAIN[result['training']].title})",)
+    named = (
+        ("genotype", "tasks decoded to it") if network is None else (f"network ({TRAIN[result['training']].title})",)
+    )
     for name in (*named, "weights", "validation", f"test, {result['tasks']} tasks"):
         table.add_column(name)
     for row in result["per_genotype"]:

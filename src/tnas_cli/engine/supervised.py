@@ -71,6 +71,11 @@ def supervised(
     the `result` record. Raises GenotypeError, CheckpointError, SettingsError, DataError, and Interrupted with what was
     found and the finished networks saved.
     """
+    if any("genotype" not in record for record in records):
+        raise SettingsError(
+            "the supervised setting trains genotypes, and was given a network of another kind.",
+            hint="name a genotype, or choose one of --method t-nas, s1, s2 and random",
+        )
     if (settings.method == "given") != bool(records):
         raise SettingsError(
             "a genotype and a method that finds its own were given together." if records else "no genotype was given.",

@@ -1,0 +1,246 @@
+"""`tnas train-eval --protocol supervised` and `--protocol transfer`: the paper's two other settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from tnas_cli.cli.console import Screen, duration
+from tnas_cli.errors import SettingsError, did_you_mean
+
+if TYPE_CHECKING:
+    from tnas_cli.runs.device import Machine
+
+#: DARTS on every task is what the paper calls S1.
+_ALSO = {"darts": "s1"}
+
+METHODS = ("t-nas", "s1", "s2", "random")
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Options that only these settings have: --epochs, --layers, --checkpoint and --set."""
+
+    epochs: int | None
+    layers: int | None
+    checkpoint: Path | None
+    changes: Sequence[str]
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Settings by name; raises SettingsError for a --set that is not NAME=VALUE."""
+        named = {"epochs": self.epochs, "layers": self.layers}
+        return {name: value for name, value in named.items() if value is not None} | dict(map(_change, self.changes))
+
+    @property
+    def names(self) -> list[str]:
+        """The options that were given."""
+        pairs = {
+            "--epochs": self.epochs is not None,
+            "--layers": self.layers is not None,
+            "--checkpoint": self.checkpoint is not None,
+            "--set": bool(self.changes),
+        }
+        return [name for name, given in pairs.items() if given]
+
+
+def setting_meant(protocol: str | None, resume: Path | None, extra: Extra) -> str | None:
+    """'supervised' or 'transfer' where the options or the run to go on with mean it, else None: few-shot.
+
+    Raises SettingsError where only an option of these settings was given.
+    """
+    from tnas_cli.engine.setting import SETTINGS, setting_of
+
+    setting = protocol if resume is None else setting_of(resume)
+    if setting in SETTINGS:
+        return setting
+    if extra.names:
+        raise SettingsError(
+            f"{extra.names[0]} has no meaning in the few-shot setting.",
+            hint="add --protocol supervised or --protocol transfer, or leave it out",
+        )
+    return None
+
+
+def run_setting(
+    setting: str,
+    screen: Screen,
+    genotype: str | None,
+    given: Mapping[str, Any],
+    extra: Extra,
+    *,
+    preset: str,
+    limit: int | None,
+    resume: Path | None,
+    runs: Path,
+    machine: Machine,
+    dry_run: bool,
+) -> None:
+    """Train and measure in this setting, or go on with a run of it, and show the result."""
+    chosen = {name: value for name, value in given.items() if name != "protocol"}
+    if resume is not None and (given or extra.names or genotype or limit):
+        raise SettingsError("--resume takes the run's own genotypes and settings.", hint="give nothing but --resume")
+    if dry_run:
+        raise SettingsError(
+            f"--dry-run estimates the few-shot setting, not {setting}.",
+            hint="try what an epoch costs: --epochs 1",
+        )
+    result = (
+        _supervised(screen, genotype, chosen, extra, preset, limit, resume, runs, machine)
+        if setting == "supervised"
+        else _transfer(screen, genotype, chosen, extra, preset, limit, resume, runs, machine)
+    )
+    if screen.as_json:
+        screen.record(result)
+    else:
+        (_show_supervised if setting == "supervised" else _show_transfer)(screen, result)
+
+
+def _transfer(
+    screen: Screen,
+    genotype: str | None,
+    chosen: dict[str, Any],
+    extra: Extra,
+    preset: str,
+    limit: int | None,
+    resume: Path | None,
+    runs: Path,
+    machine: Machine,
+) -> dict[str, Any]:
+    from tnas_cli.engine import transfer as work
+    from tnas_cli.engine.trainable import read_trainables
+    from tnas_cli.evaluate.transfer_settings import TransferSettings
+
+    if resume is not None:
+        with screen.progress() as listener:
+            return work.resume(resume, machine=machine, listener=listener)
+    _check_names("transfer", chosen, TransferSettings)
+    if extra.checkpoint is not None:
+        raise SettingsError(
+            "--checkpoint has no meaning in the transfer setting.",
+            hint="adapt it first: tnas adapt best.pt --dataset cifar10 --json | tnas decode - --json",
+        )
+    if genotype is None:
+        raise SettingsError(
+            "no genotype given.", hint="for example: tnas train-eval DARTS_V2 --protocol transfer --dataset cifar10"
+        )
+    records = read_trainables(genotype, sys.stdin.read() if genotype == "-" else None)
+    settings = work.transfer_settings(preset, chosen | extra.given)
+    with screen.progress() as listener:
+        return work.transfer(records, settings, limit=limit, runs=runs, machine=machine, listener=listener)
+
+
+def _supervised(
+    screen: Screen,
+    genotype: str | None,
+    chosen: dict[str, Any],
+    extra: Extra,
+    preset: str,
+    limit: int | None,
+    resume: Path | None,
+    runs: Path,
+    machine: Machine,
+) -> dict[str, Any]:
+    from tnas_cli.engine import supervised as work
+    from tnas_cli.engine.trainable import read_trainables
+    from tnas_cli.evaluate.supervised_settings import SupervisedSettings
+
+    if resume is not None:
+        with screen.progress() as listener:
+            return work.resume(resume, machine=machine, listener=listener)
+    _check_names("supervised", chosen, SupervisedSettings)
+    if limit is not None:
+        raise SettingsError("--limit has no meaning in the supervised setting.", hint="pass fewer genotypes")
+    method = chosen.get("method")
+    if method is not None:
+        chosen["method"] = _ALSO.get(method, method)
+        if chosen["method"] not in METHODS:
+            raise SettingsError(
+                f"there is no method {method!r} in the supervised setting.", hint=did_you_mean(method, METHODS)
+            )
+    if extra.checkpoint is not None and chosen.get("method") != "t-nas":
+        raise SettingsError("--checkpoint goes with --method t-nas.", hint="add it, or leave --checkpoint out")
+    records = []
+    if genotype is not None:
+        records = read_trainables(genotype, sys.stdin.read() if genotype == "-" else None)
+    settings = work.supervised_settings(preset, chosen | extra.given)
+    with screen.progress() as listener:
+        return work.supervised(
+            records, settings, checkpoint=extra.checkpoint, runs=runs, machine=machine, listener=listener
+        )
+
+
+def _check_names(setting: str, chosen: Mapping[str, Any], settings: type[Any]) -> None:
+    known = {field.name for field in dataclasses.fields(settings)}
+    for name in chosen:
+        if name not in known:
+            raise SettingsError(
+                f"--{name.replace('_', '-')} has no meaning in the {setting} setting.",
+                hint=f"leave it out; --set NAME=VALUE changes {', '.join(sorted(known - {'dataset', 'protocol'}))}",
+            )
+
+
+def _change(text: str) -> tuple[str, Any]:
+    """'batch=32' as a name and a whole number, a number, true, false or a text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise SettingsError(f"--set {text} names no value.", hint="write it as --set batch=32")
+    if value in ("true", "false"):
+        return name, value == "true"
+    for kind in (int, float):
+        try:
+            return name, kind(value)
+        except ValueError:
+            continue
+    return name, value
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f}"
+
+
+def _show_transfer(screen: Screen, result: dict[str, Any]) -> None:
+    table = Table(title=f"{result['dataset']}, {result['layers']} cells, {result['channels']} channels")
+    for name in ("genotype", "weights", "validation", f"test, {result['images']:,} images", "top 5"):
+        table.add_column(name)
+    for row in result["per_genotype"]:
+        validation = row["validation"]
+        table.add_row(
+            row["digest"],
+            f"{row['parameters']:,}",
+            "" if validation is None else f"{_percent(validation)}%",
+            f"{_percent(row['mean'])} ± {_percent(row['interval'])}%",
+            f"{_percent(row['top5_mean'])}%",
+        )
+    screen.show(table)
+    screen.text(f"error {_percent(1 - result['mean'])} ± {_percent(result['interval'])}%")
+    screen.say(
+        f"{result['budget']['train_epochs']:,} epochs on {result['train_split']}, 95% interval over test images, "
+        f"{duration(result['wall_seconds'])}"
+    )
+    screen.say(f"next: tnas report {result['run']}")
+
+
+def _show_supervised(screen: Screen, result: dict[str, Any]) -> None:
+    table = Table(title=f"{result['dataset']}, {result['way']}-way {result['shot']}-shot, {result['method']}")
+    for name in ("task", "genotypes", f"test, {result['way'] * result['query']} query images"):
+        table.add_column(name)
+    for row in result["per_task"]:
+        digests = ", ".join(entry["digest"] for entry in row["genotypes"])
+        table.add_row(str(row["task"]), digests, f"{_percent(row['mean'])}%")
+    screen.show(table)
+    screen.text(f"accuracy {_percent(result['mean'])} ± {_percent(result['interval'])}%")
+    seconds = result["search_seconds"]
+    if seconds is not None:
+        screen.say(f"search {duration(seconds)} per task")
+    screen.say(
+        f"{result['tasks']} tasks, 95% interval over tasks, {result['genotypes_trained']} networks trained for "
+        f"{result['budget']['train_epochs']:,} epochs, {duration(result['wall_seconds'])}"
+    )
+    screen.say(f"next: tnas report {result['run']}")
