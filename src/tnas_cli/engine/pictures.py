@@ -80,7 +80,7 @@ def _of_log(material: Material, found: Found) -> None:
 
         def meta() -> Picture:
             loaded = _meta(folder / "best.pt")
-            title = f"{name}: meta-architecture after {loaded.tasks_done:,} tasks"
+            title = f"{name}: {_searched(loaded)} after {loaded.tasks_done:,} tasks"
             return theta_picture(f"{name}-theta", title, [_of_meta(loaded)])
 
         found.add(name, "theta", meta, "")
@@ -175,7 +175,12 @@ def _meta(path: Path) -> MetaArchitecture:
 
 
 def _of_meta(meta: MetaArchitecture) -> Encoding:
-    return Encoding("meta-architecture", meta.parameters[THETA].double().cpu().numpy())
+    return Encoding(_searched(meta), meta.parameters[THETA].double().cpu().numpy())
+
+
+def _searched(meta: MetaArchitecture) -> str:
+    """What the search found: Auto-MAML learns one architecture for all tasks, the paper's S2."""
+    return "architecture of Auto-MAML" if meta.settings.method == "auto-maml" else "meta-architecture"
 
 
 def _task_name(record: Record) -> str:

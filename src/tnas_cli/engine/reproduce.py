@@ -43,7 +43,7 @@ def _of_run(material: Material, kind: Kind) -> Commands:
     try:
         options = _options(kind, settings, fixed_network=bool(genotypes) and not genotypes[0].endswith(".jsonl"))
     except SettingsError as error:
-        return Commands(name, tuple(lines), (f"The settings are not those of this version of tnas: {error.message}",))
+        return Commands(name, tuple(lines), (f"No command is known for its settings.toml: {error.message}",))
     if options is None:
         values = ", ".join(f"{n} = {settings[n]}" for n in NO_OPTION[kind] if n in settings)
         note = f"No preset and options reach all settings ({values}). From Python: tnas_cli.api with its settings.toml."

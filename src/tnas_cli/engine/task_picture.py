@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tnas_cli.compute.interface import InnerRule
 from tnas_cli.compute.torch_engine import TorchEngine
 from tnas_cli.engine.meta_architecture import load_meta_architecture
 from tnas_cli.episodes import registry
@@ -18,6 +17,8 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.task_folder import read_task_folder
 from tnas_cli.episodes.tasks import evaluation_indices, load_batch
 from tnas_cli.errors import DataError
+from tnas_cli.methods.adapt import adapt
+from tnas_cli.methods.zoo import SEARCH
 from tnas_cli.report.figures.picture import Picture
 from tnas_cli.report.figures.task_grid import Pixels, Prediction, TaskImages, task_picture
 from tnas_cli.runs.device import Machine
@@ -68,7 +69,7 @@ def _of_dataset(name: str, record: Record, machine: Machine) -> Picture:
     """A task of a data set: adapt to this one task again, with PyTorch, which needs no kernel to be compiled."""
     about, inner = record["task"], record["inner"]
     way, shot, query = int(record["way"]), int(record["shot"]), int(record["query"]) // int(record["way"])
-    if record.get("method") != "t-nas":
+    if record.get("method") not in SEARCH:
         raise DataError(f"tasks of {record.get('method')!r} cannot be computed again.", hint=_HINT)
     meta = load_meta_architecture(Path(record["checkpoint"]), torch.device("cpu"))
     cache = registry.ensure(about["dataset"], protocol=about["protocol"], root=machine.cache_root, offline=True)
@@ -77,10 +78,10 @@ def _of_dataset(name: str, record: Record, machine: Machine) -> Picture:
     index = int(about["index"])
     indices = evaluation_indices(cache, about["split"], way, shot, query, index + 1)[index]  # [way, shot + query]
     batch = load_batch(cache, indices[None], shot)
-    rule = InnerRule(inner["alpha"], inner["beta"], inner["steps"], meta.settings.alternating)
-    engine = TorchEngine()
-    adapted = engine.adapt(meta.network, meta.parameters, (batch.support_x, batch.support_y), rule)
-    probabilities = engine.predict(meta.network, adapted.parameters, batch.query_x)[0].softmax(-1)  # [Q, way]
+    settings = meta.settings.replace(test_steps=int(inner["steps"]))
+    learner = SEARCH[settings.method].learner(TorchEngine(), meta.network, settings)
+    ((_, logits),) = adapt(learner, meta.parameters, [batch])
+    probabilities = logits[0].softmax(-1)  # [Q, way]
     best, labels = probabilities.max(-1), batch.query_y[0].tolist()
     images = cache.load(indices)  # [way, shot + query, H, W, C]
     task = TaskImages(
