@@ -12,15 +12,23 @@ from tnas_cli.engine.quickstart import quickstart
 from tnas_cli.engine.report import check, compare, report
 from tnas_cli.engine.search import resume as resume_search
 from tnas_cli.engine.search import search
+from tnas_cli.engine.supervised import resume as resume_supervised
+from tnas_cli.engine.supervised import supervised, supervised_settings
 from tnas_cli.engine.train_eval import resume as resume_train_eval
 from tnas_cli.engine.train_eval import train_eval
 from tnas_cli.engine.train_settings import settings_for
 from tnas_cli.engine.trainable import read_trainables
+from tnas_cli.engine.transfer import resume as resume_transfer
+from tnas_cli.engine.transfer import transfer, transfer_settings
+from tnas_cli.evaluate.supervised_settings import SupervisedSettings
+from tnas_cli.evaluate.transfer_settings import TransferSettings
 from tnas_cli.settings import SearchSettings, TrainSettings, preset
 
 __all__ = [
     "SearchSettings",
+    "SupervisedSettings",
     "TrainSettings",
+    "TransferSettings",
     "adapt_dataset",
     "adapt_folders",
     "check",
@@ -37,8 +45,14 @@ __all__ = [
     "read_trainables",
     "report",
     "resume_search",
+    "resume_supervised",
     "resume_train_eval",
+    "resume_transfer",
     "search",
     "settings_for",
+    "supervised",
+    "supervised_settings",
     "train_eval",
+    "transfer",
+    "transfer_settings",
 ]
