@@ -68,8 +68,21 @@ def train_eval(
     epochs: Annotated[Whole, typer.Option("--epochs", min=1, help="Supervised and transfer: of the training.")] = None,
     layers: Annotated[Whole, typer.Option("--layers", min=1, help="Transfer: cells of the network.")] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", help="Supervised, t-nas: the best.pt to adapt.")
+        Path | None,
+        typer.Option(
+            "--checkpoint", help="Supervised, t-nas: the best.pt to adapt. Inherited: the one to inherit from."
+        ),
     ] = None,
+    weights: Annotated[
+        str,
+        typer.Option(
+            "--weights",
+            help="scratch, or inherited: the search's own, after one short meta-training for all genotypes.",
+        ),
+    ] = "scratch",
+    all_tasks: Annotated[
+        bool, typer.Option("--all-tasks", help="Inherited: each genotype on all test tasks, not on its own.")
+    ] = False,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Supervised and transfer: NAME=VALUE, any of the settings.")
     ] = None,
@@ -91,11 +104,14 @@ def train_eval(
     4conv in a genotype's place trains MAML's usual network of four convolutions with 32 filters, 4conv-64 with 64: what
     a decoded network is compared with. It needs --dataset.
 
+    With --weights inherited nothing is trained from scratch: the search's weights are meta-trained once, for --tasks
+    tasks, through the steps that turn an adapted search network into its decoded one.
+
     With --protocol supervised (Section 5.3) --method finds genotypes for a few larger tasks, and they are trained on
     each; a genotype that is given is trained on all. With --protocol transfer (Appendix D) a network of many cells is
     trained on cifar10 or imagenet.
     """
-    from tnas_cli.cli.train_eval_settings import Extra, run_setting, setting_meant
+    from tnas_cli.cli.train_eval_settings import INHERITED, Extra, run_setting, setting_meant
     from tnas_cli.engine import train_eval as work
     from tnas_cli.engine.train_settings import settings_for
     from tnas_cli.engine.trainable import read_trainables
@@ -130,7 +146,14 @@ def train_eval(
     given = {name: value for name, value in chosen.items() if value is not None}
     machine = Machine(device, threads, cache_dir, offline, engine)
     extra = Extra(epochs, layers, checkpoint, changes or ())
-    setting = setting_meant(protocol, resume, extra)
+    setting = setting_meant(protocol, resume, extra, weights)
+    if setting == INHERITED:
+        from tnas_cli.cli.inherited import run_inherited
+
+        run_inherited(screen, genotype, given, checkpoint, all_tasks, preset, limit, resume, runs, machine, dry_run)
+        return
+    if all_tasks:
+        raise SettingsError("--all-tasks goes with --weights inherited.", hint="leave it out")
     if setting is not None:
         more: dict[str, Any] = {"preset": preset, "limit": limit, "resume": resume, "runs": runs, "dry_run": dry_run}
         run_setting(setting, screen, genotype, given, extra, machine=machine, **more)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 #: DARTS on every task is what the paper calls S1.
 _ALSO = {"darts": "s1"}
 
+INHERITED = "inherited"
 METHODS = ("t-nas", "s1", "s2", "random")
 
 
@@ -50,16 +51,26 @@ class Extra:
         return [name for name, given in pairs.items() if given]
 
 
-def setting_meant(protocol: str | None, resume: Path | None, extra: Extra) -> str | None:
-    """'supervised' or 'transfer' where the options or the run to go on with mean it, else None: few-shot.
+def setting_meant(protocol: str | None, resume: Path | None, extra: Extra, weights: str = "scratch") -> str | None:
+    """'supervised' or 'transfer', or 'inherited' for few-shot networks that keep the search's weights, where the
+    options or the run to go on with mean it; else None: few-shot, from scratch.
 
     Raises SettingsError where only an option of these settings was given.
     """
     from tnas_cli.engine.setting import SETTINGS, setting_of
 
     setting = protocol if resume is None else setting_of(resume)
+    if weights not in ("scratch", INHERITED):
+        raise SettingsError(f"unknown --weights {weights!r}.", hint=did_you_mean(weights, ("scratch", INHERITED)))
     if setting in SETTINGS:
+        if weights == INHERITED:
+            raise SettingsError(f"--weights inherited has no meaning in the {setting} setting.", hint="leave it out")
         return setting
+    if weights == INHERITED or setting == INHERITED:
+        others = [name for name in extra.names if name != "--checkpoint"]
+        if others:
+            raise SettingsError(f"{others[0]} has no meaning with --weights inherited.", hint="leave it out")
+        return INHERITED
     if extra.names:
         raise SettingsError(
             f"{extra.names[0]} has no meaning in the few-shot setting.",

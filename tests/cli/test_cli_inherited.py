@@ -1,0 +1,79 @@
+"""`tnas train-eval --weights inherited`, from the pipeline's adapted tasks to a result, stopped and resumed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Pipeline
+from tests.running import succeeding, tnas
+
+BUDGET = ("--query", 2, "--tasks", 4, "--meta-batch", 2, "--validate-every", 2, "--validation-tasks", 2)
+
+
+def inheriting(p: Pipeline, runs: Path, *more: str | int | Path) -> tuple[str | int | Path, ...]:
+    return (
+        *("train-eval", "-", "--weights", "inherited", "--checkpoint", p.best, *BUDGET, "--runs", runs),
+        *(*p.here, "--json", *more),
+    )
+
+
+def test_each_genotype_on_its_own_task(pipeline: Pipeline, tmp_path: Path) -> None:
+    result = succeeding(*inheriting(pipeline, tmp_path), stdin=pipeline.decoded.stdout).result
+    assert (result["weights"], result["training"], result["method"]) == ("inherited", "soft-pruning", "t-nas")
+    assert (result["tasks"], result["genotypes"], result["genotypes_trained"]) == (4, 4, 0)
+    assert [row["index"] for row in result["per_task"]] == [0, 1, 2, 3]
+    assert result["mean"] == pytest.approx(sum(row["accuracy"] for row in result["per_task"]) / 4)
+    assert result["budget"]["inherit_tasks"] == 4
+    assert 0 <= result["inductive"]["mean"] <= 1
+    run = Path(result["run"])
+    assert (run / "best.pt").is_file()
+    shown = succeeding("report", run)
+    assert "inherited" in shown.stdout
+
+
+def test_each_genotype_on_all_tasks(pipeline: Pipeline, tmp_path: Path) -> None:
+    result = succeeding(
+        *inheriting(pipeline, tmp_path, "--all-tasks", "--test-tasks", 3), stdin=pipeline.decoded.stdout
+    ).result
+    distinct = {json.loads(line)["digest"] for line in pipeline.decoded.stdout.splitlines() if '"digest"' in line}
+    assert {row["digest"] for row in result["per_genotype"]} == distinct
+    assert result["tasks"] == 3
+
+
+def test_a_resumed_run_reaches_the_same_numbers(pipeline: Pipeline, tmp_path: Path) -> None:
+    first = succeeding(*inheriting(pipeline, tmp_path), stdin=pipeline.decoded.stdout).result
+    again = succeeding("train-eval", "--resume", first["run"], *pipeline.here, "--json").result
+    assert again["resumed"]
+    assert again["per_task"] == first["per_task"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--weights", "inherit"), "unknown --weights 'inherit'"),
+        (("--alpha-inner", 0.2), "--alpha-inner has no meaning"),
+        (("--dry-run",), "--dry-run has no meaning"),
+        (("--limit", 1), "--limit has no meaning"),
+        (("--epochs", 1), "--epochs has no meaning"),
+        (("--channels", 8), "was searched with"),
+        (("--shot", 2), "--all-tasks"),
+    ],
+)
+def test_choices_that_cannot_work(
+    pipeline: Pipeline, tmp_path: Path, options: tuple[str | int, ...], words: str
+) -> None:
+    ran = tnas(*inheriting(pipeline, tmp_path, *options), stdin=pipeline.decoded.stdout)
+    assert ran.code == 2, ran.stderr
+    assert words in ran.stderr
+    assert "hint: " in ran.stderr
+
+
+def test_a_network_inherits_nothing(pipeline: Pipeline, tmp_path: Path) -> None:
+    ran = tnas(
+        *("train-eval", "4conv", "--weights", "inherited", "--checkpoint", pipeline.best, "--dataset", "shapes"),
+        *("--way", 3, "--shot", 1, "--channels", 4, "--runs", tmp_path, *pipeline.here),
+    )
+    assert ran.code == 2

@@ -1,0 +1,98 @@
+"""Soft pruning: the mixture at both ends, the network it ends in, and what its outer gradient moves."""
+
+import torch
+
+from tests import oracle
+from tests.helpers import AUTO_MAML_1SHOT, random_genotype
+from tests.synthetic import labelled, parameters_of, worst_relative_error
+from tnas_cli.compute.interface import InnerRule
+from tnas_cli.compute.torch_engine import TorchEngine
+from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.methods.soft_pruning import SoftPruning, between
+from tnas_cli.space.decode import decode, one_hot_theta
+from tnas_cli.space.edges import theta_order
+from tnas_cli.space.genotype import CELLS, OPERATIONS
+from tnas_cli.space.parameters import THETA
+from tnas_cli.space.search_network import SearchNetwork
+
+NETWORK = SearchNetwork(3, 1, channels=4, nodes=4)
+RULE = InnerRule(0.05, 3.0, 2)
+LEARNER = SoftPruning(TorchEngine(), NETWORK, RULE, prune_steps=3)
+
+
+def batch() -> TaskBatch:
+    return TaskBatch(*labelled(2, 3, 1, 1, 20, seed=1), *labelled(2, 3, 2, 1, 20, seed=2), way=3)
+
+
+def test_a_mixture_of_a_genotype_by_hand() -> None:
+    mixture = one_hot_theta(AUTO_MAML_1SHOT)
+    rows = theta_order(4)
+    for cell, name in enumerate(CELLS):
+        kept = {
+            (source, position // 2): operation
+            for position, (operation, source) in enumerate(AUTO_MAML_1SHOT.cell(name))
+        }
+        for row, edge in enumerate(rows):
+            expected = [0.0] * 8
+            expected[OPERATIONS.index(kept.get(edge, "none"))] = 1.0
+            assert mixture[cell, row].tolist() == expected
+
+
+def test_decoding_a_genotypes_mixture_gives_it_back() -> None:
+    for seed in range(20):
+        genotype = random_genotype(seed)
+        assert sorted(decode(100 * one_hot_theta(genotype)).normal) == sorted(genotype.normal)
+
+
+def test_the_way_from_theta_to_the_chosen_mixture() -> None:
+    theta = torch.randn(2, 2, 14, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    chosen = one_hot_theta(AUTO_MAML_1SHOT).double().expand(2, -1, -1, -1)
+    torch.testing.assert_close(between(theta, chosen, 0.0).softmax(-1), theta.softmax(-1))
+    torch.testing.assert_close(between(theta, chosen, 0.25).softmax(-1), 0.75 * theta.softmax(-1) + 0.25 * chosen)
+    torch.testing.assert_close(between(theta, chosen, 1.0).softmax(-1), chosen, rtol=0, atol=1e-15)
+
+
+def test_a_pruned_task_computes_its_genotype_and_nothing_else() -> None:
+    """Weights of operations that were not kept make no difference, those of kept ones do."""
+    tasks, parameters = batch(), parameters_of(NETWORK)
+    adapted = LEARNER.adapt(parameters, (tasks.support_x, tasks.support_y))
+    assert adapted.support_losses.shape == (2, RULE.steps + 1 + 3)
+    own = adapted.parameters
+    kept = own[THETA].softmax(-1).round()
+    torch.testing.assert_close(own[THETA].softmax(-1), kept, rtol=0, atol=1e-15)
+    plain = TorchEngine().adapt(NETWORK, parameters, (tasks.support_x, tasks.support_y), RULE)
+    for task in range(2):
+        torch.testing.assert_close(kept[task].float(), one_hot_theta(decode(plain.parameters[THETA][task])))
+    before = NETWORK.logits(own, tasks.query_x)
+    for name in (n for n in own if ".dil_conv_5x5." in n):
+        column = OPERATIONS.index("dil_conv_5x5")
+        cell = CELLS.index(name.split(".")[0])
+        changed = dict(own)
+        changed[name] = own[name] * 1.5 + 0.1
+        moved = (NETWORK.logits(changed, tasks.query_x) - before).abs().amax(dim=(1, 2)) > 1e-12
+        assert moved.tolist() == (kept[:, cell, :, column].sum(-1) > 0).tolist()
+
+
+def test_targets_decide_where_a_task_ends() -> None:
+    tasks = batch()
+    targets = (random_genotype(1), random_genotype(2))
+    learner = SoftPruning(TorchEngine(), NETWORK, RULE, 2, targets)
+    own = learner.adapt(parameters_of(NETWORK), (tasks.support_x, tasks.support_y)).parameters
+    for task, genotype in enumerate(targets):
+        torch.testing.assert_close(own[THETA][task].softmax(-1).float(), one_hot_theta(genotype), rtol=0, atol=1e-6)
+
+
+def test_the_outer_gradient_is_the_querys_at_the_pruned_point() -> None:
+    """Against the oracle at each task's pruned parameters; theta~ is not moved."""
+    tasks, parameters = batch(), parameters_of(NETWORK)
+    found = LEARNER.meta_gradient(parameters, tasks, 0.0)
+    assert set(found.gradients) == set(parameters) - {THETA}
+    own = LEARNER.adapt(parameters, (tasks.support_x, tasks.support_y)).parameters
+    expected = {name: torch.zeros_like(tensor) for name, tensor in parameters.items() if name != THETA}
+    for task in range(2):
+        leaves = {name: tensor[task].detach().requires_grad_() for name, tensor in own.items()}
+        logits = oracle.search_logits(leaves, tasks.query_x[task], nodes=4)
+        loss = torch.nn.functional.cross_entropy(logits, tasks.query_y[task])
+        for name, gradient in zip(expected, torch.autograd.grad(loss, [leaves[n] for n in expected]), strict=True):
+            expected[name] += gradient
+    assert worst_relative_error(found.gradients, expected) < 1e-8
