@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.episodes.small_data import small_cache
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.sampling import EVALUATION_SEED, draw_task
-from tnas_cli.episodes.tasks import evaluation_indices, load_batch, sample_indices
+from tnas_cli.episodes.tasks import evaluation_indices, load_batch, sample_half, sample_indices
 from tnas_cli.errors import SettingsError
 
 COUNTS = {"train": [20] * 12 + [9, 7], "val": [18] * 6, "test": [21] * 25}
@@ -183,3 +183,23 @@ def test_batches_move(cache: ImageCache) -> None:
     assert double.query_y.dtype == torch.int64
     assert len(double) == 4
     assert double.way == 3
+
+
+def test_halves_share_no_image_and_miss_none(cache: ImageCache) -> None:
+    """Algorithm 3's split of every class's images, 1 : 1; the odd image goes to the second half."""
+    seen: dict[int, set[int]] = {1: set(), 2: set()}
+    for half, images in seen.items():
+        for index in range(200):
+            drawn = sample_half(cache, half, "train", 5, 1, 2, 0, index)
+            assert drawn.shape == (5, 3)
+            classes = class_of(cache, drawn)
+            assert (classes == classes[:, :1]).all()
+            assert len(set(classes[:, 0].tolist())) == 5
+            images |= set(drawn.ravel().tolist())
+    assert not seen[1] & seen[2]
+    assert seen[1] | seen[2] == set(range(int(cache.class_offset[14])))
+    for number in range(14):
+        first, stop = cache.class_offset[number : number + 2].tolist()
+        assert sum(first <= image < stop for image in seen[1]) == (stop - first) // 2
+    with pytest.raises(SettingsError, match="has only 3"):
+        sample_half(cache, 1, "train", 5, 1, 3, 0, 0)

@@ -54,7 +54,7 @@ def sample_indices(cache: ImageCache, split: str, way: int, shot: int, query: in
 def sample_half(
     cache: ImageCache, half: int, split: str, way: int, shot: int, query: int, seed: int, index: int
 ) -> Indices:
-    """As `sample_indices`, of the first (1) or the second (2) half of every class's images (Algorithm 3).
+    """Algorithm 3, lines 4 and 13: as `sample_indices`, of the first (1) or second (2) half of every class's images.
 
     Raises SettingsError when half of a class has too few images.
     """

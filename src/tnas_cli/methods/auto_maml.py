@@ -21,7 +21,7 @@ THETA_HALF = 2
 
 @dataclass(frozen=True)
 class AutoMaml(AdaptingLearner):
-    """First-order MAML whose outer gradient goes to w or to theta, by the half of the images that a batch is from."""
+    """Algorithm 3: MAML whose outer gradient goes to w or to theta, by the half of the images that a batch is from."""
 
     engine: Engine
     network: SearchNetwork

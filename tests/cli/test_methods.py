@@ -1,0 +1,76 @@
+"""`--method`: every method from the command line to a result, and back from its checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TINY, TRAINING, Pipeline
+from tests.running import Argument, succeeding, tnas
+
+BUDGET = ("--tasks", 8, "--validate-every", 4, "--validation-tasks", 2)
+NETWORK = ("train-eval", "4conv", "--dataset", "shapes", "--way", 3, "--shot", 1, *TRAINING, "--test-tasks", 4)
+
+
+@pytest.mark.parametrize("method", ["t-nas++", "auto-maml"])
+def test_a_search_adapts_decodes_and_resumes(pipeline: Pipeline, tmp_path: Path, method: str) -> None:
+    search = ("search", "--method", method, *TINY, "--query", 1, *BUDGET, "--runs", tmp_path, *pipeline.here)
+    found = succeeding(*search, "--json").result
+    assert found["method"] == method
+    assert f"-{method}-" in found["run"]
+    adapted = succeeding("adapt", found["checkpoint"], "--dataset", "shapes", "--tasks", 3, *pipeline.here, "--json")
+    assert {record["method"] for record in adapted.records} == {method}
+    decoded = succeeding("decode", "-", "--json", stdin=adapted.stdout)
+    digests = {record["digest"] for record in decoded.records if record["event"] == "genotype"}
+    # Auto-MAML's theta does not adapt: one architecture for all tasks.
+    assert len(digests) == (1 if method == "auto-maml" else 3)
+    folder = succeeding("adapt", found["checkpoint"], pipeline.task, *pipeline.here, "--json")
+    assert len(folder.records[0]["support_losses"]) == 6
+    resumed = succeeding("search", "--resume", found["run"], *pipeline.here, "--json").result
+    assert resumed["validation_accuracy"] == found["validation_accuracy"]
+
+
+@pytest.mark.parametrize("method", ["maml", "maml++", "meta-sgd", "anil", "protonets", "matching-nets", "compare-nets"])
+def test_a_training_has_its_methods_name_and_resumes(pipeline: Pipeline, tmp_path: Path, method: str) -> None:
+    run = (*NETWORK, "--method", method, "--runs", tmp_path, *pipeline.here, "--json")
+    found = succeeding(*run).result
+    assert (found["method"], found["training"]) == (method, method)
+    assert found["engine"] == ("torch" if "nets" in method else found["engine"])
+    assert 0 <= found["inductive"]["mean"] <= 1
+    kept = sorted(path.name for path in (Path(found["run"]) / "4conv-32").glob("top-*.pt"))
+    assert kept == (["top-2.pt", "top-4.pt"] if method == "maml++" else [])
+    again = succeeding("train-eval", "--resume", found["run"], *pipeline.here, "--json").result
+    assert again["mean"] == found["mean"]
+
+
+def test_a_genotype_is_an_embedding_too(pipeline: Pipeline, tmp_path: Path) -> None:
+    run = ("train-eval", "-", *TRAINING, "--test-tasks", 4, "--limit", 1, "--method", "protonets", "--runs", tmp_path)
+    found = succeeding(*run, *pipeline.here, "--json", stdin=pipeline.decoded.stdout).result
+    assert (found["method"], found["training"]) == ("t-nas", "protonets")
+
+
+def test_every_piece_of_maml_plus_plus_is_a_switch(pipeline: Pipeline, tmp_path: Path) -> None:
+    pieces: tuple[Argument, ...] = ("--learned-rates", "none", "--no-step-norms", "--multi-step", 0, "--cosine-to", 1)
+    run = (*NETWORK, "--method", "maml++", *pieces, "--ensemble", 1, *pipeline.here, "--json")
+    off = succeeding(*run, "--runs", tmp_path / "off").result
+    plain = succeeding(*NETWORK, *pipeline.here, "--json", "--runs", tmp_path / "plain").result
+    assert off["mean"] == pytest.approx(plain["mean"], abs=0.05)
+    assert 'learned_rates = "none"' in (Path(off["run"]) / "settings.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("command", "method", "words"),
+    [
+        (("search", *TINY), "tnas", "did you mean 't-nas'"),
+        (NETWORK, "protonet", "did you mean 'protonets'"),
+        (("train-eval", "DARTS_V1", "--dataset", "shapes"), "compare-nets", ""),
+    ],
+)
+def test_methods_that_do_not_exist_or_do_not_fit(
+    pipeline: Pipeline, tmp_path: Path, command: tuple[Argument, ...], method: str, words: str
+) -> None:
+    ran = tnas(*command, "--method", method, "--runs", tmp_path, *pipeline.here)
+    assert ran.code == 2, ran.stderr
+    assert words in ran.stderr
+    assert "hint: " in ran.stderr
