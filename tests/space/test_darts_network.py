@@ -10,7 +10,7 @@ from torch import Tensor
 from tests import oracle
 from tests.helpers import random_genotype
 from tnas_cli.runs.seeds import torch_generator
-from tnas_cli.space.cells import Cells
+from tnas_cli.space.cells import Cell, Cells
 from tnas_cli.space.darts_network import DartsCell, DartsNetwork, DartsShape, initialise, weights
 from tnas_cli.space.darts_operations import AuxiliaryHead, FactorisedReduce, operation
 from tnas_cli.space.known_genotypes import known
@@ -171,6 +171,16 @@ def test_drop_path_multiplies_whole_edges_of_whole_images() -> None:
     dropped[:, :, 2] = 0
     changed = (built(x, dropped)[0] - built(x)[0]).abs().amax(dim=1) > 1e-6
     assert changed.tolist() == [False, False, True, False, False, False]
+
+
+def test_drop_path_keeps_identities() -> None:
+    edges = (("skip_connect", 0), ("avg_pool_3x3", 1))
+    cell = DartsCell(Cell(edges, (2,)), (4, 4), 4, False, False).eval()
+    initialise(cell, torch_generator(0, "cell"))
+    x = torch.randn(2, 4, 6, 6)
+    torch.testing.assert_close(cell(x, x, torch.zeros(2, 2)), cell.before(x))
+    reducing = DartsCell(Cell(edges, (2,)), (4, 4), 4, True, False).eval()
+    assert not reducing(x, x, torch.zeros(2, 2)).any()  # there a skip has weights of its own
 
 
 def test_drop_path_keeps_the_expectation() -> None:

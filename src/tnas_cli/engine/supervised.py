@@ -82,9 +82,11 @@ def supervised(
             hint="name a genotype, or choose one of --method t-nas, s1, s2 and random",
         )
     job = _prepare(records, settings, checkpoint, machine, listener)
+    if settings.method == "t-nas":
+        meta_architecture(checkpoint, job.cache, job.device)  # one that cannot be adapted is refused now
     name = f"train-eval-{job.cache.dataset}-{settings.way}w{settings.shot}s-{_method(job)}"
     run = RunDirectory.create(runs, name, job.settings.to_toml(), environment(job.device))
-    kept = None if checkpoint is None else str(checkpoint)
+    kept = None if checkpoint is None else str(checkpoint.resolve())
     write_plan(run, SETTING, job.settings.to_dict(), records, checkpoint=kept, fingerprint=job.cache.fingerprint)
     return _run(job, run)
 
@@ -122,8 +124,6 @@ def _prepare(
     cache = open_for(settings.dataset, settings.protocol, machine, listener)
     settings = settings.replace(protocol=cache.protocol)
     batch = tasks_of(cache, "test", settings, settings.tasks, device)
-    if settings.method == "t-nas":
-        meta_architecture(checkpoint, cache, device)  # one that cannot be adapted is refused now
     return _Job(settings, records, given, checkpoint, cache, batch, device, machine, listener)
 
 
