@@ -185,8 +185,8 @@ Each in a process of its own; peak memory is the whole process's, Python and its
 {chr(10).join(prepared.row() for prepared in found)}
 {left_out}
 Omniglot's images are 32,460 drawings in four rotations. Photographs of 500 x 375 pixels to 84 x 84, as ILSVRC-2012
-needs it: {rates[0]:,.0f} per second by one thread, {rates[1]:,.0f} by {about["threads"]}, {rates[1] / rates[0]:.2f} times
-as many.
+needs it: {rates[0]:,.0f} per second by one thread, {rates[1]:,.0f} by {about["threads"]}, which is
+{rates[1] / rates[0]:.2f} times as many.
 
 ## Reading
 

@@ -4,7 +4,7 @@ from dataclasses import asdict, fields
 import pytest
 
 from tnas_cli.errors import SettingsError
-from tnas_cli.settings import SearchSettings, TrainSettings, preset, presets
+from tnas_cli.settings import TRAIN_METHODS, SearchSettings, TrainSettings, preset, presets
 
 PAPER_SEARCH = {  # Lian et al., Section 5.2.1
     "alpha_inner": 0.1,
@@ -167,3 +167,15 @@ def test_toml_and_plain_values_give_the_settings_back(settings: SearchSettings |
     again = type(settings).from_dict(tomllib.loads(settings.to_toml()))
     assert again == settings == type(settings).from_dict(settings.to_dict())
     assert set(settings.to_dict()) == {field.name for field in fields(settings)}
+
+
+@pytest.mark.parametrize("method", TRAIN_METHODS)
+def test_pieces_of_maml_plus_plus_belong_to_methods_with_an_inner_loop(method: str) -> None:
+    if method in ("protonets", "matching-nets", "compare-nets"):
+        for piece in ({"learned_rates": "step"}, {"step_norms": True}, {"multi_step": 0.1}, {"order": "annealed"}):
+            with pytest.raises(SettingsError, match=f"no meaning for {method}"):
+                TrainSettings("x", method=method, **piece)
+    else:
+        assert TrainSettings("x", method=method, step_norms=True).pieces == ["step_norms"]
+    with pytest.raises(SettingsError, match="Equation 5"):
+        SearchSettings("x", alternating=True, learned_rates="step")

@@ -40,6 +40,9 @@ TRAIN_METHODS: dict[str, dict[str, Any]] = {
     "compare-nets": {},
 }
 
+#: The methods whose inner loop may have the pieces of MAML++.
+WITH_PIECES = ("t-nas", "t-nas++", "maml", "maml++", "meta-sgd", "anil")
+
 
 @dataclass(frozen=True)
 class _Settings:
@@ -85,8 +88,26 @@ class _Settings:
         self._share("multi_step")
         self._share("cosine_to")
         self._at_least("ensemble", 1)
+        self._check_pieces()
         self._one_of("reduction", ("sum", "mean"))
         self._one_of("train_split", ("train", "train+val"))
+
+    @property
+    def pieces(self) -> list[str]:
+        """The settings of MAML++'s inner loop that are not plain MAML's."""
+        plain = {"learned_rates": "none", "step_norms": False, "multi_step": 0.0}
+        found = [name for name, value in plain.items() if getattr(self, name) != value]
+        return [*found, "order"] if self.order == "annealed" else found
+
+    def _check_pieces(self) -> None:
+        """Methods with an inner loop of another kind refuse what they would ignore."""
+        method = getattr(self, "method", "")
+        if self.pieces and (method not in WITH_PIECES or getattr(self, "alternating", False)):
+            other = method if method not in WITH_PIECES else "Equation 5 (alternating)"
+            raise SettingsError(
+                f"{self.pieces[0]} is {getattr(self, self.pieces[0])!r}, which has no meaning for {other}.",
+                hint=f"leave it out, or choose one of {', '.join(WITH_PIECES)}",
+            )
 
     def _at_least(self, name: str, least: int) -> None:
         value = getattr(self, name)

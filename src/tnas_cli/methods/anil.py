@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tnas_cli.compute.interface import Engine, Network
 from tnas_cli.methods.plus_plus import inner_loop
-from tnas_cli.methods.unrolled import Unrolled
+from tnas_cli.methods.unrolled import InnerLoop, Unrolled
 from tnas_cli.settings import TrainSettings
 
 
@@ -15,6 +15,11 @@ def is_head(name: str) -> bool:
     return name.startswith("classifier.")
 
 
-def learner(engine: Engine, network: Network, settings: TrainSettings) -> Unrolled:
+def inner_loop_of(settings: TrainSettings) -> InnerLoop:
     """The inner loop of MAML, for the head."""
-    return Unrolled(engine, network, replace(inner_loop(settings), adapts=is_head))
+    return replace(inner_loop(settings), adapts=is_head)
+
+
+def learner(engine: Engine, network: Network, settings: TrainSettings) -> Unrolled:
+    """First or second order as the settings say."""
+    return Unrolled(engine, network, inner_loop_of(settings))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tnas_cli.compute.interface import Engine, Network
 from tnas_cli.methods.plus_plus import inner_loop
-from tnas_cli.methods.unrolled import Unrolled
+from tnas_cli.methods.unrolled import InnerLoop, Unrolled
 from tnas_cli.settings import TrainSettings
 
 
+def inner_loop_of(settings: TrainSettings) -> InnerLoop:
+    """Rates per weight."""
+    return replace(inner_loop(settings), learned_rates="weight")
+
+
 def learner(engine: Engine, network: Network, settings: TrainSettings) -> Unrolled:
-    """Rates per weight; first or second order as the settings say."""
-    return Unrolled(engine, network, inner_loop(settings.replace(learned_rates="weight")))
+    """First or second order as the settings say."""
+    return Unrolled(engine, network, inner_loop_of(settings))

@@ -15,6 +15,7 @@ from tnas_cli.methods.learner import AdaptingLearner, Learner
 from tnas_cli.methods.matching_nets import MatchingNets
 from tnas_cli.methods.meta_learn import MetaState
 from tnas_cli.methods.proto_nets import ProtoNets
+from tnas_cli.methods.unrolled import InnerLoop
 from tnas_cli.settings import SearchSettings, TrainSettings
 from tnas_cli.space.decoded_network import DecodedNetwork
 from tnas_cli.space.four_conv import FourConv
@@ -43,12 +44,34 @@ class TrainMethod:
     by_engine: bool = True
 
 
-def _t_nas_plus_plus_start(network: SearchNetwork, settings: SearchSettings, device: torch.device) -> MetaState:
-    return plus_plus.extended(t_nas.start(network, settings, device), plus_plus.inner_loop(settings), settings)
+def _t_nas_start(network: SearchNetwork, settings: SearchSettings, device: torch.device) -> MetaState:
+    state = t_nas.start(network, settings, device)
+    return plus_plus.extended(state, plus_plus.inner_loop(settings), settings) if settings.pieces else state
 
 
-def _maml_family_start(network: Network, settings: TrainSettings, purpose: str, device: torch.device) -> MetaState:
-    return plus_plus.extended(maml.start(network, settings, purpose, device), plus_plus.inner_loop(settings), settings)
+def _t_nas_learner(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> AdaptingLearner:
+    if settings.pieces:
+        return plus_plus.learner(engine, network, settings)
+    return t_nas.learner(engine, network, settings)
+
+
+def _maml_start(network: Network, settings: TrainSettings, purpose: str, device: torch.device) -> MetaState:
+    state = maml.start(network, settings, purpose, device)
+    return plus_plus.extended(state, _LOOPS[settings.method](settings), settings)
+
+
+def _maml_learner(engine: Engine, network: Network, settings: TrainSettings) -> AdaptingLearner:
+    if settings.pieces:
+        return plus_plus.learner(engine, network, settings)
+    return maml.learner(engine, network, settings)
+
+
+_LOOPS: dict[str, Callable[[TrainSettings], InnerLoop]] = {
+    "maml": plus_plus.inner_loop,
+    "maml++": plus_plus.inner_loop,
+    "meta-sgd": meta_sgd.inner_loop_of,
+    "anil": anil.inner_loop_of,
+}
 
 
 def _metric_start(network: Network, settings: TrainSettings, purpose: str, device: torch.device) -> MetaState:
@@ -72,16 +95,16 @@ def _embedding(network: Network) -> DecodedNetwork | FourConv:
 
 
 SEARCH: dict[str, SearchMethod] = {
-    "t-nas": SearchMethod("T-NAS", t_nas.start, t_nas.learner),
-    "t-nas++": SearchMethod("T-NAS++", _t_nas_plus_plus_start, plus_plus.learner),
+    "t-nas": SearchMethod("T-NAS", _t_nas_start, _t_nas_learner),
+    "t-nas++": SearchMethod("T-NAS++", _t_nas_start, _t_nas_learner),
     "auto-maml": SearchMethod("Auto-MAML", t_nas.start, auto_maml.learner),
 }
 
 TRAIN: dict[str, TrainMethod] = {
-    "maml": TrainMethod("MAML", maml.start, maml.learner),
-    "maml++": TrainMethod("MAML++", _maml_family_start, plus_plus.learner),
-    "meta-sgd": TrainMethod("Meta-SGD", _maml_family_start, meta_sgd.learner),
-    "anil": TrainMethod("ANIL", _maml_family_start, anil.learner),
+    "maml": TrainMethod("MAML", _maml_start, _maml_learner),
+    "maml++": TrainMethod("MAML++", _maml_start, _maml_learner),
+    "meta-sgd": TrainMethod("Meta-SGD", _maml_start, meta_sgd.learner),
+    "anil": TrainMethod("ANIL", _maml_start, anil.learner),
     "protonets": TrainMethod(
         "ProtoNets",
         _metric_start,
