@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from tests.evaluate import pictures
 from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT
+from tnas_cli.engine import supervised_search
 from tnas_cli.engine.genotype_source import genotype_record, read_genotypes
 from tnas_cli.engine.meta_architecture import KIND
 from tnas_cli.engine.setting import setting_of
 from tnas_cli.engine.supervised import resume, supervised, supervised_settings
+from tnas_cli.episodes.cache import open_cache
+from tnas_cli.episodes.tasks import TaskBatch, evaluation_indices, load_batch
 from tnas_cli.errors import DataError, GenotypeError, Interrupted, SettingsError
 from tnas_cli.report.records import Measurement
 from tnas_cli.runs import checkpoint, events
@@ -78,6 +83,29 @@ def test_s2_takes_the_same_genotypes_of_training_tasks_for_all(signs: str, tmp_p
     assert result["search_seconds"] is None and result["search_seconds_before"] > 0
     assert result["order"] == "second"
     assert result["genotypes"] == 4
+
+
+def test_s2_searches_on_training_tasks(signs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[TaskBatch] = []
+
+    def darts(engine: Any, network: Any, batch: TaskBatch, *rest: Any) -> Any:
+        seen.append(batch)
+        return original(engine, network, batch, *rest)
+
+    original = supervised_search.darts
+    monkeypatch.setattr(supervised_search, "darts", darts)
+    supervised([], settings(signs, method="s2", epochs=1), runs=tmp_path, machine=HERE)
+    cache = open_cache(Path(signs))
+    expected = load_batch(cache, evaluation_indices(cache, "train", 3, 6, 4, 2), 6)
+    (batch,) = seen
+    assert torch.equal(batch.support_x, expected.support_x)
+
+
+def test_search_seconds_are_those_of_one_task(signs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([10.0, 16.0])
+    monkeypatch.setattr(supervised_search, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    result = supervised([], settings(signs, method="s1", epochs=1), runs=tmp_path, machine=HERE)
+    assert result["search_seconds"] == 3.0  # two tasks in six seconds
 
 
 def test_random_draws_others_for_every_task(signs: str, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tnas_cli.engine.genotype_source import genotype_record, read_genotypes
 from tnas_cli.engine.setting import setting_of
 from tnas_cli.engine.transfer import resume, transfer, transfer_settings
 from tnas_cli.errors import DataError, Interrupted, SettingsError
+from tnas_cli.evaluate import transfer as evaluate_transfer
 from tnas_cli.report.records import Measurement
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
@@ -64,6 +65,19 @@ def test_the_best_epoch_by_validation_is_tested(images: str, tmp_path: Path) -> 
     assert result["per_genotype"][0]["validation"] == best["accuracy"]
     kept = torch.load(run / result["per_genotype"][0]["digest"] / "best.pt", weights_only=True)
     assert json.loads(kept["header"])["about"]["progress"]["steps"] == best["tasks"]
+
+
+def test_the_weights_of_the_best_epoch_are_tested(images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights: list[torch.Tensor] = []
+
+    def measure(network: torch.nn.Module, of: Any, device: torch.device) -> torch.Tensor:
+        weights.append(network.state_dict()["classifier.weight"].clone())
+        return torch.full((len(of), 2), 1.0 if len(weights) == 2 else 0.0)  # the second of three epochs is the best
+
+    monkeypatch.setattr(evaluate_transfer, "measure", measure)
+    transfer(read_genotypes("DARTS_V2"), settings(images, epochs=3), runs=tmp_path / "runs", machine=HERE)
+    assert len(weights) == 4
+    assert [torch.equal(weights[3], other) for other in weights[:3]] == [False, True, False]
 
 
 def test_training_on_the_validation_images_too_chooses_nothing(images: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ import torch
 
 from tests.evaluate import pictures
 from tests.helpers import random_genotype
-from tnas_cli.errors import SettingsError, TnasError
-from tnas_cli.evaluate.checked_settings import preset
+from tnas_cli.errors import CheckpointError, SettingsError, TnasError
+from tnas_cli.evaluate import transfer
 from tnas_cli.evaluate.labelled_images import labelled_images
 from tnas_cli.evaluate.transfer import (
     Transferred,
@@ -25,8 +26,11 @@ from tnas_cli.evaluate.transfer import (
     train,
 )
 from tnas_cli.evaluate.transfer_settings import TransferSettings
+from tnas_cli.evaluate.transfer_state import KIND, restore, to_checkpoint
+from tnas_cli.runs import checkpoint
 from tnas_cli.runs.events import StepDone, Validated
 from tnas_cli.space.cells import Cells
+from tnas_cli.space.darts_network import DartsShape
 
 CPU = torch.device("cpu")
 CELLS = Cells.of(random_genotype(7))
@@ -125,6 +129,59 @@ def test_the_first_step_is_sgds_on_the_smoothed_loss_with_the_auxiliary_heads(tm
         torch.testing.assert_close(dict(state.network.named_parameters())[name], expected, rtol=1e-4, atol=1e-5)
 
 
+def test_drop_path_rises_linearly_and_every_batch_is_changed_in_its_own_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = labelled_images(pictures.cache(tmp_path / "toy.h5"), "train")
+    settings = TINY.replace(drop_path=0.3)
+    state = start(CELLS, shape_of(settings, images), settings, CPU)
+    draw_keep, prepared = state.network.draw_keep, transfer.prepared
+    probabilities: list[float] = []
+    seeds: list[int] = []
+
+    def kept(probability: float, count: int, generator: torch.Generator) -> torch.Tensor | None:
+        probabilities.append(probability)
+        seeds.append(generator.initial_seed())
+        return draw_keep(probability, count, generator)
+
+    def changed(*arguments: Any) -> torch.Tensor:
+        seeds.append(arguments[-1].initial_seed())
+        return prepared(*arguments)
+
+    monkeypatch.setattr(state.network, "draw_keep", kept)
+    monkeypatch.setattr(transfer, "prepared", changed)
+    list(train(state, images, None, settings, CPU))
+    assert probabilities == pytest.approx([0.0] * 5 + [0.1] * 5 + [0.2] * 5)
+    assert len(set(seeds)) == 30
+
+
+def test_measuring_changes_nothing_and_takes_images_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = labelled_images(pictures.cache(tmp_path / "toy.h5"), "train")
+    network = start(CELLS, shape_of(TINY, images), TINY, CPU).network
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    together = measure(network, images, CPU)
+    monkeypatch.setattr(transfer, "MEASURED_AT_ONCE", 1)
+    assert torch.equal(measure(network, images, CPU), together)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_a_checkpoint_holds_everything(tmp_path: Path) -> None:
+    images = labelled_images(pictures.cache(tmp_path / "toy.h5"), "train")
+    whole, cut, resumed = (start(CELLS, shape_of(TINY, images), TINY, CPU) for _ in range(3))
+    list(train(whole, images, None, TINY, CPU))
+    for event in train(cut, images, None, TINY, CPU):
+        if isinstance(event, StepDone) and event.tasks_done == 7:
+            break
+    checkpoint.save(tmp_path / "last.pt", to_checkpoint(cut, {}))
+    restore(checkpoint.load(tmp_path / "last.pt", KIND), resumed)
+    list(train(resumed, images, None, TINY, CPU))
+    for name, tensor in whole.network.state_dict().items():
+        torch.testing.assert_close(resumed.network.state_dict()[name], tensor, rtol=0, atol=0)
+    other = start(CELLS, DartsShape(3, 3, 6, 3), TINY, CPU)
+    with pytest.raises(CheckpointError, match="another network"):
+        restore(checkpoint.load(tmp_path / "last.pt", KIND), other)
+
+
 def torch_generator_of(purpose: str, index: int) -> torch.Generator:
     from tnas_cli.runs.seeds import torch_generator
 
@@ -168,47 +225,3 @@ def test_the_summary_weighs_cells_by_their_counts() -> None:
     assert found["interval"] == pytest.approx(1.96 * 0.375)  # images 0.75 and 0: standard error 0.375
     assert found["parameters_mean"] == pytest.approx(125)
     assert found["images"] == 2
-
-
-def test_presets_hold_the_published_values() -> None:
-    cifar = TransferSettings.from_dict(preset("transfer", "paper", "cifar10") | {"dataset": "cifar10"})
-    assert (cifar.layers, cifar.channels, cifar.epochs, cifar.batch) == (20, 36, 600, 96)
-    assert (cifar.learning_rate, cifar.decay, cifar.momentum, cifar.weight_decay) == (0.025, "cosine", 0.9, 3e-4)
-    assert (cifar.auxiliary_weight, cifar.cutout, cifar.drop_path, cifar.clip) == (0.4, 16, 0.2, 5)
-    large = TransferSettings.from_dict(preset("transfer", "paper", "imagenet") | {"dataset": "imagenet"})
-    assert (large.layers, large.channels, large.epochs, large.batch) == (14, 48, 250, 128)
-    assert (large.learning_rate, large.decay, large.decay_rate, large.weight_decay) == (0.1, "exponential", 0.97, 3e-5)
-    assert (large.label_smoothing, large.drop_path, large.stem) == (0.1, 0, "imagenet")
-    TransferSettings.from_dict(preset("transfer", "quick", "anything") | {"dataset": "anything"})
-
-
-@pytest.mark.parametrize(
-    ("name", "dataset", "message"),
-    [("papers", "cifar10", "unknown preset 'papers'"), ("paper", "birds", "no values for data set 'birds'")],
-)
-def test_presets_that_do_not_exist(name: str, dataset: str, message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
-        preset("transfer", name, dataset)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("layers", 0),
-        ("channels", 1),
-        ("epochs", 2.5),
-        ("batch", True),
-        ("learning_rate", 0),
-        ("momentum", 1.0),
-        ("drop_path", float("nan")),
-        ("decay", "linear"),
-        ("train_split", "test"),
-        ("auxiliary", "no"),
-        ("layer", 3),
-    ],
-)
-def test_values_that_cannot_be(name: str, value: object) -> None:
-    with pytest.raises(SettingsError, match=name):
-        TransferSettings.from_dict({"dataset": "toy", name: value})
-    with pytest.raises(SettingsError, match="dataset"):
-        TransferSettings.from_dict({})
