@@ -74,3 +74,19 @@ def test_methods_that_do_not_exist_or_do_not_fit(
     assert ran.code == 2, ran.stderr
     assert words in ran.stderr
     assert "hint: " in ran.stderr
+
+
+def test_seeds_repeat_and_spread(pipeline: Pipeline, tmp_path: Path) -> None:
+    run = (*NETWORK, "--runs", tmp_path, *pipeline.here)
+    found = succeeding(*run, "--seeds", 3, "--seed", 5, "--json").result
+    assert found["seeds"] == [5, 6, 7]
+    assert len(set(found["runs"])) == 3
+    alone = succeeding(*run, "--seed", 6, "--json").result
+    assert found["means"][1] == alone["mean"]
+    mean = sum(found["means"]) / 3
+    assert found["mean_over_seeds"] == pytest.approx(mean)
+    spread = (sum((value - mean) ** 2 for value in found["means"]) / 2) ** 0.5
+    assert found["spread_over_seeds"] == pytest.approx(spread)
+    shown = succeeding(*run, "--seeds", 2)
+    assert "standard deviation over 2 seeds" in shown.stdout
+    assert tnas(*run, "--seeds", 2, "--dry-run").code == 2

@@ -60,5 +60,7 @@ def decode(
     numbers = sorted(record["parameters"] for record in records if record["parameters"] is not None)
     spread = f", {numbers[0]:,} to {numbers[-1]:,} weights" if numbers else ""
     screen.say(f"{result['distinct']} distinct of {result['tasks']} genotypes{spread}")
+    if result["warning"]:
+        screen.say(f"warning: {result['warning']}", style="yellow")
     for path in result.get("pictures", []):
         screen.say(f"drawn: {path}")

@@ -133,6 +133,8 @@ def _render(screen: Screen, result: dict[str, Any]) -> None:
         return
     for line in summary(result):
         screen.say(line)
+    if result["warning"]:
+        screen.say(f"warning: {result['warning']}", style="yellow")
     screen.text(result["checkpoint"])
 
 
@@ -148,6 +150,6 @@ def summary(result: dict[str, Any]) -> list[str]:
         f"{result['theta_mean_largest_probability']:.3f} (uniform: 0.125); adapted to validation tasks: "
         f"{result['adapted_mean_largest_probability']:.3f}",
         f"decoded on the validation tasks: {result['distinct_genotypes']} distinct genotypes, "
-        f"{100 * result['skip_share']:.1f}% skip connections",
+        f"{100 * result['skip_share']:.1f}% skip connections, {100 * result['pool_share']:.1f}% pools",
         f"next: tnas adapt {result['checkpoint']} --dataset {result['dataset']} --split test --tasks 20",
     ]

@@ -87,6 +87,9 @@ def train_eval(
         list[str] | None, typer.Option("--set", help="Supervised and transfer: NAME=VALUE, any of the settings.")
     ] = None,
     seed: options.PresetSeed = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Repeat with so many seeds; mean and spread over the runs.")
+    ] = 1,
     resume: options.Resume = None,
     runs: options.Runs = Path("runs"),
     device: options.Device = "auto",
@@ -113,6 +116,7 @@ def train_eval(
     """
     from tnas_cli.cli.train_eval_settings import INHERITED, Extra, run_setting, setting_meant
     from tnas_cli.engine import train_eval as work
+    from tnas_cli.engine.seeds import over_seeds
     from tnas_cli.engine.train_settings import settings_for
     from tnas_cli.engine.trainable import read_trainables
     from tnas_cli.runs.device import Machine
@@ -147,6 +151,10 @@ def train_eval(
     machine = Machine(device, threads, cache_dir, offline, engine)
     extra = Extra(epochs, layers, checkpoint, changes or ())
     setting = setting_meant(protocol, resume, extra, weights)
+    if seeds > 1 and (setting is not None or resume is not None or dry_run):
+        raise SettingsError(
+            "--seeds repeats a training from scratch in the few-shot setting.", hint="leave it out, and give --seed"
+        )
     if setting == INHERITED:
         from tnas_cli.cli.inherited import run_inherited
 
@@ -176,13 +184,30 @@ def train_eval(
             if dry_run:
                 result = work.dry_run(records, settings, limit=limit, machine=machine, listener=listener)
             else:
-                result = work.train_eval(records, settings, limit=limit, runs=runs, machine=machine, listener=listener)
+                result = over_seeds(
+                    lambda seeded: work.train_eval(
+                        records, seeded, limit=limit, runs=runs, machine=machine, listener=listener
+                    ),
+                    settings,
+                    seeds,
+                )
     if dry_run:
         render_estimate(screen, result)
     elif as_json:
         screen.record(result)
+    elif seeds > 1:
+        _show_seeds(screen, result)
     else:
         _show(screen, result)
+
+
+def _show_seeds(screen: Screen, result: dict[str, Any]) -> None:
+    for seed, mean, run in zip(result["seeds"], result["means"], result["runs"], strict=True):
+        screen.say(f"seed {seed}: {100 * mean:.2f}% ({run})")
+    screen.text(
+        f"accuracy {100 * result['mean']:.2f} ± {100 * result['interval']:.2f}% over {result['tasks']} tasks, "
+        f"standard deviation over {len(result['seeds'])} seeds {100 * result['spread_over_seeds']:.2f}"
+    )
 
 
 def _show(screen: Screen, result: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from tnas_cli.engine.collapse import collapse
 from tnas_cli.engine.genotype_source import read_genotypes
 from tnas_cli.report.cell_graph import draw
 from tnas_cli.space.genotype import Genotype
@@ -26,10 +27,16 @@ def decode(source: str, *, stdin: str | None = None, picture: Path | None = None
         "tasks": len(records),
         "distinct": len(counts),
         "most_frequent": dict(counts.most_common(5)),
+        **collapse([_counted(record) for record in records]),
     }
     if picture is not None:
         result["pictures"] = [str(path) for path in _pictures(records, len(counts), picture)]
     return [*records, result]
+
+
+def _counted(record: dict[str, Any]) -> tuple[int, int, int]:
+    edges = sum(len(record["genotype"][cell]) for cell in ("normal", "reduce"))
+    return record["skip_connections"], record["pools"], edges
 
 
 def _pictures(records: list[dict[str, Any]], distinct: int, picture: Path) -> list[Path]:

@@ -53,7 +53,10 @@ def check(file: Path, sources: Sources = (), *, stdin: TextIO | None = None) -> 
 
 
 def results_of(sources: Sources, stdin: TextIO | None = None, *, required: bool = True) -> list[Result]:
-    """All measured results of the sources, or of `runs/*`; `required` refuses sources that have none."""
+    """All measured results of the sources, or of `runs/*`; `required` refuses sources that have none.
+
+    Among several sources, as `runs/*` gives them, a search's and an unfinished run's directory may have none.
+    """
     if not sources:
         return _all_runs(Path("runs"), required=required)
     results: list[Result] = []
@@ -63,7 +66,12 @@ def results_of(sources: Sources, stdin: TextIO | None = None, *, required: bool 
                 raise DataError("'-' was given, but no standard input.", hint="pass stdin, or name a run directory")
             results += parse_results(stdin, "standard input", required=required)
         else:
-            results += read_results(Path(source), required=required)
+            alone = len(sources) == 1 or not Path(source).is_dir()
+            results += read_results(Path(source), required=required and alone)
+    if not results and required:
+        raise DataError(
+            "none of the sources holds a measured result.", hint="measure a genotype first: tnas train-eval"
+        )
     return results
 
 

@@ -11,6 +11,7 @@ import torch
 
 from tnas_cli.compute.choose import choose_engine
 from tnas_cli.compute.interface import Engine
+from tnas_cli.engine.collapse import collapse
 from tnas_cli.engine.estimate import estimate
 from tnas_cli.engine.meta_architecture import KIND, describe_data
 from tnas_cli.engine.tasks_of import image_counts, meta_tasks, open_data
@@ -194,11 +195,14 @@ def _about_theta(job: _Job, run: RunDirectory) -> dict[str, Any]:
         thetas = adapted.parameters[THETA]
         decided += decidedness(thetas).tolist()
         genotypes += [decode(theta) for theta in thetas]
-    edges = sum(len(genotype.normal) + len(genotype.reduce) for genotype in genotypes)
+    counts = [
+        (g.count("skip_connect"), g.count("max_pool_3x3", "avg_pool_3x3"), len(g.normal) + len(g.reduce))
+        for g in genotypes
+    ]
     return {
         "theta_largest_probability": largest_probability(parameters[THETA]),
         "theta_mean_largest_probability": float(decidedness(parameters[THETA])),
         "adapted_mean_largest_probability": sum(decided) / len(decided),
         "distinct_genotypes": len(set(genotypes)),
-        "skip_share": sum(genotype.count("skip_connect") for genotype in genotypes) / edges,
+        **collapse(counts),
     }

@@ -178,6 +178,7 @@ def _run(job: Job, run: RunDirectory, *, resumed: bool = False) -> Record:
         "run": str(run.path),
         "method": _method(job.records, job.settings),
         "training": job.settings.method,
+        "order": job.settings.order,
         "network": network_of(job.records),
         "dataset": job.cache.dataset,
         "protocol": job.cache.protocol,

@@ -9,7 +9,8 @@ from tnas_cli.report.paper_tables import PaperRow, PaperTable
 from tnas_cli.report.records import Measurement
 
 NAMES = {"t-nas": "T-NAS", "t-nas++": "T-NAS++", "auto-maml": "Auto-MAML", "maml": "MAML", "maml++": "MAML++"}
-NAMES |= {"s1": "S1", "s2": "S2"}
+NAMES |= {"meta-sgd": "Meta-SGD", "anil": "ANIL", "protonets": "ProtoNets", "matching-nets": "Matching nets"}
+NAMES |= {"compare-nets": "CompareNets", "s1": "S1", "s2": "S2"}
 
 
 @dataclass

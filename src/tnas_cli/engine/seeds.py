@@ -1,0 +1,38 @@
+"""The same training with several seeds: how much of a number is the training's luck, and how much the tasks'."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+from tnas_cli.settings import TrainSettings
+
+Record = dict[str, Any]
+
+
+def over_seeds(train: Callable[[TrainSettings], Record], settings: TrainSettings, count: int) -> Record:
+    """Train with `count` seeds from the settings' own on, each in a run of its own; returns one `result` for all (for
+    a count of 1 that of the run).
+
+    `mean` and `interval` are those of the accuracies on a run's test tasks, averaged over the runs: how far the tasks
+    leave the number open. `spread_over_seeds` is the standard deviation of the runs' means: how far the seed does.
+    """
+    if count == 1:
+        return train(settings)
+    results = [train(settings.replace(seed=settings.seed + number)) for number in range(count)]
+    means = [float(result["mean"]) for result in results]
+    return results[0] | {
+        "mean": statistics.fmean(means),
+        "interval": statistics.fmean(float(result["interval"]) for result in results),
+        "inductive": {
+            part: statistics.fmean(float(result["inductive"][part]) for result in results)
+            for part in ("mean", "interval")
+        },
+        "runs": [result["run"] for result in results],
+        "seeds": [result["seed"] for result in results],
+        "means": means,
+        "mean_over_seeds": statistics.fmean(means),
+        "spread_over_seeds": statistics.stdev(means),
+        "wall_seconds": sum(float(result["wall_seconds"]) for result in results),
+    }
