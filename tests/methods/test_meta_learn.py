@@ -30,6 +30,8 @@ class Scripted(Learner):
     def logits(self, parameters, batch):
         raise AssertionError("accuracies are scripted")
 
+    both_logits = logits
+
     def meta_gradient(self, parameters, batch, progress) -> MetaGradient:
         self.progress.append(progress)
         tasks = len(batch)

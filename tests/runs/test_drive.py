@@ -42,12 +42,15 @@ def step(tasks: int) -> StepDone:
     return StepDone(tasks, 8, loss=1.5, accuracy=0.25, values={"theta": 0.125})
 
 
-def test_steps_become_progress(recorder: Recorder) -> None:
+def test_steps_become_progress(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rate counts from the end of the first step: 4 tasks in the 2 seconds after it."""
+    clock = iter([0.0, 10.0, 11.0, 12.0])
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
     recorder.drive(iter([step(4), Validated(4, 0.75, 0.01, True), step(8)]))
     values = {"loss": 1.5, "accuracy": 0.25, "theta": 0.125}
     assert recorder.progress == [
         Progress("search", 4, 8, "tasks", values),
-        Progress("search", 8, 8, "tasks", {**values, "validation": 0.75}),
+        Progress("search", 8, 8, "tasks", {**values, "validation": 0.75, "tasks/s": 2.0}),
     ]
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT
-from tnas_cli.space.decode import decidedness, decode, largest_probability, nodes_of
+from tnas_cli.space.decode import decidedness, decode, largest_probability, nodes_of, normalised_entropy
 from tnas_cli.space.edges import edge_count
 from tnas_cli.space.genotype import OPERATIONS, Genotype
 
@@ -76,3 +76,12 @@ def test_measures_of_decision() -> None:
     assert float(decidedness(theta)) == pytest.approx((9 / 8 + 1) / 10)
     assert largest_probability(theta) == pytest.approx(1.0)
     assert decidedness(torch.zeros(3, 2, 5, 8)).shape == (3,)
+
+
+def test_normalised_entropy_by_hand() -> None:
+    theta = torch.zeros(2, 3, 8)
+    assert float(normalised_entropy(theta)) == pytest.approx(1)
+    theta[0, 0] = torch.tensor([0.0, 0.0, *[-100.0] * 6])  # two operations share the edge: log 2 / log 8 = 1/3
+    assert float(normalised_entropy(theta)) == pytest.approx((5 + 1 / 3) / 6)
+    theta[..., 0] = 100.0
+    assert float(normalised_entropy(theta)) == pytest.approx(0, abs=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -89,11 +90,14 @@ def read_classes(found: Drawings, split: Split, size: int, listener: Listener) -
     Class names are '<Alphabet>/<character>/rot090'; the angle is anticlockwise, in degrees.
     """
 
+    started, drawn = time.monotonic(), 0
     for done, (key, files) in enumerate(found.items(), start=1):
+        drawn += len(files)
         images = np.stack([ink(read_image(file.read(), file.label), size) for file in files])  # [n, H, W, 1]
         name = key.split("/", 1)[1]
         for angle in ROTATIONS:
             rotated = np.rot90(images, k=angle // 90, axes=(1, 2))  # [n, H, W, 1]
             yield ClassImages(f"{name}/rot{angle:03d}", split.of[key], rotated)
         if done % 50 == 0 or done == len(found):
-            listener(Progress("prepare omniglot", done, len(found), "characters"))
+            rate = drawn / max(time.monotonic() - started, 1e-9)
+            listener(Progress("prepare omniglot", done, len(found), "characters", {"images/s": rate}))

@@ -13,7 +13,7 @@ from tnas_cli.errors import TnasError
 from tnas_cli.methods.learner import Learner, accuracies, mean_and_interval
 from tnas_cli.runs.events import Event, StepDone, Validated
 from tnas_cli.settings import SearchSettings, TrainSettings
-from tnas_cli.space.decode import decidedness
+from tnas_cli.space.decode import decidedness, normalised_entropy
 from tnas_cli.space.parameters import THETA, Parameters
 from tnas_cli.update import outer
 
@@ -93,7 +93,9 @@ def meta_learn(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> 
         outer.step(state.optimiser, state.parameters, {name: g * share for name, g in found.gradients.items()})
         state.tasks_done += count
         theta = state.parameters.get(THETA)
-        values = {} if theta is None else {"theta": float(decidedness(theta))}
+        values: dict[str, float] = {}
+        if theta is not None:
+            values = {"theta": float(decidedness(theta)), "entropy": float(normalised_entropy(theta))}
         yield StepDone(state.tasks_done, plan.tasks, loss, float(found.query_accuracies.mean()), values)
 
 

@@ -32,11 +32,15 @@ def drive(
     """Consume `events` to the end. Ctrl-C saves and raises Interrupted whose hint is the command `resume`."""
     saved = logged = time.monotonic()
     accuracy: dict[str, float] = {}
+    first: tuple[float, int] | None = None  # when the first step of this call ended, and the tasks done by then
     with stop_request() as stop:
         for event in events:
             now = time.monotonic()
             if isinstance(event, StepDone):
+                first = first or (now, event.tasks_done)
                 values = {"loss": event.loss, "accuracy": event.accuracy, **event.values, **accuracy}
+                if now > first[0]:
+                    values["tasks/s"] = (event.tasks_done - first[1]) / (now - first[0])
                 listener(Progress(stage, event.tasks_done, event.tasks, "tasks", values))
                 if now - logged >= SECONDS_BETWEEN_LOG_LINES:
                     logged = now

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -62,6 +64,15 @@ def one_hot_theta(genotype: Genotype) -> Tensor:
 def decidedness(theta: Tensor) -> Tensor:
     """Mean over edges of the largest probability: 1/8 is uniform, 1 is decided. theta [..., 2, edges, 8] -> [...]."""
     return theta.softmax(-1).amax(-1).mean(dim=(-2, -1))
+
+
+def normalised_entropy(theta: Tensor) -> Tensor:
+    """Mean over edges of the entropy of softmax(theta) over that of the uniform mixture: 1 is uniform, 0 is decided.
+
+    theta [..., 2, edges, 8] -> [...].
+    """
+    logs = theta.log_softmax(-1)
+    return -(logs.exp() * logs).sum(-1).mean(dim=(-2, -1)) / math.log(theta.shape[-1])
 
 
 def largest_probability(theta: Tensor) -> float:
