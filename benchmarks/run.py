@@ -148,8 +148,8 @@ Machine: {about["processor"]}, {about["cores"]} cores, {about["threads"]} thread
 tnas {about["package_version"]}.
 
 How cost grows with way, shot, tasks, steps and image size: [growth.md](growth.md), written by `make growth`. Where the
-time of a real search goes: [search_profile.md](search_profile.md), written by `make profile`. What preparing and reading
-data costs: [data.md](data.md), written by `make bench-data`.
+time of a real search goes: [search_profile.md](search_profile.md), written by `make profile`. What preparing and
+reading data costs: [data.md](data.md), written by `make bench-data`.
 """
     options.output.write_text(page, encoding="utf-8")
 
