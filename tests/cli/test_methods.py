@@ -90,3 +90,13 @@ def test_seeds_repeat_and_spread(pipeline: Pipeline, tmp_path: Path) -> None:
     shown = succeeding(*run, "--seeds", 2)
     assert "standard deviation over 2 seeds" in shown.stdout
     assert tnas(*run, "--seeds", 2, "--dry-run").code == 2
+
+
+@pytest.mark.parametrize(("method", "arithmetic"), [("maml++", True), ("protonets", False)])
+def test_the_cost_of_a_method_is_measured(pipeline: Pipeline, tmp_path: Path, method: str, arithmetic: bool) -> None:
+    """Methods without inner steps have no arithmetic per task to say; learned rates are no weights."""
+    ran = succeeding(*NETWORK, "--method", method, "--dry-run", "--runs", tmp_path, *pipeline.here)
+    assert ("GFLOP per task" in ran.stdout) == arithmetic
+    assert "total to expect" in ran.stdout
+    trained = succeeding(*NETWORK, "--method", method, "--runs", tmp_path, *pipeline.here, "--json").result
+    assert f"weights            {trained['per_genotype'][0]['parameters']:,}" in ran.stdout

@@ -121,7 +121,8 @@ def render_estimate(screen: Screen, result: dict[str, Any]) -> None:
         screen.record(result)
         return
     screen.text(f"weights            {result['parameters']:,}")
-    screen.text(f"arithmetic         {result['flops_per_task'] / 1e9:.2f} GFLOP per task")
+    if result["flops_per_task"] is not None:
+        screen.text(f"arithmetic         {result['flops_per_task'] / 1e9:.2f} GFLOP per task")
     screen.text(f"measured           {result['seconds_per_step']:.3g} s per meta-batch, {result['steps']:,} of them")
     screen.text(f"validation         {duration(result['seconds_per_validation'])} each time")
     screen.text(f"total to expect    {duration(result['total_seconds'])}")

@@ -10,11 +10,10 @@ from typing import Any
 import torch
 
 from tnas_cli.methods.learner import AdaptingLearner, Learner, accuracies
-from tnas_cli.methods.maml import HasWeights
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
+from tnas_cli.methods.unrolled import weight_count
 from tnas_cli.settings import SearchSettings, TrainSettings
 from tnas_cli.space.cost import flops_per_image, flops_per_task
-from tnas_cli.space.parameters import count
 
 MEASURED_STEPS = 3
 
@@ -38,7 +37,6 @@ class Estimate:
 
 def estimate(
     learner: Learner,
-    network: HasWeights,
     state: MetaState,
     tasks: Tasks,
     plan: Plan,
@@ -46,11 +44,10 @@ def estimate(
     image_shape: tuple[int, int],
 ) -> Estimate:
     """Time a few meta-batches and one validation batch; nothing of `state` is changed. image_shape: channels, size."""
-    specs = network.specs()
     flops = None
     if isinstance(learner, AdaptingLearner):
         flops = flops_per_task(
-            flops_per_image(learner.network.logits, specs, *image_shape),
+            flops_per_image(learner.network.logits, learner.network.specs(), *image_shape),
             support=settings.way * settings.shot,
             query=settings.way * settings.query,
             steps=settings.inner_steps,
@@ -73,7 +70,7 @@ def estimate(
     steps = -(-plan.tasks // plan.meta_batch)
     validations = -(-plan.tasks // plan.validate_every)
     total = steps * per_step + validations * per_validation
-    return Estimate(count(specs), flops, per_step, per_validation, steps, total)
+    return Estimate(weight_count(state.parameters), flops, per_step, per_validation, steps, total)
 
 
 def _wait(device: torch.device) -> None:

@@ -97,7 +97,6 @@ def dry_run(
     job = _prepare(settings, machine, listener)
     cost = estimate(
         job.learner,
-        job.network,
         job.state,
         job.tasks,
         Plan.of(settings),

@@ -96,7 +96,7 @@ def dry_run(
     learner = method.learner(job.engine, network, job.settings)
     tasks = meta_tasks(job.cache, job.settings, job.device)
     shape = (job.cache.channels, job.cache.size)
-    cost = estimate(learner, network, state, tasks, Plan.of(job.settings), job.settings, shape)
+    cost = estimate(learner, state, tasks, Plan.of(job.settings), job.settings, shape)
     testing = cost.seconds_per_validation * settings.test_tasks / settings.validation_tasks
     genotypes = len(job.chosen)
     return {
@@ -178,7 +178,7 @@ def _run(job: Job, run: RunDirectory, *, resumed: bool = False) -> Record:
         "run": str(run.path),
         "method": _method(job.records, job.settings),
         "training": job.settings.method,
-        "order": job.settings.order,
+        "order": job.settings.order if TRAIN[job.settings.method].by_engine else None,
         "network": network_of(job.records),
         "dataset": job.cache.dataset,
         "protocol": job.cache.protocol,

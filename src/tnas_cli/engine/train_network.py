@@ -20,7 +20,7 @@ from tnas_cli.methods.ensemble import together
 from tnas_cli.methods.learner import Learner
 from tnas_cli.methods.meta_learn import Plan, meta_learn
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
-from tnas_cli.methods.unrolled import RATE
+from tnas_cli.methods.unrolled import weight_count
 from tnas_cli.methods.zoo import TRAIN
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import Machine
@@ -29,7 +29,7 @@ from tnas_cli.runs.files import write_text
 from tnas_cli.runs.kept import Kept
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.settings import TrainSettings
-from tnas_cli.space.parameters import Parameters, count
+from tnas_cli.space.parameters import Parameters
 
 Record = dict[str, Any]
 
@@ -64,7 +64,7 @@ def train_network(
     method = TRAIN[job.settings.method]
     state = method.start(network, job.settings, f"weights of {name}", job.device)
     shapes = shapes_of(state.parameters)
-    weights = count({name: spec for name, spec in shapes.items() if not name.startswith(RATE)})
+    weights = weight_count(state.parameters)
     done = folder / "result.json"
     if done.is_file():
         job.listener(progress(job.settings.tasks + job.settings.test_tasks))

@@ -30,6 +30,11 @@ def is_norm(name: str) -> bool:
     return name.endswith((".gain", ".bias")) and not name.startswith("classifier.")
 
 
+def weight_count(parameters: Parameters) -> int:
+    """How many weights w meta-parameters hold; theta and learned rates are not counted."""
+    return sum(tensor.numel() for name, tensor in parameters.items() if name != THETA and not name.startswith(RATE))
+
+
 def everything(name: str) -> bool:
     """All tensors adapt."""
     return True
