@@ -15,13 +15,12 @@ from tnas_cli.errors import SettingsError, did_you_mean
 SMALLEST_IMAGE, LARGEST_IMAGE = 20, 224
 
 #: MAML++ as published (Antoniou et al., 2019): its pieces, each of which is a setting. The outer loss moves to the last
-#: step during 10 of 100 epochs or more; the outer rate falls from 1e-3 to 1e-5; five checkpoints answer together.
+#: step during 10 of 100 epochs or more; the outer rate falls from 1e-3 to 1e-5.
 _PLUS_PLUS: dict[str, Any] = {
     "learned_rates": "step",
     "step_norms": True,
     "multi_step": 0.1,
     "cosine_to": 0.01,
-    "ensemble": 5,
 }
 
 #: The methods, and the settings in which each differs from its preset.
@@ -32,7 +31,7 @@ SEARCH_METHODS: dict[str, dict[str, Any]] = {
 }
 TRAIN_METHODS: dict[str, dict[str, Any]] = {
     "maml": {},
-    "maml++": _PLUS_PLUS,
+    "maml++": _PLUS_PLUS | {"ensemble": 5},  # five checkpoints answer together
     "meta-sgd": {"learned_rates": "weight", "inner_steps": 1, "test_steps": 1},  # Li et al., 2017
     "anil": {},
     "protonets": {},
@@ -64,7 +63,6 @@ class _Settings:
     step_norms: bool = False
     multi_step: float = 0.0
     cosine_to: float = 1.0
-    ensemble: int = 1
     reduction: Literal["sum", "mean"] = "mean"
     tasks: int = 2000
     meta_batch: int = 4
@@ -87,7 +85,6 @@ class _Settings:
         self._one_of("learned_rates", ("none", "step", "weight"))
         self._share("multi_step")
         self._share("cosine_to")
-        self._at_least("ensemble", 1)
         self._check_pieces()
         self._one_of("reduction", ("sum", "mean"))
         self._one_of("train_split", ("train", "train+val"))
@@ -185,11 +182,13 @@ class TrainSettings(_Settings):
 
     method: str = "maml"
     test_tasks: int = 600
+    ensemble: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._one_of("method", tuple(TRAIN_METHODS))
         self._at_least("test_tasks", 2)
+        self._at_least("ensemble", 1)
 
 
 def presets(kind: Literal["search", "train_eval"]) -> dict[str, dict[str, Any]]:

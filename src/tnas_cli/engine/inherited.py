@@ -20,6 +20,7 @@ from tnas_cli.compute.torch_engine import task_accuracies
 from tnas_cli.engine.meta_architecture import MetaArchitecture, load_meta_architecture
 from tnas_cli.engine.setting import plan_of, write_plan
 from tnas_cli.engine.tasks_of import TASKS_PER_BATCH, image_counts, meta_tasks, open_data
+from tnas_cli.engine.trainable import own_task
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.tasks import evaluation_indices, load_batch
 from tnas_cli.errors import DataError, SettingsError
@@ -128,7 +129,7 @@ def _prepare(
     if any("genotype" not in record for record in records):
         raise SettingsError("only genotypes inherit weights.", hint="leave --weights out for 4conv")
     # Whoever asks for tasks of their own must have them.
-    if not all_tasks and not any(_own_task(record, settings, cache) is not None for record in records):
+    if not all_tasks and not any(own_task(record, settings, cache) is not None for record in records):
         raise SettingsError(
             "no genotype names the test task that decoded to it.", hint="add --all-tasks to measure each on all tasks"
         )
@@ -140,14 +141,6 @@ def _prepare(
     return _Job(
         settings.replace(protocol=cache.protocol), records, meta, learner, cache, device, machine, all_tasks, listener
     )
-
-
-def _own_task(record: Record, settings: TrainSettings, cache: ImageCache) -> int | None:
-    """The index of the stored test task that decoded to a genotype, or None."""
-    task = record.get("task") or {}
-    theirs = (task.get("dataset"), task.get("protocol"), task.get("split"), record.get("way"), record.get("shot"))
-    same = theirs == (cache.dataset, cache.protocol, "test", settings.way, settings.shot)
-    return int(task["index"]) if same else None
 
 
 def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
@@ -231,7 +224,7 @@ def _own_tasks(job: _Job, parameters: Parameters) -> Record:
     pairs = [
         (index, Genotype.from_json(record["genotype"]))
         for record in job.records
-        if (index := _own_task(record, job.settings, job.cache)) is not None
+        if (index := own_task(record, job.settings, job.cache)) is not None
     ]
     indices, targets = [index for index, _ in pairs], [genotype for _, genotype in pairs]
     found, inductive = (torch.tensor(values) for values in _measure(job, parameters, indices, targets))
@@ -263,7 +256,7 @@ def _all_tasks(job: _Job, parameters: Parameters, state: MetaState) -> Record:
         job.listener(events.Progress("test", done, len(genotypes), "genotypes"))
     own: dict[str, list[int]] = {}
     for record in job.records:
-        index = _own_task(record, job.settings, job.cache)
+        index = own_task(record, job.settings, job.cache)
         if index is not None:
             own.setdefault(Genotype.from_json(record["genotype"]).digest, []).append(index)
     return summarise(entries, own)

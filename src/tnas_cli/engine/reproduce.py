@@ -16,7 +16,7 @@ Kind = Literal["search", "train_eval"]
 
 #: Settings that no option sets: only a preset or a method does.
 NO_OPTION: dict[Kind, tuple[str, ...]] = {
-    "search": ("reduction", "train_split", "nodes", "theta_betas", "theta_weight_decay", "ensemble"),
+    "search": ("reduction", "train_split", "nodes", "theta_betas", "theta_weight_decay"),
     "train_eval": ("reduction", "train_split"),
 }
 _COMMANDS: dict[str, Kind] = {"search": "search", "train-eval": "train_eval"}

@@ -15,7 +15,7 @@ from tnas_cli.compute.choose import choose_engine
 from tnas_cli.engine.estimate import estimate
 from tnas_cli.engine.tasks_of import image_counts, meta_tasks, open_data
 from tnas_cli.engine.train_network import Job, train_network
-from tnas_cli.engine.trainable import Trainable, network_of
+from tnas_cli.engine.trainable import Trainable, network_of, own_task
 from tnas_cli.errors import DataError, Interrupted
 from tnas_cli.evaluate.few_shot import Trained, summarise
 from tnas_cli.methods.meta_learn import Plan
@@ -167,10 +167,9 @@ def _run(job: Job, run: RunDirectory, *, resumed: bool = False) -> Record:
     settings = job.settings
     own: dict[str, list[int]] = {}
     for record in job.records:
-        task = record.get("task", {})
-        theirs = (task.get("dataset"), task.get("protocol"), task.get("split"), record.get("way"), record.get("shot"))
-        if theirs == (job.cache.dataset, job.cache.protocol, "test", settings.way, settings.shot):
-            own.setdefault(Trainable.of(record).name, []).append(task["index"])
+        index = own_task(record, settings, job.cache)
+        if index is not None:
+            own.setdefault(Trainable.of(record).name, []).append(index)
     result: Record = {
         "event": "result",
         "version": 1,

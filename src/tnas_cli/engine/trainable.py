@@ -75,3 +75,11 @@ def network_of(records: Sequence[Record]) -> str | None:
         listed = " and ".join(sorted(name or "genotypes" for name in names))
         raise SettingsError(f"{listed} cannot be trained in one call.", hint="call tnas train-eval once for each")
     return next(iter(names), None)
+
+
+def own_task(record: Record, settings: TrainSettings, cache: ImageCache) -> int | None:
+    """The index of the stored test task that decoded to a genotype, or None."""
+    task = record.get("task") or {}
+    theirs = (task.get("dataset"), task.get("protocol"), task.get("split"), record.get("way"), record.get("shot"))
+    same = theirs == (cache.dataset, cache.protocol, "test", settings.way, settings.shot)
+    return int(task["index"]) if same else None
