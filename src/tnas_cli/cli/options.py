@@ -18,6 +18,10 @@ CacheDir = Annotated[
     Path | None,
     typer.Option("--cache-dir", help="Where prepared data sets lie; default: TNAS_CACHE or the user's cache folder."),
 ]
+Tensorboard = Annotated[
+    bool,
+    typer.Option("--tensorboard", help="Also write event files for TensorBoard, into RUN/tensorboard."),
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Never download anything.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost on this machine, and stop.")]
 

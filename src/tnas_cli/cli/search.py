@@ -50,6 +50,7 @@ def search(
     engine: options.Engine = "auto",
     cache_dir: options.CacheDir = None,
     offline: options.Offline = False,
+    tensorboard: options.Tensorboard = False,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -65,7 +66,7 @@ def search(
     from tnas_cli.settings import preset as load_preset
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
-    machine = Machine(device, threads, cache_dir, offline, engine)
+    machine = Machine(device, threads, cache_dir, offline, engine, tensorboard)
     chosen = {
         "dataset": dataset,
         "method": method,

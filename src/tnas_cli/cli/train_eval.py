@@ -97,6 +97,7 @@ def train_eval(
     engine: options.Engine = "auto",
     cache_dir: options.CacheDir = None,
     offline: options.Offline = False,
+    tensorboard: options.Tensorboard = False,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -148,7 +149,7 @@ def train_eval(
         "seed": seed,
     }
     given = {name: value for name, value in chosen.items() if value is not None}
-    machine = Machine(device, threads, cache_dir, offline, engine)
+    machine = Machine(device, threads, cache_dir, offline, engine, tensorboard)
     extra = Extra(epochs, layers, checkpoint, changes or ())
     setting = setting_meant(protocol, resume, extra, weights)
     if seeds > 1 and (setting is not None or resume is not None or dry_run):

@@ -102,6 +102,8 @@ def run_setting(
             f"--dry-run estimates the few-shot setting, not {setting}.",
             hint="try what an epoch costs: --epochs 1",
         )
+    if machine.tensorboard and setting == "supervised":
+        raise SettingsError("the trainings of the supervised setting log no steps.", hint="leave --tensorboard out")
     result = (
         _supervised(screen, genotype, chosen, extra, preset, limit, resume, runs, machine)
         if setting == "supervised"

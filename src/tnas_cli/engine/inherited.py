@@ -145,6 +145,8 @@ def _prepare(
 
 def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
     begin = time.monotonic()
+    if job.machine.tensorboard:
+        run.to_tensorboard()
     start = {name: tensor.clone() for name, tensor in job.meta.parameters.items()}
     state = MetaState(start, adam(start, {}, AdamRule(job.settings.alpha_outer)))
     if run.last.is_file():

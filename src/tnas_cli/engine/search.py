@@ -135,6 +135,8 @@ def _prepare(settings: SearchSettings, machine: Machine, listener: events.Listen
 
 def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, Any]:
     begin = time.monotonic()
+    if job.machine.tensorboard:
+        run.to_tensorboard()
     about = {
         "settings": job.settings.to_dict(),
         "data": describe_data(job.cache),

@@ -154,6 +154,8 @@ def _prepare(
 
 def _run(job: Job, run: RunDirectory, *, resumed: bool = False) -> Record:
     begin = time.monotonic()
+    if job.machine.tensorboard:
+        run.to_tensorboard()
     command = f"tnas train-eval --resume {run.path}{job.machine.data_options}"
     trained: list[Trained] = []
     try:

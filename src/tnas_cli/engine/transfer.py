@@ -129,6 +129,8 @@ def _prepare(
 
 def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
     begin = time.monotonic()
+    if job.machine.tensorboard:
+        run.to_tensorboard()
     command = f"tnas train-eval --resume {run.path}{job.machine.data_options}"
     job.listener(events.Note(f"training {len(job.chosen)} network(s) on {len(job.train):,} images in {run.path}"))
     try:

@@ -1,4 +1,4 @@
-"""Where a command computes and where its data lies, and what the machine is, for records."""
+"""Where a command computes, where its data lies and who watches it, and what the machine is, for records."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ import torch
 
 from tnas_cli import __version__
 from tnas_cli.errors import SettingsError
+from tnas_cli.runs.board import require_tensorboard
 
 
 @dataclass(frozen=True)
 class Machine:
     """device: auto, cpu, cuda or mps; threads: CPU threads (None: as torch decides); cache_root: folder of prepared
-    data sets (None: the default); offline: never download; engine: auto, fused or torch."""
+    data sets (None: the default); offline: never download; engine: auto, fused or torch; tensorboard: write event files
+    for TensorBoard into the run directory."""
 
     device: str = "auto"
     threads: int | None = None
     cache_root: Path | None = None
     offline: bool = False
     engine: str = "auto"
+    tensorboard: bool = False
 
     @property
     def data_options(self) -> str:
@@ -35,7 +38,12 @@ class Machine:
         return replace(self, offline=True, engine=(engine or "torch") if self.engine == "auto" else self.engine)
 
     def start(self) -> torch.device:
-        """Set the number of threads and return the device; raises SettingsError when it is not there."""
+        """Set the number of threads and return the device.
+
+        Raises SettingsError when the device, or the package that writes event files, is not there.
+        """
+        if self.tensorboard:
+            require_tensorboard()
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         return choose_device(self.device)

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from tnas_cli.errors import DataError
+from tnas_cli.runs.board import FOLDER, Board, require_tensorboard
 from tnas_cli.runs.files import cannot_write, write_text
 
 
 class RunDirectory:
-    """`settings.toml`, `environment.json`, `events.jsonl`, `best.pt`, `last.pt`."""
+    """`settings.toml`, `environment.json`, `events.jsonl`, `best.pt`, `last.pt`; `tensorboard/` where it is wanted."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.board: Board | None = None
 
     @classmethod
     def create(cls, root: Path, name: str, settings: str, environment: Mapping[str, Any]) -> RunDirectory:
@@ -39,10 +41,17 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
-        """An existing run; raises DataError when there is none."""
+        """An existing run; one that writes for TensorBoard goes on with it.
+
+        Raises DataError when there is none, SettingsError when it needs the package tensorboard and that is missing.
+        """
         if not (path / "settings.toml").is_file():
             raise DataError(f"{path} is not a run directory.", hint="pass a folder that `tnas search` made")
-        return cls(path)
+        run = cls(path)
+        if (path / FOLDER).is_dir():
+            require_tensorboard(f", or remove {path / FOLDER}")
+            run.to_tensorboard()
+        return run
 
     @property
     def best(self) -> Path:
@@ -54,6 +63,11 @@ class RunDirectory:
         """The checkpoint to resume from."""
         return self.path / "last.pt"
 
+    def to_tensorboard(self) -> None:
+        """From now on write the numbers of every record that is logged for TensorBoard, too."""
+        if self.board is None:
+            self.board = Board(self.path / FOLDER)
+
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one JSON line to `events.jsonl`."""
         path = self.path / "events.jsonl"
@@ -62,3 +76,5 @@ class RunDirectory:
                 file.write(json.dumps(record) + "\n")
         except OSError as error:
             raise cannot_write(path, error) from error
+        if self.board is not None:
+            self.board.add(record)

@@ -1,0 +1,90 @@
+"""TensorBoard's event files beside a run's own log: the same numbers at the same times, over the tasks done.
+
+They are written with the package `tensorboard` alone, which is an optional extra. A record takes one append to a file
+that is closed again, so that nothing has to be flushed or ended, and what a killed run has written can be read.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tnas_cli.errors import SettingsError
+from tnas_cli.runs.files import cannot_write
+
+FOLDER = "tensorboard"
+
+#: Where a logged value stands in TensorBoard; a name that is not here stands under `batch`.
+_TAGS = {
+    "theta": "theta/mean largest probability",
+    "entropy": "theta/normalised entropy",
+    "tasks/s": "speed/tasks per second",
+}
+#: What a record carries beside measurements; `validation` repeats the last `validated` record.
+_OTHERS = ("event", "stage", "tasks", "validation")
+
+
+def require_tensorboard(hint: str = "") -> None:
+    """Raises SettingsError where the package is missing; `hint` is another way out than installing it."""
+    if importlib.util.find_spec("tensorboard") is None:
+        raise SettingsError(
+            "the package tensorboard, which writes event files, is not installed.",
+            hint=f"pip install 'tnas-cli[tensorboard]'{hint}",
+        )
+
+
+def scalars(record: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a `step` or `validated` record by their tags; nothing for any other record."""
+    event = record.get("event")
+    numbers = {
+        name: float(value)
+        for name, value in record.items()
+        if name not in _OTHERS and isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    if event == "validated":
+        return {f"validation/{name}": value for name, value in numbers.items()}
+    if event == "step":
+        return {_TAGS.get(name, f"batch/{name}"): value for name, value in numbers.items()}
+    return {}
+
+
+class Board:
+    """Event files in `folder/<stage>`: TensorBoard shows a search, or each network of a training, as a run of its own.
+
+    Each process writes a file of its own per stage, whose first event tells TensorBoard to forget what an earlier one
+    wrote about the tasks from there on: a run that was killed does some of them twice.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._files: dict[str, Path] = {}
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Write the numbers of a record of `events.jsonl`; raises TnasError where the folder cannot be written."""
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        values = scalars(record)
+        if not values:
+            return
+        now, tasks, stage = time.time(), int(record["tasks"]), str(record["stage"])
+        found = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
+        events = [Event(wall_time=now, step=tasks, summary=found)]
+        if stage not in self._files:
+            self._files[stage] = self.folder / stage / f"events.out.tfevents.{now:017.6f}.{os.getpid()}"
+            begin = SessionLog(status=SessionLog.START)
+            events.insert(0, Event(wall_time=now, step=tasks, session_log=begin))
+            events.insert(0, Event(wall_time=now, file_version="brain.Event:2"))
+        path = self._files[stage]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                for event in events:
+                    RecordWriter(file).write(event.SerializeToString())
+        except OSError as error:
+            raise cannot_write(path, error) from error
