@@ -75,8 +75,9 @@ def test_a_run_goes_on_writing_once_it_has_begun(tmp_path: Path) -> None:
     run.log(step(2))
     assert not (run.path / "tensorboard").exists()
     run.to_tensorboard()
+    another = RunDirectory.open(run.path)
     run.log(step(4))
-    RunDirectory.open(run.path).log(step(8))
+    another.log(step(8))
     assert [step for step, _ in read_board(run.path / "tensorboard" / "search")["batch/loss"]] == [4, 8]
     assert len((run.path / "events.jsonl").read_text().splitlines()) == 3
 

@@ -64,8 +64,14 @@ class RunDirectory:
         return self.path / "last.pt"
 
     def to_tensorboard(self) -> None:
-        """From now on write the numbers of every record that is logged for TensorBoard, too."""
+        """From now on write the numbers of every record that is logged for TensorBoard, too; so does whoever opens the
+        run from here on. Raises TnasError where the folder cannot be written.
+        """
         if self.board is None:
+            try:
+                (self.path / FOLDER).mkdir(exist_ok=True)
+            except OSError as error:
+                raise cannot_write(self.path / FOLDER, error) from error
             self.board = Board(self.path / FOLDER)
 
     def log(self, record: Mapping[str, Any]) -> None:
