@@ -9,10 +9,11 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+from tests.cli.wrong import check
 from tests.conftest import Pipeline
 from tests.helpers import AUTO_MAML_1SHOT
-from tests.running import Ran, succeeding
-from tnas_cli.space.genotype import Genotype
+from tests.running import Ran, succeeding, tnas
+from tnas_cli.space.genotype import CELLS, Genotype
 
 
 def genotypes(ran: Ran) -> list[Genotype]:
@@ -82,3 +83,60 @@ def test_a_picture_for_every_distinct_genotype(pipeline: Pipeline, tmp_path: Pat
     assert len(digests) > 1
     assert {path.name for path in tmp_path.iterdir()} == {f"cells-{digest}.svg" for digest in digests}
     assert {Path(path) for path in ran.result["pictures"]} == set(tmp_path.iterdir())
+
+
+def test_at_most_so_many_skip_connections(pipeline: Pipeline, tmp_path: Path) -> None:
+    """The option reaches every source that has theta, and every record of what was decoded with it names it."""
+    path = tmp_path / "adapted.jsonl"
+    path.write_text(leaning_to_skip(pipeline.adapted.stdout))
+    before, ran = succeeding("decode", path, "--json"), succeeding("decode", path, "--max-skips", 1, "--json")
+    assert all(record["skip_connections"] > 2 and "max_skips" not in record for record in before.records[:-1])
+    assert "max_skips" not in before.result
+    for record, genotype in zip(ran.records, genotypes(ran), strict=False):
+        assert record["max_skips"] == 1
+        assert record["skip_connections"] == genotype.count("skip_connect") <= 2
+        assert all(sum(name == "skip_connect" for name, _ in genotype.cell(cell)) <= 1 for cell in CELLS)
+    assert (ran.result["max_skips"], ran.result["warning"]) == (1, None)
+    assert ran.result["skip_share"] < before.result["skip_share"]
+    again = succeeding("decode", "-", "--max-skips", 1, "--json", stdin=ran.stdout)
+    assert again.records[:-1] == succeeding("decode", "-", "--json", stdin=ran.stdout).records[:-1] == ran.records[:-1]
+    assert succeeding("decode", path, "--max-skips", 8, "--json").records[0]["digest"] == before.records[0]["digest"]
+    assert succeeding("decode", pipeline.best, "--max-skips", 0, "--json").records[0]["skip_connections"] == 0
+
+
+def leaning_to_skip(adapted: str) -> str:
+    """Adapted records whose every edge likes its skip connection best."""
+    records = [json.loads(line) for line in adapted.splitlines()]
+    for record in records[:-1]:
+        for cell in record["theta"]:
+            for edge in cell:
+                edge[3] += 9.0
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+@pytest.mark.parametrize("number", ["-1", "two"])
+def test_a_limit_that_is_none(pipeline: Pipeline, number: str) -> None:
+    check(tnas("decode", pipeline.best, "--max-skips", number), 2, ("--max-skips",))
+
+
+@pytest.mark.parametrize("command", ["decode", "train-eval"])
+def test_a_limit_of_skips_without_theta(pipeline: Pipeline, command: str) -> None:
+    for source in ("Auto-MAML-1shot", AUTO_MAML_1SHOT.to_darts(), "-"):
+        ran = tnas(command, source, "--max-skips", 2, stdin=pipeline.decoded.stdout)
+        check(ran, 2, ("--max-skips needs theta",))
+    broken = pipeline.decoded.stdout.replace('"event": "genotype"', '"event": "genotype", "max_skips": "few"', 1)
+    check(tnas("decode", "-", stdin=broken), 4, ("max_skips of line 1",))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("4conv", "--dataset", "shapes"), "--max-skips has no meaning for 4conv-32"),
+        (("-", "--protocol", "supervised"), "few-shot setting"),
+        (("-", "--protocol", "transfer"), "few-shot setting"),
+        (("--resume",), "few-shot setting"),
+    ],
+)
+def test_where_skips_cannot_be_limited(pipeline: Pipeline, arguments: tuple[str, ...], words: str) -> None:
+    run = (pipeline.trained.result["run"],) if arguments == ("--resume",) else ()
+    check(tnas("train-eval", *arguments, *run, "--max-skips", 2, stdin=pipeline.adapted.stdout), 2, (words,))

@@ -23,6 +23,7 @@ def inheriting(p: Pipeline, runs: Path, *more: str | int | Path) -> tuple[str | 
 def test_each_genotype_on_its_own_task(pipeline: Pipeline, tmp_path: Path) -> None:
     result = succeeding(*inheriting(pipeline, tmp_path), stdin=pipeline.decoded.stdout).result
     assert (result["weights"], result["training"], result["method"]) == ("inherited", "soft-pruning", "t-nas")
+    assert result["max_skips"] is None
     assert (result["tasks"], result["genotypes"], result["genotypes_trained"]) == (4, 4, 0)
     assert [row["index"] for row in result["per_task"]] == [0, 1, 2, 3]
     assert result["mean"] == pytest.approx(sum(row["accuracy"] for row in result["per_task"]) / 4)
@@ -41,6 +42,16 @@ def test_each_genotype_on_all_tasks(pipeline: Pipeline, tmp_path: Path) -> None:
     distinct = {json.loads(line)["digest"] for line in pipeline.decoded.stdout.splitlines() if '"digest"' in line}
     assert {row["digest"] for row in result["per_genotype"]} == distinct
     assert result["tasks"] == 3
+
+
+def test_genotypes_with_few_skip_connections(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Adapted records are decoded with the limit; decoded ones say theirs. Both are the same genotypes."""
+    decoded = succeeding("decode", "-", "--max-skips", 0, "--json", stdin=pipeline.adapted.stdout)
+    first = succeeding(*inheriting(pipeline, tmp_path), stdin=decoded.stdout).result
+    second = succeeding(*inheriting(pipeline, tmp_path, "--max-skips", 0), stdin=pipeline.adapted.stdout).result
+    assert first["max_skips"] == second["max_skips"] == 0
+    assert first["per_task"] == second["per_task"]
+    assert [row["digest"] for row in first["per_task"]] == [record["digest"] for record in decoded.records[:-1]]
 
 
 def test_a_resumed_run_reaches_the_same_numbers(pipeline: Pipeline, tmp_path: Path) -> None:

@@ -82,6 +82,18 @@ def test_targets_decide_where_a_task_ends() -> None:
         torch.testing.assert_close(own[THETA][task].softmax(-1).float(), one_hot_theta(genotype), rtol=0, atol=1e-6)
 
 
+def test_a_task_ends_with_few_skip_connections_where_they_are_limited() -> None:
+    tasks, parameters = batch(), parameters_of(NETWORK)
+    parameters[THETA][..., OPERATIONS.index("skip_connect")] += 9.0
+    support = (tasks.support_x, tasks.support_y)
+    thetas = TorchEngine().adapt(NETWORK, parameters, support, RULE).parameters[THETA]
+    own = SoftPruning(TorchEngine(), NETWORK, RULE, 3, max_skips=1).adapt(parameters, support).parameters
+    for task, theta in enumerate(thetas):
+        assert decode(theta).count("skip_connect") > 2
+        wanted = one_hot_theta(decode(theta, 1))
+        torch.testing.assert_close(own[THETA][task].softmax(-1).float(), wanted, rtol=0, atol=1e-6)
+
+
 def test_the_outer_gradient_is_the_querys_at_the_pruned_point() -> None:
     """Against the oracle at each task's pruned parameters; theta~ is not moved."""
     tasks, parameters = batch(), parameters_of(NETWORK)

@@ -100,6 +100,9 @@ def test_the_note_of_a_number_says_how_it_came_about() -> None:
         "runs/train-eval-omniglot-5w1s-t-nas-1",
     ):
         assert part in note
+    assert "skip connection" not in note
+    (note,) = [note for note in build_table(2, [a_result(max_skips=2)]).notes if note.startswith("[1] ")]
+    assert "decoded with at most 2 skip connections per cell" in note
 
 
 def test_the_marks_of_numbers_and_notes_agree() -> None:

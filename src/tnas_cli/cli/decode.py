@@ -23,6 +23,7 @@ def decode(
     picture: Annotated[
         Path | None, typer.Option("--picture", "-p", help="Also draw both cells: a .svg or .png file.")
     ] = None,
+    max_skips: options.MaxSkips = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -31,6 +32,9 @@ def decode(
 
     A checkpoint decodes its meta-architecture theta~ itself, which no task is meant to use (Appendix B). A name is one
     of DARTS_V1, DARTS_V2, NASNet-A, AmoebaNet-A, Auto-MAML-1shot and Auto-MAML-5shot, as they were published.
+
+    --max-skips is no part of the paper: while a cell keeps more skip connections than that, the weakest of them is
+    forbidden and the cell decoded again.
     """
     from tnas_cli.engine.decode import decode as decode_source
     from tnas_cli.report.cell_graph import to_dot
@@ -41,7 +45,8 @@ def decode(
         raise SettingsError(f"unknown format {form!r}.", hint=did_you_mean(form, FORMATS))
     if picture is not None and picture.suffix.lower() not in (".svg", ".png"):
         raise SettingsError(f"cannot draw {picture}: unknown ending.", hint="name a .svg or .png file")
-    *records, result = decode_source(source, stdin=sys.stdin.read() if source == "-" else None, picture=picture)
+    stdin = sys.stdin.read() if source == "-" else None
+    *records, result = decode_source(source, stdin=stdin, picture=picture, max_skips=max_skips)
     if as_json or form == "json":
         for record in [*records, result]:
             screen.record(record)

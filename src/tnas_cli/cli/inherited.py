@@ -25,6 +25,7 @@ def run_inherited(
     all_tasks: bool,
     preset: str,
     limit: int | None,
+    max_skips: int | None,
     resume: Path | None,
     runs: Path,
     machine: Machine,
@@ -55,7 +56,7 @@ def run_inherited(
                 "no genotype given.",
                 hint="for example: tnas decode adapted.jsonl --json | tnas train-eval - --weights inherited",
             )
-        records = read_trainables(genotype, sys.stdin.read() if genotype == "-" else None)
+        records = read_trainables(genotype, sys.stdin.read() if genotype == "-" else None, max_skips)
         settings = settings_for(records, preset, given)
         with screen.progress() as listener:
             result = work.inherit(

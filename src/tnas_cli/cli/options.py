@@ -24,6 +24,9 @@ Tensorboard = Annotated[
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never download anything.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost on this machine, and stop.")]
+MaxSkips = Annotated[
+    int | None, typer.Option("--max-skips", min=0, help="At most so many skip connections in each decoded cell.")
+]
 
 # What search and train-eval have in common. None means: as the preset says.
 Way = Annotated[int | None, typer.Option("--way", min=2, help="Classes per task.")]

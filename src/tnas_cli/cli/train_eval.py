@@ -45,6 +45,7 @@ def train_eval(
     ] = None,
     preset: Annotated[str, typer.Option("--preset", help="paper or quick.")] = "quick",
     limit: Annotated[Whole, typer.Option("--limit", min=1, help="Only the most frequent genotypes.")] = None,
+    max_skips: options.MaxSkips = None,
     tasks: Annotated[
         Whole, typer.Option("--tasks", min=1, help="Training tasks per genotype; supervised: tasks.")
     ] = None,
@@ -152,6 +153,10 @@ def train_eval(
     machine = Machine(device, threads, cache_dir, offline, engine, tensorboard)
     extra = Extra(epochs, layers, checkpoint, changes or ())
     setting = setting_meant(protocol, resume, extra, weights)
+    if max_skips is not None and (setting not in (None, INHERITED) or resume is not None):
+        raise SettingsError(
+            "--max-skips decodes adapted records for the few-shot setting.", hint="use it in tnas decode, and pass that"
+        )
     if seeds > 1 and (setting is not None or resume is not None or dry_run):
         raise SettingsError(
             "--seeds repeats a training from scratch in the few-shot setting.", hint="leave it out, and give --seed"
@@ -159,7 +164,9 @@ def train_eval(
     if setting == INHERITED:
         from tnas_cli.cli.inherited import run_inherited
 
-        run_inherited(screen, genotype, given, checkpoint, all_tasks, preset, limit, resume, runs, machine, dry_run)
+        run_inherited(
+            screen, genotype, given, checkpoint, all_tasks, preset, limit, max_skips, resume, runs, machine, dry_run
+        )
         return
     if all_tasks:
         raise SettingsError("--all-tasks goes with --weights inherited.", hint="leave it out")
@@ -179,7 +186,7 @@ def train_eval(
             raise SettingsError(
                 "no genotype given.", hint="for example: tnas decode adapted.jsonl --json | tnas train-eval -"
             )
-        records = read_trainables(genotype, sys.stdin.read() if genotype == "-" else None)
+        records = read_trainables(genotype, sys.stdin.read() if genotype == "-" else None, max_skips)
         settings = settings_for(records, preset, given)
         with screen.progress() as listener:
             if dry_run:

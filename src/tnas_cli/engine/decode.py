@@ -12,13 +12,17 @@ from tnas_cli.report.cell_graph import draw
 from tnas_cli.space.genotype import Genotype
 
 
-def decode(source: str, *, stdin: str | None = None, picture: Path | None = None) -> list[dict[str, Any]]:
+def decode(
+    source: str, *, stdin: str | None = None, picture: Path | None = None, max_skips: int | None = None
+) -> list[dict[str, Any]]:
     """A `genotype` record per task of `source`, then the `result`; with `picture` also SVG or PNG files.
 
     One picture is written for each distinct genotype: to `picture` itself if there is only one, otherwise beside it
-    with the genotype's digest in the name. Raises GenotypeError, CheckpointError, or TnasError for an unwritable path.
+    with the genotype's digest in the name. max_skips: at most so many skip connections in each cell, with which the
+    paper's Algorithm 2 is left. Raises GenotypeError, CheckpointError, SettingsError for `max_skips` below 0 or without
+    theta, or TnasError for an unwritable path.
     """
-    records = read_genotypes(source, stdin)
+    records = read_genotypes(source, stdin, max_skips)
     counts = Counter(record["digest"] for record in records)
     result: dict[str, Any] = {
         "event": "result",
@@ -29,6 +33,8 @@ def decode(source: str, *, stdin: str | None = None, picture: Path | None = None
         "most_frequent": dict(counts.most_common(5)),
         **collapse([_counted(record) for record in records]),
     }
+    if max_skips is not None:
+        result["max_skips"] = max_skips
     if picture is not None:
         result["pictures"] = [str(path) for path in _pictures(records, len(counts), picture)]
     return [*records, result]

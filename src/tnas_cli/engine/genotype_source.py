@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from tnas_cli.engine.meta_architecture import load_meta_architecture
-from tnas_cli.errors import GenotypeError
+from tnas_cli.errors import GenotypeError, SettingsError
 from tnas_cli.space.cells import Cells
 from tnas_cli.space.decode import decode
 from tnas_cli.space.decoded_network import DecodedNetwork
@@ -25,26 +25,37 @@ _HINT = (
 )
 
 #: What a genotype record takes over from the record or checkpoint it was decoded from.
-_CONTEXT = ("name", "task", "run", "method", "seed", "data", "way", "shot", "channels", "search_tasks")
+_CONTEXT = ("name", "task", "run", "method", "seed", "data", "way", "shot", "channels", "search_tasks", "max_skips")
 
 
-def read_genotypes(source: str, stdin: str | None = None) -> list[Record]:
+def read_genotypes(source: str, stdin: str | None = None, max_skips: int | None = None) -> list[Record]:
     """A `genotype` record for every genotype in `source`: '-', a path, the text of a genotype, or a published name.
 
-    Raises GenotypeError or CheckpointError that names what cannot be read.
+    max_skips: at most so many skip connections per cell (`space.decode.decode`). Raises GenotypeError or
+    CheckpointError that names what cannot be read, and SettingsError for `max_skips` where there is no theta.
     """
+    records = _read(source, stdin, max_skips)
+    if max_skips is not None and any(record.get("max_skips") != max_skips for record in records):
+        raise SettingsError(
+            "--max-skips needs theta, which a decoded genotype no longer has.",
+            hint="pass the records of `tnas adapt --json` or a checkpoint",
+        )
+    return records
+
+
+def _read(source: str, stdin: str | None, max_skips: int | None) -> list[Record]:
     if source == "-":
         if not (stdin or "").strip():
             raise GenotypeError("standard input is empty.", hint=_HINT)
-        return _from_text(stdin or "", "standard input")
+        return _from_text(stdin or "", "standard input", max_skips)
     if source.lstrip().startswith(("Genotype(", "{")):
-        return _from_text(source, "the argument")
+        return _from_text(source, "the argument", max_skips)
     published = known(source)
     if published is not None:
         return [_from_known(published)]
     path = Path(source)
     if path.suffix == ".pt":
-        return [_from_checkpoint(path)]
+        return [_from_checkpoint(path, max_skips)]
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -53,7 +64,13 @@ def read_genotypes(source: str, stdin: str | None = None) -> list[Record]:
         raise GenotypeError(f"{shown} {reason}.", hint=_HINT) from error
     if not text.strip():
         raise GenotypeError(f"{source} is empty.", hint=_HINT)
-    return _from_text(text, source)
+    return _from_text(text, source, max_skips)
+
+
+def decoded_record(theta: torch.Tensor, context: Record, max_skips: int | None = None) -> Record:
+    """The `genotype` record of what theta [2, edges, 8] decodes to; it names `max_skips` where that was given."""
+    named = {} if max_skips is None else {"max_skips": max_skips}
+    return genotype_record(decode(theta, max_skips), context | named)
 
 
 def genotype_record(genotype: Genotype, context: Record) -> Record:
@@ -96,17 +113,17 @@ def _from_known(published: Known) -> Record:
     return cells_record(published.cells, {"name": published.name, "method": published.method})
 
 
-def _from_text(text: str, where: str) -> list[Record]:
+def _from_text(text: str, where: str, max_skips: int | None) -> list[Record]:
     if "Genotype(" in text and not text.lstrip().startswith("{"):
         return [genotype_record(Genotype.parse(text), {})]
     try:
         whole = json.loads(text)
     except (json.JSONDecodeError, RecursionError):
-        return _from_lines(text, where)
-    return _from_record(whole, where) if isinstance(whole, dict) else _refuse(where)
+        return _from_lines(text, where, max_skips)
+    return _from_record(whole, where, max_skips) if isinstance(whole, dict) else _refuse(where)
 
 
-def _from_lines(text: str, where: str) -> list[Record]:
+def _from_lines(text: str, where: str, max_skips: int | None) -> list[Record]:
     found: list[Record] = []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
@@ -117,7 +134,8 @@ def _from_lines(text: str, where: str) -> list[Record]:
             raise GenotypeError(f"line {number} of {where} is not JSON: {line[:60]!r}.", hint=_HINT) from error
         if isinstance(value, dict) and value.get("event") == "result":
             continue
-        found += _from_record(value, f"line {number} of {where}") if isinstance(value, dict) else _refuse(where)
+        line_of = f"line {number} of {where}"
+        found += _from_record(value, line_of, max_skips) if isinstance(value, dict) else _refuse(where)
     return found or _refuse(where)
 
 
@@ -125,7 +143,7 @@ def _refuse(where: str) -> list[Record]:
     raise GenotypeError(f"{where} holds no genotype and no adapted task.", hint=_HINT)
 
 
-def _from_record(value: Record, where: str) -> list[Record]:
+def _from_record(value: Record, where: str, max_skips: int | None) -> list[Record]:
     event = value.get("event")
     if event in ("adapted", "genotype") and value.get("version") != 1:
         raise GenotypeError(
@@ -134,7 +152,7 @@ def _from_record(value: Record, where: str) -> list[Record]:
         )
     _check_context(value, where)
     if event == "adapted":
-        return [genotype_record(decode(_theta(value, where)), value)]
+        return [decoded_record(_theta(value, where), value, max_skips)]
     if event == "genotype" or "normal" in value:
         return [_from_json(value)]
     if event == "network":
@@ -164,6 +182,7 @@ def _check_context(value: Record, where: str) -> None:
         ("data", data, isinstance(data, dict) and data.get("channels") in (1, 3)),
         ("task", value.get("task"), isinstance(value.get("task", {}), dict)),
         ("way", value.get("way"), _whole(value.get("way", 2), 2)),
+        ("max_skips", value.get("max_skips"), _whole(value.get("max_skips", 0), 0)),
         ("channels", value.get("channels"), _whole(value.get("channels", 2), 2) and value.get("channels", 2) % 2 == 0),
     ):
         if not works:
@@ -184,7 +203,7 @@ def _theta(value: Record, where: str) -> torch.Tensor:
     return theta
 
 
-def _from_checkpoint(path: Path) -> Record:
+def _from_checkpoint(path: Path, max_skips: int | None) -> Record:
     meta = load_meta_architecture(path, torch.device("cpu"))
     context = {
         "task": {"meta_architecture": str(path)},
@@ -197,4 +216,4 @@ def _from_checkpoint(path: Path) -> Record:
         "channels": meta.network.channels,
         "search_tasks": meta.tasks_done,
     }
-    return genotype_record(decode(meta.parameters[THETA]), context)
+    return decoded_record(meta.parameters[THETA], context, max_skips)

@@ -20,7 +20,7 @@ from tnas_cli.compute.torch_engine import task_accuracies
 from tnas_cli.engine.meta_architecture import MetaArchitecture, load_meta_architecture
 from tnas_cli.engine.setting import plan_of, write_plan
 from tnas_cli.engine.tasks_of import TASKS_PER_BATCH, image_counts, meta_tasks, open_data
-from tnas_cli.engine.trainable import own_task
+from tnas_cli.engine.trainable import max_skips_of, own_task
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.tasks import evaluation_indices, load_batch
 from tnas_cli.errors import DataError, SettingsError
@@ -137,7 +137,7 @@ def _prepare(
         machine.engine, meta.network, device, side=cache.size, images=image_counts(settings), listener=listener
     )
     rule = search_learner(engine, meta.network, meta.settings).test_rule
-    learner = SoftPruning(engine, meta.network, rule, PRUNE_STEPS)
+    learner = SoftPruning(engine, meta.network, rule, PRUNE_STEPS, max_skips=max_skips_of(records))
     return _Job(
         settings.replace(protocol=cache.protocol), records, meta, learner, cache, device, machine, all_tasks, listener
     )
@@ -187,6 +187,7 @@ def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
         "validation": state.best_accuracy,
         "transductive": True,
         "weights": "inherited",
+        "max_skips": max_skips_of(job.records),
         "genotypes": len(job.records),
         "genotypes_trained": 0,
         "seed": job.settings.seed,

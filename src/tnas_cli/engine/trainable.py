@@ -55,17 +55,19 @@ class Trainable:
         return {"network": self.name} if self.genotype is None else {"genotype": self.genotype.to_json()}
 
 
-def read_trainables(source: str, stdin: str | None = None) -> list[Record]:
+def read_trainables(source: str, stdin: str | None = None, max_skips: int | None = None) -> list[Record]:
     """A `network` record for '4conv', '4conv-32' or '4conv-64'; everything else as `read_genotypes` reads it.
 
-    Raises SettingsError for 4CONV with another number of filters.
+    Raises SettingsError for 4CONV with another number of filters, or with `max_skips`.
     """
     if source in NAMES:
+        if max_skips is not None:
+            raise SettingsError(f"--max-skips has no meaning for {NAMES[source]}.", hint="leave it out")
         name = NAMES[source]
         return [{"event": "network", "version": 1, "network": name, "channels": FILTERS[name]}]
     if re.fullmatch(r"4conv[-_]?\d+", source):
         raise SettingsError(f"there is no network {source!r}.", hint=did_you_mean(source, NAMES))
-    return read_genotypes(source, stdin)
+    return read_genotypes(source, stdin, max_skips)
 
 
 def network_of(records: Sequence[Record]) -> str | None:
@@ -75,6 +77,12 @@ def network_of(records: Sequence[Record]) -> str | None:
         listed = " and ".join(sorted(name or "genotypes" for name in names))
         raise SettingsError(f"{listed} cannot be trained in one call.", hint="call tnas train-eval once for each")
     return next(iter(names), None)
+
+
+def max_skips_of(records: Sequence[Record]) -> int | None:
+    """The limit of skip connections per cell with which all genotypes were decoded; None where that is not one."""
+    limits = {record.get("max_skips") for record in records}
+    return limits.pop() if len(limits) == 1 else None
 
 
 def own_task(record: Record, settings: TrainSettings, cache: ImageCache) -> int | None:

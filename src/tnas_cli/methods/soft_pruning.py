@@ -29,7 +29,8 @@ NOTHING = 1e-20
 class SoftPruning(AdaptingLearner):
     """`rule` moves w and theta (Equation 7); then w alone moves in `prune_steps` steps at its rate, while the mixture
     goes from the adapted one to the decoded one in equal parts. `targets`: the genotypes that the tasks of a batch end
-    with, one each, instead of those that their own theta decodes to.
+    with, one each, instead of those that their own theta decodes to, with at most `max_skips` skip connections per
+    cell where that is a number.
     """
 
     engine: Engine
@@ -37,6 +38,7 @@ class SoftPruning(AdaptingLearner):
     rule: InnerRule
     prune_steps: int
     targets: tuple[Genotype, ...] | None = None
+    max_skips: int | None = None
 
     def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
         adapted = self.engine.adapt(self.network, parameters, support, self.rule)
@@ -62,7 +64,7 @@ class SoftPruning(AdaptingLearner):
 
     def _decoded(self, theta: Tensor) -> Tensor:
         """The mixture [T, 2, edges, 8] to end with: 1 for the decoded operation of a kept edge, or for `none`."""
-        genotypes = self.targets if self.targets is not None else [decode(own) for own in theta]
+        genotypes = self.targets if self.targets is not None else [decode(own, self.max_skips) for own in theta]
         rows = [one_hot_theta(genotype) for genotype, _ in zip(genotypes, theta, strict=True)]
         return torch.stack(rows).to(theta.device, theta.dtype)
 

@@ -14,6 +14,8 @@ def footnote(m: Measurement, paper: PaperBudget) -> str:
     ]
     if m.network is not None and m.command != "adapt":
         sentences.append(f"network {m.network}")
+    if m.max_skips is not None:
+        sentences.append(f"decoded with at most {count(m.max_skips, 'skip connection')} per cell")
     if m.order is not None:
         sentences.append(f"{m.order} order")
     if m.search_tasks is not None:

@@ -38,7 +38,7 @@ _REQUIRED: dict[str, tuple[type, ...]] = {
 _NUMBERS = (
     *("genotypes", "genotypes_trained", "threads", "parameters_mean", "wall_seconds", "search_seconds"),
     "search_seconds_before",
-    *("top5_mean", "images", "mean_over_seeds", "spread_over_seeds"),
+    *("top5_mean", "images", "mean_over_seeds", "spread_over_seeds", "max_skips"),
 )
 _TEXTS = ("network", "device", "package_version", "run", "fingerprint", "order", "engine")
 
@@ -98,6 +98,7 @@ class Measurement:
     seeds: tuple[int, ...] = ()
     mean_over_seeds: float | None = None
     spread_over_seeds: float | None = None
+    max_skips: int | None = None
 
     @classmethod
     def from_record(cls, record: Result) -> Measurement:

@@ -8,8 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tnas_cli.space.edges import theta_order
+from tnas_cli.errors import SettingsError
+from tnas_cli.space.edges import edge_count, theta_order
 from tnas_cli.space.genotype import CELLS, OPERATIONS, Genotype
+
+SKIP = OPERATIONS.index("skip_connect")
 
 
 def nodes_of(theta: Tensor) -> int:
@@ -21,30 +24,48 @@ def nodes_of(theta: Tensor) -> int:
     return nodes
 
 
-def decode(theta: Tensor) -> Genotype:
+def decode(theta: Tensor, max_skips: int | None = None) -> Genotype:
     """Algorithm 2, line 3: theta [2, edges, 8] -> genotype.
 
     Softmax each edge; each node keeps the two incoming edges whose best operation other than `none` is strongest, and
     on each of them that operation. Ties go to the earlier edge and the earlier operation. Edges of a node are listed
     by source state.
+
+    max_skips: not in the paper; at most so many skip connections in each cell, after the architecture refinement of
+    P-DARTS (Chen et al., 2019). While a cell keeps more, `skip_connect` is forbidden on that kept skip connection whose
+    softmax weight is smallest (of equal ones the latest edge), and the cell is decoded again; every other weight stays
+    as it was. Raises SettingsError below 0.
     """
+    if max_skips is not None and max_skips < 0:
+        raise SettingsError(f"max_skips is {max_skips}.", hint="choose a whole number of at least 0")
     probabilities = theta.detach().double().softmax(-1).cpu().numpy()  # [2, E, 8]
-    normal, reduce = (_decode_cell(matrix, nodes_of(theta)) for matrix in probabilities)
+    normal, reduce = (_decode_cell(weights, nodes_of(theta), max_skips) for weights in probabilities)
     return Genotype(normal, reduce)
 
 
-def _decode_cell(probabilities: np.ndarray, nodes: int) -> tuple[tuple[str, int], ...]:
-    edges: list[tuple[str, int]] = []
-    rows = theta_order(nodes)
+def _decode_cell(weights: np.ndarray, nodes: int, max_skips: int | None) -> tuple[tuple[str, int], ...]:
+    """One cell from its softmax weights [edges, 8], where what may not be chosen is set to -1."""
+    weights[:, OPERATIONS.index("none")] = -1
+    best, strength = weights.argmax(-1), weights.max(-1)
+    while True:
+        kept = _kept_edges(strength.tolist(), nodes)
+        skips = [row for row in kept if best[row] == SKIP]
+        if max_skips is None or len(skips) <= max_skips:
+            sources = theta_order(nodes)
+            return tuple((OPERATIONS[best[row]], sources[row][0]) for row in kept)
+        row = min(skips, key=lambda row: (strength[row], -row))
+        weights[row, SKIP] = -1
+        best[row], strength[row] = weights[row].argmax(), weights[row].max()
+
+
+def _kept_edges(strength: list[float], nodes: int) -> list[int]:
+    """The rows of the two strongest edges into each node, in theta's order."""
+    kept: list[int] = []
     for node in range(nodes):
-        candidates = []
-        for row, (source, target) in enumerate(rows):
-            if target == node:
-                best = 1 + int(np.argmax(probabilities[row, 1:]))
-                candidates.append((-float(probabilities[row, best]), source, OPERATIONS[best]))
-        kept = sorted(candidates)[:2]
-        edges += [(operation, source) for _, source, operation in sorted(kept, key=lambda entry: entry[1])]
-    return tuple(edges)
+        first = edge_count(node)
+        strongest = sorted(range(first, first + node + 2), key=lambda row: (-strength[row], row))
+        kept += sorted(strongest[:2])
+    return kept
 
 
 def one_hot_theta(genotype: Genotype) -> Tensor:
