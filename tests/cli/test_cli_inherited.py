@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import Pipeline
 from tests.running import succeeding, tnas
 
+KINDS = ("skip_connections", "pools")
 BUDGET = ("--query", 2, "--tasks", 4, "--meta-batch", 2, "--validate-every", 2, "--validation-tasks", 2)
 
 
@@ -29,6 +30,8 @@ def test_each_genotype_on_its_own_task(pipeline: Pipeline, tmp_path: Path) -> No
     assert result["mean"] == pytest.approx(sum(row["accuracy"] for row in result["per_task"]) / 4)
     assert result["budget"]["inherit_tasks"] == 4
     assert 0 <= result["inductive"]["mean"] <= 1
+    for row, record in zip(result["per_task"], pipeline.decoded.records, strict=False):
+        assert {name: row[name] for name in KINDS} == {name: record[name] for name in KINDS}
     run = Path(result["run"])
     assert (run / "best.pt").is_file()
     shown = succeeding("report", run)

@@ -12,6 +12,7 @@ from tests.conftest import Pipeline
 from tests.running import Ran, succeeding
 from tnas_cli.space.genotype import Genotype
 
+KINDS = ("skip_connections", "pools")
 STEPS = ("prepared", "searched", "adapted", "adapted_folder", "decoded", "trained")
 
 
@@ -54,6 +55,8 @@ def test_genotype_records_agree_in_both_forms(pipeline: Pipeline) -> None:
         assert Genotype.parse(record["darts"]) == Genotype.from_json(record["genotype"])
         assert record["task"] == adapted["task"]
         assert record["parameters"] > 0
+        for name in KINDS:
+            assert record[name] == adapted[name] == Genotype.from_json(record["genotype"]).without_weights[name]
 
 
 def test_a_measured_number_carries_how_it_came_about(pipeline: Pipeline) -> None:
@@ -71,6 +74,9 @@ def test_a_measured_number_carries_how_it_came_about(pipeline: Pipeline) -> None
         assert result[name]
     assert result["genotypes"] == 4
     assert result["genotypes_trained"] == len(result["per_genotype"]) <= 2
+    counted = {record["digest"]: [record[name] for name in KINDS] for record in pipeline.decoded.records[:-1]}
+    for row in (*result["per_genotype"], result["selected"]):
+        assert [row[name] for name in KINDS] == counted[row["digest"]]
 
 
 def test_a_run_directory_is_whole(pipeline: Pipeline) -> None:

@@ -13,7 +13,7 @@ from tnas_cli.errors import TnasError
 from tnas_cli.methods import maml, t_nas
 from tnas_cli.methods import meta_learn as module
 from tnas_cli.methods.learner import Learner
-from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn, validation_due
+from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, about_theta, meta_learn, validation_due
 from tnas_cli.runs.events import Event, StepDone, Validated
 from tnas_cli.settings import SearchSettings, TrainSettings
 from tnas_cli.space.four_conv import FourConv
@@ -183,6 +183,15 @@ def test_validation_due(done: int, last: int | None, due: bool) -> None:
     state.tasks_done = done
     state.history = [] if last is None else [{"tasks": last, "accuracy": 0.5, "interval": 0.0}]
     assert validation_due(state, plan(tasks=18 if done <= 18 else 19)) is due
+
+
+def test_what_a_step_says_of_theta() -> None:
+    theta = torch.zeros(2, 14, 8)
+    theta[0, :, 3] = 9.0
+    found = about_theta(theta)
+    assert (found["skips"], found["pools"]) == (8, 8)  # undecided edges go to the first operation, max_pool_3x3
+    assert found["theta"] == pytest.approx((1 / (1 + 7 * math.exp(-9)) + 1 / 8) / 2)
+    assert 0.5 < found["entropy"] < 0.51
 
 
 def test_plan_of_settings() -> None:

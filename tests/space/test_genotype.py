@@ -139,3 +139,8 @@ def test_text_is_never_executed(tmp_path: object) -> None:
         Genotype.parse(f"Genotype(normal=open({marker!r}, 'w'), reduce=[])")
     with pytest.raises(FileNotFoundError), open(marker):  # noqa: PTH123
         pass
+
+
+def test_edges_without_weights_by_hand() -> None:
+    assert AUTO_MAML_1SHOT.without_weights == {"skip_connections": 3, "pools": 9}
+    assert AUTO_MAML_5SHOT.without_weights == {"skip_connections": 4, "pools": 4}

@@ -26,7 +26,7 @@ from tnas_cli.methods.zoo import SEARCH
 from tnas_cli.runs import events
 from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.settings import SearchSettings
-from tnas_cli.space.decode import decidedness
+from tnas_cli.space.decode import decidedness, decode
 from tnas_cli.space.parameters import THETA
 
 Record = dict[str, Any]
@@ -223,7 +223,11 @@ def _record(
 
 
 def _about_theta(theta: Tensor) -> Record:
-    return {"theta": theta.tolist(), "theta_mean_largest_probability": float(decidedness(theta))}
+    return {
+        "theta": theta.tolist(),
+        "theta_mean_largest_probability": float(decidedness(theta)),
+        **decode(theta).without_weights,
+    }
 
 
 def _result(

@@ -85,8 +85,7 @@ def genotype_record(genotype: Genotype, context: Record) -> Record:
         "genotype": genotype.to_json(),
         "darts": genotype.to_darts(),
         "parameters": count(network.specs()),
-        "skip_connections": genotype.count("skip_connect"),
-        "pools": genotype.count("max_pool_3x3", "avg_pool_3x3"),
+        **genotype.without_weights,
         **{name: context[name] for name in _CONTEXT if name in context},
     }
 

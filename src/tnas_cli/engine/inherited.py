@@ -20,7 +20,7 @@ from tnas_cli.compute.torch_engine import task_accuracies
 from tnas_cli.engine.meta_architecture import MetaArchitecture, load_meta_architecture
 from tnas_cli.engine.setting import plan_of, write_plan
 from tnas_cli.engine.tasks_of import TASKS_PER_BATCH, image_counts, meta_tasks, open_data
-from tnas_cli.engine.trainable import max_skips_of, own_task
+from tnas_cli.engine.trainable import max_skips_of, own_task, rows_with_counts
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.tasks import evaluation_indices, load_batch
 from tnas_cli.errors import DataError, SettingsError
@@ -183,7 +183,7 @@ def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
         "way": job.settings.way,
         "shot": job.settings.shot,
         "query": job.settings.query,
-        **measured,
+        **rows_with_counts(job.records, measured),
         "validation": state.best_accuracy,
         "transductive": True,
         "weights": "inherited",

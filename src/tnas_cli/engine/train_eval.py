@@ -15,7 +15,7 @@ from tnas_cli.compute.choose import choose_engine
 from tnas_cli.engine.estimate import estimate
 from tnas_cli.engine.tasks_of import image_counts, meta_tasks, open_data
 from tnas_cli.engine.train_network import Job, train_network
-from tnas_cli.engine.trainable import Trainable, max_skips_of, network_of, own_task
+from tnas_cli.engine.trainable import Trainable, max_skips_of, network_of, own_task, rows_with_counts
 from tnas_cli.errors import DataError, Interrupted
 from tnas_cli.evaluate.few_shot import Trained, summarise
 from tnas_cli.methods.meta_learn import Plan
@@ -188,7 +188,7 @@ def _run(job: Job, run: RunDirectory, *, resumed: bool = False) -> Record:
         "way": settings.way,
         "shot": settings.shot,
         "query": settings.query,
-        **summarise(trained, own),
+        **rows_with_counts(job.records, summarise(trained, own)),
         "transductive": True,
         "weights": "from-scratch",
         "max_skips": max_skips_of(job.records),

@@ -85,6 +85,20 @@ def max_skips_of(records: Sequence[Record]) -> int | None:
     return limits.pop() if len(limits) == 1 else None
 
 
+def rows_with_counts(records: Sequence[Record], measured: Record) -> Record:
+    """The measured numbers, with `skip_connections` and `pools` in every row that names a genotype of `records`."""
+    found = {trainable.name: trainable.genotype for trainable in map(Trainable.of, records)}
+    counts = {name: genotype.without_weights for name, genotype in found.items() if genotype is not None}
+    rows: Record = {
+        name: [row | counts.get(row["digest"], {}) for row in measured[name]]
+        for name in ("per_genotype", "per_task")
+        if name in measured
+    }
+    if "selected" in measured:
+        rows["selected"] = measured["selected"] | counts.get(measured["selected"]["digest"], {})
+    return measured | rows
+
+
 def own_task(record: Record, settings: TrainSettings, cache: ImageCache) -> int | None:
     """The index of the stored test task that decoded to a genotype, or None."""
     task = record.get("task") or {}

@@ -22,6 +22,8 @@ FOLDER = "tensorboard"
 _TAGS = {
     "theta": "theta/mean largest probability",
     "entropy": "theta/normalised entropy",
+    "skips": "theta/skip connections",
+    "pools": "theta/pools",
     "tasks/s": "speed/tasks per second",
 }
 #: What a record carries beside measurements; `validation` repeats the last `validated` record.

@@ -63,6 +63,14 @@ class Genotype:
         """How many edges of both cells carry one of `operations`."""
         return sum(operation in operations for operation, _ in self.normal + self.reduce)
 
+    @property
+    def without_weights(self) -> dict[str, int]:
+        """How many edges of both cells have no weights, by kind, as records carry it."""
+        return {
+            "skip_connections": self.count("skip_connect"),
+            "pools": self.count("max_pool_3x3", "avg_pool_3x3"),
+        }
+
     def to_json(self) -> dict[str, list[list[Any]]]:
         """The form that records carry: {"normal": [[operation, source], ...], "reduce": [...]}."""
         return {name: [[operation, source] for operation, source in self.cell(name)] for name in CELLS}
