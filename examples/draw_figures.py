@@ -33,7 +33,9 @@ def main(folder: Path, tasks: int) -> None:
     run = Path(api.search(settings, runs=folder / "runs")["run"])
     search = folder / "search"
     shutil.copytree(run, search, dirs_exist_ok=True)
-    write(folder / "adapted.jsonl", api.adapt_dataset(search / "best.pt", "glyphs", tasks=12, query=10))
+    write(
+        folder / "adapted.jsonl", api.adapt_dataset(search / "best.pt", "glyphs", tasks=12, query=10, every_step=True)
+    )
 
     sources = [search, folder / "adapted.jsonl"]
     drawn = [api.figures(sources, folder / "figures", dark=dark) for dark in (False, True)]

@@ -8,10 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.conftest import Pipeline
 from tests.running import succeeding, task_folder
+from tnas_cli.compute.torch_engine import TorchEngine, task_accuracies
+from tnas_cli.engine.meta_architecture import load_meta_architecture
+from tnas_cli.engine.tasks_of import evaluation_batches
+from tnas_cli.episodes.cache import open_cache
+from tnas_cli.space.parameters import for_tasks
 
 CLASSES = range(18, 21)
 
@@ -31,6 +37,46 @@ def test_labelled_query_images_are_measured(pipeline: Pipeline) -> None:
     right = sum(row["class"] == row["label"] for row in rows)
     assert record["accuracy"] == pytest.approx(right / 6)
     assert result["mean"] == record["accuracy"]
+
+
+def test_every_step_is_an_adaptation_that_ends_there(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Against adaptations with fewer steps, and without any by a network that has not adapted."""
+    arguments = ("adapt", pipeline.best, "--dataset", "shapes", "--tasks", 4, *pipeline.here, "--json")
+    records = succeeding(*arguments, "--steps", 3, "--every-step").records[:-1]
+    plain = succeeding(*arguments, "--steps", 3).records[:-1]
+    added = {"support_accuracies", "query_accuracies"}
+    assert [{key: value for key, value in r.items() if key not in added} for r in records] == plain
+    for record in records:
+        assert len(record["support_accuracies"]) == len(record["query_accuracies"]) == 4
+        assert record["query_accuracies"][-1] == record["accuracy"]
+    for steps in (1, 2):
+        fewer = succeeding(*arguments, "--steps", steps).records[:-1]
+        found = [record["query_accuracies"][steps] for record in records]
+        assert found == pytest.approx([record["accuracy"] for record in fewer])
+    meta = load_meta_architecture(pipeline.best, torch.device("cpu"))
+    cache = open_cache(Path(pipeline.prepared.result["path"]))
+    (batch,) = evaluation_batches(cache, "test", 3, 1, meta.settings.query, 4, torch.device("cpu"))
+    logits = TorchEngine().predict(meta.network, for_tasks(meta.parameters, 4), batch.query_x)
+    before = [record["query_accuracies"][0] for record in records]
+    assert before == pytest.approx(task_accuracies(logits, batch.query_y).tolist())
+    shown = succeeding(*(argument for argument in arguments if argument != "--json"), "--every-step").stdout
+    assert "accuracy, per step" in shown
+
+
+def test_every_step_of_a_folder(pipeline: Pipeline, tmp_path: Path) -> None:
+    folders = [
+        task_folder(tmp_path / "labelled", CLASSES),
+        task_folder(tmp_path / "unlabelled", CLASSES, labelled=False),
+        task_folder(tmp_path / "empty", CLASSES, query=0),
+    ]
+    found = adapted(pipeline, *folders, options=("--every-step",))
+    assert found[0]["query_accuracies"][-1] == found[0]["accuracy"]
+    assert not any("query_accuracies" in record for record in found[1:])
+    for record in found:
+        assert len(record["support_accuracies"]) == len(record["support_losses"])
+        assert np.allclose(record["support_accuracies"], found[0]["support_accuracies"])
+    one = adapted(pipeline, folders[0], options=("--steps", 1))[0]
+    assert one["accuracy"] == pytest.approx(found[0]["query_accuracies"][1])
 
 
 def test_unlabelled_query_images_are_predicted(pipeline: Pipeline, tmp_path: Path) -> None:

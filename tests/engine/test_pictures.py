@@ -68,6 +68,7 @@ def test_adapted_records_without_images_and_checkpoint_still_have_theta_and_loss
         ({"theta": "x"}, "no theta"),
         ({"theta": [[[0.0] * 8] * 3] * 2}, "no theta"),
         ({"support_losses": None}, "no support losses"),
+        ({"query_accuracies": [0.5, "1"]}, "no support losses"),
         ({"task": None}, "no task images"),
         ({"task": {"folder": "missing"}}, "no task images"),
         (

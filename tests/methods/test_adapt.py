@@ -9,7 +9,7 @@ from tests.synthetic import labelled, parameters_of
 from tnas_cli.compute.interface import InnerRule
 from tnas_cli.compute.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.methods.adapt import adapt, with_way
+from tnas_cli.methods.adapt import adapt, logits_by_step, with_way
 from tnas_cli.methods.learner import GradientSteps, accuracies, interval, mean_and_interval
 from tnas_cli.space.parameters import THETA
 from tnas_cli.space.search_network import SearchNetwork
@@ -43,6 +43,21 @@ def test_algorithm_2_for_batches_of_different_sizes() -> None:
             torch.testing.assert_close(logits[i], expected, rtol=1e-9, atol=1e-10)
             right = sum(int(row.argmax()) == int(label) for row, label in zip(expected, tasks.query_y[i], strict=True))
             assert float(measured[i]) == pytest.approx(right / 12)
+
+
+@pytest.mark.parametrize("alternating", [False, True])
+def test_the_logits_of_every_step_are_those_of_an_adaptation_that_ends_there(alternating: bool) -> None:
+    w, tasks, rule = parameters_of(NETWORK), batch(2, 1), replace(RULE, steps=3, alternating=alternating)
+    support = tasks.support_x, tasks.support_y
+    learner = GradientSteps(TorchEngine(), NETWORK, RULE, rule)
+    found = logits_by_step(learner, w, support, tasks.support_x, tasks.query_x)
+    assert [tuple(logits.shape) for logits in found] == [(2, 4, 3, 3), (2, 4, 12, 3)]
+    for steps in range(4):
+        own = learner.engine.adapt(NETWORK, w, support, replace(rule, steps=steps)).parameters
+        for logits, x in zip(found, (tasks.support_x, tasks.query_x), strict=True):
+            expected = learner.engine.predict(NETWORK, own, x)
+            torch.testing.assert_close(logits[:, steps], expected, rtol=1e-9, atol=1e-10)
+    assert not torch.allclose(found[1][:, 0], found[1][:, 1])
 
 
 def test_interval_by_hand() -> None:

@@ -58,6 +58,19 @@ def pairs(tasks: TaskBatch) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor
 
 
 @pytest.mark.parametrize("name", LOOPS)
+def test_the_course_of_an_adaptation_ends_where_it_does_with_fewer_steps(engine: Engine, name: str) -> None:
+    loop, tasks = LOOPS[name], batch()
+    parameters = shaken(loop, parameters_of(SMALL))
+    support, _ = pairs(tasks)
+    course = list(Unrolled(engine, SMALL, loop).course(parameters, support))
+    assert len(course) == loop.test_steps + 1
+    for steps, found in enumerate(course):
+        expected = Unrolled(engine, SMALL, replace(loop, test_steps=steps)).adapt(parameters, support).parameters
+        assert set(found) == set(expected)
+        assert worst_relative_error(found, expected) < 1e-10
+
+
+@pytest.mark.parametrize("name", LOOPS)
 def test_first_order_is_autograd_with_constant_inner_gradients(engine: Engine, name: str) -> None:
     loop, tasks = LOOPS[name], batch()
     parameters = shaken(loop, parameters_of(SMALL))

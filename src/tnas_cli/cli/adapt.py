@@ -23,6 +23,9 @@ def adapt(
     shot: options.Shot = None,
     query: options.Query = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Inner steps; default: the search's.")] = None,
+    every_step: Annotated[
+        bool, typer.Option("--every-step", help="Also the accuracies before each step and after the last one.")
+    ] = False,
     invert: Annotated[str, typer.Option("--invert", help="auto, yes or no: bright ink on dark.")] = "auto",
     device: options.Device = "auto",
     threads: options.Threads = None,
@@ -53,6 +56,7 @@ def adapt(
                     task,
                     steps=steps,
                     invert="auto" if invert == "auto" else invert == "yes",
+                    every_step=every_step,
                     machine=machine,
                     listener=listener,
                 )
@@ -69,6 +73,7 @@ def adapt(
                     shot=shot,
                     query=query,
                     steps=steps,
+                    every_step=every_step,
                     machine=machine,
                     listener=listener,
                 )
@@ -85,19 +90,21 @@ def adapt(
 
 def _show(screen: Screen, adapted: list[dict[str, Any]], result: dict[str, Any], verbose: bool) -> None:
     table = Table(title="adapted tasks")
-    for name in ("task", "way", "support loss, per step", "mean largest probability", "accuracy"):
+    by_step = any("query_accuracies" in record for record in adapted)
+    last = "accuracy, per step" if by_step else "accuracy"
+    for name in ("task", "way", "support loss, per step", "mean largest probability", last):
         table.add_column(name, overflow="fold")
     for record in adapted:
         where = record["task"]
         losses = [f"{loss:.3f}" for loss in record["support_losses"]]
-        shown = losses if verbose or len(losses) <= 6 else [*losses[:2], "...", *losses[-2:]]
-        accuracy = record["accuracy"]
+        found = record.get("query_accuracies", [record["accuracy"]])
+        accuracies = ["" if accuracy is None else f"{100 * accuracy:.2f}%" for accuracy in found]
         table.add_row(
             where.get("folder") or f"{where['dataset']} {where['split']} {where['index']}",
             str(record["way"]),
-            " ".join(shown),
+            " ".join(_shortened(losses, verbose)),
             f"{record['theta_mean_largest_probability']:.3f}",
-            "" if accuracy is None else f"{100 * accuracy:.2f}%",
+            " ".join(_shortened(accuracies, verbose)),
         )
     screen.show(table)
     for record in adapted:
@@ -108,6 +115,10 @@ def _show(screen: Screen, adapted: list[dict[str, Any]], result: dict[str, Any],
             f"accuracy {100 * result['mean']:.2f} ± {100 * result['interval']:.2f}% over {result['tasks']} tasks "
             "(95% interval; adapted search network, batch norm over the query set)"
         )
+
+
+def _shortened(values: list[str], verbose: bool) -> list[str]:
+    return values if verbose or len(values) <= 6 else [*values[:2], "...", *values[-2:]]
 
 
 def _predictions(record: dict[str, Any]) -> Table:

@@ -20,7 +20,7 @@ from tnas_cli.episodes import registry
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.task_folder import FolderTask, Invert, read_task_folder
 from tnas_cli.errors import DataError, SettingsError
-from tnas_cli.methods.adapt import adapt, with_way
+from tnas_cli.methods.adapt import adapt, logits_by_step, with_way
 from tnas_cli.methods.learner import interval
 from tnas_cli.methods.zoo import SEARCH
 from tnas_cli.runs import events
@@ -38,10 +38,13 @@ def adapt_folders(
     *,
     steps: int | None = None,
     invert: Invert = "auto",
+    every_step: bool = False,
     machine: Machine = HERE,
     listener: events.Listener = events.ignore,
 ) -> Iterator[Record]:
     """Adapt to task folders; yields an `adapted` record per folder, in their order, then the `result`.
+
+    every_step: also the accuracies on support and labelled query images before each step and after the last one.
 
     Tasks of the same shape are adapted together. A task with another number of classes than the checkpoint's gets a
     classifier of its own (`methods.adapt.with_way`). Raises CheckpointError, and DataError before anything is
@@ -58,7 +61,7 @@ def adapt_folders(
     settings = _with_steps(meta.settings, steps)
     found: dict[int, Record] = {}
     for positions in _same_shape(tasks):
-        records = _adapt_alike(engine, meta, settings, [tasks[position] for position in positions], where)
+        records = _adapt_alike(engine, meta, settings, [tasks[position] for position in positions], where, every_step)
         for position, record in zip(positions, records, strict=True):
             found[position] = record
             listener(events.Progress("adapt", len(found), len(tasks), "tasks"))
@@ -77,6 +80,7 @@ def adapt_dataset(
     shot: int | None = None,
     query: int | None = None,
     steps: int | None = None,
+    every_step: bool = False,
     machine: Machine = HERE,
     listener: events.Listener = events.ignore,
 ) -> Iterator[Record]:
@@ -102,11 +106,16 @@ def adapt_dataset(
     learner = SEARCH[settings.method].learner(engine, meta.network, settings)
     for batch, (adapted, logits) in zip(batches, adapt(learner, meta.parameters, batches), strict=True):
         right = task_accuracies(logits, batch.query_y)
+        support = batch.support_x, batch.support_y
+        between = logits_by_step(learner, meta.parameters, support, support[0], batch.query_x) if every_step else []
         for position in range(len(batch)):
             about = {"dataset": cache.dataset, "protocol": cache.protocol, "split": split, "index": len(records)}
             record = _record(meta, settings, about, way, shot, adapted.support_losses[position])
             record |= _about_theta(adapted.parameters[THETA][position])
             record |= {"accuracy": float(right[position]), "query": way * query}
+            if between:
+                own = [logits[position] for logits in between]
+                record |= _by_step(own, batch.support_y[position], batch.query_y[position], record["accuracy"])
             records.append(record)
             yield record
         listener(events.Progress("adapt", len(records), tasks, "tasks"))
@@ -154,6 +163,7 @@ def _adapt_alike(
     settings: SearchSettings,
     tasks: Sequence[FolderTask],
     device: torch.device,
+    every_step: bool,
 ) -> list[Record]:
     way = len(tasks[0].class_names)
     parameters = with_way(meta.parameters, way)
@@ -162,9 +172,12 @@ def _adapt_alike(
         torch.stack([task.support_x for task in tasks]).to(device),
         torch.stack([task.support_y for task in tasks]).to(device),
     )
-    adapted = SEARCH[settings.method].learner(engine, network, settings).adapt(parameters, support)
-    queries = [task.query_x for task in tasks if task.query_x is not None]
-    logits = engine.predict(network, adapted.parameters, torch.stack(queries).to(device)) if queries else None
+    learner = SEARCH[settings.method].learner(engine, network, settings)
+    adapted = learner.adapt(parameters, support)
+    images = [task.query_x for task in tasks if task.query_x is not None]  # of all tasks or of none
+    query = [torch.stack(images).to(device)] if images else []
+    logits = engine.predict(network, adapted.parameters, query[0]) if query else None
+    between = logits_by_step(learner, parameters, support, support[0], *query) if every_step else []
     records = []
     for position, task in enumerate(tasks):
         if not bool(torch.isfinite(adapted.support_losses[position]).all()):
@@ -179,8 +192,26 @@ def _adapt_alike(
         record |= {"classes": task.class_names, "accuracy": None, "query": len(task.query_paths)}
         if logits is not None:
             record |= _predictions(task, logits[position].softmax(-1).cpu())
+        if between:
+            own = [logits[position].cpu() for logits in between]
+            record |= _by_step(own, task.support_y, task.query_y, record["accuracy"])
         records.append(record)
     return records
+
+
+def _by_step(logits: Sequence[Tensor], support_y: Tensor, query_y: Tensor | None, accuracy: float | None) -> Record:
+    """One task's accuracies from its logits [steps + 1, N, way] for support and, where there are any, query images.
+
+    The last one on the query images is the task's `accuracy`: rounding must not make two numbers of it.
+    """
+
+    def shares(of: Tensor, labels: Tensor) -> list[float | None]:
+        return [*(of.argmax(-1) == labels).double().mean(1).tolist()]
+
+    record: Record = {"support_accuracies": shares(logits[0], support_y)}
+    if query_y is not None:
+        record["query_accuracies"] = [*shares(logits[1], query_y)[:-1], accuracy]
+    return record
 
 
 def _predictions(task: FolderTask, probabilities: Tensor) -> Record:

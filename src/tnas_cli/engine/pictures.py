@@ -18,7 +18,7 @@ from tnas_cli.report.cell_graph import cells_picture
 from tnas_cli.report.figures.curves import curves_picture
 from tnas_cli.report.figures.picture import Picture
 from tnas_cli.report.figures.smoothness import checked_theta
-from tnas_cli.report.figures.steps import Steps, checked_losses, steps_picture
+from tnas_cli.report.figures.steps import Steps, checked_accuracies, checked_losses, steps_picture
 from tnas_cli.report.figures.theta_map import Encoding, theta_picture
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.space.decode import decode
@@ -98,10 +98,13 @@ def _of_adapted(material: Material, found: Found, machine: Machine) -> None:
             Steps(
                 _task_name(record),
                 checked_losses(record.get("support_losses"), f"{name}, adapted record {number}"),
-                way,
+                record.get("way") if isinstance(record.get("way"), int) else None,
+                *(
+                    checked_accuracies(record.get(f"{images}_accuracies"), f"{name}, adapted record {number}")
+                    for images in ("query", "support")
+                ),
             )
             for number, record in enumerate(adapted, start=1)
-            for way in [record.get("way") if isinstance(record.get("way"), int) else None]
         ]
         return steps_picture(f"{name}-steps", f"{name}: adaptation to {len(tasks)} tasks", tasks)
 

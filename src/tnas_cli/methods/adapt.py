@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import torch
 from torch import Tensor
 
 from tnas_cli.compute.interface import Adapted
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.methods.learner import AdaptingLearner
+from tnas_cli.methods.learner import AdaptingLearner, Labelled, SteppingLearner
 from tnas_cli.space.parameters import Parameters
 
 
@@ -19,6 +20,21 @@ def adapt(
     for batch in batches:
         adapted = learner.adapt(parameters, (batch.support_x, batch.support_y))
         yield adapted, learner.engine.predict(learner.network, adapted.parameters, batch.query_x)
+
+
+def logits_by_step(
+    learner: SteppingLearner, parameters: Parameters, support: Labelled, *images: Tensor
+) -> list[Tensor]:
+    """For each of `images` [T, N, C, H, W] the logits [T, steps + 1, N, way] before each step and after the last one.
+
+    Batch norm is over the images that are answered for, as after the last step. The last logits are those of `adapt` to
+    rounding.
+    """
+    found: list[list[Tensor]] = [[] for _ in images]
+    for own in learner.course(parameters, support):
+        for logits, x in zip(found, images, strict=True):
+            logits.append(learner.engine.predict(learner.network, own, x))
+    return [torch.stack(logits, dim=1) for logits in found]
 
 
 def with_way(parameters: Parameters, way: int) -> Parameters:

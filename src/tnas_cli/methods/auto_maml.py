@@ -6,11 +6,12 @@ in turn. The inner loop adapts w alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tnas_cli.compute.interface import Adapted, Engine, InnerRule, MetaGradient
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.methods.learner import AdaptingLearner, GradientSteps, Labelled
+from tnas_cli.methods.learner import GradientSteps, Labelled, SteppingLearner
 from tnas_cli.settings import SearchSettings
 from tnas_cli.space.parameters import THETA, Parameters
 from tnas_cli.space.search_network import SearchNetwork
@@ -20,7 +21,7 @@ THETA_HALF = 2
 
 
 @dataclass(frozen=True)
-class AutoMaml(AdaptingLearner):
+class AutoMaml(SteppingLearner):
     """Algorithm 3: MAML whose outer gradient goes to w or to theta, by the half of the images that a batch is from."""
 
     engine: Engine
@@ -35,6 +36,9 @@ class AutoMaml(AdaptingLearner):
 
     def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
         return self.steps.adapt(parameters, support)
+
+    def course(self, parameters: Parameters, support: Labelled) -> Iterator[Parameters]:
+        return self.steps.course(parameters, support)
 
 
 def learner(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> AutoMaml:

@@ -13,7 +13,8 @@ from tnas_cli.compute.inductive import inductive_logits
 from tnas_cli.compute.interface import Adapted, Engine, InnerRule, MetaGradient, Network
 from tnas_cli.compute.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.space.parameters import Parameters
+from tnas_cli.space.parameters import THETA, Parameters, for_tasks
+from tnas_cli.update import inner
 
 Labelled = tuple[Tensor, Tensor]
 
@@ -59,8 +60,16 @@ class AdaptingLearner(Learner):
         return transductive, inductive_logits(self.network, adapted, batch.support_x, batch.query_x)
 
 
+class SteppingLearner(AdaptingLearner):
+    """A method whose parameters between the steps can be looked at."""
+
+    @abstractmethod
+    def course(self, parameters: Parameters, support: Labelled) -> Iterator[Parameters]:
+        """Every task's own parameters [T, ...] before each step of `adapt` and after the last one, to rounding."""
+
+
 @dataclass(frozen=True)
-class GradientSteps(AdaptingLearner):
+class GradientSteps(SteppingLearner):
     """T-NAS (Equations 5 to 8), and without theta MAML (Equations 1 and 2): plain gradient steps at fixed rates."""
 
     engine: Engine
@@ -77,6 +86,19 @@ class GradientSteps(AdaptingLearner):
 
     def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
         return self.engine.adapt(self.network, parameters, support, self.test_rule)
+
+    def course(self, parameters: Parameters, support: Labelled) -> Iterator[Parameters]:
+        rule, own = self.test_rule, for_tasks(parameters, len(support[0]))
+        rates = rule.rates(parameters)
+        w = tuple(name for name in rates if name != THETA)
+        # Equation 5 moves theta at the new w.
+        moves = (w, (THETA,)) if rule.alternating and THETA in rates else (tuple(rates),)
+        yield own
+        for _ in range(rule.steps):
+            for names in moves:
+                found = self.engine.gradients(self.network, own, support).gradients
+                own = inner.descend(own, {name: found[name] for name in names}, rates)
+            yield own
 
 
 def accuracies(learner: Learner, parameters: Parameters, batches: Iterable[TaskBatch]) -> Iterator[Tensor]:

@@ -8,7 +8,7 @@ Beside the network's parameters the meta-parameters may hold
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from tnas_cli.compute.interface import Adapted, Engine, Gradients, MetaGradient, Network
 from tnas_cli.compute.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.methods.learner import AdaptingLearner, Labelled
+from tnas_cli.methods.learner import Labelled, SteppingLearner
 from tnas_cli.space.parameters import THETA, Parameters, for_tasks
 
 RATE = "rate/"
@@ -111,7 +111,7 @@ class InnerLoop:
 
 
 @dataclass(frozen=True)
-class Unrolled(AdaptingLearner):
+class Unrolled(SteppingLearner):
     """Learns through an InnerLoop: first order by any engine, second order by automatic differentiation in PyTorch."""
 
     engine: Engine
@@ -130,6 +130,15 @@ class Unrolled(AdaptingLearner):
         adapted = self.loop.at(own, self.loop.test_steps)
         losses.append(task_losses(self.engine.predict(self.network, adapted, support[0]), support[1]))
         return Adapted(adapted, torch.stack(losses, dim=1))
+
+    def course(self, parameters: Parameters, support: Labelled) -> Iterator[Parameters]:
+        own = self._network_part(parameters, len(support[0]))
+        for step in range(self.loop.test_steps):
+            at = self.loop.at(own, step)
+            yield at
+            found = self.engine.gradients(self.network, at, support)
+            own = self.loop.step(parameters, own, found.gradients, step)
+        yield self.loop.at(own, self.loop.test_steps)
 
     def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
         support, query = (batch.support_x, batch.support_y), (batch.query_x, batch.query_y)

@@ -11,7 +11,7 @@ from tnas_cli.compute.interface import Engine, Network
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods import anil, auto_maml, maml, meta_sgd, plus_plus, t_nas
 from tnas_cli.methods.compare_nets import CompareNets
-from tnas_cli.methods.learner import AdaptingLearner, Learner
+from tnas_cli.methods.learner import Learner, SteppingLearner
 from tnas_cli.methods.matching_nets import MatchingNets
 from tnas_cli.methods.meta_learn import MetaState
 from tnas_cli.methods.proto_nets import ProtoNets
@@ -29,7 +29,7 @@ class SearchMethod:
 
     title: str
     start: Callable[[SearchNetwork, SearchSettings, torch.device], MetaState]
-    learner: Callable[[Engine, SearchNetwork, SearchSettings], AdaptingLearner]
+    learner: Callable[[Engine, SearchNetwork, SearchSettings], SteppingLearner]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def _t_nas_start(network: SearchNetwork, settings: SearchSettings, device: torch
     return plus_plus.extended(state, plus_plus.inner_loop(settings), settings) if settings.pieces else state
 
 
-def _t_nas_learner(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> AdaptingLearner:
+def _t_nas_learner(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> SteppingLearner:
     if settings.pieces:
         return plus_plus.learner(engine, network, settings)
     return t_nas.learner(engine, network, settings)
@@ -60,7 +60,7 @@ def _maml_start(network: Network, settings: TrainSettings, purpose: str, device:
     return plus_plus.extended(state, _LOOPS[settings.method](settings), settings)
 
 
-def _maml_learner(engine: Engine, network: Network, settings: TrainSettings) -> AdaptingLearner:
+def _maml_learner(engine: Engine, network: Network, settings: TrainSettings) -> SteppingLearner:
     if settings.pieces:
         return plus_plus.learner(engine, network, settings)
     return maml.learner(engine, network, settings)

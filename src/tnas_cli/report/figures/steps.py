@@ -1,4 +1,4 @@
-"""The support loss before each inner step of an adaptation and after the last one."""
+"""Support loss and, where it was measured, accuracy before each inner step of an adaptation and after the last one."""
 
 from __future__ import annotations
 
@@ -14,26 +14,42 @@ from tnas_cli.report.figures.picture import Picture
 from tnas_cli.report.figures.theme import NORMAL, TITLE, Theme, legend, new_figure, style, wrapped
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: Up to so many tasks have lines with a name; more are drawn faintly, with their mean.
 MOST_NAMED = 6
-WIDTH = 6.4
+WIDTH, LOSSES, ACCURACIES = 6.4, 3.7, 2.6
 
 
 @dataclass(frozen=True)
 class Steps:
-    """One task's adaptation: `losses` before each step and after the last one."""
+    """One task's adaptation before each step and after the last one: losses, and accuracies (of 1) on its query and
+    support images, which are empty where they were not measured."""
 
     name: str
     losses: tuple[float, ...]
     way: int | None = None
+    query: tuple[float, ...] = ()
+    support: tuple[float, ...] = ()
 
 
 def checked_losses(values: Any, where: str) -> tuple[float, ...]:
     """`support_losses` of a record; raises DataError that names `where` for anything but finite numbers."""
     if not isinstance(values, list) or not values or not all(_is_number(value) for value in values):
         raise DataError(f"{where} carries no support losses.", hint="pass records of `tnas adapt --json`")
+    return tuple(float(value) for value in values)
+
+
+def checked_accuracies(values: Any, where: str) -> tuple[float, ...]:
+    """`query_accuracies` or `support_accuracies` of a record, empty where it has none; raises DataError that names
+    `where` for anything but shares of 1."""
+    if values is None:
+        return ()
+    if not isinstance(values, list) or not all(_is_number(value) and 0 <= value <= 1 for value in values):
+        raise DataError(
+            f"{where} carries accuracies that are none.", hint="pass records of `tnas adapt --every-step --json`"
+        )
     return tuple(float(value) for value in values)
 
 
@@ -52,14 +68,48 @@ def steps_picture(name: str, title: str, tasks: Sequence[Steps]) -> Picture:
     )
     if _chance(tasks) is not None:
         caption += " The dotted line is the loss of guessing, ln(way)."
+    measured = [task.query for task in tasks if task.query]
+    if measured:
+        mean, half = mean_by_step(measured)
+        several = len(measured) > 1
+        caption += f" Accuracy on query images: {_percent(mean[0], half[0], several)} before,"
+        caption += f" {_percent(mean[-1], half[-1], several)} after"
+        caption += f" (95% intervals over {len(measured)} tasks)." if several else "."
     return Picture(name, title, caption, lambda theme: draw_steps(title, tasks, theme))
+
+
+def _percent(mean: float, half: float, several: bool) -> str:
+    return f"{100 * mean:.2f} ± {100 * half:.2f}%" if several else f"{100 * mean:.2f}%"
+
+
+def mean_by_step(rows: Sequence[Sequence[float]]) -> tuple[list[float], list[float]]:
+    """Mean over tasks and half-width of its 95% interval (1.96 standard errors; 0 for one task), for each step that all
+    tasks have."""
+    common = min(map(len, rows))
+    values = np.array([row[:common] for row in rows], float)
+    if len(rows) < 2:
+        return values[0].tolist(), [0.0] * common
+    return values.mean(0).tolist(), (1.96 * values.std(0, ddof=1) / len(rows) ** 0.5).tolist()
 
 
 def draw_steps(title: str, tasks: Sequence[Steps], theme: Theme) -> Figure:
     """The figure of `steps_picture`."""
-    figure = new_figure(theme, WIDTH, 3.7, layout="constrained")
+    measured = any(task.query or task.support for task in tasks)
+    figure = new_figure(theme, WIDTH, LOSSES + (ACCURACIES if measured else 0.0), layout="constrained")
     figure.suptitle(wrapped(title, WIDTH), fontsize=TITLE, color=theme.ink, x=0.015, ha="left", parse_math=False)
-    axes = figure.subplots()
+    panels = figure.subplots(
+        2 if measured else 1, 1, sharex=True, squeeze=False, height_ratios=[LOSSES, ACCURACIES][: 1 + measured]
+    )[:, 0]
+    _losses(panels[0], tasks, theme)
+    if measured:
+        _accuracies(panels[1], tasks, theme)
+    steps = max(len(task.losses) for task in tasks)
+    panels[-1].set_xticks(range(0, steps, max(1, steps // 10)))
+    panels[-1].set_xlabel("inner steps done", fontsize=NORMAL)
+    return figure
+
+
+def _losses(axes: Axes, tasks: Sequence[Steps], theme: Theme) -> None:
     style(axes, theme)
     named = len(tasks) <= MOST_NAMED
     for number, task in enumerate(tasks):
@@ -82,16 +132,51 @@ def draw_steps(title: str, tasks: Sequence[Steps], theme: Theme) -> Figure:
         label = f"guessing: ln({tasks[0].way})"
         axes.axhline(chance, color=theme.quiet, linewidth=1.0, linestyle=(0, (1.0, 2.0)), label=label)
     axes.set_ylim(bottom=0)
-    steps = max(len(task.losses) for task in tasks)
-    axes.set_xticks(range(0, steps, max(1, steps // 10)))
-    axes.set_xlabel("inner steps done", fontsize=NORMAL)
     axes.set_ylabel("support loss", fontsize=NORMAL)
     legend(axes, theme, loc="upper left", bbox_to_anchor=(1.0, 1.03))
-    return figure
+
+
+def _accuracies(axes: Axes, tasks: Sequence[Steps], theme: Theme) -> None:
+    style(axes, theme)
+    named = {
+        "query images": [t.query for t in tasks if t.query],
+        "support images": [t.support for t in tasks if t.support],
+    }
+    for number, (name, rows) in enumerate(named.items()):
+        if not rows:
+            continue
+        mean, half = mean_by_step(rows)
+        look = theme.stroke(number)
+        axes.errorbar(
+            range(len(mean)),
+            mean,
+            yerr=half if len(rows) > 1 else None,
+            color=look.colour,
+            linestyle=look.dashes,
+            marker=look.marker,
+            markersize=5,
+            linewidth=1.5,
+            elinewidth=1.0,
+            capsize=3,
+            label=name,
+        )
+    way = _common_way(tasks)
+    if way is not None:
+        label = f"guessing: 1/{way}"
+        axes.axhline(1 / way, color=theme.quiet, linewidth=1.0, linestyle=(0, (1.0, 2.0)), label=label)
+    axes.set_ylim(0, 1.04)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
+    axes.set_ylabel("accuracy" if len(tasks) == 1 else "mean accuracy", fontsize=NORMAL)
+    legend(axes, theme, loc="upper left", bbox_to_anchor=(1.0, 1.03))
 
 
 def _chance(tasks: Sequence[Steps]) -> float | None:
     """ln(way) where all tasks have the same number of classes."""
+    way = _common_way(tasks)
+    return None if way is None else math.log(way)
+
+
+def _common_way(tasks: Sequence[Steps]) -> int | None:
     ways = {task.way for task in tasks}
     way = next(iter(ways))
-    return math.log(way) if len(ways) == 1 and way is not None and way > 1 else None
+    return way if len(ways) == 1 and way is not None and way > 1 else None
