@@ -27,11 +27,12 @@ def test_every_number_of_a_record_stands_at_its_tasks(tmp_path: Path) -> None:
     board = Board(tmp_path)
     board.add(step(4, accuracy=0.25, theta=0.125, entropy=1.0))
     board.add(validated(4, 0.5))
-    board.add(step(8, 0.5, accuracy=0.75, theta=0.25, validation=0.5, skips=0.5) | {"tasks/s": 2.0})
+    board.add(step(8, 0.5, accuracy=0.75, theta=0.25, validation=0.5, other=0.125, skips=3) | {"tasks/s": 2.0})
     assert read_board(tmp_path / "search") == {
         "batch/loss": [(4, 1.5), (8, 0.5)],
         "batch/accuracy": [(4, 0.25), (8, 0.75)],
-        "batch/skips": [(8, 0.5)],
+        "batch/other": [(8, 0.125)],
+        "theta/skip connections": [(8, 3.0)],
         "theta/mean largest probability": [(4, 0.125), (8, 0.25)],
         "theta/normalised entropy": [(4, 1.0)],
         "speed/tasks per second": [(8, 2.0)],

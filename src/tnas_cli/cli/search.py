@@ -43,6 +43,9 @@ def search(
     validate_every: options.ValidateEvery = None,
     validation_tasks: options.ValidationTasks = None,
     seed: options.PresetSeed = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Repeat with so many seeds, each in a run of its own.")
+    ] = 1,
     resume: options.Resume = None,
     runs: options.Runs = Path("runs"),
     device: options.Device = "auto",
@@ -61,6 +64,7 @@ def search(
     Writes runs/search-.../best.pt, chosen by validation tasks. Ctrl-C saves, and --resume goes on from there.
     """
     from tnas_cli.engine import search as work
+    from tnas_cli.engine.seeds import search_over_seeds
     from tnas_cli.runs.device import Machine
     from tnas_cli.settings import SearchSettings, of_method
     from tnas_cli.settings import preset as load_preset
@@ -94,6 +98,11 @@ def search(
         "seed": seed,
     }
     given = {name: value for name, value in chosen.items() if value is not None}
+    if seeds > 1 and (resume is not None or dry_run):
+        raise SettingsError(
+            f"--seeds repeats a whole search, which {'--dry-run' if dry_run else '--resume'} does not make.",
+            hint="leave it out",
+        )
     if resume is not None:
         if given:
             names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
@@ -109,7 +118,9 @@ def search(
         if dry_run:
             result = work.dry_run(settings, listener=listener, machine=machine)
         else:
-            result = work.search(settings, runs=runs, listener=listener, machine=machine)
+            result = search_over_seeds(
+                lambda seeded: work.search(seeded, runs=runs, listener=listener, machine=machine), settings, seeds
+            )
     if dry_run:
         render_estimate(screen, result)
     else:
@@ -133,6 +144,8 @@ def _render(screen: Screen, result: dict[str, Any]) -> None:
     if screen.as_json:
         screen.record(result)
         return
+    if "seeds" in result:
+        _say_seeds(screen, result)
     for line in summary(result):
         screen.say(line)
     if result["warning"]:
@@ -140,12 +153,23 @@ def _render(screen: Screen, result: dict[str, Any]) -> None:
     screen.text(result["checkpoint"])
 
 
+def _say_seeds(screen: Screen, result: dict[str, Any]) -> None:
+    rows = zip(result["seeds"], result["validation_accuracies"], result["runs"], strict=True)
+    for seed, accuracy, run in rows:
+        screen.say(f"seed {seed}: {100 * accuracy:.2f}% ({run})")
+    screen.say(
+        f"mean over {len(result['seeds'])} seeds {100 * result['mean_over_seeds']:.2f}%, standard deviation "
+        f"{100 * result['spread_over_seeds']:.2f}; the run with the best validation accuracy:"
+    )
+
+
 def summary(result: dict[str, Any]) -> list[str]:
     """What a search found, in lines for a person."""
     seconds = result["wall_seconds"]
     rate = result["tasks_this_time"] / seconds if seconds else 0
     return [
-        f"searched {result['tasks']:,} tasks in {duration(seconds)} ({rate:.2g} tasks per second)",
+        f"searched {result['tasks']:,} tasks{' with each seed, all' if 'seeds' in result else ''} in "
+        f"{duration(seconds)} ({rate:.2g} tasks per second)",
         f"validation accuracy {100 * result['validation_accuracy']:.2f}% of the adapted search network "
         f"({result['validation_tasks']} tasks)",
         f"theta~: largest probability {result['theta_largest_probability']:.3f}, mean of the edges' largest "

@@ -1,4 +1,4 @@
-"""The same training with several seeds: how much of a number is the training's luck, and how much the tasks'."""
+"""The same training or search with several seeds: how much of a number is its luck, and how much the tasks'."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from tnas_cli.settings import TrainSettings
+from tnas_cli.settings import SearchSettings, TrainSettings
 
 Record = dict[str, Any]
 
@@ -34,5 +34,30 @@ def over_seeds(train: Callable[[TrainSettings], Record], settings: TrainSettings
         "means": means,
         "mean_over_seeds": statistics.fmean(means),
         "spread_over_seeds": statistics.stdev(means),
+        "wall_seconds": sum(float(result["wall_seconds"]) for result in results),
+    }
+
+
+def search_over_seeds(search: Callable[[SearchSettings], Record], settings: SearchSettings, count: int) -> Record:
+    """Search with `count` seeds from the settings' own on, each in a run of its own; returns one `result` for all (for
+    a count of 1 that of the run).
+
+    It is the result of the run that validation tasks, the same for all runs, prefer (of equal ones the earlier), with
+    its `checkpoint`; beside it stand the `runs`, `seeds`, `checkpoints` and `validation_accuracies` of all, and their
+    mean and standard deviation as `mean_over_seeds` and `spread_over_seeds`. `wall_seconds` and `tasks_this_time` are
+    those of all runs together.
+    """
+    if count == 1:
+        return search(settings)
+    results = [search(settings.replace(seed=settings.seed + number)) for number in range(count)]
+    accuracies = [float(result["validation_accuracy"]) for result in results]
+    return results[accuracies.index(max(accuracies))] | {
+        "runs": [result["run"] for result in results],
+        "seeds": [result["seed"] for result in results],
+        "checkpoints": [result["checkpoint"] for result in results],
+        "validation_accuracies": accuracies,
+        "mean_over_seeds": statistics.fmean(accuracies),
+        "spread_over_seeds": statistics.stdev(accuracies),
+        "tasks_this_time": sum(int(result["tasks_this_time"]) for result in results),
         "wall_seconds": sum(float(result["wall_seconds"]) for result in results),
     }
