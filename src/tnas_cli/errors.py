@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class TnasError(Exception):
@@ -29,6 +30,14 @@ class TnasError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is otherwise pickled without its keywords, and could not come back from another process.
+        return _again, (type(self), self.message, self.hint)
+
+
+def _again(kind: type[TnasError], message: str, hint: str) -> TnasError:
+    return kind(message, hint=hint)
 
 
 class SettingsError(TnasError):

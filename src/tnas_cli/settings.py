@@ -14,6 +14,9 @@ from tnas_cli.errors import SettingsError, did_you_mean
 #: Images from which the stem's two halvings and the reduction cell leave something to look at.
 SMALLEST_IMAGE, LARGEST_IMAGE = 20, 224
 
+#: The number of tasks where only time limits a training.
+UNLIMITED = 10**9
+
 #: MAML++ as published (Antoniou et al., 2019): its pieces, each of which is a setting. The outer loss moves to the last
 #: step during 10 of 100 epochs or more; the outer rate falls from 1e-3 to 1e-5.
 _PLUS_PLUS: dict[str, Any] = {
@@ -65,6 +68,7 @@ class _Settings:
     cosine_to: float = 1.0
     reduction: Literal["sum", "mean"] = "mean"
     tasks: int = 2000
+    hours: float = 0.0  # 0: no limit
     meta_batch: int = 4
     train_split: str = "train"
     validate_every: int = 1000
@@ -78,6 +82,8 @@ class _Settings:
         for name in ("alpha_inner", "alpha_outer"):
             self._positive(name)
         self._at_least("seed", 0)
+        if not _is_number(self.hours) or not 0 <= self.hours < float("inf"):
+            raise SettingsError(f"hours is {self.hours!r}.", hint="choose a finite number above 0, or 0 for no limit")
         self._at_least("channels", 2)
         if self.channels % 2:
             raise SettingsError(f"channels is {self.channels}.", hint="choose an even number, at least 2")
@@ -203,6 +209,11 @@ def preset(kind: Literal["search", "train_eval"], name: str) -> dict[str, Any]:
     if name not in known:
         raise SettingsError(f"unknown preset {name!r}.", hint=did_you_mean(name, known))
     return known[name]
+
+
+def for_one_training(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the user gave for a single training: where it names hours and no tasks, only time ends it."""
+    return dict(given) | ({"tasks": UNLIMITED} if given.get("hours") and "tasks" not in given else {})
 
 
 def of_method(kind: Literal["search", "train_eval"], method: str | None) -> dict[str, Any]:

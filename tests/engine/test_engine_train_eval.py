@@ -16,7 +16,7 @@ from tnas_cli.engine.train_settings import settings_for
 from tnas_cli.errors import DataError, Interrupted, SettingsError
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
-from tnas_cli.settings import TrainSettings
+from tnas_cli.settings import UNLIMITED, TrainSettings
 
 BUDGET = {"tasks": 4, "meta_batch": 2, "validate_every": 2, "validation_tasks": 2, "test_tasks": 3, "inner_steps": 1}
 
@@ -85,3 +85,59 @@ def test_resuming_on_other_images_is_refused(pipeline: Pipeline, tmp_path: Path)
     (run / "plan.json").write_text(json.dumps(plan | {"fingerprint": "of other images"}))
     with pytest.raises(DataError, match="does not hold the images"):
         resume(run, machine=machine)
+
+
+def test_side_by_side_gives_the_same_numbers(pipeline: Pipeline, tmp_path: Path) -> None:
+    records = [record(AUTO_MAML_5SHOT), record(AUTO_MAML_1SHOT)]
+    machine = Machine("cpu", 2, pipeline.cache)
+    one = train_eval(records, settings(records), runs=tmp_path / "one", machine=machine)
+    heard: list[events.Event] = []
+    two = train_eval(
+        records, settings(records), side_by_side=2, runs=tmp_path / "two", machine=machine, listener=heard.append
+    )
+    assert (one["side_by_side"], two["side_by_side"]) == (1, 2)
+    for key in ("mean", "interval", "inductive", "per_genotype", "genotypes_trained"):
+        assert two[key] == one[key]
+    bars = [event for event in heard if isinstance(event, events.Progress) and event.stage == "train-eval"]
+    assert {event.total for event in bars} == {2 * (4 + 3)}
+    assert bars[-1].done == 2 * (4 + 3)
+
+
+def test_hours_decide_how_many_genotypes_are_trained(pipeline: Pipeline, tmp_path: Path) -> None:
+    records = [record(AUTO_MAML_5SHOT), record(AUTO_MAML_1SHOT), record(AUTO_MAML_1SHOT)]
+    machine = Machine("cpu", 1, pipeline.cache)
+    notes: list[str] = []
+
+    def hear(event: events.Event) -> None:
+        if isinstance(event, events.Note):
+            notes.append(event.text)
+
+    chosen = settings(records, hours=1e-6)
+    result = train_eval(records, chosen, runs=tmp_path, machine=machine, listener=hear)
+    # The first is trained whole, however little time there is; it is the most frequent one.
+    assert [row["digest"] for row in result["per_genotype"]] == [AUTO_MAML_1SHOT.digest]
+    assert (result["genotypes"], result["genotypes_distinct"], result["genotypes_trained"]) == (3, 2, 1)
+    assert result["hours"] == 1e-6
+    assert result["budget"]["train_tasks_per_genotype"] == 4
+    assert notes[-1] == "1 of 2 genotypes in 1e-06 hours"
+    run = Path(result["run"])
+    assert resume(run, machine=machine)["genotypes_trained"] == 1
+    more = resume(run, machine=machine, hours=1)
+    assert more["genotypes_trained"] == 2
+    unlimited = train_eval(records, settings(records), runs=tmp_path, machine=machine)
+    assert (more["mean"], more["per_genotype"]) == (unlimited["mean"], unlimited["per_genotype"])
+    assert unlimited["hours"] is None
+
+
+def test_hours_are_the_length_of_a_single_training(pipeline: Pipeline, tmp_path: Path) -> None:
+    records = [record(AUTO_MAML_1SHOT)]
+    alone = {name: value for name, value in BUDGET.items() if name != "tasks"} | {"query": 2, "test_steps": 1}
+    chosen = settings_for(records, "quick", alone | {"hours": 2 / 3600})
+    assert chosen.tasks == UNLIMITED
+    assert settings_for(records, "quick", alone | {"hours": 1, "tasks": 7}).tasks == 7
+    two = [record(AUTO_MAML_1SHOT), record(AUTO_MAML_5SHOT)]
+    assert settings_for(two, "quick", alone | {"hours": 1}).tasks < UNLIMITED
+    assert settings_for(two, "quick", alone | {"hours": 1}, trainings=1).tasks == UNLIMITED
+    result = train_eval(records, chosen, runs=tmp_path, machine=Machine("cpu", 1, pipeline.cache))
+    assert result["budget"]["train_tasks_per_genotype"] == result["per_genotype"][0]["training_tasks"]
+    assert 2 <= result["budget"]["train_tasks_per_genotype"] < UNLIMITED

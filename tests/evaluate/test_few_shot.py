@@ -35,6 +35,7 @@ def test_the_selected_genotype_is_that_of_the_best_validation() -> None:
         "interval": interval(SECOND.accuracies),
         "validation": 0.75,
         "parameters": 24_000,
+        "training_tasks": None,
     }
 
 

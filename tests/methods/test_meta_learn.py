@@ -209,3 +209,53 @@ def test_learners_of_settings() -> None:
     train = TrainSettings("glyphs", inner_steps=4)
     plain = maml.learner(TorchEngine(), FourConv(5, 1, 28), train)
     assert (plain.rule, plain.test_rule, plain.second_order) == (InnerRule(0.1, 0.0, 4), InnerRule(0.1, 0.0, 5), False)
+
+
+class Clock:
+    """Each look at the clock is a second after the one before."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 1
+        return self.now
+
+
+def test_time_ends_a_training_with_a_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "time", Clock())
+    scripted_accuracies(monkeypatch, [0.5, 0.6])
+    learner, state = Scripted([1.0]), fresh()
+    events = list(meta_learn(learner, state, Source().tasks, plan(tasks=10**9, validate_every=10**9, seconds=4)))
+    # One second a step: four steps, and what goes by progress goes by time.
+    assert state.tasks_done == 16
+    assert learner.progress == [0, 0.25, 0.5, 0.75]
+    assert [event.tasks for event in events if isinstance(event, StepDone)] == [16, 16, 16, 16]
+    assert isinstance(events[-1], Validated)
+    assert events[-1].tasks_done == 16
+
+
+def test_tasks_end_a_training_that_has_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "time", Clock())
+    scripted_accuracies(monkeypatch, [0.5, 0.6, 0.7])
+    learner, state = Scripted([1.0]), fresh()
+    list(meta_learn(learner, state, Source().tasks, plan(seconds=1000)))
+    assert state.tasks_done == 10
+    assert learner.progress == [0, 0.4, 0.8]
+
+
+def test_time_of_earlier_calls_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "time", Clock())
+    scripted_accuracies(monkeypatch, [0.5])
+    state = fresh()
+    state.seconds, state.tasks_done = 3.0, 12
+    list(meta_learn(Scripted([1.0]), state, Source().tasks, plan(tasks=10**9, validate_every=10**9, seconds=4)))
+    assert (state.tasks_done, state.seconds) == (16, 5.0)  # one more step, then the validation
+
+
+def test_however_short_the_time_one_step_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted_accuracies(monkeypatch, [0.5])
+    state = fresh()
+    list(meta_learn(Scripted([1.0]), state, Source().tasks, plan(seconds=1e-9)))
+    assert state.tasks_done == 4
+    assert len(state.history) == 1

@@ -36,7 +36,8 @@ def run_inherited(
     from tnas_cli.engine.train_settings import settings_for
     from tnas_cli.engine.trainable import read_trainables
 
-    if resume is not None and (given or genotype or checkpoint or all_tasks or limit):
+    others = [name for name in given if name != "hours"]
+    if resume is not None and (others or genotype or checkpoint or all_tasks or limit):
         raise SettingsError("--resume takes the run's own genotypes and settings.", hint="give nothing but --resume")
     for refused, option in ((dry_run, "--dry-run"), (limit is not None, "--limit")):
         if refused:
@@ -49,7 +50,7 @@ def run_inherited(
         )
     if resume is not None:
         with screen.progress() as listener:
-            result = work.resume(resume, machine=machine, listener=listener)
+            result = work.resume(resume, hours=given.get("hours"), machine=machine, listener=listener)
     else:
         if genotype is None:
             raise SettingsError(
@@ -57,7 +58,7 @@ def run_inherited(
                 hint="for example: tnas decode adapted.jsonl --json | tnas train-eval - --weights inherited",
             )
         records = read_trainables(genotype, sys.stdin.read() if genotype == "-" else None, max_skips)
-        settings = settings_for(records, preset, given)
+        settings = settings_for(records, preset, given, trainings=1)
         with screen.progress() as listener:
             result = work.inherit(
                 records,

@@ -24,6 +24,9 @@ def search(
     protocol: options.Protocol = None,
     preset: Annotated[str, typer.Option("--preset", help="paper, authors or quick.")] = "quick",
     tasks: Annotated[Whole, typer.Option("--tasks", min=1, help="Training tasks in all.")] = None,
+    hours: Annotated[
+        Number, typer.Option("--hours", min=0, help="Time to spend, in place of or beside --tasks; 0: no limit.")
+    ] = None,
     meta_batch: options.MetaBatch = None,
     alpha_inner: options.AlphaInner = None,
     beta_inner: Annotated[Number, typer.Option("--beta-inner", help="Inner learning rate of theta.")] = None,
@@ -66,7 +69,7 @@ def search(
     from tnas_cli.engine import search as work
     from tnas_cli.engine.seeds import search_over_seeds
     from tnas_cli.runs.device import Machine
-    from tnas_cli.settings import SearchSettings, of_method
+    from tnas_cli.settings import SearchSettings, for_one_training, of_method
     from tnas_cli.settings import preset as load_preset
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
@@ -79,6 +82,7 @@ def search(
         "query": query,
         "protocol": protocol,
         "tasks": tasks,
+        "hours": hours,
         "meta_batch": meta_batch,
         "alpha_inner": alpha_inner,
         "beta_inner": beta_inner,
@@ -104,16 +108,18 @@ def search(
             hint="leave it out",
         )
     if resume is not None:
-        if given:
-            names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-            raise SettingsError(f"--resume takes the run's own settings, but got {names}.", hint="leave them out")
+        others = ", ".join(f"--{name.replace('_', '-')}" for name in given if name != "hours")
+        if others:
+            raise SettingsError(f"--resume takes the run's own settings, but got {others}.", hint="leave them out")
         with screen.progress() as listener:
-            result = work.resume(resume, listener=listener, machine=machine)
+            result = work.resume(resume, hours=hours, listener=listener, machine=machine)
         _render(screen, result)
         return
     if dataset is None:
         raise SettingsError("no data set given.", hint="for example: tnas search --dataset glyphs --way 5 --shot 1")
-    settings = SearchSettings.from_dict(load_preset("search", preset) | of_method("search", method) | given)
+    settings = SearchSettings.from_dict(
+        load_preset("search", preset) | of_method("search", method) | for_one_training(given)
+    )
     with screen.progress() as listener:
         if dry_run:
             result = work.dry_run(settings, listener=listener, machine=machine)

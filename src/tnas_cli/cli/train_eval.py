@@ -49,6 +49,15 @@ def train_eval(
     tasks: Annotated[
         Whole, typer.Option("--tasks", min=1, help="Training tasks per genotype; supervised: tasks.")
     ] = None,
+    hours: Annotated[
+        Number,
+        typer.Option(
+            "--hours",
+            min=0,
+            help="Time to spend: genotypes are trained, the most frequent first, while another one fits; a single "
+            "training is as long as that. 0: no limit.",
+        ),
+    ] = None,
     meta_batch: options.MetaBatch = None,
     alpha_inner: options.AlphaInner = None,
     inner_steps: options.InnerSteps = None,
@@ -86,6 +95,15 @@ def train_eval(
     ] = False,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Supervised and transfer: NAME=VALUE, any of the settings.")
+    ] = None,
+    side_by_side: Annotated[
+        Whole,
+        typer.Option(
+            "--side-by-side",
+            min=1,
+            help="Genotypes trained at a time, each with its share of the threads; default: as many as threads, where "
+            "that is faster.",
+        ),
     ] = None,
     seed: options.PresetSeed = None,
     seeds: Annotated[
@@ -132,6 +150,7 @@ def train_eval(
         "query": query,
         "protocol": protocol,
         "tasks": tasks,
+        "hours": hours,
         "meta_batch": meta_batch,
         "alpha_inner": alpha_inner,
         "inner_steps": inner_steps,
@@ -175,26 +194,34 @@ def train_eval(
         run_setting(setting, screen, genotype, given, extra, machine=machine, **more)
         return
     if resume is not None:
-        if given or genotype or limit:
+        if set(given) - {"hours"} or genotype or limit:
             raise SettingsError(
-                "--resume takes the run's own genotypes and settings.", hint="give nothing but --resume"
+                "--resume takes the run's own genotypes and settings.", hint="give nothing beside it but --hours"
             )
         with screen.progress() as listener:
-            result = work.resume(resume, listener=listener, machine=machine)
+            result = work.resume(resume, hours=hours, side_by_side=side_by_side, listener=listener, machine=machine)
     else:
         if genotype is None:
             raise SettingsError(
                 "no genotype given.", hint="for example: tnas decode adapted.jsonl --json | tnas train-eval -"
             )
         records = read_trainables(genotype, sys.stdin.read() if genotype == "-" else None, max_skips)
-        settings = settings_for(records, preset, given)
+        settings = settings_for(records, preset, given, trainings=limit)
         with screen.progress() as listener:
             if dry_run:
-                result = work.dry_run(records, settings, limit=limit, machine=machine, listener=listener)
+                result = work.dry_run(
+                    records, settings, limit=limit, side_by_side=side_by_side, machine=machine, listener=listener
+                )
             else:
                 result = over_seeds(
                     lambda seeded: work.train_eval(
-                        records, seeded, limit=limit, runs=runs, machine=machine, listener=listener
+                        records,
+                        seeded,
+                        limit=limit,
+                        side_by_side=side_by_side,
+                        runs=runs,
+                        machine=machine,
+                        listener=listener,
                     ),
                     settings,
                     seeds,

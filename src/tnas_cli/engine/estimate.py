@@ -70,6 +70,8 @@ def estimate(
     steps = -(-plan.tasks // plan.meta_batch)
     validations = -(-plan.tasks // plan.validate_every)
     total = steps * per_step + validations * per_validation
+    if total > plan.seconds:
+        steps, total = max(1, int(steps * plan.seconds / total)), plan.seconds
     return Estimate(weight_count(state.parameters), flops, per_step, per_validation, steps, total)
 
 

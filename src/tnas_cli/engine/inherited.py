@@ -72,10 +72,11 @@ def inherit(
 ) -> Record:
     """Measure genotypes with the weights of the search that found them; returns the `result` record.
 
-    `settings.tasks` is the length of the short meta-training, once for all genotypes; inner steps and rates are those
-    of the search. Each genotype is measured on the test task that decoded to it (Section 5.2.2), or, with `all_tasks`,
-    on the first `settings.test_tasks` stored test tasks. Without `checkpoint_path` it is the `best.pt` of the records'
-    run. Raises SettingsError, DataError, CheckpointError, and Interrupted with everything saved.
+    `settings.tasks`, or `settings.hours`, is the length of the short meta-training, once for all genotypes; inner steps
+    and rates are those of the search. Each genotype is measured on the test task that decoded to it (Section 5.2.2),
+    or, with `all_tasks`, on the first `settings.test_tasks` stored test tasks. Without `checkpoint_path` it is the
+    `best.pt` of the records' run. Raises SettingsError, DataError, CheckpointError, and Interrupted with everything
+    saved.
     """
     path = checkpoint_path or _checkpoint_of(records)
     job = _prepare(records, settings, path, all_tasks, machine, listener)
@@ -86,10 +87,21 @@ def inherit(
     return _run(job, run)
 
 
-def resume(run_path: Path, *, machine: Machine = HERE, listener: events.Listener = events.ignore) -> Record:
-    """Continue a stopped run to the numbers it would have reached; returns the `result` record."""
+def resume(
+    run_path: Path,
+    *,
+    hours: float | None = None,
+    machine: Machine = HERE,
+    listener: events.Listener = events.ignore,
+) -> Record:
+    """Continue a stopped run to the numbers it would have reached; returns the `result` record.
+
+    hours: a new limit for the meta-training's whole time, earlier calls included.
+    """
     run, plan, records = plan_of(run_path, SETTING)
     settings, path = TrainSettings.from_dict(plan["settings"]), Path(plan["checkpoint"])
+    if hours is not None:
+        settings = settings.replace(hours=hours)
     job = _prepare(records, settings, path, plan["all_tasks"], machine.as_before(plan.get("engine")), listener)
     if job.cache.fingerprint != plan["fingerprint"]:
         raise DataError(
@@ -190,11 +202,12 @@ def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
         "max_skips": max_skips_of(job.records),
         "genotypes": len(job.records),
         "genotypes_trained": 0,
+        "hours": job.settings.hours or None,
         "seed": job.settings.seed,
         "wall_seconds": time.monotonic() - begin,
         "training_seconds": trained_seconds,
         "resumed": resumed,
-        "budget": {"search_tasks": job.meta.tasks_done, "inherit_tasks": job.settings.tasks},
+        "budget": {"search_tasks": job.meta.tasks_done, "inherit_tasks": state.tasks_done},
         "engine": job.learner.engine.name,
         **environment(job.device),
     }

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from tnas_cli.engine.material import Material, Record
 from tnas_cli.errors import SettingsError
 from tnas_cli.report.html.page import Commands
-from tnas_cli.settings import SearchSettings, TrainSettings, of_method, preset, presets
+from tnas_cli.settings import UNLIMITED, SearchSettings, TrainSettings, of_method, preset, presets
 
 Kind = Literal["search", "train_eval"]
 
@@ -78,6 +78,8 @@ def _options(kind: Kind, settings: Mapping[str, Any], *, fixed_network: bool) ->
             options += ["--method", str(method)]
         for n, value in wanted.items():
             if n in ("method", *NO_OPTION[kind]) or (n == "channels" and fixed_network) or value == "":
+                continue
+            if n == "tasks" and value == UNLIMITED:
                 continue
             if n in said or reached[n] != value:
                 options += _option(n, value)

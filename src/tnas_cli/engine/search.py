@@ -66,16 +66,20 @@ def search(
 def resume(
     run_path: Path,
     *,
+    hours: float | None = None,
     machine: Machine = HERE,
     listener: events.Listener = events.ignore,
 ) -> dict[str, Any]:
     """Continue a stopped search to the numbers it would have reached without the stop; returns the `result` record.
 
-    Raises CheckpointError, and DataError when the images are no longer those of the run.
+    hours: a new limit for the run's whole time, earlier calls included (0: none, so that its tasks end it). Raises
+    CheckpointError, and DataError when the images are no longer those of the run.
     """
     run = RunDirectory.open(run_path)
     saved = checkpoint.load(run.last, KIND)
     settings = SearchSettings.from_dict(saved.about["settings"])
+    if hours is not None:
+        settings = settings.replace(hours=hours)
     job = _prepare(settings, machine.as_before(saved.about.get("engine")), listener)
     if job.cache.fingerprint != saved.about["data"]["fingerprint"]:
         raise DataError(
@@ -172,6 +176,7 @@ def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, A
         "shot": job.settings.shot,
         "seed": job.settings.seed,
         "tasks": job.state.tasks_done,
+        "hours": job.settings.hours or None,
         "tasks_this_time": job.state.tasks_done - started_at,
         "validation_accuracy": job.state.best_accuracy,
         "validation_tasks": job.settings.validation_tasks,

@@ -3,109 +3,100 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from tnas_cli.compute.interface import Engine
 from tnas_cli.compute.torch_engine import task_accuracies
 from tnas_cli.engine.tasks_of import evaluation_batches, meta_tasks
-from tnas_cli.engine.trainable import Trainable
-from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.engine.train_job import Job
 from tnas_cli.evaluate.few_shot import Trained
 from tnas_cli.methods.ensemble import together
 from tnas_cli.methods.learner import Learner
-from tnas_cli.methods.meta_learn import Plan, meta_learn
+from tnas_cli.methods.meta_learn import meta_learn
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
 from tnas_cli.methods.unrolled import weight_count
 from tnas_cli.methods.zoo import TRAIN
 from tnas_cli.runs import checkpoint, events
-from tnas_cli.runs.device import Machine
 from tnas_cli.runs.drive import Saving, drive
 from tnas_cli.runs.files import write_text
 from tnas_cli.runs.kept import Kept
 from tnas_cli.runs.run_directory import RunDirectory
-from tnas_cli.settings import TrainSettings
 from tnas_cli.space.parameters import Parameters
 
 Record = dict[str, Any]
 
 KIND = "tnas/decoded-weights"
+STAGE = "train-eval"
 
 
-@dataclass(frozen=True)
-class Job:
-    """What all networks of a run have in common, and which they are with how many tasks decoded to each."""
-
-    settings: TrainSettings
-    records: Sequence[Record]
-    chosen: Sequence[tuple[Trainable, int]]
-    cache: ImageCache
-    device: torch.device
-    machine: Machine
-    engine: Engine
-    listener: events.Listener
+def result_file(job: Job, run: RunDirectory, position: int) -> Path:
+    """Where what a network reached is kept, once it is trained and tested."""
+    return run.path / job.chosen[position][0].name / "result.json"
 
 
-def train_network(
-    job: Job,
-    run: RunDirectory,
-    trainable: Trainable,
-    times: int,
-    progress: Callable[[int], events.Progress],
-    resume_command: str,
-) -> Trained:
-    """Train one network, or go on where it stopped, and test it; finished ones are read."""
-    name, folder = trainable.name, run.path / trainable.name
-    network, engine = trainable.build(job.settings, job.cache), job.engine
-    method = TRAIN[job.settings.method]
-    state = method.start(network, job.settings, f"weights of {name}", job.device)
+def finished(job: Job, run: RunDirectory, position: int) -> Trained | None:
+    """What a network reached, or None where it is not finished."""
+    path = result_file(job, run, position)
+    if not path.is_file():
+        return None
+    trainable, times = job.chosen[position]
+    method, network = TRAIN[job.settings.method], trainable.build(job.settings, job.cache)
+    state = method.start(network, job.settings, f"weights of {trainable.name}", job.device)
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return Trained.from_json(trainable.name, times, weight_count(state.parameters), kept)
+
+
+def train_network(job: Job, run: RunDirectory, position: int, listener: events.Listener, resume_command: str) -> None:
+    """Train one network, or go on where it stopped, and test it; what it reached is kept in its folder.
+
+    The listener hears one bar, over training and test tasks. Raises Interrupted with the training saved.
+    """
+    begin = time.monotonic()
+    trainable, _ = job.chosen[position]
+    done = result_file(job, run, position)
+    network, method, folder = trainable.build(job.settings, job.cache), TRAIN[job.settings.method], done.parent
+    state = method.start(network, job.settings, f"weights of {trainable.name}", job.device)
     shapes = shapes_of(state.parameters)
-    weights = weight_count(state.parameters)
-    done = folder / "result.json"
-    if done.is_file():
-        job.listener(progress(job.settings.tasks + job.settings.test_tasks))
-        return Trained.from_json(name, times, weights, json.loads(done.read_text(encoding="utf-8")))
-
     best, last = folder / "best.pt", folder / "last.pt"
     if last.is_file():
         restore(checkpoint.load(last, KIND), state)
+    before = state.seconds
     about = {"settings": job.settings.to_dict(), **trainable.to_json(), "run": str(run.path)}
 
     def save(path: Path) -> None:
         checkpoint.save(path, to_checkpoint(KIND, state, about))
 
-    kept = Kept(folder, job.settings.ensemble, save)
-
-    def forward(event: events.Event) -> None:
+    def training(event: events.Event) -> None:
         if isinstance(event, events.Progress):
-            part = progress(event.done)
-            event = events.Progress(part.stage, part.done, part.total, part.unit, event.values)
-        job.listener(event)
+            total = event.total + job.settings.test_tasks
+            event = events.Progress(STAGE, event.done, total, event.unit, event.values)
+        listener(event)
 
-    tasks = meta_tasks(job.cache, job.settings, job.device)
-    learner = method.learner(engine, network, job.settings)
+    def testing(tested: int) -> None:
+        tasks = state.tasks_done
+        listener(events.Progress(STAGE, tasks + tested, tasks + job.settings.test_tasks, "tasks"))
+
+    kept = Kept(folder, job.settings.ensemble, save)
+    learner = method.learner(job.engine, network, job.settings)
     drive(
-        meta_learn(learner, state, tasks, Plan.of(job.settings)),
+        meta_learn(learner, state, meta_tasks(job.cache, job.settings, job.device), job.plan),
         run,
         Saving(last=lambda: save(last), best=lambda: save(best), validated=lambda: kept.after(state.history)),
-        forward,
-        stage=name,
+        training,
+        stage=trainable.name,
         resume=resume_command,
     )
     members = [parameters_of(checkpoint.load(path, KIND), shapes, job.device) for path in kept.paths() or [best]]
-    measured = _test(job, learner, members, lambda done: progress(job.settings.tasks + done))
+    measured = _test(job, learner, members, testing)
     measured["validation"] = state.best_accuracy
+    measured["training_tasks"] = state.tasks_done
+    measured["seconds"] = (before + time.monotonic() - begin) / job.side_by_side
     write_text(done, json.dumps(measured) + "\n")
-    return Trained.from_json(name, times, weights, measured)
 
 
-def _test(
-    job: Job, learner: Learner, members: Sequence[Parameters], progress: Callable[[int], events.Progress]
-) -> Record:
+def _test(job: Job, learner: Learner, members: Sequence[Parameters], tested: Callable[[int], None]) -> Record:
     """Accuracies on the stored test tasks, transductive and inductive."""
     settings, found, inductive = job.settings, [], []
     batches = evaluation_batches(
@@ -115,5 +106,5 @@ def _test(
         over_query, over_support = together(learner, members, batch)
         found += task_accuracies(over_query, batch.query_y).tolist()
         inductive += task_accuracies(over_support, batch.query_y).tolist()
-        job.listener(progress(len(found)))
+        tested(len(found))
     return {"accuracies": found, "inductive": inductive}

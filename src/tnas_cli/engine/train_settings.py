@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tnas_cli.engine.trainable import network_of
 from tnas_cli.errors import SettingsError
-from tnas_cli.settings import TrainSettings, of_method, preset
+from tnas_cli.settings import TrainSettings, for_one_training, of_method, preset
 
 Record = dict[str, Any]
 
 
-def settings_for(records: Sequence[Record], preset_name: str, given: Mapping[str, Any]) -> TrainSettings:
+def settings_for(
+    records: Sequence[Record], preset_name: str, given: Mapping[str, Any], *, trainings: int | None = None
+) -> TrainSettings:
     """Settings from a preset, the genotypes' own data set, way and shot, and what the user gave, the later winning.
 
-    Raises SettingsError when the genotypes come from different settings, or name none and none is given, and for
-    channels of a network that has none to choose.
+    trainings: how many there will be at most (None: one for each distinct genotype); of a single one, hours alone are a
+    length. Raises SettingsError when the genotypes come from different settings, or name none and none is given, and
+    for channels of a network that has none to choose.
     """
     network = network_of(records)
     if network is not None and "channels" in given:
@@ -36,7 +40,9 @@ def settings_for(records: Sequence[Record], preset_name: str, given: Mapping[str
     if given.get("dataset", own.get("dataset")) != own.get("dataset"):
         own.pop("protocol", None)
     method = of_method("train_eval", given.get("method"))
-    merged = preset("train_eval", preset_name) | method | own | dict(given)
+    distinct = len({json.dumps(record.get("genotype")) for record in records})
+    single = min(distinct, distinct if trainings is None else trainings) == 1
+    merged = preset("train_eval", preset_name) | method | own | (for_one_training(given) if single else dict(given))
     if "dataset" not in merged:
         raise SettingsError(
             f"{network or 'the genotype'} does not say which data set it is for.",

@@ -15,7 +15,10 @@ from tnas_cli.methods.learner import interval
 @dataclass(frozen=True)
 class Trained:
     """One genotype after training: how many tasks decoded to it, its weights' number, its best validation accuracy,
-    and its accuracy on each test task [tasks], with batch norm over the query set and over the support set."""
+    and its accuracy on each test task [tasks], with batch norm over the query set and over the support set.
+
+    training_tasks: how many it was trained on, None where not known.
+    """
 
     digest: str
     tasks_decoded_to_it: int
@@ -23,14 +26,23 @@ class Trained:
     validation: float
     accuracies: Tensor
     inductive: Tensor | None = None
+    training_tasks: int | None = None
 
     @classmethod
     def from_json(cls, digest: str, times: int, parameters: int, kept: Mapping[str, Any]) -> Trained:
         """From what a finished network's result.json holds; `inductive` may be missing."""
         inductive = torch.tensor(kept["inductive"]) if "inductive" in kept else None
-        return cls(digest, times, parameters, kept["validation"], torch.tensor(kept["accuracies"]), inductive)
+        return cls(
+            digest,
+            times,
+            parameters,
+            kept["validation"],
+            torch.tensor(kept["accuracies"]),
+            inductive,
+            kept.get("training_tasks"),
+        )
 
-    def to_json(self) -> dict[str, float | int | str]:
+    def to_json(self) -> dict[str, float | int | str | None]:
         """Its row in a result."""
         return {
             "digest": self.digest,
@@ -39,6 +51,7 @@ class Trained:
             "interval": interval(self.accuracies),
             "validation": self.validation,
             "parameters": self.parameters,
+            "training_tasks": self.training_tasks,
         }
 
 

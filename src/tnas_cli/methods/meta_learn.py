@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -33,6 +34,8 @@ class Plan:
     """How long, how many tasks per outer step, how their gradients add up, and where Adam's rates end.
 
     `cosine_to`: the share of their start to which the outer rates fall along a cosine, 1 for constant rates.
+    `seconds`: the training also ends when it has taken so long. What depends on progress then goes by the time where
+    that is further than the tasks.
     """
 
     tasks: int
@@ -40,6 +43,7 @@ class Plan:
     validate_every: int
     mean_over_tasks: bool = True
     cosine_to: float = 1.0
+    seconds: float = math.inf
 
     @classmethod
     def of(cls, settings: SearchSettings | TrainSettings) -> Plan:
@@ -50,26 +54,39 @@ class Plan:
             validate_every=settings.validate_every,
             mean_over_tasks=settings.reduction == "mean",
             cosine_to=settings.cosine_to,
+            seconds=settings.hours * 3600 or math.inf,
         )
+
+    def progress(self, state: MetaState) -> float:
+        """The share of the training that is over: 0 at its start, 1 or more at its end."""
+        return max(state.tasks_done / self.tasks, state.seconds / self.seconds)
+
+    def expected_tasks(self, state: MetaState) -> int:
+        """How many tasks the training will have at its end, as far as its speed so far tells."""
+        spent = state.seconds / self.seconds
+        return self.tasks if spent == 0 else max(state.tasks_done, min(self.tasks, round(state.tasks_done / spent)))
 
 
 @dataclass
 class MetaState:
-    """Everything that changes while meta-learning, and that a checkpoint must hold."""
+    """Everything that changes while meta-learning, and that a checkpoint must hold. `seconds`: its time so far."""
 
     parameters: Parameters
     optimiser: torch.optim.Adam
     tasks_done: int = 0
     best_accuracy: float = -math.inf
     history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 def meta_learn(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> Iterator[Event]:
     """Algorithm 1, lines 2 to 11, with whatever the learner does inside a task; changes `state` in place.
 
-    Yields StepDone after every meta-batch and Validated every `validate_every` tasks and at the end.
+    Yields StepDone after every meta-batch and Validated every `validate_every` tasks and at the end; at least one step
+    is made, however short the time.
     Raises TnasError when the loss is no longer a number.
     """
+    began = time.monotonic() - state.seconds
     while True:
         if validation_due(state, plan):
             mean, half = mean_and_interval(accuracies(learner, state.parameters, tasks.validate()))
@@ -77,10 +94,11 @@ def meta_learn(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> 
             state.best_accuracy = max(mean, state.best_accuracy)
             state.history.append({"tasks": state.tasks_done, "accuracy": mean, "interval": half})
             yield Validated(state.tasks_done, mean, half, better)
-        if state.tasks_done >= plan.tasks:
+            state.seconds = time.monotonic() - began
+        if plan.progress(state) >= 1:
             return
         count = min(plan.meta_batch, plan.tasks - state.tasks_done)
-        progress = state.tasks_done / plan.tasks
+        progress = plan.progress(state)
         found = learner.meta_gradient(state.parameters, tasks.train(state.tasks_done, count), progress)
         loss = float(found.query_losses.mean())
         # Checked before the step, so that the meta-parameters, and the last checkpoint, stay numbers.
@@ -93,11 +111,12 @@ def meta_learn(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> 
         outer.scale_rates(state.optimiser, outer.cosine(progress, plan.cosine_to))
         outer.step(state.optimiser, state.parameters, {name: g * share for name, g in found.gradients.items()})
         state.tasks_done += count
+        state.seconds = time.monotonic() - began
         theta = state.parameters.get(THETA)
         values: dict[str, float] = {}
         if theta is not None:
             values = about_theta(theta)
-        yield StepDone(state.tasks_done, plan.tasks, loss, float(found.query_accuracies.mean()), values)
+        yield StepDone(state.tasks_done, plan.expected_tasks(state), loss, float(found.query_accuracies.mean()), values)
 
 
 def about_theta(theta: Tensor) -> dict[str, float]:
@@ -118,4 +137,4 @@ def validation_due(state: MetaState, plan: Plan) -> bool:
     """Whether a multiple of `validate_every`, or the end, has been passed since the last validation."""
     last = int(state.history[-1]["tasks"]) if state.history else 0
     passed = state.tasks_done // plan.validate_every > last // plan.validate_every
-    return passed or (state.tasks_done >= plan.tasks and state.tasks_done > last)
+    return passed or (plan.progress(state) >= 1 and state.tasks_done > last)

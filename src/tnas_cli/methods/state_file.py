@@ -24,7 +24,12 @@ def to_checkpoint(kind: str, state: MetaState, about: Mapping[str, Any]) -> Chec
         for moment, value in state.optimiser.state[tensor].items():
             tensors[f"adam.{moment}/{name}"] = value
     best = state.best_accuracy if math.isfinite(state.best_accuracy) else None
-    progress = {"tasks_done": state.tasks_done, "best_accuracy": best, "history": state.history}
+    progress = {
+        "tasks_done": state.tasks_done,
+        "seconds": state.seconds,
+        "best_accuracy": best,
+        "history": state.history,
+    }
     return Checkpoint(kind, {**about, "progress": progress}, tensors)
 
 
@@ -59,5 +64,6 @@ def restore(checkpoint: Checkpoint, state: MetaState) -> None:
             }
     progress = checkpoint.about["progress"]
     state.tasks_done = progress["tasks_done"]
+    state.seconds = progress.get("seconds", 0.0)
     state.best_accuracy = -math.inf if progress["best_accuracy"] is None else progress["best_accuracy"]
     state.history = list(progress["history"])

@@ -1,0 +1,176 @@
+"""The same work for several items, some at a time, each in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from tnas_cli.errors import Interrupted, TnasError
+from tnas_cli.runs.events import Event
+from tnas_cli.runs.interrupt import stop_request
+
+#: Work(item, listener): computes, keeps its results in files, and ends early with Interrupted on SIGINT. It is sent to
+#: the processes, so it must be picklable.
+Work = Callable[[int, Callable[[Event], None]], None]
+
+SECONDS_BETWEEN_LOOKS = 0.2
+
+#: A process must be able to leave the terminal's group: Ctrl-C then reaches this one, which asks the others to save.
+AVAILABLE = hasattr(os, "setsid")
+
+_STOP = -1
+
+
+@dataclass
+class _Process:
+    handle: Any
+    pipe: Connection
+    item: int | None = None
+
+    def give(self, item: int) -> None:
+        """The next item to work on."""
+        self.item = item
+        self.pipe.send(item)
+
+
+def side_by_side(
+    work: Work, items: Iterator[int], count: int, heard: Callable[[int, Event], None], finished: Callable[[int], None]
+) -> None:
+    """Do `work` for all `items`, `count` at a time; an item is asked for only when a process is free for it.
+
+    heard: called with an item and each of its events; finished: with an item that is done. An error in one process
+    stops the others, which save what they have, and is raised here. Ctrl-C does the same and raises Interrupted, or
+    KeyboardInterrupt where the work does not say what to do next. Raises TnasError when a process is killed.
+    """
+    context = multiprocessing.get_context("spawn")
+    processes: list[_Process] = []
+    failure: BaseException | None = None
+    with stop_request() as stop:
+        try:
+            while True:
+                for process in processes:
+                    if process.item is None and (item := next(items, None)) is not None:
+                        process.give(item)
+                while len(processes) < count and all(process.item is not None for process in processes):
+                    if (item := next(items, None)) is None:
+                        break
+                    processes.append(_started(context, work, item))
+                busy = [process for process in processes if process.item is not None]
+                if not busy:
+                    break
+                failure = _listen(busy, heard, finished)
+                if stop and not isinstance(failure, Interrupted):
+                    failure = KeyboardInterrupt()
+                if failure is not None:
+                    failure = _stop(busy, failure, heard, finished)
+                    break
+        finally:
+            _end(processes)
+    if failure is not None:
+        raise failure
+
+
+def _started(context: Any, work: Work, item: int) -> _Process:
+    ours, theirs = context.Pipe()
+    handle = context.Process(target=_child, args=(theirs, work), daemon=True)
+    handle.start()
+    theirs.close()
+    process = _Process(handle, ours)
+    process.give(item)
+    return process
+
+
+def _listen(
+    busy: list[_Process], heard: Callable[[int, Event], None], finished: Callable[[int], None]
+) -> BaseException | None:
+    """Pass on what has come; the first failure, if any."""
+    ready = wait([process.pipe for process in busy], SECONDS_BETWEEN_LOOKS)
+    for process in busy:
+        if process.pipe not in ready:
+            continue
+        item = process.item
+        assert item is not None
+        try:
+            kind, value = process.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            process.item = None
+            process.handle.join()
+            return TnasError(
+                f"a process of this run ended unexpectedly (exit code {process.handle.exitcode}).",
+                hint="it may have been short of memory; finished work is kept: go on with --side-by-side 1",
+            )
+        if kind == "event":
+            heard(item, value)
+            continue
+        process.item = None
+        if kind == "failed":
+            return value  # type: ignore[no-any-return]
+        finished(item)
+    return None
+
+
+def _stop(
+    busy: list[_Process],
+    failure: BaseException,
+    heard: Callable[[int, Event], None],
+    finished: Callable[[int], None],
+) -> BaseException:
+    """Ask the others to save and end, and wait for them; what to raise."""
+    for process in busy:
+        if process.item is not None:
+            with suppress(OSError):
+                process.pipe.send(_STOP)
+    while any(process.item is not None for process in busy):
+        other = _listen([process for process in busy if process.item is not None], heard, finished)
+        if isinstance(failure, KeyboardInterrupt) and isinstance(other, Interrupted):
+            failure = other
+    return failure
+
+
+def _end(processes: list[_Process]) -> None:
+    for process in processes:
+        process.pipe.close()  # an idle process ends when there is nobody to ask it for more
+    for process in processes:
+        process.handle.join(timeout=10)
+        if process.handle.is_alive():
+            process.handle.terminate()
+
+
+def _child(pipe: Connection, work: Work) -> None:
+    """The life of a process: item after item, until nobody asks for more."""
+    if AVAILABLE:
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    asked = False
+
+    def listener(event: Event) -> None:
+        nonlocal asked
+        try:
+            pipe.send(("event", event))
+            stop = not asked and pipe.poll() and pipe.recv() == _STOP
+        except (EOFError, OSError):  # the process that started this one is gone
+            stop = not asked
+        if stop:
+            asked = True
+            signal.raise_signal(signal.SIGINT)
+
+    with suppress(EOFError, OSError):
+        while (item := pipe.recv()) != _STOP:
+            try:
+                work(item, listener)
+            except (TnasError, KeyboardInterrupt) as error:
+                pipe.send(("failed", error))
+            except Exception as error:
+                import traceback
+
+                traceback.print_exc(file=sys.stderr)
+                pipe.send(("failed", TnasError(f"{type(error).__name__}: {error}", hint="see the traceback above")))
+            else:
+                pipe.send(("done", None))
