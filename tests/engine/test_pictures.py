@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 
 from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, random_genotype
-from tnas_cli.engine.material import Material
+from tests.report.figures.looking import words
+from tnas_cli.engine.material import Material, read_material
 from tnas_cli.engine.pictures import GENOTYPES_SHOWN, find_pictures
 from tnas_cli.report.figures.run_log import StageLog
+from tnas_cli.report.figures.theme import THEMES
 from tnas_cli.space.genotype import Genotype
 
 
@@ -46,6 +49,44 @@ def test_the_trained_genotypes_come_first_then_the_most_frequent() -> None:
     assert drawn[:2] == [AUTO_MAML_1SHOT.digest, AUTO_MAML_5SHOT.digest] and len(drawn) == GENOTYPES_SHOWN
     assert "3 further genotypes" in found.left_out[-1]
     assert "12,345 weights. Decoded for 2 of 7 tasks." in found.pictures["train-eval-x-1"][1].caption
+
+
+def test_a_transfer_is_over_batches_and_validated_on_images(tmp_path: Path) -> None:
+    log = StageLog([(1, {"loss": 1.0})], [(4, 0.5, 0.1)])
+    found = find_pictures([Material("t", tmp_path, tmp_path, {"ab": log}, [], plan={"setting": "transfer"})])
+    (picture,) = found.pictures["t"]
+    assert picture.title == "t: over the batches"
+    assert "50.00 ± 10.00% after 4 batches" in picture.caption and "over the validation images" in picture.caption
+    texts = {text for text, _ in words(picture.draw(THEMES[0]))}
+    assert {"batches", "validation images", "training loss\nof a batch"} <= texts
+    assert not any("task" in text for text in texts)
+
+
+def test_a_supervised_run_shows_the_cells_that_it_found(tmp_path: Path) -> None:
+    tasks = [[AUTO_MAML_1SHOT.to_json()], [AUTO_MAML_1SHOT.to_json()], [AUTO_MAML_5SHOT.to_json()]]
+    (tmp_path / "settings.toml").write_text("")
+    (tmp_path / "plan.json").write_text('{"setting": "supervised"}')
+    (tmp_path / "found.json").write_text(json.dumps({"genotypes": tasks}))
+    found = find_pictures(read_material([tmp_path]))
+    first, second = found.pictures[tmp_path.name]
+    assert first.name.endswith(AUTO_MAML_1SHOT.digest) and "2 of 3 genotypes that were found" in first.caption
+    assert second.name.endswith(AUTO_MAML_5SHOT.digest)
+    (reason,) = found.left_out
+    assert reason.endswith("no curves: trainings of the supervised setting log no steps")
+
+
+def test_given_genotypes_are_not_counted_twice(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("")
+    (tmp_path / "genotypes.jsonl").write_text(json.dumps(genotype(AUTO_MAML_1SHOT)) + "\n")
+    (tmp_path / "found.json").write_text(json.dumps({"genotypes": [[AUTO_MAML_1SHOT.to_json()]] * 2}))
+    assert len(read_material([tmp_path])[0].of("genotype")) == 1
+
+
+@pytest.mark.parametrize("kept", [{}, {"genotypes": "x"}, {"genotypes": ["x"]}])
+def test_what_was_found_may_be_missing_or_damaged(tmp_path: Path, kept: dict[str, Any]) -> None:
+    (tmp_path / "settings.toml").write_text("")
+    (tmp_path / "found.json").write_text(json.dumps(kept))
+    assert read_material([tmp_path])[0].records == []
 
 
 def test_a_genotype_of_two_sources_is_drawn_once() -> None:

@@ -46,6 +46,11 @@ class Material:
         return next(iter(reversed(self.of("result"))), {})
 
     @property
+    def setting(self) -> str:
+        """What a training's run directory was for: few-shot, inherited, supervised or transfer."""
+        return str(self.plan.get("setting", "few-shot"))
+
+    @property
     def command(self) -> str:
         """The command that made a run directory: by its result, or else by its name."""
         known = self.result.get("command")
@@ -109,8 +114,18 @@ def _from_run(path: Path, name: str) -> Material:
         settings = tomllib.loads(settings_text)
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path / 'settings.toml'} cannot be read: {error}.", hint=_HINT) from error
+    if not any(record.get("event") == "genotype" for record in records):
+        records += _found(_json(path / "found.json"))
     parts = [_json(path / part) for part in ("environment.json", "plan.json")]
     return Material(name, path, path, stages, records, settings_text, settings, *parts)
+
+
+def _found(kept: Record) -> list[Record]:
+    """What a run of the supervised setting found for its tasks, as genotype records."""
+    tasks = kept.get("genotypes", [])
+    if not isinstance(tasks, list) or not all(isinstance(genotypes, list) for genotypes in tasks):
+        return []
+    return [{"event": "genotype", "version": 1, "genotype": genotype} for genotypes in tasks for genotype in genotypes]
 
 
 def _json(path: Path) -> Record:

@@ -15,7 +15,7 @@ from tnas_cli.engine.meta_architecture import MetaArchitecture, load_meta_archit
 from tnas_cli.engine.task_picture import picture_of_task
 from tnas_cli.errors import CheckpointError, TnasError
 from tnas_cli.report.cell_graph import cells_picture
-from tnas_cli.report.figures.curves import curves_picture
+from tnas_cli.report.figures.curves import FEW_SHOT, IMAGES, curves_picture
 from tnas_cli.report.figures.picture import Picture
 from tnas_cli.report.figures.smoothness import checked_theta
 from tnas_cli.report.figures.steps import Steps, checked_accuracies, checked_losses, steps_picture
@@ -69,12 +69,12 @@ def _of_log(material: Material, found: Found) -> None:
     """Curves of a run; of a search also its meta-architecture."""
     name = material.name
     if material.stages or material.folder is not None:
-        found.add(
-            name,
-            "curves",
-            lambda: curves_picture(f"{name}-curves", f"{name}: over the tasks", material.stages),
-            "its log holds no step and no validation yet",
-        )
+        over = IMAGES if material.setting == "transfer" else FEW_SHOT
+        otherwise = "its log holds no step and no validation yet"
+        if material.setting == "supervised":
+            otherwise = "trainings of the supervised setting log no steps"
+        title = f"{name}: over the {over.unit}"
+        found.add(name, "curves", lambda: curves_picture(f"{name}-curves", title, material.stages, over), otherwise)
     if material.folder is not None and material.command == "search":
         folder = material.folder
 
@@ -158,7 +158,7 @@ def _of_genotypes(material: Material, found: Found) -> None:
             continue
         found.genotypes.add(digest)
         genotype, record = known[digest]
-        facts = _facts(record, counts[digest], len(records))
+        facts = _facts(record, counts[digest], len(records), material.setting)
         picture = cells_picture(f"{name}-cells-{digest}", f"genotype {digest}", genotype, facts)
         found.pictures.setdefault(name, []).append(picture)
     if len(order) > GENOTYPES_SHOWN:
@@ -166,11 +166,15 @@ def _of_genotypes(material: Material, found: Found) -> None:
         found.left_out.append(f"{name}: no cells of {more} further genotypes: draw them with tnas decode --picture")
 
 
-def _facts(record: Record, count: int, of: int) -> str:
+def _facts(record: Record, count: int, of: int, setting: str) -> str:
     weights = record.get("parameters")
     size = f"{weights:,} weights. " if isinstance(weights, int) else ""
-    tasks = f"Decoded for {count} of {of} tasks. " if of > 1 else ""
-    return f"{size}{tasks}Arrows carry their operation; the output is the concatenation of all nodes."
+    often = (
+        f"{count} of {of} genotypes that were found. "
+        if setting == "supervised"
+        else f"Decoded for {count} of {of} tasks. "
+    )
+    return f"{size}{often if of > 1 else ''}Arrows carry their operation; the output is the concatenation of all nodes."
 
 
 def _meta(path: Path) -> MetaArchitecture:

@@ -37,6 +37,14 @@ def test_lines_go_to_their_stages_and_other_records_stay() -> None:
     assert stages["ab"].validations == [(4, 0.6, 0.02)]
 
 
+@pytest.mark.parametrize("last", [3, 18, 700])
+def test_ticks_stand_where_their_labels_say(last: int) -> None:
+    picture = curves_picture("c", "t", {"search": StageLog([], [(last, 0.5, 0.1)])})
+    assert picture is not None
+    axes = picture.draw(THEMES[0]).axes[-1]
+    assert all(tick == round(tick) for tick in axes.get_xticks())
+
+
 def test_what_a_resumed_run_repeats_is_replaced() -> None:
     lines = [step(4, loss=1.0), step(8, loss=2.0), validated(8, 0.5), step(12, loss=3.0), step(8, loss=9.0)]
     lines += [validated(8, 0.6)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tnas_cli.report.figures.picture import Picture
@@ -19,40 +20,55 @@ WIDTH, PANEL = 7.6, 1.9
 
 #: Values of a step that have a panel of their own, besides accuracy: what it is called there.
 PANELS = {
-    "loss": "query loss of\na meta-batch",
+    "loss": "loss",
     "accuracy": "accuracy",
     "theta": "theta~: mean of the\nedges' largest probability",
     "entropy": "theta~: normalised\nentropy",
 }
 
 
-def curves_picture(name: str, title: str, stages: Mapping[str, StageLog]) -> Picture | None:
+@dataclass(frozen=True)
+class Words:
+    """What the curves of a training are over, and what its losses and accuracies are measured on."""
+
+    unit: str
+    loss: str
+    training: str
+    validation: str
+
+
+FEW_SHOT = Words("tasks", "query loss of\na meta-batch", "training batch", "validation tasks")
+#: The transfer setting trains on images.
+IMAGES = Words("batches", "training loss\nof a batch", "training batch", "validation images")
+
+
+def curves_picture(name: str, title: str, stages: Mapping[str, StageLog], over: Words = FEW_SHOT) -> Picture | None:
     """The curves of the first stages that hold anything; None where none does."""
     shown = dict([(stage, log) for stage, log in stages.items() if log][:MOST_STAGES])
     if not shown:
         return None
-    parts = [_last_validation(stage if len(shown) > 1 else "", log) for stage, log in shown.items()]
-    caption = "Over the tasks done so far. " + " ".join(part for part in parts if part)
+    parts = [_last_validation(stage if len(shown) > 1 else "", log, over) for stage, log in shown.items()]
+    caption = f"Over the {over.unit} done so far. " + " ".join(part for part in parts if part)
     if any(log.validations for log in shown.values()):
-        caption += " Bars are 95% intervals over the validation tasks."
+        caption += f" Bars are 95% intervals over the {over.validation}."
     if any(len(log.steps) > MOST_POINTS for log in shown.values()):
         caption += f" Each line is the mean of {MOST_POINTS} groups of neighbouring steps, the band their range."
     if sum(bool(log) for log in stages.values()) > len(shown):
         caption += f" Only {len(shown)} of {len(stages)} networks are shown."
-    return Picture(name, title, caption.strip(), lambda theme: draw_curves(title, shown, theme))
+    return Picture(name, title, caption.strip(), lambda theme: draw_curves(title, shown, theme, over))
 
 
-def _last_validation(stage: str, log: StageLog) -> str:
+def _last_validation(stage: str, log: StageLog, over: Words) -> str:
     if not log.validations:
         return ""
     tasks, accuracy, interval = log.validations[-1]
     best = max(log.validations, key=lambda row: row[1])
     text = f"{stage + ': v' if stage else 'V'}alidation accuracy {100 * accuracy:.2f} ± {100 * interval:.2f}%"
-    text += f" after {tasks:,} tasks"
+    text += f" after {tasks:,} {over.unit}"
     return f"{text}, best {100 * best[1]:.2f}% after {best[0]:,}." if best[0] != tasks else f"{text}."
 
 
-def draw_curves(title: str, stages: Mapping[str, StageLog], theme: Theme) -> Figure:
+def draw_curves(title: str, stages: Mapping[str, StageLog], theme: Theme, over: Words = FEW_SHOT) -> Figure:
     """A panel for each kind of value that any of the stages logged, one above the other."""
     logged = {name for log in stages.values() for _, values in log.steps for name in values}
     if any(log.validations for log in stages.values()):
@@ -63,11 +79,11 @@ def draw_curves(title: str, stages: Mapping[str, StageLog], theme: Theme) -> Fig
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, name in zip(grid, panels, strict=True):
         style(axes, theme)
-        axes.set_ylabel(PANELS[name], fontsize=NORMAL)
+        axes.set_ylabel(over.loss if name == "loss" else PANELS[name], fontsize=NORMAL)
         for number, (stage, log) in enumerate(stages.items()):
-            _steps(axes, log, name, number, theme, stage if len(stages) > 1 else None)
+            _steps(axes, log, name, number, theme, stage if len(stages) > 1 else None, over)
             if name == "accuracy":
-                _validations(axes, log, number, theme, stage if len(stages) > 1 else None)
+                _validations(axes, log, number, theme, stage if len(stages) > 1 else None, over)
         if name == "accuracy":
             axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         if name == "theta":
@@ -75,13 +91,15 @@ def draw_curves(title: str, stages: Mapping[str, StageLog], theme: Theme) -> Fig
         if name == "accuracy" or len(stages) > 1:
             # Beside the axes it covers nothing.
             legend(axes, theme, loc="upper left", bbox_to_anchor=(1.0, 1.03))
-    grid[-1].set_xlabel("tasks", fontsize=NORMAL)
+    grid[-1].set_xlabel(over.unit, fontsize=NORMAL)
+    # Labels are whole numbers, so ticks must be.
+    grid[-1].locator_params(axis="x", integer=True, steps=[1, 2, 5, 10])
     grid[-1].xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     grid[-1].set_xlim(left=0)
     return figure
 
 
-def _steps(axes: Axes, log: StageLog, name: str, number: int, theme: Theme, stage: str | None) -> None:
+def _steps(axes: Axes, log: StageLog, name: str, number: int, theme: Theme, stage: str | None, over: Words) -> None:
     x, y = log.series(name)
     # Of several networks the noisy training accuracies would hide the validations.
     if not len(x) or (name == "accuracy" and stage is not None):
@@ -89,20 +107,20 @@ def _steps(axes: Axes, log: StageLog, name: str, number: int, theme: Theme, stag
     look, points = theme.stroke(number), thin(x, y)
     if points.x is not x:
         axes.fill_between(points.x, points.low, points.high, color=look.colour, alpha=0.18, linewidth=0)
-    label = stage or ("training batch" if name == "accuracy" else None)
+    label = stage or (over.training if name == "accuracy" else None)
     marker = look.marker if len(points.x) == 1 else None
     axes.plot(
         points.x, points.mean, color=look.colour, linestyle=look.dashes, linewidth=1.2, marker=marker, label=label
     )
 
 
-def _validations(axes: Axes, log: StageLog, number: int, theme: Theme, stage: str | None) -> None:
+def _validations(axes: Axes, log: StageLog, number: int, theme: Theme, stage: str | None, over: Words) -> None:
     if not log.validations:
         return
     x, y, interval = zip(*log.validations, strict=True)
     # A single stage's training accuracy has the first look.
     look = theme.stroke(number + 1 if stage is None else number)
-    label = "validation tasks" if stage is None else stage
+    label = over.validation if stage is None else stage
     axes.errorbar(
         x,
         y,
