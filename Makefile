@@ -10,7 +10,7 @@ DATASET ?= omniglot
 BIN := .venv/bin
 INSTALLED := .venv/.tnas-installed
 
-.PHONY: help quickstart install test check bench bench-data growth profile docs clean
+.PHONY: help quickstart install test check bench bench-data equations growth profile docs clean
 
 help:
 	@echo "make quickstart   install into .venv, then run the whole pipeline on the embedded data set (minutes)"
@@ -18,6 +18,7 @@ help:
 	@echo "make check        the same without the tests"
 	@echo "make bench        measure what is fast, side by side on this machine (minutes)"
 	@echo "make bench-data   measure preparing and reading data (OMNIGLOT=DIR CIFAR100=DIR add the real ones)"
+	@echo "make equations    measure Equations 5 and 6 beside 7 and 8: time and memory"
 	@echo "make growth       measure and draw how cost grows with way, shot, tasks, steps and image size"
 	@echo "make profile      measure where the time of a real search goes (DATASET=omniglot, prepared)"
 	@echo "make docs         write docs/cli.md from the commands' own help"
@@ -48,6 +49,9 @@ bench: $(INSTALLED)
 
 bench-data: $(INSTALLED)
 	$(BIN)/python benchmarks/data.py $(if $(OMNIGLOT),--omniglot $(OMNIGLOT)) $(if $(CIFAR100),--cifar100 $(CIFAR100))
+
+equations: $(INSTALLED)
+	$(BIN)/python benchmarks/equations.py
 
 growth: $(INSTALLED)
 	$(BIN)/python benchmarks/growth.py
