@@ -1,14 +1,17 @@
 """Soft pruning: the mixture at both ends, the network it ends in, and what its outer gradient moves."""
 
+import pytest
 import torch
 
 from tests import oracle
 from tests.helpers import AUTO_MAML_1SHOT, random_genotype
 from tests.synthetic import labelled, parameters_of, worst_relative_error
 from tnas_cli.compute.interface import InnerRule
-from tnas_cli.compute.torch_engine import TorchEngine
+from tnas_cli.compute.torch_engine import TorchEngine, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.methods.learner import GradientSteps
 from tnas_cli.methods.soft_pruning import SoftPruning, between
+from tnas_cli.methods.unrolled import InnerLoop, Unrolled
 from tnas_cli.space.decode import decode, one_hot_theta
 from tnas_cli.space.edges import theta_order
 from tnas_cli.space.genotype import CELLS, OPERATIONS
@@ -17,7 +20,8 @@ from tnas_cli.space.search_network import SearchNetwork
 
 NETWORK = SearchNetwork(3, 1, channels=4, nodes=4)
 RULE = InnerRule(0.05, 3.0, 2)
-LEARNER = SoftPruning(TorchEngine(), NETWORK, RULE, prune_steps=3)
+BASE = GradientSteps(TorchEngine(), NETWORK, RULE, RULE)
+LEARNER = SoftPruning(TorchEngine(), NETWORK, BASE, prune_steps=3)
 
 
 def batch() -> TaskBatch:
@@ -76,7 +80,7 @@ def test_a_pruned_task_computes_its_genotype_and_nothing_else() -> None:
 def test_targets_decide_where_a_task_ends() -> None:
     tasks = batch()
     targets = (random_genotype(1), random_genotype(2))
-    learner = SoftPruning(TorchEngine(), NETWORK, RULE, 2, targets)
+    learner = SoftPruning(TorchEngine(), NETWORK, BASE, 2, targets)
     own = learner.adapt(parameters_of(NETWORK), (tasks.support_x, tasks.support_y)).parameters
     for task, genotype in enumerate(targets):
         torch.testing.assert_close(own[THETA][task].softmax(-1).float(), one_hot_theta(genotype), rtol=0, atol=1e-6)
@@ -87,7 +91,7 @@ def test_a_task_ends_with_few_skip_connections_where_they_are_limited() -> None:
     parameters[THETA][..., OPERATIONS.index("skip_connect")] += 9.0
     support = (tasks.support_x, tasks.support_y)
     thetas = TorchEngine().adapt(NETWORK, parameters, support, RULE).parameters[THETA]
-    own = SoftPruning(TorchEngine(), NETWORK, RULE, 3, max_skips=1).adapt(parameters, support).parameters
+    own = SoftPruning(TorchEngine(), NETWORK, BASE, 3, max_skips=1).adapt(parameters, support).parameters
     for task, theta in enumerate(thetas):
         assert decode(theta).count("skip_connect") > 2
         wanted = one_hot_theta(decode(theta, 1))
@@ -108,3 +112,42 @@ def test_the_outer_gradient_is_the_querys_at_the_pruned_point() -> None:
         for name, gradient in zip(expected, torch.autograd.grad(loss, [leaves[n] for n in expected]), strict=True):
             expected[name] += gradient
     assert worst_relative_error(found.gradients, expected) < 1e-8
+
+
+@pytest.mark.parametrize("rates", ["step", "weight"])
+def test_a_search_with_learned_rates_and_norms_per_step_is_pruned_by_them(rates: str) -> None:
+    """T-NAS++: the steps of w after the search's own go at its last step's rates; norms per step stay, and their last
+    row has the outer gradient."""
+    loop = InnerLoop(0.05, 2, 2, beta=3.0, learned_rates=rates, step_norms=True)
+    base = Unrolled(TorchEngine(), NETWORK, loop)
+    parameters = loop.begin(parameters_of(NETWORK))
+    generator = torch.Generator().manual_seed(3)
+    for name in (n for n in parameters if n.startswith("rate/")):
+        parameters[name] = 0.5 + torch.rand(parameters[name].shape, generator=generator, dtype=torch.float64)
+    learner, tasks = SoftPruning(TorchEngine(), NETWORK, base, prune_steps=1), batch()
+    support = (tasks.support_x, tasks.support_y)
+    own = learner.adapt(parameters, support).parameters
+
+    searched = base.adapt(parameters, support).parameters
+    chosen = torch.stack([one_hot_theta(decode(theta)) for theta in searched[THETA]]).double()
+    at = searched | {THETA: between(searched[THETA], chosen, 1.0)}
+    moving = {name: tensor.detach().requires_grad_() for name, tensor in at.items() if loop.moves(name)}
+    losses = task_losses(NETWORK.logits(at | moving, tasks.support_x), tasks.support_y)
+    gradients = dict(zip(moving, torch.autograd.grad(losses.sum(), list(moving.values())), strict=True))
+    for name, tensor in own.items():
+        expected = at[name]
+        if loop.moves(name) and name != THETA:
+            rate = parameters[f"rate/{name}"]
+            expected = at[name] - 0.05 * (rate[-1] if rates == "step" else rate) * gradients[name]
+        torch.testing.assert_close(tensor, expected, rtol=1e-9, atol=1e-12)
+
+    found = learner.meta_gradient(parameters, tasks, 0.0).gradients
+    assert set(found) == set(NETWORK.specs()) - {THETA}
+    leaves = {name: tensor.detach().requires_grad_() for name, tensor in own.items()}
+    losses = task_losses(NETWORK.logits(leaves, tasks.query_x), tasks.query_y)
+    wanted = torch.autograd.grad(losses.sum(), [leaves[name] for name in found])
+    for (name, gradient), expected in zip(found.items(), wanted, strict=True):
+        if gradient.shape != expected.shape[1:]:
+            assert not gradient[:-1].any(), name
+            gradient = gradient[-1]
+        torch.testing.assert_close(gradient, expected.sum(0), rtol=1e-9, atol=1e-12)

@@ -29,7 +29,7 @@ from tnas_cli.methods.learner import interval
 from tnas_cli.methods.meta_learn import MetaState, Plan, meta_learn
 from tnas_cli.methods.soft_pruning import SoftPruning
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
-from tnas_cli.methods.t_nas import learner as search_learner
+from tnas_cli.methods.zoo import SEARCH
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.drive import Saving, drive
@@ -148,8 +148,8 @@ def _prepare(
     engine = choose_engine(
         machine.engine, meta.network, device, side=cache.size, images=image_counts(settings), listener=listener
     )
-    rule = search_learner(engine, meta.network, meta.settings).test_rule
-    learner = SoftPruning(engine, meta.network, rule, PRUNE_STEPS, max_skips=max_skips_of(records))
+    base = SEARCH[meta.settings.method].learner(engine, meta.network, meta.settings)
+    learner = SoftPruning(engine, meta.network, base, PRUNE_STEPS, max_skips=max_skips_of(records))
     return _Job(
         settings.replace(protocol=cache.protocol), records, meta, learner, cache, device, machine, all_tasks, listener
     )

@@ -40,6 +40,9 @@ class AutoMaml(SteppingLearner):
     def course(self, parameters: Parameters, support: Labelled) -> Iterator[Parameters]:
         return self.steps.course(parameters, support)
 
+    def move_w(self, parameters: Parameters, own: Parameters, gradients: Parameters) -> Parameters:
+        return self.steps.move_w(parameters, own, gradients)
+
 
 def learner(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> AutoMaml:
     """w adapts at alpha_inner; theta does not adapt inside a task."""

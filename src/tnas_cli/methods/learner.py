@@ -67,6 +67,10 @@ class SteppingLearner(AdaptingLearner):
     def course(self, parameters: Parameters, support: Labelled) -> Iterator[Parameters]:
         """Every task's own parameters [T, ...] before each step of `adapt` and after the last one, to rounding."""
 
+    @abstractmethod
+    def move_w(self, parameters: Parameters, own: Parameters, gradients: Parameters) -> Parameters:
+        """One more step of w after `adapt`, as its last one was; theta stays. own, gradients: [T, ...]."""
+
 
 @dataclass(frozen=True)
 class GradientSteps(SteppingLearner):
@@ -99,6 +103,10 @@ class GradientSteps(SteppingLearner):
                 found = self.engine.gradients(self.network, own, support).gradients
                 own = inner.descend(own, {name: found[name] for name in names}, rates)
             yield own
+
+    def move_w(self, parameters: Parameters, own: Parameters, gradients: Parameters) -> Parameters:
+        of_w = {name: gradient for name, gradient in gradients.items() if name != THETA}
+        return inner.descend(own, of_w, self.test_rule.rates(own))
 
 
 def accuracies(learner: Learner, parameters: Parameters, batches: Iterable[TaskBatch]) -> Iterator[Tensor]:

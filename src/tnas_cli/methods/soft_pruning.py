@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tnas_cli.compute.interface import Adapted, Engine, InnerRule, MetaGradient
+from tnas_cli.compute.interface import Adapted, Engine, MetaGradient
 from tnas_cli.compute.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.methods.learner import AdaptingLearner, Labelled
+from tnas_cli.methods.learner import AdaptingLearner, Labelled, SteppingLearner
 from tnas_cli.space.decode import decode, one_hot_theta
 from tnas_cli.space.genotype import Genotype
 from tnas_cli.space.parameters import THETA, Parameters
@@ -27,21 +27,21 @@ NOTHING = 1e-20
 
 @dataclass(frozen=True)
 class SoftPruning(AdaptingLearner):
-    """`rule` moves w and theta (Equation 7); then w alone moves in `prune_steps` steps at its rate, while the mixture
-    goes from the adapted one to the decoded one in equal parts. `targets`: the genotypes that the tasks of a batch end
+    """A task adapts as in the search, by `base`; then w alone moves in `prune_steps` steps, while the mixture goes from
+    the adapted one to the decoded one in equal parts. `targets`: the genotypes that the tasks of a batch end
     with, one each, instead of those that their own theta decodes to, with at most `max_skips` skip connections per
     cell where that is a number.
     """
 
     engine: Engine
     network: SearchNetwork
-    rule: InnerRule
+    base: SteppingLearner
     prune_steps: int
     targets: tuple[Genotype, ...] | None = None
     max_skips: int | None = None
 
     def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
-        adapted = self.engine.adapt(self.network, parameters, support, self.rule)
+        adapted = self.base.adapt(parameters, support)
         own, losses = dict(adapted.parameters), [adapted.support_losses]
         theta = own[THETA].detach()
         chosen = self._decoded(theta)
@@ -49,17 +49,22 @@ class SoftPruning(AdaptingLearner):
             own[THETA] = between(theta, chosen, step / self.prune_steps)
             found = self.engine.gradients(self.network, own, support)
             losses.append(found.losses.unsqueeze(1))
-            own = {
-                name: tensor if name == THETA else tensor - self.rule.alpha * found.gradients[name]
-                for name, tensor in own.items()
-            }
+            own = self.base.move_w(parameters, own, found.gradients)
         return Adapted(own, torch.cat(losses, dim=1))
 
     def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
-        """First order; theta~ stays as it was searched."""
+        """First order; theta~ and learned inner rates stay as they were searched. Of batch norms that are learned per
+        step the last step's move.
+        """
         own = self.adapt(parameters, (batch.support_x, batch.support_y)).parameters
         found = self.engine.gradients(self.network, own, (batch.query_x, batch.query_y))
-        gradients = {name: gradient.sum(0) for name, gradient in found.gradients.items() if name != THETA}
+        gradients = {}
+        for name, gradient in found.gradients.items():
+            if name == THETA:
+                continue
+            gradients[name] = torch.zeros_like(parameters[name])
+            last = gradients[name] if gradients[name].shape == gradient.shape[1:] else gradients[name][-1]
+            last += gradient.sum(0)
         return MetaGradient(gradients, found.losses, task_accuracies(found.logits, batch.query_y))
 
     def _decoded(self, theta: Tensor) -> Tensor:

@@ -140,6 +140,11 @@ class Unrolled(SteppingLearner):
             own = self.loop.step(parameters, own, found.gradients, step)
         yield self.loop.at(own, self.loop.test_steps)
 
+    def move_w(self, parameters: Parameters, own: Parameters, gradients: Parameters) -> Parameters:
+        return self.loop.step(parameters, own, gradients, self.loop.test_steps - 1) | (
+            {THETA: own[THETA]} if THETA in own else {}
+        )
+
     def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
         support, query = (batch.support_x, batch.support_y), (batch.query_x, batch.query_y)
         weights = self.loop.weights(progress)
