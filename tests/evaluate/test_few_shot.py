@@ -46,12 +46,18 @@ def test_each_genotype_on_its_own_tasks() -> None:
         "tasks": 3,
         "mean": pytest.approx(2.8 / 3),
         "interval": pytest.approx(interval(torch.tensor([0.8, 1.0, 1.0], dtype=torch.float64)), rel=1e-6),
+        "per_task": [
+            {"index": 0, "digest": "aaaa", "accuracy": pytest.approx(0.8)},
+            {"index": 2, "digest": "aaaa", "accuracy": pytest.approx(1.0)},
+            {"index": 1, "digest": "bbbb", "accuracy": pytest.approx(1.0)},
+        ],
     }
 
 
 def test_tasks_that_were_not_tested_are_left_out() -> None:
     found = summarise([FIRST], {"aaaa": [1, 4, 900]})["own_tasks"]
-    assert found == {"tasks": 1, "mean": pytest.approx(0.6), "interval": 0.0}
+    row = {"index": 1, "digest": "aaaa", "accuracy": pytest.approx(0.6)}
+    assert found == {"tasks": 1, "mean": pytest.approx(0.6), "interval": 0.0, "per_task": [row]}
 
 
 def test_every_genotype_is_listed() -> None:

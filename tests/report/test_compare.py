@@ -13,7 +13,7 @@ import pytest
 from tests.report.kept import a_trained_run, an_adaptation
 from tests.report.results import a_result, a_run
 from tnas_cli.errors import DataError
-from tnas_cli.report.compare import Comparison, compare, summary
+from tnas_cli.report.compare import Comparison, compare, compare_own_tasks, summary
 from tnas_cli.report.per_task import read_per_task
 
 
@@ -160,11 +160,63 @@ def test_the_summary_says_both_numbers_and_what_the_interval_leaves_out(tmp_path
     text = "\n".join(summary(compared(a, b)))
     for words in (
         "the same 4 test tasks",
-        "A: 82.50 ± 16.74  maml, 4conv-32, seed 0",
-        "B: 77.50 ± 4.90  t-nas, seed 0",
+        "A: 82.50 ± 16.74  maml, 4conv-32, weights from-scratch, seed 0",
+        "B: 77.50 ± 4.90  t-nas, weights from-scratch, seed 0",
         "A - B: +5.00 ± 12.65 points",
         "better on 2 tasks, worse on 1, equal on 1",
         "holds 0",
         "another seed",
     ):
         assert words in text
+
+
+def inherited(folder: Path, rows: list[tuple[str, int, float]], **changes: Any) -> Path:
+    """A run with inherited weights: digest, index and accuracy of each genotype's own task."""
+    listed = [{"digest": digest, "index": index, "accuracy": value} for digest, index, value in rows]
+    values = [value for _, _, value in rows]
+    about = {"command": "train-eval", "weights": "inherited", "per_task": listed, "tasks": len(rows)}
+    about |= {"mean": sum(values) / len(values), "interval": 0.01, "run": str(folder)}
+    return a_run(folder, a_result(**{**about, **changes}))
+
+
+def test_inherited_weights_are_read_by_the_tasks_index(tmp_path: Path) -> None:
+    source = inherited(tmp_path / "run", [("b", 1, 0.7), ("a", 0, 0.9), ("a", 2, 0.8)])
+    assert read_per_task(source).accuracies == pytest.approx((0.9, 0.7, 0.8))
+    adapted = an_adaptation(tmp_path / "adapted.jsonl", [0.8, 0.6, 0.9])
+    assert compared(source, adapted).difference == pytest.approx(0.1 / 3)
+
+
+def test_inherited_weights_on_other_tasks_cannot_be_paired_by_task(tmp_path: Path) -> None:
+    source = inherited(tmp_path / "run", [("a", 1, 0.9), ("b", 3, 0.7)])
+    with pytest.raises(DataError, match="first tasks"):
+        read_per_task(source)
+
+
+def test_genotypes_on_their_own_tasks_by_hand(tmp_path: Path) -> None:
+    """Two of three genotypes are in both; the third, and the other number of tasks, do not count."""
+    a = inherited(tmp_path / "a", [("x", 0, 0.9), ("y", 1, 0.5), ("z", 2, 0.1)])
+    rows = [{"digest": "y", "index": 1, "accuracy": 0.6}, {"digest": "x", "index": 0, "accuracy": 0.8}]
+    own = {"tasks": 2, "mean": 0.7, "interval": 0.1, "per_task": rows}
+    b = a_run(tmp_path / "b", a_result(own_tasks=own, tasks=50, weights="from-scratch"))
+    found = compare_own_tasks(a, b)
+    # The differences are 0.1 and -0.1.
+    assert found.difference == pytest.approx(0)
+    assert found.interval == pytest.approx(1.96 * math.sqrt(0.02) / math.sqrt(2))
+    assert (found.tasks, found.better, found.worse, found.own_tasks) == (2, 1, 1, True)
+    assert (found.a.measurement.mean, found.b.measurement.mean) == pytest.approx((0.7, 0.7))
+    record = found.to_json()
+    assert (record["own_tasks"], record["tasks"]) == (True, 2)
+    text = "\n".join(summary(found))
+    assert "the same 2 genotypes, each on the test task that decoded to it" in text
+    assert "weights inherited" in text and "weights from-scratch" in text
+
+
+def test_own_tasks_need_two_genotypes_in_common_and_the_same_images(tmp_path: Path) -> None:
+    a = inherited(tmp_path / "a", [("x", 0, 0.9), ("y", 1, 0.5)])
+    with pytest.raises(DataError, match="0 genotypes and tasks in common"):
+        compare_own_tasks(a, inherited(tmp_path / "b", [("x", 1, 0.9), ("w", 0, 0.5)]))
+    other = inherited(tmp_path / "c", [("x", 0, 0.9), ("y", 1, 0.5)], fingerprint="another")
+    with pytest.raises(DataError, match="fingerprint"):
+        compare_own_tasks(a, other)
+    with pytest.raises(DataError, match="no genotype on the test task"):
+        compare_own_tasks(a, a_trained_run(tmp_path / "d", (1, [0.9, 0.8])))

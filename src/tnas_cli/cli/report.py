@@ -36,6 +36,10 @@ def report(
     compare: Annotated[
         bool, typer.Option("--compare", help="Compare two results that were measured on the same tasks, task by task.")
     ] = False,
+    own_tasks: Annotated[
+        bool,
+        typer.Option("--own-tasks", help="With --compare: genotypes of both, each on its own test task."),
+    ] = False,
     check: Annotated[
         Path | None,
         typer.Option("--check", help="TOML file of expectations; exit code 5 where one is not met."),
@@ -58,6 +62,8 @@ def report(
     from tnas_cli.runs.files import write_text
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
+    if own_tasks and not compare:
+        raise SettingsError("--own-tasks goes with --compare.", hint="tnas report --compare RUN_A RUN_B --own-tasks")
     files = figures or html or dark
     if compare or check is not None or files:
         given = {"--compare": compare, "--check": check, "--format": form, "--output": output}
@@ -67,7 +73,7 @@ def report(
         write_files(screen, runs or [], figures, html, dark, cache_dir)
         return
     if compare or check is not None:
-        _compare(screen, runs or []) if check is None else _check(screen, check, runs or [])
+        _compare(screen, runs or [], own_tasks) if check is None else _check(screen, check, runs or [])
         return
     chosen = form or ENDINGS.get(output.suffix.lower() if output else "", "rich")
     if chosen not in FORMATS:
@@ -101,12 +107,12 @@ def _refuse_together(options_given: list[str]) -> None:
         raise SettingsError(f"{' and '.join(options_given)} exclude each other.", hint="call tnas report once for each")
 
 
-def _compare(screen: Screen, runs: list[str]) -> None:
+def _compare(screen: Screen, runs: list[str], own_tasks: bool) -> None:
     """The first run minus the second, over their common tasks."""
     from tnas_cli.engine.report import compare
     from tnas_cli.report.compare import summary
 
-    comparison = compare(runs)
+    comparison = compare(runs, own_tasks=own_tasks)
     if screen.as_json:
         screen.record(comparison.to_json())
         values = {"difference": 100 * comparison.difference, "interval": 100 * comparison.interval}

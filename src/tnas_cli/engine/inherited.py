@@ -275,7 +275,11 @@ def _all_tasks(job: _Job, parameters: Parameters, state: MetaState) -> Record:
         index = own_task(record, job.settings, job.cache)
         if index is not None:
             own.setdefault(Genotype.from_json(record["genotype"]).digest, []).append(index)
-    return summarise(entries, own)
+    per_task = torch.stack([entry.accuracies * entry.tasks_decoded_to_it for entry in entries]).sum(0)
+    rows = [
+        {"index": index, "accuracy": accuracy} for index, accuracy in enumerate((per_task / len(job.records)).tolist())
+    ]
+    return summarise(entries, own) | {"per_task": rows}
 
 
 def _weights(job: _Job, genotype: Genotype) -> int:

@@ -27,8 +27,10 @@ def report(sources: Sources = (), *, table: int = 2, stdin: TextIO | None = None
     return build_table(table, results_of(sources, stdin))
 
 
-def compare(sources: Sources) -> Comparison:
+def compare(sources: Sources, *, own_tasks: bool = False) -> Comparison:
     """The first of two results minus the second, paired by task; a source is a run directory or a JSON-lines file.
+
+    own_tasks: pair the genotypes that both measured, each on the test task that decoded to it.
 
     Raises SettingsError for another number of sources, DataError where their tasks are not the same or not kept.
     """
@@ -38,8 +40,8 @@ def compare(sources: Sources) -> Comparison:
         )
     if "-" in map(str, sources):
         raise SettingsError("--compare does not read standard input.", hint="write the output to a file first")
-    a, b = (read_per_task(Path(source)) for source in sources)
-    return pairs.compare(a, b)
+    a, b = map(Path, sources)
+    return pairs.compare_own_tasks(a, b) if own_tasks else pairs.compare(read_per_task(a), read_per_task(b))
 
 
 def check(file: Path, sources: Sources = (), *, stdin: TextIO | None = None) -> list[Outcome]:

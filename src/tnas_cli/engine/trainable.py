@@ -90,7 +90,7 @@ def rows_with_counts(records: Sequence[Record], measured: Record) -> Record:
     found = {trainable.name: trainable.genotype for trainable in map(Trainable.of, records)}
     counts = {name: genotype.without_weights for name, genotype in found.items() if genotype is not None}
     rows: Record = {
-        name: [row | counts.get(row["digest"], {}) for row in measured[name]]
+        name: [row | counts.get(row.get("digest"), {}) for row in measured[name]]
         for name in ("per_genotype", "per_task")
         if name in measured
     }

@@ -78,12 +78,12 @@ def summarise(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]
     per_task = (weights / weights.sum()) @ table  # [tasks]
     best = max(trained, key=lambda entry: entry.validation)
     own = [
-        float(entry.accuracies[index])
+        {"index": index, "digest": entry.digest, "accuracy": float(entry.accuracies[index])}
         for entry in trained
         for index in own_tasks.get(entry.digest, ())
         if index < len(entry.accuracies)
     ]
-    own_values = torch.tensor(own, dtype=torch.float64)
+    own_values = torch.tensor([row["accuracy"] for row in own], dtype=torch.float64)
     return {
         "mean": float(per_task.mean()),
         "interval": interval(per_task),
@@ -91,7 +91,12 @@ def summarise(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]
         "parameters_mean": float((weights / weights.sum()) @ weights.new_tensor([t.parameters for t in trained])),
         "inductive": _inductive(trained, weights),
         "selected": best.to_json(),
-        "own_tasks": {"tasks": len(own), "mean": float(own_values.mean()), "interval": interval(own_values)}
+        "own_tasks": {
+            "tasks": len(own),
+            "mean": float(own_values.mean()),
+            "interval": interval(own_values),
+            "per_task": own,
+        }
         if own
         else None,
         "per_genotype": [entry.to_json() for entry in trained],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from tnas_cli.errors import DataError
-from tnas_cli.report.per_task import PerTask
+from tnas_cli.report.per_task import PerTask, read_own_tasks
 from tnas_cli.report.records import Measurement
 
 #: What two results must have in common to have been measured on the same tasks.
@@ -19,10 +20,14 @@ _EQUAL = 1e-6
 
 @dataclass(frozen=True)
 class Comparison:
-    """A minus B over the tasks that both were measured on; shares of 1, with the half-width of the 95% interval."""
+    """A minus B over the tasks that both were measured on; shares of 1, with the half-width of the 95% interval.
+
+    own_tasks: the pairs are the genotypes that both measured, each on the test task that decoded to it.
+    """
 
     a: PerTask
     b: PerTask
+    own_tasks: bool
     difference: float
     interval: float
     better: int
@@ -46,6 +51,7 @@ class Comparison:
             "a": _side(self.a),
             "b": _side(self.b),
             **{key: getattr(self.a.measurement, key) for key in SAME},
+            "own_tasks": self.own_tasks,
             "difference": 100 * self.difference,
             "interval": 100 * self.interval,
             "better": self.better,
@@ -58,11 +64,37 @@ class Comparison:
 def compare(a: PerTask, b: PerTask) -> Comparison:
     """The paired comparison; raises DataError where the two were not measured on the same tasks, and says why."""
     _check_same_tasks(a, b)
+    return _paired(a, b, own_tasks=False)
+
+
+def compare_own_tasks(a: Path, b: Path) -> Comparison:
+    """The paired comparison of the genotypes that two results share, each on the test task that decoded to it.
+
+    Raises DataError where the results are not of the same images, or share fewer than two genotypes.
+    """
+    (of_a, found_a), (of_b, found_b) = read_own_tasks(a), read_own_tasks(b)
+    shared = sorted(found_a.keys() & found_b.keys())
+    if len(shared) < 2:
+        raise DataError(
+            f"{a} and {b} have {len(shared)} genotypes and tasks in common.", hint="measure the same genotypes in both"
+        )
+    sides = []
+    for source, measured, found in ((a, of_a, found_a), (b, of_b, found_b)):
+        values = tuple(found[key] for key in shared)
+        half = 1.96 * statistics.stdev(values) / math.sqrt(len(values))
+        on_shared = replace(measured, mean=statistics.fmean(values), interval=half, tasks=len(values))
+        sides.append(PerTask(str(source), on_shared, values))
+    _check_same_tasks(*sides)
+    return _paired(*sides, own_tasks=True)
+
+
+def _paired(a: PerTask, b: PerTask, *, own_tasks: bool) -> Comparison:
     differences = [x - y for x, y in zip(a.accuracies, b.accuracies, strict=True)]
     interval = 1.96 * statistics.stdev(differences) / math.sqrt(len(differences))
     return Comparison(
         a,
         b,
+        own_tasks,
         difference=statistics.fmean(differences),
         interval=interval,
         better=sum(value > _EQUAL for value in differences),
@@ -100,7 +132,8 @@ def summary(comparison: Comparison) -> list[str]:
     protocol = f" ({m.protocol} split)" if m.protocol else ""
     lines = [
         f"{m.dataset}{protocol}, {m.way}-way {m.shot}-shot, {m.query} query images per class, "
-        f"the same {comparison.tasks:,} {m.split} tasks",
+        f"the same {comparison.tasks:,} "
+        + ("genotypes, each on the test task that decoded to it" if comparison.own_tasks else f"{m.split} tasks"),
         _line("A", comparison.a),
         _line("B", comparison.b),
         f"A - B: {100 * comparison.difference:+.2f} ± {100 * comparison.interval:.2f} points, "
@@ -116,4 +149,5 @@ def summary(comparison: Comparison) -> list[str]:
 def _line(name: str, side: PerTask) -> str:
     m: Measurement = side.measurement
     network = f", {m.network}" if m.network else ""
-    return f"{name}: {100 * m.mean:.2f} ± {100 * m.interval:.2f}  {m.method}{network}, seed {m.seed}: {side.source}"
+    about = f"{m.method}{network}, weights {m.weights}, seed {m.seed}"
+    return f"{name}: {100 * m.mean:.2f} ± {100 * m.interval:.2f}  {about}: {side.source}"

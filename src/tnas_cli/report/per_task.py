@@ -1,8 +1,8 @@
 """The accuracy on each test task behind a result, from where the commands keep it.
 
-`adapt` prints a record per task before its result; a supervised result lists its tasks. Few-shot `train-eval` keeps a
-`result.json` per network in its run directory; its accuracy on a task is the mean over networks, each weighted by the
-number of tasks that decoded to it.
+`adapt` prints a record per task before its result; a supervised result lists its tasks, and so does one of inherited
+weights. Few-shot `train-eval` from scratch keeps a `result.json` per network in its run directory; its accuracy on a
+task is the mean over networks, each weighted by the number of tasks that decoded to it.
 """
 
 from __future__ import annotations
@@ -36,15 +36,14 @@ def read_per_task(source: Path) -> PerTask:
 
     Raises DataError where there are several results, or where what is kept is missing or gives another mean.
     """
-    results = read_results(source)
-    if len(results) > 1:
-        raise DataError(f"{source} holds {len(results)} results.", hint="compare files that hold one result each")
-    record = results[0]
+    record = _only_result(source)
     m = Measurement.from_record(record)
     if m.setting == "transfer":
         raise DataError(f"{source} was measured in the transfer setting, which has no tasks to pair.", hint=_HINT)
     if m.setting == "supervised":
         values = _listed(record, source)
+    elif m.weights == "inherited" and m.command == "train-eval":
+        values = _by_index(record, source)
     else:
         values = _adapted(source) if m.command == "adapt" else _trained(_run_folder(source, m), record)
     if len(values) != m.tasks or not math.isclose(sum(values) / len(values), m.mean, abs_tol=_TOLERANCE):
@@ -54,6 +53,44 @@ def read_per_task(source: Path) -> PerTask:
             hint="compare a finished run, or a whole output of one call",
         )
     return PerTask(str(source), m, tuple(values))
+
+
+def read_own_tasks(source: Path) -> tuple[Measurement, dict[tuple[str, int], float]]:
+    """The one result of a run directory or of a file of JSON lines, and the accuracy of every genotype (its digest) on
+    each test task (its index) that decoded to it.
+
+    Raises DataError where there are several results, or none on such tasks.
+    """
+    record = _only_result(source)
+    own = record.get("own_tasks")
+    rows = own.get("per_task") if isinstance(own, dict) and "per_task" in own else record.get("per_task")
+    found: dict[tuple[str, int], float] = {}
+    for row in rows if isinstance(rows, list) else []:
+        digest, index = (row.get("digest"), row.get("index")) if isinstance(row, dict) else (None, None)
+        if isinstance(digest, str) and isinstance(index, int):
+            found[digest, index] = _share(row.get("accuracy"), source)
+    if not found:
+        raise DataError(
+            f"{source} measured no genotype on the test task that decoded to it.",
+            hint="compare results of `tnas train-eval` on genotypes of `tnas adapt --dataset NAME`",
+        )
+    return Measurement.from_record(record), found
+
+
+def _only_result(source: Path) -> Result:
+    results = read_results(source)
+    if len(results) > 1:
+        raise DataError(f"{source} holds {len(results)} results.", hint="compare files that hold one result each")
+    return results[0]
+
+
+def _by_index(record: Result, source: Path) -> list[float]:
+    """Accuracies of a result of inherited weights, which names each of its tasks."""
+    rows = record.get("per_task")
+    found = {row.get("index"): row.get("accuracy") for row in rows} if isinstance(rows, list) else {}
+    if set(found) != set(range(len(found))) or not found:
+        raise DataError(f"{source} was not measured on each of a data set's first tasks.", hint=_HINT)
+    return [_share(found[index], source) for index in range(len(found))]
 
 
 def _adapted(source: Path) -> list[float]:
