@@ -138,6 +138,22 @@ def test_printed_it_is_light_open_and_without_tools(chromium: Browser, page: Pat
     assert chromium.call("Page.printToPDF")["data"]
 
 
+def test_on_paper_nothing_is_torn_apart(chromium: Browser, page: Path) -> None:
+    """Tables, figures and commands stay whole, titles stay with what follows, and pictures keep their shape."""
+    chromium.open(page, media="print")
+    style = "getComputedStyle(document.querySelector({!r}))"
+    for whole in ("figure", "table", "tr", "pre", ".notes li"):
+        assert chromium.run(f"{style.format(whole)}.breakInside") == "avoid", whole
+    for title in ("h2", "h3", "summary", "caption", "thead"):
+        assert chromium.run(f"{style.format(title)}.breakAfter") == "avoid", title
+    # Chromium leaves a button's box empty where a table's head is repeated.
+    assert chromium.run(f"{style.format('th button')}.display") == "contents"
+    images = (
+        "[...document.images].every(i => {}(i.clientWidth / i.clientHeight - i.naturalWidth / i.naturalHeight) < 0.02)"
+    )
+    assert chromium.run(images.format("Math.abs"))
+
+
 def test_without_javascript_everything_can_be_read(chromium: Browser, page: Path) -> None:
     chromium.call("Emulation.setScriptExecutionDisabled", value=True)
     try:
