@@ -13,7 +13,7 @@ import pytest
 from tnas_cli.cli import search as search_command
 from tnas_cli.cli import train_eval as train_command
 from tnas_cli.cli.main import app
-from tnas_cli.engine import search, train_eval
+from tnas_cli.engine import inherited, search, supervised, train_eval, trainable, transfer
 from tnas_cli.engine.material import Material
 from tnas_cli.engine.reproduce import NO_OPTION, reproduce
 from tnas_cli.settings import SearchSettings, TrainSettings, of_method, preset, presets
@@ -77,8 +77,6 @@ def test_a_searchs_command_leads_to_its_settings(changes: dict[str, Any], monkey
 
 @pytest.mark.parametrize("changes", TRAININGS, ids=str)
 def test_a_trainings_command_leads_to_its_settings(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    from tnas_cli.engine import trainable
-
     settings = settings_of("train_eval", changes)
     found = reproduce(material("train-eval", settings, plan={"limit": 3, "engine": "fused"}))
     monkeypatch.setattr(trainable, "read_trainables", lambda *_: [{"event": "genotype", "way": 7, "shot": 9}])
@@ -93,6 +91,54 @@ def test_a_fixed_network_is_named_and_has_no_channels(monkeypatch: pytest.Monkey
     records = [{"event": "network", "network": "4conv-32"}]
     line = reproduce(material("train-eval", settings, records=records)).lines[1]
     assert line.startswith("tnas train-eval 4conv-32 ") and "--channels" not in line
+
+
+SUPERVISED: list[dict[str, Any]] = [
+    {"method": "s1", "order": "second", "search_rate": 0.0125},
+    {"method": "t-nas", "flip": True, "steps": 3},
+    {"method": "random", "genotypes": 7, "protocol": "ravi"},
+    {"seed": 4, "weight_decay": 3e-5},
+]
+
+
+@pytest.mark.parametrize("name", ["paper", "quick"])
+@pytest.mark.parametrize("changes", SUPERVISED, ids=str)
+def test_a_supervised_runs_command_leads_to_its_settings(
+    changes: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = supervised.supervised_settings(name, {"dataset": "glyphs", **changes})
+    checkpoint = "a b/best.pt" if changes.get("method") == "t-nas" else None
+    plan = {"setting": "supervised", "checkpoint": checkpoint}
+    found = reproduce(material("train-eval", settings, plan=plan))
+    monkeypatch.setattr(trainable, "read_trainables", lambda *_: [{"event": "genotype"}])
+    seen = called_with(found.lines[1], supervised, "supervised", monkeypatch)
+    assert seen["arguments"][1] == settings
+    assert seen["checkpoint"] == (None if checkpoint is None else Path(checkpoint))
+    assert bool(seen["arguments"][0]) == ("method" not in changes)
+    assert f"--preset {name}" in found.lines[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset"), [("paper", "cifar10"), ("paper", "imagenet"), ("quick", "cifar10"), ("quick", "x/toy-a-20.h5")]
+)
+def test_a_transfers_command_leads_to_its_settings(name: str, dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = {"train_split": "train+val", "jitter": 0.2, "epochs": 7, "auxiliary": name == "quick"}
+    settings = transfer.transfer_settings(name, {"dataset": dataset, **changes})
+    found = reproduce(material("train-eval", settings, plan={"setting": "transfer", "limit": 2}))
+    assert len(found.lines) == (1 if dataset.endswith(".h5") else 2)  # a file is not prepared
+    monkeypatch.setattr(trainable, "read_trainables", lambda *_: [{"event": "genotype"}])
+    seen = called_with(found.lines[-1], transfer, "transfer", monkeypatch)
+    assert seen["arguments"][1] == settings and seen["limit"] == 2
+
+
+def test_inherited_weights_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of("train_eval", {"preset": "quick", "tasks": 30})
+    plan = {"setting": "inherited", "checkpoint": "a b/best.pt", "all_tasks": True}
+    line = reproduce(material("train-eval", settings, plan=plan)).lines[1]
+    monkeypatch.setattr(trainable, "read_trainables", lambda *_: [{"event": "genotype"}])
+    seen = called_with(line, inherited, "inherit", monkeypatch)
+    assert seen["arguments"][1] == settings
+    assert (seen["checkpoint_path"], seen["all_tasks"]) == (Path("a b/best.pt"), True)
 
 
 KINDS = [("search", SearchSettings, search_command.search), ("train_eval", TrainSettings, train_command.train_eval)]
@@ -123,6 +169,8 @@ def test_adaptations_of_folders_and_of_a_data_set() -> None:
     folders = [adapted({"folder": "x/cats & dogs"}), adapted({"folder": "y"})]
     (line,) = reproduce(Material("adapted", Path("a.jsonl"), records=folders)).lines
     assert shlex.split(line) == ["tnas", "adapt", "a b/best.pt", "x/cats & dogs", "y", "--steps", "7", "--json"]
+    every = [record | {"support_accuracies": [0.2, 1.0]} for record in folders]
+    assert reproduce(Material("adapted", Path("a.jsonl"), records=every)).lines[0].endswith(" --every-step --json")
     tasks = [adapted({"dataset": "omniglot", "protocol": "random", "split": "test", "index": n}) for n in range(4)]
     tasks.append({"event": "result", "query": 15, "fingerprint": "0123"})
     found = reproduce(Material("adapted", Path("a.jsonl"), records=tasks))

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tnas_cli.engine.material import Material, Record
+from tnas_cli.engine.reproduce_setting import setting_options
+from tnas_cli.engine.setting import SETTINGS
 from tnas_cli.errors import SettingsError
 from tnas_cli.report.html.page import Commands
 from tnas_cli.settings import UNLIMITED, SearchSettings, TrainSettings, of_method, preset, presets
@@ -37,11 +39,15 @@ def reproduce(material: Material) -> Commands:
 def _of_run(material: Material, kind: Kind) -> Commands:
     name, settings = material.name, material.settings
     lines: list[str] = []
-    if "dataset" in settings:
+    if "dataset" in settings and not str(settings["dataset"]).endswith((".h5", ".hdf5")):
         lines.append(_prepare(settings["dataset"], settings.get("protocol")))
     genotypes = _source_of_genotypes(material) if kind == "train_eval" else []
+    options: list[str] | None
     try:
-        options = _options(kind, settings, fixed_network=bool(genotypes) and not genotypes[0].endswith(".jsonl"))
+        if material.setting in SETTINGS:
+            options = setting_options(material.setting, settings)
+        else:
+            options = _options(kind, settings, fixed_network=bool(genotypes) and not genotypes[0].endswith(".jsonl"))
     except SettingsError as error:
         return Commands(name, tuple(lines), (f"No command is known for its settings.toml: {error.message}",))
     if options is None:
@@ -50,12 +56,19 @@ def _of_run(material: Material, kind: Kind) -> Commands:
         return Commands(name, tuple(lines), (note,))
     limit = material.plan.get("limit")
     further = ["--limit", str(limit)] if limit is not None else []
+    further += ["--weights", "inherited"] if material.setting == "inherited" else []
+    if (checkpoint := material.plan.get("checkpoint")) is not None:
+        further += ["--checkpoint", str(checkpoint)]
+    further += ["--all-tasks"] if material.plan.get("all_tasks") else []
     lines.append(_line("tnas", material.command, *genotypes, *options, *further, *_machine(material)))
     return Commands(name, tuple(lines), _notes(material))
 
 
 def _source_of_genotypes(material: Material) -> list[str]:
-    """What `train-eval` was given: the run's copy of the records, or the name of a network."""
+    """What `train-eval` was given: the run's copy of the records, the name of a network, or nothing where its method
+    finds genotypes of its own."""
+    if material.setting == "supervised" and material.settings.get("method", "given") != "given":
+        return []
     networks = [str(record["network"]) for record in material.of("network") if record.get("network")]
     return networks[:1] or [str((material.folder or Path()) / "genotypes.jsonl")]
 
@@ -129,6 +142,7 @@ def _of_records(material: Material) -> Commands:
         return Commands(material.name, (), ("Its records do not name their tasks.",))
     steps = _nested(first, "inner", "steps")
     options = ["--steps", str(steps)] if steps is not None else []
+    options += ["--every-step"] if "support_accuracies" in first else []
     checkpoint = str(first.get("checkpoint", "best.pt"))
     if "folder" in tasks[0]:
         folders = [str(task.get("folder")) for task in tasks]
