@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.cases import search as search_case  # noqa: E402
 from benchmarks.cases import seconds  # noqa: E402
+from benchmarks.live_view import share_of_a_core  # noqa: E402
 from tnas_cli.cli.console import Screen  # noqa: E402
 from tnas_cli.compute.fused_engine import FusedEngine  # noqa: E402
 from tnas_cli.engine import search as work  # noqa: E402
@@ -97,6 +98,7 @@ command's own code with a clock around each part, {engine.threads} threads.
 
 Not counted, because it does not grow with the steps: {", ".join(f"{part} {spent[part]:.2f} s" for part in once)}.
 The benchmark's step, on random images, before and after: {1e3 * before:.0f} and {1e3 * after:.0f} ms (minima).
+The view on a terminal (benchmarks/live_view.py, measured alone) takes {share_of_a_core():.2%} of one core.
 """
     (ROOT / "benchmarks" / "search_profile.md").write_text(page, encoding="utf-8")
     print(page)

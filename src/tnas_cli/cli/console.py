@@ -24,6 +24,8 @@ from rich.progress import (
 from tnas_cli.runs import events
 
 SECONDS_BETWEEN_LINES = 5.0
+#: Drawing the bars takes over a millisecond, which the computation's threads would have: a few times a second is enough.
+REFRESHES_PER_SECOND = 4
 
 
 class Screen:
@@ -77,6 +79,7 @@ def _bars(console: Console) -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
         console=console,
+        refresh_per_second=REFRESHES_PER_SECOND,
     )
 
 
