@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -93,11 +94,16 @@ class _BarListener:
     def __init__(self, bars: Progress) -> None:
         self.bars = bars
         self.stages: dict[str, TaskID] = {}
+        self.last: dict[str, float] = {}
 
     def __call__(self, event: events.Event) -> None:
         if isinstance(event, events.Note):
             self.bars.console.print(event.text, markup=False)
         elif isinstance(event, events.Progress):
+            now = time.monotonic()
+            if event.done < event.total and now - self.last.get(event.stage, -math.inf) < 1 / REFRESHES_PER_SECOND:
+                return  # it would not be drawn
+            self.last[event.stage] = now
             if event.stage not in self.stages:
                 self.stages[event.stage] = self.bars.add_task(
                     event.stage, total=event.total, unit=event.unit, values=""
