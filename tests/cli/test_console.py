@@ -81,3 +81,28 @@ def test_a_long_line_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_durations_as_a_person_says_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_bar_is_told_what_can_be_drawn_and_always_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bars:
+        """Remembers how far each stage's bar was moved."""
+
+        def __init__(self) -> None:
+            self.moved: list[tuple[str, int]] = []
+
+        def add_task(self, stage: str, **fields: object) -> str:
+            return stage
+
+        def update(self, stage: str, *, completed: int, **fields: object) -> None:
+            self.moved.append((stage, completed))
+
+    now = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    bars = Bars()
+    listener = console._BarListener(bars)  # type: ignore[arg-type]
+    for done in range(1, 101):
+        now[0] += 1 / 16  # exact in binary: four of them are a quarter of a second
+        listener(Progress("search", done, 100, "tasks"))
+    listener(Progress("test", 1, 1, "tasks"))
+    assert [done for stage, done in bars.moved if stage == "search"] == [*range(1, 100, 4), 100]
+    assert bars.moved[-2:] == [("search", 100), ("test", 1)]
