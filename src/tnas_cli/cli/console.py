@@ -25,7 +25,7 @@ from rich.progress import (
 from tnas_cli.runs import events
 
 SECONDS_BETWEEN_LINES = 5.0
-#: Drawing the bars takes over a millisecond, which the computation's threads would have: a few times a second is enough.
+#: Drawing the bars takes over a millisecond of the computation's time: a few times a second is enough.
 REFRESHES_PER_SECOND = 4
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.report.figures.looking import assert_words_stand_apart, words
 from tnas_cli.errors import DataError
-from tnas_cli.report.figures.curves import MOST_STAGES, curves_picture
+from tnas_cli.report.figures.curves import MOST_STAGES, WITHOUT_WEIGHTS, curves_picture
 from tnas_cli.report.figures.run_log import MOST_POINTS, StageLog, read_log, thin
 from tnas_cli.report.figures.theme import THEMES, Theme
 
@@ -103,6 +103,28 @@ def test_only_what_was_logged_has_a_panel() -> None:
         "theta~: normalised",
     ]
     assert curves_picture("curves", "a run", {"search": StageLog()}) is None
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+def test_skip_connections_and_pools_share_a_panel(theme: Theme) -> None:
+    steps = [(4 * n, {"loss": 1.0, "skips": float(n % 3), "pools": float(n % 5)}) for n in range(1, 20)]
+    picture = curves_picture("curves", "a run", {"search": StageLog(steps)})
+    assert picture is not None
+    figure = picture.draw(theme)
+    panel = figure.axes[1]
+    assert panel.get_ylabel() == "theta~: decoded edges\nwithout weights"
+    drawn = {line.get_label(): [float(y) for y in line.get_ydata()] for line in panel.lines}
+    assert drawn == {name: [values[key] for _, values in steps] for key, name in WITHOUT_WEIGHTS.items()}
+    assert len({line.get_linestyle() for line in panel.lines}) == 2, "not told apart in gray"
+    assert {"skip connections", "pools"} <= {text for text, _ in words(figure)}
+    assert_words_stand_apart(figure)
+
+
+def test_of_several_searches_the_skip_connections_are_shown() -> None:
+    logs = {name: StageLog([(4, {"skips": 1.0, "pools": 2.0})]) for name in ("one", "two")}
+    picture = curves_picture("curves", "a run", logs)
+    assert picture is not None
+    assert [line.get_label() for line in picture.draw(THEMES[0]).axes[0].lines] == ["one", "two"]
 
 
 def test_a_long_log_is_drawn_thinned() -> None:

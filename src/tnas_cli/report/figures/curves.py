@@ -1,4 +1,5 @@
-"""The course of a run over its tasks: loss, accuracy, validation with its interval, how decided theta is."""
+"""The course of a run over its tasks: loss, accuracy, validation with its interval, how decided theta is and what it
+decodes to."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tnas_cli.report.figures.picture import Picture
 from tnas_cli.report.figures.run_log import MOST_POINTS, StageLog, thin
-from tnas_cli.report.figures.theme import NORMAL, SMALL, TITLE, Theme, legend, new_figure, style, wrapped
+from tnas_cli.report.figures.theme import NORMAL, SMALL, TITLE, Stroke, Theme, legend, new_figure, style, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +25,10 @@ PANELS = {
     "accuracy": "accuracy",
     "theta": "theta~: mean of the\nedges' largest probability",
     "entropy": "theta~: normalised\nentropy",
+    "skips": "theta~: decoded edges\nwithout weights",
 }
+#: What the lines of the last of these panels are.
+WITHOUT_WEIGHTS = {"skips": "skip connections", "pools": "pools"}
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,23 @@ def draw_curves(title: str, stages: Mapping[str, StageLog], theme: Theme, over: 
         style(axes, theme)
         axes.set_ylabel(over.loss if name == "loss" else PANELS[name], fontsize=NORMAL)
         for number, (stage, log) in enumerate(stages.items()):
-            _steps(axes, log, name, number, theme, stage if len(stages) > 1 else None, over)
+            if name == "skips":
+                _without_weights(axes, log, number, theme, stage if len(stages) > 1 else None)
+                continue
+            label = stage if len(stages) > 1 else over.training if name == "accuracy" else None
+            # Of several networks the noisy training accuracies would hide the validations.
+            if name != "accuracy" or len(stages) == 1:
+                _steps(axes, log, name, theme.stroke(number), label)
             if name == "accuracy":
                 _validations(axes, log, number, theme, stage if len(stages) > 1 else None, over)
         if name == "accuracy":
             axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
+        if name == "skips":
+            axes.locator_params(axis="y", integer=True)
+            axes.set_ylim(bottom=-0.3)
         if name == "theta":
             _uniform(axes, 1 / 8, "uniform: ⅛", theme)
-        if name == "accuracy" or len(stages) > 1:
+        if name in ("accuracy", "skips") or len(stages) > 1:
             # Beside the axes it covers nothing.
             legend(axes, theme, loc="upper left", bbox_to_anchor=(1.0, 1.03))
     grid[-1].set_xlabel(over.unit, fontsize=NORMAL)
@@ -99,19 +112,26 @@ def draw_curves(title: str, stages: Mapping[str, StageLog], theme: Theme, over: 
     return figure
 
 
-def _steps(axes: Axes, log: StageLog, name: str, number: int, theme: Theme, stage: str | None, over: Words) -> None:
+def _steps(axes: Axes, log: StageLog, name: str, look: Stroke, label: str | None) -> None:
     x, y = log.series(name)
-    # Of several networks the noisy training accuracies would hide the validations.
-    if not len(x) or (name == "accuracy" and stage is not None):
+    if not len(x):
         return
-    look, points = theme.stroke(number), thin(x, y)
+    points = thin(x, y)
     if points.x is not x:
         axes.fill_between(points.x, points.low, points.high, color=look.colour, alpha=0.18, linewidth=0)
-    label = stage or (over.training if name == "accuracy" else None)
     marker = look.marker if len(points.x) == 1 else None
     axes.plot(
         points.x, points.mean, color=look.colour, linestyle=look.dashes, linewidth=1.2, marker=marker, label=label
     )
+
+
+def _without_weights(axes: Axes, log: StageLog, number: int, theme: Theme, stage: str | None) -> None:
+    """Skip connections and pools among the decoded edges; of several searches the skip connections alone."""
+    if stage is not None:
+        _steps(axes, log, "skips", theme.stroke(number), stage)
+        return
+    for position, (name, label) in enumerate(WITHOUT_WEIGHTS.items()):
+        _steps(axes, log, name, theme.stroke(position), label)
 
 
 def _validations(axes: Axes, log: StageLog, number: int, theme: Theme, stage: str | None, over: Words) -> None:
