@@ -30,6 +30,7 @@ def test_a_search_takes_as_long_as_it_is_told(pipeline: Pipeline, tmp_path: Path
     assert (again["tasks"], again["tasks_this_time"]) == (result["tasks"], 0)
     more = succeeding("search", "--resume", result["run"], "--hours", 0.0012, *pipeline.here, "--json").result
     assert more["tasks"] > result["tasks"]
+    assert "hours = 0.0012\n" in (Path(result["run"]) / "settings.toml").read_text()
 
 
 def test_tasks_end_what_has_hours_left(pipeline: Pipeline, tmp_path: Path) -> None:
@@ -55,6 +56,14 @@ def test_inherited_weights_are_trained_for_hours(pipeline: Pipeline, tmp_path: P
     ).result
     assert result["hours"] == 0.0003
     assert 2 <= result["budget"]["inherit_tasks"] < 10**6
+    more = succeeding("train-eval", "--resume", result["run"], "--hours", 0.0009, *pipeline.here, "--json").result
+    assert more["budget"]["inherit_tasks"] > result["budget"]["inherit_tasks"]
+    again = succeeding("train-eval", "--resume", result["run"], *pipeline.here, "--json").result
+    assert (again["hours"], again["budget"]) == (0.0009, more["budget"])
+    together = (*command, "--side-by-side", 2, "--runs", tmp_path, *pipeline.here)
+    refused = tnas(*together, stdin=pipeline.decoded.stdout)
+    assert refused.code == 2
+    assert "--side-by-side" in refused.stderr
 
 
 @pytest.mark.parametrize("hours", ["-1", "nan", "inf", "soon"])

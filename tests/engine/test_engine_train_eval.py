@@ -124,6 +124,9 @@ def test_hours_decide_how_many_genotypes_are_trained(pipeline: Pipeline, tmp_pat
     assert resume(run, machine=machine)["genotypes_trained"] == 1
     more = resume(run, machine=machine, hours=1)
     assert more["genotypes_trained"] == 2
+    # The new limit is the run's from now on.
+    assert "hours = 1\n" in (run / "settings.toml").read_text()
+    assert resume(run, machine=machine)["hours"] == 1
     unlimited = train_eval(records, settings(records), runs=tmp_path, machine=machine)
     assert (more["mean"], more["per_genotype"]) == (unlimited["mean"], unlimited["per_genotype"])
     assert unlimited["hours"] is None

@@ -180,6 +180,8 @@ def train_eval(
         raise SettingsError(
             "--seeds repeats a training from scratch in the few-shot setting.", hint="leave it out, and give --seed"
         )
+    if side_by_side is not None and setting is not None:
+        raise SettingsError("--side-by-side is for few-shot trainings from scratch.", hint="leave it out")
     if setting == INHERITED:
         from tnas_cli.cli.inherited import run_inherited
 

@@ -82,9 +82,14 @@ def inherit(
     job = _prepare(records, settings, path, all_tasks, machine, listener)
     name = f"train-eval-{job.cache.dataset}-{settings.way}w{settings.shot}s-{job.meta.settings.method}-inherited"
     run = RunDirectory.create(runs, name, job.settings.to_toml(), environment(job.device))
-    more = {"fingerprint": job.cache.fingerprint, "checkpoint": str(path), "all_tasks": all_tasks}
-    write_plan(run, SETTING, job.settings.to_dict(), records, engine=job.learner.engine.name, **more)
+    _write(job, run)
     return _run(job, run)
+
+
+def _write(job: _Job, run: RunDirectory) -> None:
+    """Keep what `resume` needs."""
+    more = {"checkpoint": str(job.meta.path), "all_tasks": job.all_tasks, "engine": job.learner.engine.name}
+    write_plan(run, SETTING, job.settings.to_dict(), job.records, fingerprint=job.cache.fingerprint, **more)
 
 
 def resume(
@@ -108,6 +113,9 @@ def resume(
             f"{job.cache.path} does not hold the images that {run_path} was trained on.",
             hint="prepare the data set again with the same protocol and seed",
         )
+    if hours is not None:
+        _write(job, run)
+        run.write_settings(job.settings.to_toml())
     return _run(job, run, resumed=True)
 
 

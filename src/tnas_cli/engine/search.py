@@ -87,6 +87,8 @@ def resume(
             hint="prepare the data set again with the same protocol and seed",
         )
     restore(saved, job.state)
+    if hours is not None:
+        run.write_settings(job.settings.to_toml())
     listener(events.Note(f"continuing {run_path} at task {job.state.tasks_done} of {settings.tasks}"))
     return _run(job, run, listener)
 

@@ -64,6 +64,9 @@ def resume(
     """
     run = RunDirectory.open(run_path)
     job = read(run_path, machine, listener, hours=hours, at_a_time=side_by_side)
+    if hours is not None:
+        job.write(run)
+        run.write_settings(job.settings.to_toml())
     return _run(job, run, resumed=True)
 
 

@@ -35,7 +35,7 @@ class RunDirectory:
             except OSError as error:
                 raise cannot_write(path, error) from error
         run = cls(path)
-        write_text(path / "settings.toml", settings)
+        run.write_settings(settings)
         write_text(path / "environment.json", json.dumps(environment, indent=2) + "\n")
         return run
 
@@ -52,6 +52,10 @@ class RunDirectory:
             require_tensorboard(f", or remove {path / FOLDER}")
             run.to_tensorboard()
         return run
+
+    def write_settings(self, settings: str) -> None:
+        """Replace `settings.toml`, where a call that goes on changes them."""
+        write_text(self.path / "settings.toml", settings)
 
     @property
     def best(self) -> Path:
