@@ -24,6 +24,7 @@ _PLUS_PLUS: dict[str, Any] = {
     "step_norms": True,
     "multi_step": 0.1,
     "cosine_to": 0.01,
+    "ensemble": 5,  # five checkpoints answer together
 }
 
 #: The methods, and the settings in which each differs from its preset.
@@ -34,7 +35,7 @@ SEARCH_METHODS: dict[str, dict[str, Any]] = {
 }
 TRAIN_METHODS: dict[str, dict[str, Any]] = {
     "maml": {},
-    "maml++": _PLUS_PLUS | {"ensemble": 5},  # five checkpoints answer together
+    "maml++": _PLUS_PLUS,
     "meta-sgd": {"learned_rates": "weight", "inner_steps": 1, "test_steps": 1},  # Li et al., 2017
     "anil": {},
     "protonets": {},
@@ -66,6 +67,7 @@ class _Settings:
     step_norms: bool = False
     multi_step: float = 0.0
     cosine_to: float = 1.0
+    ensemble: int = 1
     reduction: Literal["sum", "mean"] = "mean"
     tasks: int = 2000
     hours: float = 0.0  # 0: no limit
@@ -82,6 +84,7 @@ class _Settings:
         for name in ("alpha_inner", "alpha_outer"):
             self._positive(name)
         self._at_least("seed", 0)
+        self._at_least("ensemble", 1)
         if not _is_number(self.hours) or not 0 <= self.hours < float("inf"):
             raise SettingsError(f"hours is {self.hours!r}.", hint="choose a finite number above 0, or 0 for no limit")
         self._at_least("channels", 2)
@@ -188,13 +191,11 @@ class TrainSettings(_Settings):
 
     method: str = "maml"
     test_tasks: int = 600
-    ensemble: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._one_of("method", tuple(TRAIN_METHODS))
         self._at_least("test_tasks", 2)
-        self._at_least("ensemble", 1)
 
 
 def presets(kind: Literal["search", "train_eval"]) -> dict[str, dict[str, Any]]:

@@ -171,6 +171,10 @@ def test_adaptations_of_folders_and_of_a_data_set() -> None:
     assert shlex.split(line) == ["tnas", "adapt", "a b/best.pt", "x/cats & dogs", "y", "--steps", "7", "--json"]
     every = [record | {"support_accuracies": [0.2, 1.0]} for record in folders]
     assert reproduce(Material("adapted", Path("a.jsonl"), records=every)).lines[0].endswith(" --every-step --json")
+    for members, option in ((1, "--no-ensemble"), (5, "--ensemble")):
+        together = [*folders, {"event": "result", "members": members}]
+        found = reproduce(Material("adapted", Path("a.jsonl"), records=together))
+        assert found.lines[0].endswith(f" {option} --json")
     tasks = [adapted({"dataset": "omniglot", "protocol": "random", "split": "test", "index": n}) for n in range(4)]
     tasks.append({"event": "result", "query": 15, "fingerprint": "0123"})
     found = reproduce(Material("adapted", Path("a.jsonl"), records=tasks))

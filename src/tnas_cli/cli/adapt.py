@@ -23,6 +23,13 @@ def adapt(
     shot: options.Shot = None,
     query: options.Query = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Inner steps; default: the search's.")] = None,
+    ensemble: Annotated[
+        bool | None,
+        typer.Option(
+            "--ensemble/--no-ensemble",
+            help="The search's best validation checkpoints answer together; default: where it kept them (T-NAS++).",
+        ),
+    ] = None,
     every_step: Annotated[
         bool, typer.Option("--every-step", help="Also the accuracies before each step and after the last one.")
     ] = False,
@@ -56,6 +63,7 @@ def adapt(
                     task,
                     steps=steps,
                     invert="auto" if invert == "auto" else invert == "yes",
+                    ensemble=ensemble,
                     every_step=every_step,
                     machine=machine,
                     listener=listener,
@@ -73,6 +81,7 @@ def adapt(
                     shot=shot,
                     query=query,
                     steps=steps,
+                    ensemble=ensemble,
                     every_step=every_step,
                     machine=machine,
                     listener=listener,
@@ -113,8 +122,12 @@ def _show(screen: Screen, adapted: list[dict[str, Any]], result: dict[str, Any],
     if result["mean"] is not None:
         screen.say(
             f"accuracy {100 * result['mean']:.2f} ± {100 * result['interval']:.2f}% over {result['tasks']} tasks "
-            "(95% interval; adapted search network, batch norm over the query set)"
+            f"(95% interval; {_who(result['members'])}, batch norm over the query set)"
         )
+
+
+def _who(members: int) -> str:
+    return "adapted search network" if members == 1 else f"{members} checkpoints of the adapted search network together"
 
 
 def _shortened(values: list[str], verbose: bool) -> list[str]:

@@ -54,6 +54,9 @@ MultiStep = Annotated[
 CosineTo = Annotated[
     float | None, typer.Option("--cosine-to", help="Share to which outer rates fall along a cosine; 1: constant.")
 ]
+Ensemble = Annotated[
+    int | None, typer.Option("--ensemble", min=1, help="Best validation checkpoints that answer together.")
+]
 Channels = Annotated[int | None, typer.Option("--channels", min=2, help="Channels of the normal cell.")]
 ValidateEvery = Annotated[int | None, typer.Option("--validate-every", min=1, help="Tasks between validations.")]
 ValidationTasks = Annotated[int | None, typer.Option("--validation-tasks", min=1, help="Validation tasks.")]

@@ -39,6 +39,7 @@ def search(
     step_norms: options.StepNorms = None,
     multi_step: options.MultiStep = None,
     cosine_to: options.CosineTo = None,
+    ensemble: options.Ensemble = None,
     alternating: Annotated[
         bool | None, typer.Option("--alternating/--simultaneous", help="Inner steps by Equation 5 or 7.")
     ] = None,
@@ -95,6 +96,7 @@ def search(
         "step_norms": step_norms,
         "multi_step": multi_step,
         "cosine_to": cosine_to,
+        "ensemble": ensemble,
         "alternating": alternating,
         "channels": channels,
         "validate_every": validate_every,

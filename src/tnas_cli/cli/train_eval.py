@@ -68,9 +68,7 @@ def train_eval(
     step_norms: options.StepNorms = None,
     multi_step: options.MultiStep = None,
     cosine_to: options.CosineTo = None,
-    ensemble: Annotated[
-        Whole, typer.Option("--ensemble", min=1, help="Best validation checkpoints that answer together.")
-    ] = None,
+    ensemble: options.Ensemble = None,
     channels: options.Channels = None,
     validate_every: options.ValidateEvery = None,
     validation_tasks: options.ValidationTasks = None,

@@ -21,13 +21,14 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.task_folder import FolderTask, Invert, read_task_folder
 from tnas_cli.errors import DataError, SettingsError
 from tnas_cli.methods.adapt import adapt, logits_by_step, with_way
+from tnas_cli.methods.ensemble import mean_answer
 from tnas_cli.methods.learner import interval
 from tnas_cli.methods.zoo import SEARCH
 from tnas_cli.runs import events
 from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.settings import SearchSettings
 from tnas_cli.space.decode import decidedness, decode
-from tnas_cli.space.parameters import THETA
+from tnas_cli.space.parameters import THETA, Parameters
 
 Record = dict[str, Any]
 
@@ -38,13 +39,16 @@ def adapt_folders(
     *,
     steps: int | None = None,
     invert: Invert = "auto",
+    ensemble: bool | None = None,
     every_step: bool = False,
     machine: Machine = HERE,
     listener: events.Listener = events.ignore,
 ) -> Iterator[Record]:
     """Adapt to task folders; yields an `adapted` record per folder, in their order, then the `result`.
 
-    every_step: also the accuracies on support and labelled query images before each step and after the last one.
+    ensemble: whether the best validation checkpoints that the search kept beside this one answer for the query images
+    together; None: if it kept several. Everything but answers and accuracies is this checkpoint's own. every_step: also
+    the accuracies on support and labelled query images before each step and after the last one, of one checkpoint.
 
     Tasks of the same shape are adapted together. A task with another number of classes than the checkpoint's gets a
     classifier of its own (`methods.adapt.with_way`). Raises CheckpointError, and DataError before anything is
@@ -53,6 +57,7 @@ def adapt_folders(
     begin = time.monotonic()
     where = machine.start()
     meta = load_meta_architecture(checkpoint, where)
+    members = _members(meta, where, ensemble, every_step)
     data = meta.data
     tasks = [
         read_task_folder(path, data["size"], data["channels"], data["mean"], data["std"], invert) for path in folders
@@ -61,13 +66,14 @@ def adapt_folders(
     settings = _with_steps(meta.settings, steps)
     found: dict[int, Record] = {}
     for positions in _same_shape(tasks):
-        records = _adapt_alike(engine, meta, settings, [tasks[position] for position in positions], where, every_step)
+        alike = [tasks[position] for position in positions]
+        records = _adapt_alike(engine, meta, members, settings, alike, where, every_step)
         for position, record in zip(positions, records, strict=True):
             found[position] = record
             listener(events.Progress("adapt", len(found), len(tasks), "tasks"))
     records = [found[position] for position in range(len(tasks))]
     yield from records
-    yield _result(engine, meta, records, {}, where, begin)
+    yield _result(engine, meta, records, {"members": len(members)}, where, begin)
 
 
 def adapt_dataset(
@@ -80,6 +86,7 @@ def adapt_dataset(
     shot: int | None = None,
     query: int | None = None,
     steps: int | None = None,
+    ensemble: bool | None = None,
     every_step: bool = False,
     machine: Machine = HERE,
     listener: events.Listener = events.ignore,
@@ -91,6 +98,7 @@ def adapt_dataset(
     begin = time.monotonic()
     where = machine.start()
     meta = load_meta_architecture(checkpoint, where)
+    members = _members(meta, where, ensemble, every_step)
     if protocol is None and dataset == meta.data["dataset"]:
         protocol = meta.data["protocol"]
     cache = registry.ensure(
@@ -105,7 +113,8 @@ def adapt_dataset(
     records: list[Record] = []
     learner = SEARCH[settings.method].learner(engine, meta.network, settings)
     for batch, (adapted, logits) in zip(batches, adapt(learner, meta.parameters, batches), strict=True):
-        right = task_accuracies(logits, batch.query_y)
+        others = [learner.logits(parameters, batch) for parameters in members[1:]]
+        right = task_accuracies(mean_answer([logits, *others]), batch.query_y)
         support = batch.support_x, batch.support_y
         between = logits_by_step(learner, meta.parameters, support, support[0], batch.query_x) if every_step else []
         for position in range(len(batch)):
@@ -125,8 +134,28 @@ def adapt_dataset(
         "fingerprint": cache.fingerprint,
         "split": split,
         "query": query,
+        "members": len(members),
     }
     yield _result(engine, meta, records, measured, where, begin)
+
+
+def _members(meta: MetaArchitecture, device: torch.device, ensemble: bool | None, every_step: bool) -> list[Parameters]:
+    """The meta-parameters that answer together: the checkpoint's own first, then those of the other ones kept.
+
+    Unless an ensemble is asked for, a checkpoint that is not one of those kept answers alone. Raises SettingsError
+    where one is asked for and there is none, or is to be looked at step by step.
+    """
+    if ensemble and every_step:
+        raise SettingsError("--every-step looks at one checkpoint.", hint="leave --ensemble out")
+    wanted = ensemble if ensemble is not None else not every_step
+    kept = [load_meta_architecture(path, device) for path in sorted(meta.path.parent.glob("top-*.pt")) if wanted]
+    if ensemble and not kept:
+        raise SettingsError(
+            f"no checkpoints top-*.pt are kept beside {meta.path}.",
+            hint="search with --ensemble 5, or --method t-nas++",
+        )
+    others = [other.parameters for other in kept if other.tasks_done != meta.tasks_done]
+    return [meta.parameters, *others] if ensemble or len(others) < len(kept) else [meta.parameters]
 
 
 def _with_steps(settings: SearchSettings, steps: int | None) -> SearchSettings:
@@ -160,13 +189,14 @@ def _same_shape(tasks: Sequence[FolderTask]) -> Iterator[list[int]]:
 def _adapt_alike(
     engine: Engine,
     meta: MetaArchitecture,
+    members: Sequence[Parameters],
     settings: SearchSettings,
     tasks: Sequence[FolderTask],
     device: torch.device,
     every_step: bool,
 ) -> list[Record]:
     way = len(tasks[0].class_names)
-    parameters = with_way(meta.parameters, way)
+    parameters, *others = (with_way(member, way) for member in members)
     network = replace(meta.network, way=way)
     support = (
         torch.stack([task.support_x for task in tasks]).to(device),
@@ -176,7 +206,10 @@ def _adapt_alike(
     adapted = learner.adapt(parameters, support)
     images = [task.query_x for task in tasks if task.query_x is not None]  # of all tasks or of none
     query = [torch.stack(images).to(device)] if images else []
-    logits = engine.predict(network, adapted.parameters, query[0]) if query else None
+    logits = None
+    if query:
+        own = [adapted.parameters, *(learner.adapt(member, support).parameters for member in others)]
+        logits = mean_answer([engine.predict(network, member, query[0]) for member in own])
     between = logits_by_step(learner, parameters, support, support[0], *query) if every_step else []
     records = []
     for position, task in enumerate(tasks):
@@ -193,8 +226,8 @@ def _adapt_alike(
         if logits is not None:
             record |= _predictions(task, logits[position].softmax(-1).cpu())
         if between:
-            own = [logits[position].cpu() for logits in between]
-            record |= _by_step(own, task.support_y, task.query_y, record["accuracy"])
+            steps = [logits[position].cpu() for logits in between]
+            record |= _by_step(steps, task.support_y, task.query_y, record["accuracy"])
         records.append(record)
     return records
 

@@ -143,6 +143,8 @@ def _of_records(material: Material) -> Commands:
     steps = _nested(first, "inner", "steps")
     options = ["--steps", str(steps)] if steps is not None else []
     options += ["--every-step"] if "support_accuracies" in first else []
+    if "members" in result and "--every-step" not in options:
+        options.append("--ensemble" if result["members"] > 1 else "--no-ensemble")
     checkpoint = str(first.get("checkpoint", "best.pt"))
     if "folder" in tasks[0]:
         folders = [str(task.get("folder")) for task in tasks]

@@ -26,6 +26,7 @@ from tnas_cli.methods.zoo import SEARCH
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.drive import Saving, drive
+from tnas_cli.runs.kept import Kept
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.settings import SearchSettings
 from tnas_cli.space.decode import decidedness, decode, largest_probability
@@ -154,12 +155,13 @@ def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, A
     def save(path: Path) -> None:
         checkpoint.save(path, to_checkpoint(KIND, job.state, about))
 
+    kept = Kept(run.path, job.settings.ensemble, save)
     listener(events.Note(f"search in {run.path}"))
     started_at = job.state.tasks_done
     drive(
         meta_learn(job.learner, job.state, job.tasks, Plan.of(job.settings)),
         run,
-        Saving(last=lambda: save(run.last), best=lambda: save(run.best)),
+        Saving(lambda: save(run.last), lambda: save(run.best), lambda: kept.after(job.state.history)),
         listener,
         stage="search",
         resume=f"tnas search --resume {run.path}{job.machine.data_options}",

@@ -17,10 +17,11 @@ def together(learner: Learner, members: Sequence[Parameters], batch: TaskBatch) 
     single member's own logits.
     """
     transductive, inductive = zip(*(learner.both_logits(parameters, batch) for parameters in members), strict=True)
-    return _mean(transductive), _mean(inductive)
+    return mean_answer(transductive), mean_answer(inductive)
 
 
-def _mean(answers: Sequence[Tensor]) -> Tensor:
+def mean_answer(answers: Sequence[Tensor]) -> Tensor:
+    """The logarithm of the mean probabilities of logits [..., way], or a single one's own logits."""
     if len(answers) == 1:
         return answers[0]
     return torch.stack([logits.softmax(-1) for logits in answers]).mean(0).log()
