@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -63,3 +65,9 @@ ValidationTasks = Annotated[int | None, typer.Option("--validation-tasks", min=1
 PresetSeed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random.")]
 Resume = Annotated[Path | None, typer.Option("--resume", help="Continue this run; takes its settings.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of run directories.")]
+
+
+def settings_given(settings: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a command's parameters those that are settings by the same name, where the user gave them."""
+    names = [field.name for field in dataclasses.fields(settings)]
+    return {name: values[name] for name in names if values.get(name) is not None}

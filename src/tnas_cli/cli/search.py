@@ -67,6 +67,7 @@ def search(
 
     Writes runs/search-.../best.pt, chosen by validation tasks. Ctrl-C saves, and --resume goes on from there.
     """
+    values = locals()
     from tnas_cli.engine import search as work
     from tnas_cli.engine.seeds import search_over_seeds
     from tnas_cli.runs.device import Machine
@@ -75,35 +76,7 @@ def search(
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     machine = Machine(device, threads, cache_dir, offline, engine, tensorboard)
-    chosen = {
-        "dataset": dataset,
-        "method": method,
-        "way": way,
-        "shot": shot,
-        "query": query,
-        "protocol": protocol,
-        "tasks": tasks,
-        "hours": hours,
-        "meta_batch": meta_batch,
-        "alpha_inner": alpha_inner,
-        "beta_inner": beta_inner,
-        "inner_steps": inner_steps,
-        "test_steps": test_steps,
-        "alpha_outer": alpha_outer,
-        "beta_outer": beta_outer,
-        "order": order,
-        "learned_rates": learned_rates,
-        "step_norms": step_norms,
-        "multi_step": multi_step,
-        "cosine_to": cosine_to,
-        "ensemble": ensemble,
-        "alternating": alternating,
-        "channels": channels,
-        "validate_every": validate_every,
-        "validation_tasks": validation_tasks,
-        "seed": seed,
-    }
-    given = {name: value for name, value in chosen.items() if value is not None}
+    given = options.settings_given(SearchSettings, values)
     if seeds > 1 and (resume is not None or dry_run):
         raise SettingsError(
             f"--seeds repeats a whole search, which {'--dry-run' if dry_run else '--resume'} does not make.",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import Screen, duration
-from tnas_cli.cli.search import render_estimate
+from tnas_cli.cli.asked import Asked
+from tnas_cli.cli.console import Screen
 from tnas_cli.errors import SettingsError
 
 Number = float | None
@@ -132,42 +130,17 @@ def train_eval(
     each; a genotype that is given is trained on all. With --protocol transfer (Appendix D) a network of many cells is
     trained on cifar10 or imagenet.
     """
+    values = locals()
+    from tnas_cli.cli.few_shot import run_few_shot
+    from tnas_cli.cli.inherited import run_inherited
     from tnas_cli.cli.train_eval_settings import INHERITED, Extra, run_setting, setting_meant
-    from tnas_cli.engine import train_eval as work
-    from tnas_cli.engine.seeds import over_seeds
-    from tnas_cli.engine.train_settings import settings_for
-    from tnas_cli.engine.trainable import read_trainables
     from tnas_cli.runs.device import Machine
+    from tnas_cli.settings import TrainSettings
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
-    chosen = {
-        "dataset": dataset,
-        "method": method,
-        "way": way,
-        "shot": shot,
-        "query": query,
-        "protocol": protocol,
-        "tasks": tasks,
-        "hours": hours,
-        "meta_batch": meta_batch,
-        "alpha_inner": alpha_inner,
-        "inner_steps": inner_steps,
-        "test_steps": test_steps,
-        "alpha_outer": alpha_outer,
-        "order": order,
-        "learned_rates": learned_rates,
-        "step_norms": step_norms,
-        "multi_step": multi_step,
-        "cosine_to": cosine_to,
-        "ensemble": ensemble,
-        "channels": channels,
-        "validate_every": validate_every,
-        "validation_tasks": validation_tasks,
-        "test_tasks": test_tasks,
-        "seed": seed,
-    }
-    given = {name: value for name, value in chosen.items() if value is not None}
+    given = options.settings_given(TrainSettings, values)
     machine = Machine(device, threads, cache_dir, offline, engine, tensorboard)
+    asked = Asked(genotype, given, preset, limit, max_skips, resume, runs, machine, dry_run)
     extra = Extra(epochs, layers, checkpoint, changes or ())
     setting = setting_meant(protocol, resume, extra, weights)
     if max_skips is not None and (setting not in (None, INHERITED) or resume is not None):
@@ -180,107 +153,11 @@ def train_eval(
         )
     if side_by_side is not None and setting is not None:
         raise SettingsError("--side-by-side is for few-shot trainings from scratch.", hint="leave it out")
-    if setting == INHERITED:
-        from tnas_cli.cli.inherited import run_inherited
-
-        run_inherited(
-            screen, genotype, given, checkpoint, all_tasks, preset, limit, max_skips, resume, runs, machine, dry_run
-        )
-        return
-    if all_tasks:
+    if all_tasks and setting != INHERITED:
         raise SettingsError("--all-tasks goes with --weights inherited.", hint="leave it out")
-    if setting is not None:
-        more: dict[str, Any] = {"preset": preset, "limit": limit, "resume": resume, "runs": runs, "dry_run": dry_run}
-        run_setting(setting, screen, genotype, given, extra, machine=machine, **more)
-        return
-    if resume is not None:
-        if set(given) - {"hours"} or genotype or limit:
-            raise SettingsError(
-                "--resume takes the run's own genotypes and settings.", hint="give nothing beside it but --hours"
-            )
-        with screen.progress() as listener:
-            result = work.resume(resume, hours=hours, side_by_side=side_by_side, listener=listener, machine=machine)
+    if setting == INHERITED:
+        run_inherited(screen, asked, checkpoint, all_tasks)
+    elif setting is not None:
+        run_setting(setting, screen, asked, extra)
     else:
-        if genotype is None:
-            raise SettingsError(
-                "no genotype given.", hint="for example: tnas decode adapted.jsonl --json | tnas train-eval -"
-            )
-        records = read_trainables(genotype, sys.stdin.read() if genotype == "-" else None, max_skips)
-        settings = settings_for(records, preset, given, trainings=limit)
-        with screen.progress() as listener:
-            if dry_run:
-                result = work.dry_run(
-                    records, settings, limit=limit, side_by_side=side_by_side, machine=machine, listener=listener
-                )
-            else:
-                result = over_seeds(
-                    lambda seeded: work.train_eval(
-                        records,
-                        seeded,
-                        limit=limit,
-                        side_by_side=side_by_side,
-                        runs=runs,
-                        machine=machine,
-                        listener=listener,
-                    ),
-                    settings,
-                    seeds,
-                )
-    if dry_run:
-        render_estimate(screen, result)
-    elif as_json:
-        screen.record(result)
-    elif seeds > 1:
-        _show_seeds(screen, result)
-    else:
-        _show(screen, result)
-
-
-def _show_seeds(screen: Screen, result: dict[str, Any]) -> None:
-    for seed, mean, run in zip(result["seeds"], result["means"], result["runs"], strict=True):
-        screen.say(f"seed {seed}: {100 * mean:.2f}% ({run})")
-    screen.text(
-        f"accuracy {100 * result['mean']:.2f} ± {100 * result['interval']:.2f}% over {result['tasks']} tasks, "
-        f"standard deviation over {len(result['seeds'])} seeds {100 * result['spread_over_seeds']:.2f}"
-    )
-
-
-def _show(screen: Screen, result: dict[str, Any]) -> None:
-    from tnas_cli.methods.zoo import TRAIN
-
-    table = Table(title=f"{result['dataset']} ({result['protocol']} split), {result['way']}-way {result['shot']}-shot")
-    network = result["network"]
-    named = (
-        ("genotype", "tasks decoded to it") if network is None else (f"network ({TRAIN[result['training']].title})",)
-    )
-    for name in (*named, "weights", "validation", f"test, {result['tasks']} tasks"):
-        table.add_column(name)
-    for row in result["per_genotype"]:
-        table.add_row(
-            row["digest"],
-            *((str(row["count"]),) if network is None else ()),
-            f"{row['parameters']:,}",
-            f"{100 * row['validation']:.2f}%",
-            f"{100 * row['mean']:.2f} ± {100 * row['interval']:.2f}%",
-        )
-    screen.show(table)
-    screen.text(f"accuracy {100 * result['mean']:.2f} ± {100 * result['interval']:.2f}%")
-    inductive = result["inductive"]
-    if inductive:
-        screen.say(
-            f"with batch norm over the support set (inductive): {100 * inductive['mean']:.2f} ± "
-            f"{100 * inductive['interval']:.2f}%"
-        )
-    own = result["own_tasks"]
-    if own:
-        screen.say(
-            f"each genotype on the tasks that decoded to it: {100 * own['mean']:.2f} ± {100 * own['interval']:.2f}% "
-            f"({own['tasks']} tasks)"
-        )
-    trained = network or f"{result['genotypes_trained']} of {result['genotypes']} genotypes"
-    screen.say(
-        f"{result['tasks']} test tasks, 95% interval, batch norm over the query set; {trained} trained from scratch on "
-        f"{result['budget']['train_tasks_per_genotype']:,} tasks{'' if network else ' each'}, "
-        f"{duration(result['wall_seconds'])}"
-    )
-    screen.say(f"next: tnas report {result['run']}")
+        run_few_shot(screen, asked, seeds, side_by_side)

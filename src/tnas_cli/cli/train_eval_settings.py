@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.table import Table
 
+from tnas_cli.cli.asked import Asked
 from tnas_cli.cli.console import Screen, duration
 from tnas_cli.errors import SettingsError, did_you_mean
-
-if TYPE_CHECKING:
-    from tnas_cli.runs.device import Machine
 
 #: DARTS on every task is what the paper calls S1.
 _ALSO = {"darts": "s1"}
@@ -79,96 +76,53 @@ def setting_meant(protocol: str | None, resume: Path | None, extra: Extra, weigh
     return None
 
 
-def run_setting(
-    setting: str,
-    screen: Screen,
-    genotype: str | None,
-    given: Mapping[str, Any],
-    extra: Extra,
-    *,
-    preset: str,
-    limit: int | None,
-    resume: Path | None,
-    runs: Path,
-    machine: Machine,
-    dry_run: bool,
-) -> None:
+def run_setting(setting: str, screen: Screen, asked: Asked, extra: Extra) -> None:
     """Train and measure in this setting, or go on with a run of it, and show the result."""
-    chosen = {name: value for name, value in given.items() if name != "protocol"}
-    if resume is not None and (given or extra.names or genotype or limit):
-        raise SettingsError("--resume takes the run's own genotypes and settings.", hint="give nothing but --resume")
-    if dry_run:
+    asked.refuse_beside_resume(extra.names)
+    if asked.dry_run:
         raise SettingsError(
             f"--dry-run estimates the few-shot setting, not {setting}.",
             hint="try what an epoch costs: --epochs 1",
         )
-    if machine.tensorboard and setting == "supervised":
+    if asked.machine.tensorboard and setting == "supervised":
         raise SettingsError("the trainings of the supervised setting log no steps.", hint="leave --tensorboard out")
-    result = (
-        _supervised(screen, genotype, chosen, extra, preset, limit, resume, runs, machine)
-        if setting == "supervised"
-        else _transfer(screen, genotype, chosen, extra, preset, limit, resume, runs, machine)
-    )
+    result = (_supervised if setting == "supervised" else _transfer)(screen, asked, extra)
     if screen.as_json:
         screen.record(result)
     else:
         (_show_supervised if setting == "supervised" else _show_transfer)(screen, result)
 
 
-def _transfer(
-    screen: Screen,
-    genotype: str | None,
-    chosen: dict[str, Any],
-    extra: Extra,
-    preset: str,
-    limit: int | None,
-    resume: Path | None,
-    runs: Path,
-    machine: Machine,
-) -> dict[str, Any]:
+def _transfer(screen: Screen, asked: Asked, extra: Extra) -> dict[str, Any]:
     from tnas_cli.engine import transfer as work
-    from tnas_cli.engine.trainable import read_trainables
     from tnas_cli.evaluate.transfer_settings import TransferSettings
 
-    if resume is not None:
+    where: dict[str, Any] = {"machine": asked.machine}
+    if asked.resume is not None:
         with screen.progress() as listener:
-            return work.resume(resume, machine=machine, listener=listener)
-    _check_names("transfer", chosen, TransferSettings)
+            return work.resume(asked.resume, listener=listener, **where)
+    chosen = _chosen("transfer", asked, TransferSettings)
     if extra.checkpoint is not None:
         raise SettingsError(
             "--checkpoint has no meaning in the transfer setting.",
             hint="adapt it first: tnas adapt best.pt --dataset cifar10 --json | tnas decode - --json",
         )
-    if genotype is None:
-        raise SettingsError(
-            "no genotype given.", hint="for example: tnas train-eval DARTS_V2 --protocol transfer --dataset cifar10"
-        )
-    records = read_trainables(genotype, sys.stdin.read() if genotype == "-" else None)
-    settings = work.transfer_settings(preset, chosen | extra.given)
+    records = asked.records("tnas train-eval DARTS_V2 --protocol transfer --dataset cifar10")
+    settings = work.transfer_settings(asked.preset, chosen | extra.given)
     with screen.progress() as listener:
-        return work.transfer(records, settings, limit=limit, runs=runs, machine=machine, listener=listener)
+        return work.transfer(records, settings, limit=asked.limit, runs=asked.runs, listener=listener, **where)
 
 
-def _supervised(
-    screen: Screen,
-    genotype: str | None,
-    chosen: dict[str, Any],
-    extra: Extra,
-    preset: str,
-    limit: int | None,
-    resume: Path | None,
-    runs: Path,
-    machine: Machine,
-) -> dict[str, Any]:
+def _supervised(screen: Screen, asked: Asked, extra: Extra) -> dict[str, Any]:
     from tnas_cli.engine import supervised as work
-    from tnas_cli.engine.trainable import read_trainables
     from tnas_cli.evaluate.supervised_settings import SupervisedSettings
 
-    if resume is not None:
+    where: dict[str, Any] = {"machine": asked.machine}
+    if asked.resume is not None:
         with screen.progress() as listener:
-            return work.resume(resume, machine=machine, listener=listener)
-    _check_names("supervised", chosen, SupervisedSettings)
-    if limit is not None:
+            return work.resume(asked.resume, listener=listener, **where)
+    chosen = _chosen("supervised", asked, SupervisedSettings)
+    if asked.limit is not None:
         raise SettingsError("--limit has no meaning in the supervised setting.", hint="pass fewer genotypes")
     method = chosen.get("method")
     if method is not None:
@@ -179,14 +133,18 @@ def _supervised(
             )
     if extra.checkpoint is not None and chosen.get("method") != "t-nas":
         raise SettingsError("--checkpoint goes with --method t-nas.", hint="add it, or leave --checkpoint out")
-    records = []
-    if genotype is not None:
-        records = read_trainables(genotype, sys.stdin.read() if genotype == "-" else None)
-    settings = work.supervised_settings(preset, chosen | extra.given)
+    records = [] if asked.genotype is None else asked.records("")
+    settings = work.supervised_settings(asked.preset, chosen | extra.given)
+    more = where | {"checkpoint": extra.checkpoint, "runs": asked.runs}
     with screen.progress() as listener:
-        return work.supervised(
-            records, settings, checkpoint=extra.checkpoint, runs=runs, machine=machine, listener=listener
-        )
+        return work.supervised(records, settings, listener=listener, **more)
+
+
+def _chosen(setting: str, asked: Asked, settings: type[Any]) -> dict[str, Any]:
+    """The settings that the user named; raises SettingsError for one that this setting does not have."""
+    chosen = {name: value for name, value in asked.given.items() if name != "protocol"}
+    _check_names(setting, chosen, settings)
+    return chosen
 
 
 def _check_names(setting: str, chosen: Mapping[str, Any], settings: type[Any]) -> None:
