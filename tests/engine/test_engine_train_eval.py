@@ -12,6 +12,7 @@ from tests.conftest import Pipeline
 from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT
 from tnas_cli.engine.genotype_source import genotype_record
 from tnas_cli.engine.train_eval import resume, train_eval
+from tnas_cli.engine.train_job import LONG_ENOUGH, prepare
 from tnas_cli.engine.train_settings import settings_for
 from tnas_cli.errors import DataError, Interrupted, SettingsError
 from tnas_cli.runs import events
@@ -144,3 +145,17 @@ def test_hours_are_the_length_of_a_single_training(pipeline: Pipeline, tmp_path:
     result = train_eval(records, chosen, runs=tmp_path, machine=Machine("cpu", 1, pipeline.cache))
     assert result["budget"]["train_tasks_per_genotype"] == result["per_genotype"][0]["training_tasks"]
     assert 2 <= result["budget"]["train_tasks_per_genotype"] < UNLIMITED
+
+
+def test_as_many_side_by_side_as_are_faster(pipeline: Pipeline) -> None:
+    """One thread each, where the fused engine computes and the trainings are long enough."""
+    records = [record(AUTO_MAML_5SHOT, channels=8), record(AUTO_MAML_1SHOT, channels=8)]
+
+    def chosen(tasks: int, engine: str, limit: int | None = None) -> int:
+        machine = Machine("cpu", 2, pipeline.cache, engine=engine)
+        return prepare(records, settings(records, tasks=tasks), limit, machine, events.ignore, None).side_by_side
+
+    assert chosen(LONG_ENOUGH, "fused") == 2
+    assert chosen(LONG_ENOUGH, "fused", limit=1) == 1
+    assert chosen(LONG_ENOUGH - 1, "fused") == 1
+    assert chosen(LONG_ENOUGH, "torch") == 1

@@ -30,6 +30,9 @@ Record = dict[str, Any]
 #: More processes than this are not started unless asked for: each holds a network's memory of its own.
 MOST_SIDE_BY_SIDE = 8
 
+#: Trainings on fewer tasks than this do not make up for the seconds that starting processes takes.
+LONG_ENOUGH = 500
+
 
 @dataclass(frozen=True)
 class Job:
@@ -96,6 +99,8 @@ def prepare(
         images=image_counts(settings),
         listener=listener,
     )
+    if at_a_time is None and settings.tasks < LONG_ENOUGH:
+        at_a_time = 1
     count = _at_a_time(at_a_time, engine, device, len(chosen))
     settings = settings.replace(protocol=cache.protocol)
     return Job(settings, records, chosen, limit, cache, device, machine, engine, count, listener)
