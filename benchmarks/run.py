@@ -150,7 +150,8 @@ tnas {about["package_version"]}.
 How cost grows with way, shot, tasks, steps and image size: [growth.md](growth.md), written by `make growth`. Where the
 time of a real search goes: [search_profile.md](search_profile.md), written by `make profile`. What preparing and
 reading data costs: [data.md](data.md), written by `make bench-data`. What Equations 5 and 6 cost beside 7 and 8, which
-took their place: `make equations`.
+took their place: [equations.md](equations.md), written by `make equations`. Genotypes trained side by side:
+`python benchmarks/side_by_side.py`; what the live view takes: `python benchmarks/live_view.py`.
 """
     options.output.write_text(page, encoding="utf-8")
 
