@@ -25,6 +25,8 @@ def test_a_search_adapts_decodes_and_resumes(pipeline: Pipeline, tmp_path: Path,
     digests = {record["digest"] for record in decoded.records if record["event"] == "genotype"}
     # Auto-MAML's theta does not adapt: one architecture for all tasks.
     assert len(digests) == (1 if method == "auto-maml" else 3)
+    meta = succeeding("decode", found["checkpoint"], "--json").records[0]
+    assert meta["method"] == method
     folder = succeeding("adapt", found["checkpoint"], pipeline.task, *pipeline.here, "--json")
     assert len(folder.records[0]["support_losses"]) == 6
     resumed = succeeding("search", "--resume", found["run"], *pipeline.here, "--json").result

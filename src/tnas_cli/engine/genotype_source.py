@@ -207,7 +207,7 @@ def _from_checkpoint(path: Path, max_skips: int | None) -> Record:
     context = {
         "task": {"meta_architecture": str(path)},
         "run": meta.run,
-        "method": "t-nas",
+        "method": meta.settings.method,
         "seed": meta.settings.seed,
         "data": meta.data,
         "way": meta.settings.way,
