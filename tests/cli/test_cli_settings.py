@@ -128,5 +128,5 @@ def test_a_run_goes_on_with_nothing_but_its_folder(signs: Path, tmp_path: Path) 
 
 
 def test_help_does_not_import_torch() -> None:
-    code = "import sys; import tnas_cli.cli.train_eval_settings; sys.exit('torch' in sys.modules)"
+    code = "import sys; import tnas_cli.cli.supervised_and_transfer; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ)).returncode == 0

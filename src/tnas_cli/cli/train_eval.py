@@ -133,7 +133,7 @@ def train_eval(
     values = locals()
     from tnas_cli.cli.few_shot import run_few_shot
     from tnas_cli.cli.inherited import run_inherited
-    from tnas_cli.cli.train_eval_settings import INHERITED, Extra, run_setting, setting_meant
+    from tnas_cli.cli.supervised_and_transfer import INHERITED, Extra, run_setting, setting_meant
     from tnas_cli.runs.device import Machine
     from tnas_cli.settings import TrainSettings
 
