@@ -145,6 +145,11 @@ def test_hours_are_the_length_of_a_single_training(pipeline: Pipeline, tmp_path:
     result = train_eval(records, chosen, runs=tmp_path, machine=Machine("cpu", 1, pipeline.cache))
     assert result["budget"]["train_tasks_per_genotype"] == result["per_genotype"][0]["training_tasks"]
     assert 2 <= result["budget"]["train_tasks_per_genotype"] < UNLIMITED
+    # More time trains a finished network further; without a new limit it is read.
+    more = resume(Path(result["run"]), machine=Machine("cpu", 1, pipeline.cache), hours=4 / 3600)
+    assert more["per_genotype"][0]["training_tasks"] > result["per_genotype"][0]["training_tasks"]
+    again = resume(Path(result["run"]), machine=Machine("cpu", 1, pipeline.cache))
+    assert again["per_genotype"] == more["per_genotype"]
 
 
 def test_as_many_side_by_side_as_are_faster(pipeline: Pipeline) -> None:

@@ -6,13 +6,16 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from tnas_cli.cli.asked import Asked
 from tnas_cli.cli.console import Screen, duration
 from tnas_cli.errors import SettingsError, did_you_mean
+
+if TYPE_CHECKING:
+    from tnas_cli.runs.device import Machine
 
 #: DARTS on every task is what the paper calls S1.
 _ALSO = {"darts": "s1"}
@@ -86,21 +89,28 @@ def run_setting(setting: str, screen: Screen, asked: Asked, extra: Extra) -> Non
         )
     if asked.machine.tensorboard and setting == "supervised":
         raise SettingsError("the trainings of the supervised setting log no steps.", hint="leave --tensorboard out")
-    result = (_supervised if setting == "supervised" else _transfer)(screen, asked, extra)
+    if asked.resume is not None:
+        result = _resumed(setting, screen, asked.resume, asked.machine)
+    else:
+        result = (_supervised if setting == "supervised" else _transfer)(screen, asked, extra)
     if screen.as_json:
         screen.record(result)
     else:
         (_show_supervised if setting == "supervised" else _show_transfer)(screen, result)
 
 
+def _resumed(setting: str, screen: Screen, run: Path, machine: Machine) -> dict[str, Any]:
+    from tnas_cli.engine import supervised, transfer
+
+    resume = supervised.resume if setting == "supervised" else transfer.resume
+    with screen.progress() as listener:
+        return resume(run, machine=machine, listener=listener)
+
+
 def _transfer(screen: Screen, asked: Asked, extra: Extra) -> dict[str, Any]:
     from tnas_cli.engine import transfer as work
     from tnas_cli.evaluate.transfer_settings import TransferSettings
 
-    where: dict[str, Any] = {"machine": asked.machine}
-    if asked.resume is not None:
-        with screen.progress() as listener:
-            return work.resume(asked.resume, listener=listener, **where)
     chosen = _chosen("transfer", asked, TransferSettings)
     if extra.checkpoint is not None:
         raise SettingsError(
@@ -109,18 +119,15 @@ def _transfer(screen: Screen, asked: Asked, extra: Extra) -> dict[str, Any]:
         )
     records = asked.records("tnas train-eval DARTS_V2 --protocol transfer --dataset cifar10")
     settings = work.transfer_settings(asked.preset, chosen | extra.given)
+    where: dict[str, Any] = {"runs": asked.runs, "machine": asked.machine}
     with screen.progress() as listener:
-        return work.transfer(records, settings, limit=asked.limit, runs=asked.runs, listener=listener, **where)
+        return work.transfer(records, settings, limit=asked.limit, listener=listener, **where)
 
 
 def _supervised(screen: Screen, asked: Asked, extra: Extra) -> dict[str, Any]:
     from tnas_cli.engine import supervised as work
     from tnas_cli.evaluate.supervised_settings import SupervisedSettings
 
-    where: dict[str, Any] = {"machine": asked.machine}
-    if asked.resume is not None:
-        with screen.progress() as listener:
-            return work.resume(asked.resume, listener=listener, **where)
     chosen = _chosen("supervised", asked, SupervisedSettings)
     if asked.limit is not None:
         raise SettingsError("--limit has no meaning in the supervised setting.", hint="pass fewer genotypes")
@@ -135,9 +142,9 @@ def _supervised(screen: Screen, asked: Asked, extra: Extra) -> dict[str, Any]:
         raise SettingsError("--checkpoint goes with --method t-nas.", hint="add it, or leave --checkpoint out")
     records = [] if asked.genotype is None else asked.records("")
     settings = work.supervised_settings(asked.preset, chosen | extra.given)
-    more = where | {"checkpoint": extra.checkpoint, "runs": asked.runs}
+    where: dict[str, Any] = {"runs": asked.runs, "machine": asked.machine}
     with screen.progress() as listener:
-        return work.supervised(records, settings, listener=listener, **more)
+        return work.supervised(records, settings, checkpoint=extra.checkpoint, listener=listener, **where)
 
 
 def _chosen(setting: str, asked: Asked, settings: type[Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from tnas_cli.engine.trainable import max_skips_of, own_task, rows_with_counts
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.tasks import evaluation_indices, load_batch
 from tnas_cli.errors import DataError, SettingsError
-from tnas_cli.evaluate.few_shot import Trained, summarise
+from tnas_cli.evaluate.few_shot import Trained, mean_per_task, summarise
 from tnas_cli.methods.learner import interval
 from tnas_cli.methods.meta_learn import MetaState, Plan, meta_learn
 from tnas_cli.methods.soft_pruning import SoftPruning
@@ -283,10 +283,7 @@ def _all_tasks(job: _Job, parameters: Parameters, state: MetaState) -> Record:
         index = own_task(record, job.settings, job.cache)
         if index is not None:
             own.setdefault(Genotype.from_json(record["genotype"]).digest, []).append(index)
-    per_task = torch.stack([entry.accuracies * entry.tasks_decoded_to_it for entry in entries]).sum(0)
-    rows = [
-        {"index": index, "accuracy": accuracy} for index, accuracy in enumerate((per_task / len(job.records)).tolist())
-    ]
+    rows = [{"index": index, "accuracy": accuracy} for index, accuracy in enumerate(mean_per_task(entries).tolist())]
     return summarise(entries, own) | {"per_task": rows}
 
 

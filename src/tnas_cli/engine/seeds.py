@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tnas_cli.settings import SearchSettings, TrainSettings
@@ -23,18 +23,14 @@ def over_seeds(train: Callable[[TrainSettings], Record], settings: TrainSettings
     results = [train(settings.replace(seed=settings.seed + number)) for number in range(count)]
     means = [float(result["mean"]) for result in results]
     return results[0] | {
+        **_of_all(results, means),
         "mean": statistics.fmean(means),
         "interval": statistics.fmean(float(result["interval"]) for result in results),
         "inductive": {
             part: statistics.fmean(float(result["inductive"][part]) for result in results)
             for part in ("mean", "interval")
         },
-        "runs": [result["run"] for result in results],
-        "seeds": [result["seed"] for result in results],
         "means": means,
-        "mean_over_seeds": statistics.fmean(means),
-        "spread_over_seeds": statistics.stdev(means),
-        "wall_seconds": sum(float(result["wall_seconds"]) for result in results),
     }
 
 
@@ -52,12 +48,19 @@ def search_over_seeds(search: Callable[[SearchSettings], Record], settings: Sear
     results = [search(settings.replace(seed=settings.seed + number)) for number in range(count)]
     accuracies = [float(result["validation_accuracy"]) for result in results]
     return results[accuracies.index(max(accuracies))] | {
-        "runs": [result["run"] for result in results],
-        "seeds": [result["seed"] for result in results],
+        **_of_all(results, accuracies),
         "checkpoints": [result["checkpoint"] for result in results],
         "validation_accuracies": accuracies,
-        "mean_over_seeds": statistics.fmean(accuracies),
-        "spread_over_seeds": statistics.stdev(accuracies),
         "tasks_this_time": sum(int(result["tasks_this_time"]) for result in results),
+    }
+
+
+def _of_all(results: Sequence[Record], values: Sequence[float]) -> Record:
+    """What stands for all runs: which they are, how their values spread, and how long they took together."""
+    return {
+        "runs": [result["run"] for result in results],
+        "seeds": [result["seed"] for result in results],
+        "mean_over_seeds": statistics.fmean(values),
+        "spread_over_seeds": statistics.stdev(values),
         "wall_seconds": sum(float(result["wall_seconds"]) for result in results),
     }

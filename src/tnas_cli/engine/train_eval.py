@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from tnas_cli.engine.estimate import estimate
 from tnas_cli.engine.tasks_of import meta_tasks
 from tnas_cli.engine.train_job import Job, prepare, read
+from tnas_cli.engine.train_network import result_file
 from tnas_cli.engine.train_networks import train_networks
 from tnas_cli.engine.trainable import Trainable, max_skips_of, network_of, own_task, rows_with_counts
 from tnas_cli.errors import Interrupted
@@ -60,13 +62,16 @@ def resume(
 ) -> Record:
     """Continue a stopped run: genotypes that are finished are not trained again. Returns the `result` record.
 
-    hours: a new limit for the run's whole time, earlier calls included.
+    hours: a new limit for the run's whole time, earlier calls included; a single network is trained on until then, also
+    where it was finished.
     """
     run = RunDirectory.open(run_path)
     job = read(run_path, machine, listener, hours=hours, at_a_time=side_by_side)
     if hours is not None:
         job.write(run)
         run.write_settings(job.settings.to_toml())
+        if len(job.chosen) == 1:
+            result_file(job, run, 0).unlink(missing_ok=True)
     return _run(job, run, resumed=True)
 
 
@@ -84,7 +89,9 @@ def dry_run(
     With several side by side one of them is measured, with its share of the threads, while the others' rest.
     """
     job = prepare(records, settings, limit, machine, listener, side_by_side)
-    torch.set_num_threads(max(1, torch.get_num_threads() // job.side_by_side))
+    if (count := job.side_by_side) > 1:
+        alone = replace(machine, threads=max(1, torch.get_num_threads() // count))
+        job = replace(prepare(records, settings, limit, alone, events.ignore), side_by_side=count)
     network = job.chosen[0][0].build(job.settings, job.cache)
     method = TRAIN[job.settings.method]
     state = method.start(network, job.settings, "estimate", job.device)

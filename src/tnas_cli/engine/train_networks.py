@@ -30,7 +30,7 @@ def train_networks(job: Job, run: RunDirectory, resume_command: str) -> list[Tra
     bar, positions = _Bar(job, sum(file.is_file() for file in files)), _positions(job, files)
     if job.side_by_side > 1:
         work = _Worker(run.path, job.machine, job.side_by_side, resume_command)
-        side_by_side(work, positions, job.side_by_side, bar.heard, lambda position: None)
+        side_by_side(work, positions, job.side_by_side, bar.heard)
     else:
         for position in positions:
             train_network(job, run, position, bar.at(position), resume_command)

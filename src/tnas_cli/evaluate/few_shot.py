@@ -55,6 +55,12 @@ class Trained:
         }
 
 
+def mean_per_task(trained: Sequence[Trained]) -> Tensor:
+    """Accuracy on each test task [tasks], the mean over networks, each weighted by how many tasks decoded to it."""
+    weights = torch.tensor([float(entry.tasks_decoded_to_it) for entry in trained], dtype=torch.float64)
+    return (weights / weights.sum()) @ torch.stack([entry.accuracies.double() for entry in trained])
+
+
 def _inductive(trained: Sequence[Trained], weights: Tensor) -> dict[str, float] | None:
     """`mean` and `interval` as in a result, with batch norm over the support set."""
     found = [entry.inductive.double() for entry in trained if entry.inductive is not None]
@@ -74,8 +80,7 @@ def summarise(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]
     with as many tasks as were adapted.
     """
     weights = torch.tensor([float(entry.tasks_decoded_to_it) for entry in trained], dtype=torch.float64)
-    table = torch.stack([entry.accuracies.double() for entry in trained])  # [genotypes, tasks]
-    per_task = (weights / weights.sum()) @ table  # [tasks]
+    per_task = mean_per_task(trained)
     best = max(trained, key=lambda entry: entry.validation)
     own = [
         {"index": index, "digest": entry.digest, "accuracy": float(entry.accuracies[index])}
@@ -87,7 +92,7 @@ def summarise(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]
     return {
         "mean": float(per_task.mean()),
         "interval": interval(per_task),
-        "tasks": table.shape[1],
+        "tasks": len(per_task),
         "parameters_mean": float((weights / weights.sum()) @ weights.new_tensor([t.parameters for t in trained])),
         "inductive": _inductive(trained, weights),
         "selected": best.to_json(),

@@ -40,14 +40,12 @@ class _Process:
         self.pipe.send(item)
 
 
-def side_by_side(
-    work: Work, items: Iterator[int], count: int, heard: Callable[[int, Event], None], finished: Callable[[int], None]
-) -> None:
+def side_by_side(work: Work, items: Iterator[int], count: int, heard: Callable[[int, Event], None]) -> None:
     """Do `work` for all `items`, `count` at a time; an item is asked for only when a process is free for it.
 
-    heard: called with an item and each of its events; finished: with an item that is done. An error in one process
-    stops the others, which save what they have, and is raised here. Ctrl-C does the same and raises Interrupted, or
-    KeyboardInterrupt where the work does not say what to do next. Raises TnasError when a process is killed.
+    heard: called with an item and each of its events. An error in one process stops the others, which save what they
+    have, and is raised here. Ctrl-C does the same and raises Interrupted, or KeyboardInterrupt where the work does not
+    say what to do next. Raises TnasError when a process is killed.
     """
     context = multiprocessing.get_context("spawn")
     processes: list[_Process] = []
@@ -65,11 +63,11 @@ def side_by_side(
                 busy = [process for process in processes if process.item is not None]
                 if not busy:
                     break
-                failure = _listen(busy, heard, finished)
+                failure = _listen(busy, heard)
                 if stop and not isinstance(failure, Interrupted):
                     failure = KeyboardInterrupt()
                 if failure is not None:
-                    failure = _stop(busy, failure, heard, finished)
+                    failure = _stop(busy, failure, heard)
                     break
         finally:
             _end(processes)
@@ -87,9 +85,7 @@ def _started(context: Any, work: Work, item: int) -> _Process:
     return process
 
 
-def _listen(
-    busy: list[_Process], heard: Callable[[int, Event], None], finished: Callable[[int], None]
-) -> BaseException | None:
+def _listen(busy: list[_Process], heard: Callable[[int, Event], None]) -> BaseException | None:
     """Pass on what has come; the first failure, if any."""
     ready = wait([process.pipe for process in busy], SECONDS_BETWEEN_LOOKS)
     for process in busy:
@@ -112,7 +108,6 @@ def _listen(
         process.item = None
         if kind == "failed":
             return value  # type: ignore[no-any-return]
-        finished(item)
     return None
 
 
@@ -120,7 +115,6 @@ def _stop(
     busy: list[_Process],
     failure: BaseException,
     heard: Callable[[int, Event], None],
-    finished: Callable[[int], None],
 ) -> BaseException:
     """Ask the others to save and end, and wait for them; what to raise."""
     for process in busy:
@@ -128,7 +122,7 @@ def _stop(
             with suppress(OSError):
                 process.pipe.send(_STOP)
     while any(process.item is not None for process in busy):
-        other = _listen([process for process in busy if process.item is not None], heard, finished)
+        other = _listen([process for process in busy if process.item is not None], heard)
         if isinstance(failure, KeyboardInterrupt) and isinstance(other, Interrupted):
             failure = other
     return failure
