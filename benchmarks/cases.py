@@ -11,12 +11,12 @@ from torch import Tensor
 
 from tests import oracle
 from tests.helpers import AUTO_MAML_5SHOT
-from tnas_cli.compute.interface import Engine, InnerRule, Network
+from tnas_cli.engines.interface import Engine, InnerRule, Network
 from tnas_cli.runs.seeds import torch_generator
-from tnas_cli.space.cost import FORWARD_AND_BACKWARD, flops_per_image
-from tnas_cli.space.decoded_network import DecodedNetwork
-from tnas_cli.space.parameters import THETA, Parameters, draw
-from tnas_cli.space.search_network import SearchNetwork
+from tnas_cli.spaces.cost import FORWARD_AND_BACKWARD, flops_per_image
+from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tnas_cli.spaces.parameters import THETA, Parameters, draw
+from tnas_cli.spaces.search_network import SearchNetwork
 
 WAY, QUERY, STEPS = 5, 15, 5
 

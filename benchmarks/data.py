@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.cases import QUERY, WAY, search, seconds  # noqa: E402
-from tnas_cli.compute.fused_engine import FusedEngine  # noqa: E402
+from tnas_cli.engines.fused_engine import FusedEngine  # noqa: E402
 from tnas_cli.episodes import decoding  # noqa: E402
 from tnas_cli.episodes.cache import ImageCache, open_cache  # noqa: E402
 from tnas_cli.episodes.catalogue import from_file  # noqa: E402

@@ -26,11 +26,11 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.cases import QUERY, WAY, Case, search, seconds  # noqa: E402
 from benchmarks.memory import available, give_way, high_water, resident  # noqa: E402
-from tnas_cli.compute.fused_engine import FusedEngine, instruction_set  # noqa: E402
-from tnas_cli.compute.interface import Engine, InnerRule  # noqa: E402
-from tnas_cli.compute.torch_engine import TorchEngine  # noqa: E402
+from tnas_cli.engines.fused_engine import FusedEngine, instruction_set  # noqa: E402
+from tnas_cli.engines.interface import Engine, InnerRule  # noqa: E402
+from tnas_cli.engines.torch_engine import TorchEngine  # noqa: E402
 from tnas_cli.runs.device import environment  # noqa: E402
-from tnas_cli.space.search_network import SearchNetwork  # noqa: E402
+from tnas_cli.spaces.search_network import SearchNetwork  # noqa: E402
 
 #: "Such modifications save more than half of the search time and memory while maintaining comparable performance."
 CLAIM = 0.5

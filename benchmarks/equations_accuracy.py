@@ -21,10 +21,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tnas_cli.cli.console import Screen  # noqa: E402
-from tnas_cli.engine.adapt import adapt_dataset  # noqa: E402
-from tnas_cli.engine.search import search  # noqa: E402
+from tnas_cli.recipes.adapt import adapt_dataset  # noqa: E402
+from tnas_cli.recipes.search import search  # noqa: E402
 from tnas_cli.runs.device import Machine  # noqa: E402
-from tnas_cli.settings import SearchSettings, preset  # noqa: E402
+from tnas_cli.settings.few_shot import SearchSettings, preset  # noqa: E402
 
 #: Inner and outer equation: the settings that choose them.
 WAYS: dict[str, dict[str, Any]] = {

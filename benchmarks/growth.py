@@ -25,8 +25,8 @@ from matplotlib import pyplot  # noqa: E402
 
 from benchmarks.cases import Case, seconds  # noqa: E402
 from benchmarks.cases import search as search_case  # noqa: E402
-from tnas_cli.compute.fused_engine import FusedEngine  # noqa: E402
-from tnas_cli.space.search_network import SearchNetwork  # noqa: E402
+from tnas_cli.engines.fused_engine import FusedEngine  # noqa: E402
+from tnas_cli.spaces.search_network import SearchNetwork  # noqa: E402
 
 
 def base(side: int = 28) -> Case:

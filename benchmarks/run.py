@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.cases import CASES, QUERY, STEPS, WAY, Case, matrix_rate, seconds  # noqa: E402
-from tnas_cli.compute.fused_engine import FusedEngine, instruction_set  # noqa: E402
-from tnas_cli.compute.torch_engine import TorchEngine  # noqa: E402
+from tnas_cli.engines.fused_engine import FusedEngine, instruction_set  # noqa: E402
+from tnas_cli.engines.torch_engine import TorchEngine  # noqa: E402
 from tnas_cli.episodes import registry  # noqa: E402
 from tnas_cli.episodes.tasks import load_batch, sample_indices  # noqa: E402
 from tnas_cli.runs.device import environment  # noqa: E402
@@ -86,7 +86,7 @@ def peak_memory() -> float:
     """
     program = (
         "import benchmarks.cases as c\n"
-        "from tnas_cli.compute.fused_engine import FusedEngine\n"
+        "from tnas_cli.engines.fused_engine import FusedEngine\n"
         "step = c.search(3, 84, 1, 0, 0).by_engine(FusedEngine())\n"
         "for _ in range(3): step()\n"
         "print([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0])\n"

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tnas_cli.engine.genotype_source import genotype_record
-from tnas_cli.engine.train_eval import train_eval
-from tnas_cli.engine.train_settings import settings_for
-from tnas_cli.space.random_genotype import random_genotype
+from tnas_cli.recipes.from_scratch import train_eval
+from tnas_cli.recipes.genotype_source import genotype_record
+from tnas_cli.recipes.train_settings import settings_for
+from tnas_cli.spaces.random_genotype import random_genotype
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tnas_cli.space.genotype import OPERATIONS, Edge, Genotype
+from tnas_cli.spaces.genotype import OPERATIONS, Edge, Genotype
 
 #: Auto-MAML's searched architectures as its authors published them (DARTS's order: operation, source state).
 AUTO_MAML_1SHOT = Genotype(

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from tnas_cli.compute.interface import Network
+from tnas_cli.engines.interface import Network
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.space.parameters import THETA, Parameters, draw
+from tnas_cli.spaces.parameters import THETA, Parameters, draw
 
 Labelled = tuple[Tensor, Tensor]
 

@@ -1,28 +1,28 @@
 """The commands as plain functions; each returns, or yields, the records the command prints."""
 
-from tnas_cli.engine.adapt import adapt_dataset, adapt_folders
-from tnas_cli.engine.cite import cite
-from tnas_cli.engine.decode import decode
-from tnas_cli.engine.doctor import doctor
-from tnas_cli.engine.figures import figures
-from tnas_cli.engine.genotype_source import read_genotypes
-from tnas_cli.engine.html_report import html_report
-from tnas_cli.engine.prepare_data import prepare_data
-from tnas_cli.engine.quickstart import quickstart
-from tnas_cli.engine.report import check, compare, report
-from tnas_cli.engine.search import resume as resume_search
-from tnas_cli.engine.search import search
-from tnas_cli.engine.supervised import resume as resume_supervised
-from tnas_cli.engine.supervised import supervised, supervised_settings
-from tnas_cli.engine.train_eval import resume as resume_train_eval
-from tnas_cli.engine.train_eval import train_eval
-from tnas_cli.engine.train_settings import settings_for
-from tnas_cli.engine.trainable import read_trainables
-from tnas_cli.engine.transfer import resume as resume_transfer
-from tnas_cli.engine.transfer import transfer, transfer_settings
-from tnas_cli.evaluate.supervised_settings import SupervisedSettings
-from tnas_cli.evaluate.transfer_settings import TransferSettings
-from tnas_cli.settings import SearchSettings, TrainSettings, preset
+from tnas_cli.commands.cite import cite
+from tnas_cli.commands.decode import decode
+from tnas_cli.commands.doctor import doctor
+from tnas_cli.commands.figures import figures
+from tnas_cli.commands.prepare_data import prepare_data
+from tnas_cli.commands.quickstart import quickstart
+from tnas_cli.commands.report import check, compare, report
+from tnas_cli.recipes.adapt import adapt_dataset, adapt_folders
+from tnas_cli.recipes.from_scratch import resume as resume_train_eval
+from tnas_cli.recipes.from_scratch import train_eval
+from tnas_cli.recipes.genotype_source import read_genotypes
+from tnas_cli.recipes.search import resume as resume_search
+from tnas_cli.recipes.search import search
+from tnas_cli.recipes.supervised import resume as resume_supervised
+from tnas_cli.recipes.supervised import supervised, supervised_settings
+from tnas_cli.recipes.train_settings import settings_for
+from tnas_cli.recipes.trainable import read_trainables
+from tnas_cli.recipes.transfer import resume as resume_transfer
+from tnas_cli.recipes.transfer import transfer, transfer_settings
+from tnas_cli.report.html_report import html_report
+from tnas_cli.settings.few_shot import SearchSettings, TrainSettings, preset
+from tnas_cli.settings.supervised import SupervisedSettings
+from tnas_cli.settings.transfer import TransferSettings
 
 __all__ = [
     "SearchSettings",

@@ -10,11 +10,11 @@ import torch
 
 from tests.conftest import TINY, Pipeline
 from tests.running import succeeding, tnas
-from tnas_cli.compute.torch_engine import TorchEngine, task_accuracies
-from tnas_cli.engine.meta_architecture import load_meta_architecture
-from tnas_cli.engine.tasks_of import evaluation_batches
+from tnas_cli.engines.torch_engine import TorchEngine, task_accuracies
 from tnas_cli.episodes.cache import open_cache
 from tnas_cli.methods.zoo import SEARCH
+from tnas_cli.recipes.meta_architecture import load_meta_architecture
+from tnas_cli.recipes.tasks_of import evaluation_batches
 
 TASKS = 6
 

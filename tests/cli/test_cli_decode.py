@@ -13,7 +13,7 @@ from tests.cli.wrong import check
 from tests.conftest import Pipeline
 from tests.helpers import AUTO_MAML_1SHOT
 from tests.running import Ran, succeeding, tnas
-from tnas_cli.space.genotype import CELLS, Genotype
+from tnas_cli.spaces.genotype import CELLS, Genotype
 
 
 def genotypes(ran: Ran) -> list[Genotype]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluate import pictures
+from tests.methods import class_pictures as pictures
 from tests.running import class_tree, succeeding, tnas
 from tnas_cli.episodes.cifar_classes import CIFAR10
 

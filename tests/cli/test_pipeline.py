@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Pipeline
 from tests.running import Ran, succeeding
-from tnas_cli.space.genotype import Genotype
+from tnas_cli.spaces.genotype import Genotype
 
 KINDS = ("skip_connections", "pools")
 STEPS = ("prepared", "searched", "adapted", "adapted_folder", "decoded", "trained")

@@ -42,7 +42,7 @@ every_command = pytest.mark.parametrize("arguments", COMMANDS, indirect=True)
 @pytest.fixture(autouse=True)
 def quick_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two seconds of measuring tell these tests nothing."""
-    monkeypatch.setattr("tnas_cli.engine.doctor.SAMPLE_SECONDS", 0.0)
+    monkeypatch.setattr("tnas_cli.commands.doctor.SAMPLE_SECONDS", 0.0)
 
 
 @every_command

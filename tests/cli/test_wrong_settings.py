@@ -176,7 +176,7 @@ def test_an_unforeseen_error_is_one_paragraph_too(pipeline: Pipeline, monkeypatc
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("surprise")
 
-    monkeypatch.setattr("tnas_cli.engine.decode.decode", broken)
+    monkeypatch.setattr("tnas_cli.commands.decode.decode", broken)
     ran = tnas("decode", pipeline.best)
     assert (ran.code, ran.stdout) == (1, "")
     assert "RuntimeError: surprise" in ran.stderr

@@ -6,13 +6,13 @@ import torch
 
 from tests import oracle
 from tests.synthetic import labelled, parameters_of
-from tnas_cli.compute.interface import InnerRule
-from tnas_cli.compute.torch_engine import TorchEngine
+from tnas_cli.engines.interface import InnerRule
+from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.adapt import adapt, logits_by_step, with_way
 from tnas_cli.methods.learner import GradientSteps, accuracies, interval, mean_and_interval
-from tnas_cli.space.parameters import THETA
-from tnas_cli.space.search_network import SearchNetwork
+from tnas_cli.spaces.parameters import THETA
+from tnas_cli.spaces.search_network import SearchNetwork
 
 NETWORK = SearchNetwork(3, 1, channels=4, nodes=2)
 RULE = InnerRule(0.05, 3.0, 2)

@@ -3,13 +3,13 @@
 import torch
 
 from tests.synthetic import labelled, parameters_of
-from tnas_cli.compute.inductive import inductive_logits
-from tnas_cli.compute.interface import InnerRule
-from tnas_cli.compute.torch_engine import TorchEngine
+from tnas_cli.engines.inductive import inductive_logits
+from tnas_cli.engines.interface import InnerRule
+from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.ensemble import together
 from tnas_cli.methods.learner import GradientSteps
-from tnas_cli.space.four_conv import FourConv
+from tnas_cli.spaces.four_conv import FourConv
 
 NETWORK = FourConv(3, 1, 20, filters=4)
 LEARNER = GradientSteps(TorchEngine(), NETWORK, InnerRule(0.1, 0, 1), InnerRule(0.1, 0, 2))

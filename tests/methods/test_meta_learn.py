@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from tests.synthetic import pattern_tasks
-from tnas_cli.compute.interface import InnerRule, MetaGradient
-from tnas_cli.compute.torch_engine import TorchEngine
+from tnas_cli.engines.interface import InnerRule, MetaGradient
+from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.errors import TnasError
 from tnas_cli.methods import maml, t_nas
 from tnas_cli.methods import meta_learn as module
 from tnas_cli.methods.learner import Learner
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, about_theta, meta_learn, validation_due
 from tnas_cli.runs.events import Event, StepDone, Validated
-from tnas_cli.settings import SearchSettings, TrainSettings
-from tnas_cli.space.four_conv import FourConv
+from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.update.outer import AdamRule, adam
 
 

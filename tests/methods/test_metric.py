@@ -7,7 +7,7 @@ import torch
 
 from tests.helpers import AUTO_MAML_1SHOT
 from tests.synthetic import labelled, parameters_of
-from tnas_cli.compute.torch_engine import TorchEngine
+from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.compare_nets import CompareNets
@@ -15,11 +15,11 @@ from tnas_cli.methods.matching_nets import MatchingNets
 from tnas_cli.methods.metric import MetricLearner
 from tnas_cli.methods.proto_nets import ProtoNets
 from tnas_cli.methods.zoo import TRAIN
-from tnas_cli.settings import TrainSettings
-from tnas_cli.space.decoded_network import DecodedNetwork
-from tnas_cli.space.four_conv import FourConv
-from tnas_cli.space.parameters import for_tasks
-from tnas_cli.space.relation_network import RelationNetwork
+from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.parameters import for_tasks
+from tnas_cli.spaces.relation_network import RelationNetwork
 
 NETWORK = FourConv(3, 1, 20, filters=4)
 RELATION = RelationNetwork(3, 1, 20, filters=4)

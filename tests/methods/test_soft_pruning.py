@@ -6,17 +6,17 @@ import torch
 from tests import oracle
 from tests.helpers import AUTO_MAML_1SHOT, random_genotype
 from tests.synthetic import labelled, parameters_of, worst_relative_error
-from tnas_cli.compute.interface import InnerRule
-from tnas_cli.compute.torch_engine import TorchEngine, task_losses
+from tnas_cli.engines.interface import InnerRule
+from tnas_cli.engines.torch_engine import TorchEngine, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import GradientSteps
 from tnas_cli.methods.soft_pruning import SoftPruning, between
 from tnas_cli.methods.unrolled import InnerLoop, Unrolled
-from tnas_cli.space.decode import decode, one_hot_theta
-from tnas_cli.space.edges import theta_order
-from tnas_cli.space.genotype import CELLS, OPERATIONS
-from tnas_cli.space.parameters import THETA
-from tnas_cli.space.search_network import SearchNetwork
+from tnas_cli.spaces.decode import decode, one_hot_theta
+from tnas_cli.spaces.edges import theta_order
+from tnas_cli.spaces.genotype import CELLS, OPERATIONS
+from tnas_cli.spaces.parameters import THETA
+from tnas_cli.spaces.search_network import SearchNetwork
 
 NETWORK = SearchNetwork(3, 1, channels=4, nodes=4)
 RULE = InnerRule(0.05, 3.0, 2)

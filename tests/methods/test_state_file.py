@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.synthetic import pattern_tasks
-from tnas_cli.compute.torch_engine import TorchEngine
+from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.errors import CheckpointError
 from tnas_cli.methods import t_nas
 from tnas_cli.methods.meta_learn import MetaState, Tasks
@@ -16,8 +16,8 @@ from tnas_cli.methods.state_file import parameters_of, restore, to_checkpoint
 from tnas_cli.runs import checkpoint
 from tnas_cli.runs.checkpoint import Checkpoint
 from tnas_cli.runs.events import StepDone, Validated
-from tnas_cli.settings import SearchSettings
-from tnas_cli.space.parameters import THETA
+from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.spaces.parameters import THETA
 
 CPU = torch.device("cpu")
 SETTINGS = SearchSettings(

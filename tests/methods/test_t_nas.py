@@ -6,16 +6,16 @@ import torch
 from tests import oracle
 from tests.helpers import AUTO_MAML_5SHOT
 from tests.synthetic import each_task, pattern_tasks, worst_relative_error
-from tnas_cli.compute.torch_engine import TorchEngine
+from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.errors import TnasError
 from tnas_cli.methods import maml, t_nas
 from tnas_cli.methods import meta_learn as loop
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
 from tnas_cli.runs.events import StepDone, Validated
-from tnas_cli.settings import SearchSettings, TrainSettings
-from tnas_cli.space.decoded_network import DecodedNetwork
-from tnas_cli.space.parameters import THETA
-from tnas_cli.space.search_network import SearchNetwork
+from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tnas_cli.spaces.parameters import THETA
+from tnas_cli.spaces.search_network import SearchNetwork
 
 CPU = torch.device("cpu")
 TASKS = Tasks(pattern_tasks, lambda: iter([pattern_tasks(10_000, 8, query=5)]))

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from tests.synthetic import labelled, parameters_of, worst_relative_error
-from tnas_cli.compute.fused_engine import FusedEngine
-from tnas_cli.compute.interface import Engine
-from tnas_cli.compute.torch_engine import TorchEngine
+from tnas_cli.engines.fused_engine import FusedEngine
+from tnas_cli.engines.interface import Engine
+from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.anil import is_head
 from tnas_cli.methods.learner import GradientSteps
@@ -17,10 +17,10 @@ from tnas_cli.methods.plus_plus import extended, inner_loop
 from tnas_cli.methods.t_nas import learner as t_nas_learner
 from tnas_cli.methods.t_nas import start
 from tnas_cli.methods.unrolled import RATE, InnerLoop, Unrolled
-from tnas_cli.settings import SearchSettings
-from tnas_cli.space.four_conv import FourConv
-from tnas_cli.space.parameters import THETA, Parameters
-from tnas_cli.space.search_network import SearchNetwork
+from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.parameters import THETA, Parameters
+from tnas_cli.spaces.search_network import SearchNetwork
 
 SMALL = SearchNetwork(2, 1, channels=8, nodes=2)
 LOOPS = {

@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from tests.glyph_tasks import SIDE, VALIDATION, glyph_tasks
-from tnas_cli.compute.torch_engine import TorchEngine
+from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods import t_nas
 from tnas_cli.methods.learner import accuracies, mean_and_interval
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.zoo import SEARCH, TRAIN
 from tnas_cli.runs.events import StepDone
-from tnas_cli.settings import SEARCH_METHODS, TRAIN_METHODS, SearchSettings, TrainSettings
-from tnas_cli.space.four_conv import FourConv
-from tnas_cli.space.parameters import THETA
+from tnas_cli.settings.few_shot import SEARCH_METHODS, TRAIN_METHODS, SearchSettings, TrainSettings
+from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.parameters import THETA
 
 CPU = torch.device("cpu")
 NETWORK = FourConv(3, 1, SIDE, filters=8)

@@ -13,7 +13,7 @@ from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, random_genotype
 from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.report.cell_graph import LOOKS, draw, look, readable, to_dot
 from tnas_cli.report.cell_layout import LABEL_HEIGHT, LABEL_WIDTH
-from tnas_cli.space.genotype import OPERATIONS
+from tnas_cli.spaces.genotype import OPERATIONS
 
 DOT_EDGE = re.compile(r'"(normal|reduce)_(\d+)" -> "(normal|reduce)_(\d+)" \[label="(\w+)"')
 

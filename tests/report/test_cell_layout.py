@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, random_genotype
 from tnas_cli.report.cell_layout import LABEL_HEIGHT, LABEL_WIDTH, STATE_RADIUS, CellLayout, Line, lay_out
-from tnas_cli.space.genotype import Edge
+from tnas_cli.spaces.genotype import Edge
 
 CELLS = [genotype.cell(name) for genotype in (AUTO_MAML_1SHOT, AUTO_MAML_5SHOT) for name in ("normal", "reduce")]
 CELLS += [random_genotype(seed).normal for seed in range(10)]

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from tnas_cli.compute.torch_engine import task_losses
+from tnas_cli.engines.torch_engine import task_losses
 from tnas_cli.runs.seeds import torch_generator
-from tnas_cli.space.parameters import THETA, Parameters, draw
-from tnas_cli.space.search_network import SearchNetwork
+from tnas_cli.spaces.parameters import THETA, Parameters, draw
+from tnas_cli.spaces.search_network import SearchNetwork
 from tnas_cli.update.darts import architecture_gradient, clipped, step
 
 

@@ -8,9 +8,9 @@ from torch import Tensor
 from tests import oracle
 from tests.helpers import AUTO_MAML_5SHOT
 from tests.synthetic import labelled, parameters_of, worst_relative_error
-from tnas_cli.space.decoded_network import DecodedNetwork
-from tnas_cli.space.parameters import THETA, Parameters, for_tasks
-from tnas_cli.space.search_network import SearchNetwork
+from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
+from tnas_cli.spaces.search_network import SearchNetwork
 from tnas_cli.update import inner
 
 ALPHA, BETA = 0.05, 3.0

@@ -44,7 +44,7 @@ def adapt(
     verbose: options.Verbose = False,
 ) -> None:
     """Adapt a meta-architecture to tasks (Algorithm 2): theta_i, support losses, and predictions for query images."""
-    from tnas_cli.engine import adapt as work
+    from tnas_cli.recipes import adapt as work
     from tnas_cli.runs.device import Machine
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)

@@ -41,7 +41,7 @@ class Asked:
 
     def records(self, example: str) -> list[dict[str, Any]]:
         """The records that the genotype names, from standard input for '-'; raises SettingsError without one."""
-        from tnas_cli.engine.trainable import read_trainables
+        from tnas_cli.recipes.trainable import read_trainables
 
         if self.genotype is None:
             raise SettingsError("no genotype given.", hint=f"for example: {example}")

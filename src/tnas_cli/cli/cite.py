@@ -21,7 +21,7 @@ def cite(
     verbose: options.Verbose = False,
 ) -> None:
     """Print BibTeX for what a run used: the paper, tnas, its methods and its data sets; without RUN, the first two."""
-    from tnas_cli.engine.cite import cite as engine
+    from tnas_cli.commands.cite import cite as engine
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     *references, result = engine(run, stdin=sys.stdin)

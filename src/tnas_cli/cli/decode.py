@@ -36,9 +36,9 @@ def decode(
     --max-skips is no part of the paper: while a cell keeps more skip connections than that, the weakest of them is
     forbidden and the cell decoded again.
     """
-    from tnas_cli.engine.decode import decode as decode_source
+    from tnas_cli.commands.decode import decode as decode_source
     from tnas_cli.report.cell_graph import to_dot
-    from tnas_cli.space.genotype import Genotype
+    from tnas_cli.spaces.genotype import Genotype
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     if form not in FORMATS:

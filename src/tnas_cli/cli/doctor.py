@@ -21,7 +21,7 @@ def doctor(
     verbose: options.Verbose = False,
 ) -> None:
     """Check the installation: versions, device, engine, caches, a self-test of the maths, the speed of a sample."""
-    from tnas_cli.engine.doctor import doctor as examine
+    from tnas_cli.commands.doctor import doctor as examine
     from tnas_cli.runs.device import Machine
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)

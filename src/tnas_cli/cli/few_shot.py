@@ -13,9 +13,9 @@ from tnas_cli.cli.search import render_estimate
 
 def run_few_shot(screen: Screen, asked: Asked, seeds: int, side_by_side: int | None) -> None:
     """Train each distinct genotype, or one network, or go on with such a run, and show the result."""
-    from tnas_cli.engine import train_eval as work
-    from tnas_cli.engine.seeds import over_seeds
-    from tnas_cli.engine.train_settings import settings_for
+    from tnas_cli.recipes import from_scratch as work
+    from tnas_cli.recipes.several_seeds import over_seeds
+    from tnas_cli.recipes.train_settings import settings_for
 
     asked.refuse_beside_resume(but="hours")
     where: dict[str, Any] = {"side_by_side": side_by_side, "machine": asked.machine}

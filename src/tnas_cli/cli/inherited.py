@@ -17,8 +17,8 @@ _FIXED = (
 
 def run_inherited(screen: Screen, asked: Asked, checkpoint: Path | None, all_tasks: bool) -> None:
     """Measure genotypes with inherited weights, or go on with such a run, and show the result."""
-    from tnas_cli.engine import inherited as work
-    from tnas_cli.engine.train_settings import settings_for
+    from tnas_cli.recipes import inherited as work
+    from tnas_cli.recipes.train_settings import settings_for
 
     asked.refuse_beside_resume(checkpoint, all_tasks, but="hours")
     for refused, option in ((asked.dry_run, "--dry-run"), (asked.limit is not None, "--limit")):

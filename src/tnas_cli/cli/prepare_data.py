@@ -52,7 +52,7 @@ def prepare_data(
 
     Prints what it holds and the next command. A data set that is prepared already is opened, not prepared again.
     """
-    from tnas_cli.engine import prepare_data as engine
+    from tnas_cli.commands import prepare_data as engine
     from tnas_cli.runs.interrupt import termination_as_interrupt
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)

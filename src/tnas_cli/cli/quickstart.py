@@ -23,8 +23,8 @@ def quickstart(
     import time
 
     from tnas_cli.cli.report_table import TableOf
-    from tnas_cli.engine.quickstart import quickstart as run
-    from tnas_cli.engine.report import report
+    from tnas_cli.commands.quickstart import quickstart as run
+    from tnas_cli.commands.report import report
     from tnas_cli.runs.device import Machine
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)

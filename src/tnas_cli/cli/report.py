@@ -57,7 +57,7 @@ def report(
     verbose: options.Verbose = False,
 ) -> None:
     """Show a table of the paper with its numbers and ours in separate columns, each of ours with its budget."""
-    from tnas_cli.engine.report import report as engine
+    from tnas_cli.commands.report import report as engine
     from tnas_cli.report.formats import FORMATS, render, to_json
     from tnas_cli.runs.files import write_text
 
@@ -109,7 +109,7 @@ def _refuse_together(options_given: list[str]) -> None:
 
 def _compare(screen: Screen, runs: list[str], own_tasks: bool) -> None:
     """The first run minus the second, over their common tasks."""
-    from tnas_cli.engine.report import compare
+    from tnas_cli.commands.report import compare
     from tnas_cli.report.compare import summary
 
     comparison = compare(runs, own_tasks=own_tasks)
@@ -123,7 +123,7 @@ def _compare(screen: Screen, runs: list[str], own_tasks: bool) -> None:
 
 def _check(screen: Screen, file: Path, runs: list[str]) -> None:
     """A line per expectation; raises ExpectationError after the last one unless all are met."""
-    from tnas_cli.engine.report import check
+    from tnas_cli.commands.report import check
 
     outcomes = check(file, runs, stdin=sys.stdin)
     for outcome in outcomes:

@@ -27,7 +27,7 @@ def write_files(
     result: dict[str, Any] = {"event": "result", "version": 1, "command": "report"}
     left_out: list[str] = []
     if figures is not None:
-        from tnas_cli.engine.figures import figures as draw
+        from tnas_cli.commands.figures import figures as draw
 
         drawn = draw(runs, figures, dark=dark, stdin=stdin, machine=machine)
         for figure in drawn["figures"]:
@@ -42,7 +42,7 @@ def write_files(
         result |= {"figures": str(figures), "drawn": len(drawn["figures"])}
         screen.say(f"drew {len(drawn['figures'])} figures into {figures}")
     if html is not None:
-        from tnas_cli.engine.html_report import html_report
+        from tnas_cli.report.html_report import html_report
 
         written = html_report(runs, html, stdin=stdin, machine=machine)
         left_out = written["left_out"]

@@ -68,11 +68,11 @@ def search(
     Writes runs/search-.../best.pt, chosen by validation tasks. Ctrl-C saves, and --resume goes on from there.
     """
     values = locals()
-    from tnas_cli.engine import search as work
-    from tnas_cli.engine.seeds import search_over_seeds
+    from tnas_cli.recipes import search as work
+    from tnas_cli.recipes.several_seeds import search_over_seeds
     from tnas_cli.runs.device import Machine
-    from tnas_cli.settings import SearchSettings, for_one_training, of_method
-    from tnas_cli.settings import preset as load_preset
+    from tnas_cli.settings.few_shot import SearchSettings, for_one_training, of_method
+    from tnas_cli.settings.few_shot import preset as load_preset
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     machine = Machine(device, threads, cache_dir, offline, engine, tensorboard)

@@ -57,7 +57,7 @@ def setting_meant(protocol: str | None, resume: Path | None, extra: Extra, weigh
 
     Raises SettingsError where only an option of these settings was given.
     """
-    from tnas_cli.engine.setting import SETTINGS, setting_of
+    from tnas_cli.recipes.setting import SETTINGS, setting_of
 
     setting = protocol if resume is None else setting_of(resume)
     if weights not in ("scratch", INHERITED):
@@ -100,7 +100,7 @@ def run_setting(setting: str, screen: Screen, asked: Asked, extra: Extra) -> Non
 
 
 def _resumed(setting: str, screen: Screen, run: Path, machine: Machine) -> dict[str, Any]:
-    from tnas_cli.engine import supervised, transfer
+    from tnas_cli.recipes import supervised, transfer
 
     resume = supervised.resume if setting == "supervised" else transfer.resume
     with screen.progress() as listener:
@@ -108,8 +108,8 @@ def _resumed(setting: str, screen: Screen, run: Path, machine: Machine) -> dict[
 
 
 def _transfer(screen: Screen, asked: Asked, extra: Extra) -> dict[str, Any]:
-    from tnas_cli.engine import transfer as work
-    from tnas_cli.evaluate.transfer_settings import TransferSettings
+    from tnas_cli.recipes import transfer as work
+    from tnas_cli.settings.transfer import TransferSettings
 
     chosen = _chosen("transfer", asked, TransferSettings)
     if extra.checkpoint is not None:
@@ -125,8 +125,8 @@ def _transfer(screen: Screen, asked: Asked, extra: Extra) -> dict[str, Any]:
 
 
 def _supervised(screen: Screen, asked: Asked, extra: Extra) -> dict[str, Any]:
-    from tnas_cli.engine import supervised as work
-    from tnas_cli.evaluate.supervised_settings import SupervisedSettings
+    from tnas_cli.recipes import supervised as work
+    from tnas_cli.settings.supervised import SupervisedSettings
 
     chosen = _chosen("supervised", asked, SupervisedSettings)
     if asked.limit is not None:

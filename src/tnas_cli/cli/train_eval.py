@@ -135,7 +135,7 @@ def train_eval(
     from tnas_cli.cli.inherited import run_inherited
     from tnas_cli.cli.supervised_and_transfer import INHERITED, Extra, run_setting, setting_meant
     from tnas_cli.runs.device import Machine
-    from tnas_cli.settings import TrainSettings
+    from tnas_cli.settings.few_shot import TrainSettings
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     given = options.settings_given(TrainSettings, values)

@@ -17,7 +17,7 @@ from tnas_cli.episodes.places import archive_stem
 from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.errors import DataError, SettingsError, TnasError, did_you_mean
 from tnas_cli.runs.events import Listener, Note, ignore
-from tnas_cli.settings import LARGEST_IMAGE, SMALLEST_IMAGE
+from tnas_cli.settings.few_shot import LARGEST_IMAGE, SMALLEST_IMAGE
 
 __all__ = ["DATASETS", "dataset_of", "ensure", "prepare"]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from tnas_cli.compute.interface import Adapted
+from tnas_cli.engines.interface import Adapted
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import AdaptingLearner, Labelled, SteppingLearner
-from tnas_cli.space.parameters import Parameters
+from tnas_cli.spaces.parameters import Parameters
 
 
 def adapt(

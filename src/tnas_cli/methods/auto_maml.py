@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tnas_cli.compute.interface import Adapted, Engine, InnerRule, MetaGradient
+from tnas_cli.engines.interface import Adapted, Engine, InnerRule, MetaGradient
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import GradientSteps, Labelled, SteppingLearner
-from tnas_cli.settings import SearchSettings
-from tnas_cli.space.parameters import THETA, Parameters
-from tnas_cli.space.search_network import SearchNetwork
+from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.spaces.parameters import THETA, Parameters
+from tnas_cli.spaces.search_network import SearchNetwork
 
 #: The half of the images that moves theta, and on which the best theta is chosen.
 THETA_HALF = 2

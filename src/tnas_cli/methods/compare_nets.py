@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tnas_cli.methods.metric import MetricLearner, one_hot
-from tnas_cli.space.parameters import Parameters
-from tnas_cli.space.relation_network import RelationNetwork
+from tnas_cli.spaces.parameters import Parameters
+from tnas_cli.spaces.relation_network import RelationNetwork
 
 
 @dataclass(frozen=True)

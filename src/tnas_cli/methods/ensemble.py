@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import Learner
-from tnas_cli.space.parameters import Parameters
+from tnas_cli.spaces.parameters import Parameters
 
 
 def together(learner: Learner, members: Sequence[Parameters], batch: TaskBatch) -> tuple[Tensor, Tensor]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tnas_cli.compute.inductive import inductive_logits
-from tnas_cli.compute.interface import Adapted, Engine, InnerRule, MetaGradient, Network
-from tnas_cli.compute.torch_engine import task_accuracies
+from tnas_cli.engines.inductive import inductive_logits
+from tnas_cli.engines.interface import Adapted, Engine, InnerRule, MetaGradient, Network
+from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.space.parameters import THETA, Parameters, for_tasks
+from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
 from tnas_cli.update import inner
 
 Labelled = tuple[Tensor, Tensor]

@@ -7,12 +7,12 @@ from typing import Protocol
 
 import torch
 
-from tnas_cli.compute.interface import Engine, InnerRule, Network
+from tnas_cli.engines.interface import Engine, InnerRule, Network
 from tnas_cli.methods.learner import GradientSteps
 from tnas_cli.methods.meta_learn import MetaState
 from tnas_cli.runs.seeds import torch_generator
-from tnas_cli.settings import TrainSettings
-from tnas_cli.space.parameters import Spec, draw
+from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.spaces.parameters import Spec, draw
 from tnas_cli.update.outer import AdamRule, adam
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tnas_cli.methods.metric import Embedding, MetricLearner, one_hot
-from tnas_cli.space.parameters import Parameters
+from tnas_cli.spaces.parameters import Parameters
 
 TINY = 1e-8
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tnas_cli.compute.interface import Engine, Network
+from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.methods.plus_plus import inner_loop
 from tnas_cli.methods.unrolled import InnerLoop, Unrolled
-from tnas_cli.settings import TrainSettings
+from tnas_cli.settings.few_shot import TrainSettings
 
 
 def inner_loop_of(settings: TrainSettings) -> InnerLoop:

@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tnas_cli.compute.interface import MetaGradient
-from tnas_cli.compute.parts import in_parts, joined
-from tnas_cli.compute.torch_engine import task_accuracies, task_losses
+from tnas_cli.engines.interface import MetaGradient
+from tnas_cli.engines.parts import in_parts, joined
+from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import Learner
-from tnas_cli.space.operations import statistics_of_first
-from tnas_cli.space.parameters import Parameters, for_tasks
+from tnas_cli.spaces.operations import statistics_of_first
+from tnas_cli.spaces.parameters import Parameters, for_tasks
 
 
 class Embedding(Protocol):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tnas_cli.compute.interface import Engine, Network
+from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.methods.meta_learn import MetaState
 from tnas_cli.methods.unrolled import RATE, InnerLoop, Unrolled
-from tnas_cli.settings import SearchSettings, TrainSettings
-from tnas_cli.space.parameters import THETA
+from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.spaces.parameters import THETA
 from tnas_cli.update.outer import AdamRule, adam
 
 #: Gradients go through the inner steps from a third of the training on: 50 of the 150 epochs published.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tnas_cli.methods.metric import Embedding, MetricLearner, one_hot
-from tnas_cli.space.parameters import Parameters
+from tnas_cli.spaces.parameters import Parameters
 
 
 @dataclass(frozen=True)

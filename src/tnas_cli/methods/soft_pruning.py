@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tnas_cli.compute.interface import Adapted, Engine, MetaGradient
-from tnas_cli.compute.torch_engine import task_accuracies
+from tnas_cli.engines.interface import Adapted, Engine, MetaGradient
+from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import AdaptingLearner, Labelled, SteppingLearner
-from tnas_cli.space.decode import decode, one_hot_theta
-from tnas_cli.space.genotype import Genotype
-from tnas_cli.space.parameters import THETA, Parameters
-from tnas_cli.space.search_network import SearchNetwork
+from tnas_cli.spaces.decode import decode, one_hot_theta
+from tnas_cli.spaces.genotype import Genotype
+from tnas_cli.spaces.parameters import THETA, Parameters
+from tnas_cli.spaces.search_network import SearchNetwork
 
 #: Probability below which an operation counts as gone; its logarithm is still a number.
 NOTHING = 1e-20

@@ -12,7 +12,7 @@ from torch import Tensor
 from tnas_cli.errors import CheckpointError
 from tnas_cli.methods.meta_learn import MetaState
 from tnas_cli.runs.checkpoint import Checkpoint
-from tnas_cli.space.parameters import Parameters, Spec
+from tnas_cli.spaces.parameters import Parameters, Spec
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 

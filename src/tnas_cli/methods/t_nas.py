@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import torch
 
-from tnas_cli.compute.interface import Engine, InnerRule
+from tnas_cli.engines.interface import Engine, InnerRule
 from tnas_cli.methods.learner import GradientSteps
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.runs.events import Event
 from tnas_cli.runs.seeds import torch_generator
-from tnas_cli.settings import SearchSettings
-from tnas_cli.space.parameters import THETA, draw
-from tnas_cli.space.search_network import SearchNetwork
+from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.spaces.parameters import THETA, draw
+from tnas_cli.spaces.search_network import SearchNetwork
 from tnas_cli.update.outer import AdamRule, adam
 
 

@@ -15,11 +15,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from tnas_cli.compute.interface import Adapted, Engine, Gradients, MetaGradient, Network
-from tnas_cli.compute.torch_engine import task_accuracies, task_losses
+from tnas_cli.engines.interface import Adapted, Engine, Gradients, MetaGradient, Network
+from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import Labelled, SteppingLearner
-from tnas_cli.space.parameters import THETA, Parameters, for_tasks
+from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
 
 RATE = "rate/"
 LearnedRates = Literal["none", "step", "weight"]

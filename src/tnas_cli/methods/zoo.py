@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tnas_cli.compute.interface import Engine, Network
+from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods import anil, auto_maml, maml, meta_sgd, plus_plus, t_nas
 from tnas_cli.methods.compare_nets import CompareNets
@@ -16,11 +16,11 @@ from tnas_cli.methods.matching_nets import MatchingNets
 from tnas_cli.methods.meta_learn import MetaState
 from tnas_cli.methods.proto_nets import ProtoNets
 from tnas_cli.methods.unrolled import InnerLoop
-from tnas_cli.settings import SearchSettings, TrainSettings
-from tnas_cli.space.decoded_network import DecodedNetwork
-from tnas_cli.space.four_conv import FourConv
-from tnas_cli.space.relation_network import RelationNetwork
-from tnas_cli.space.search_network import SearchNetwork
+from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.relation_network import RelationNetwork
+from tnas_cli.spaces.search_network import SearchNetwork
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tnas_cli.report.cell_layout import (
 )
 from tnas_cli.report.figures.picture import Picture, ending_of, save
 from tnas_cli.report.figures.theme import DARK, LIGHT, Theme, new_figure
-from tnas_cli.space.genotype import CELLS, Genotype
+from tnas_cli.spaces.genotype import CELLS, Genotype
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

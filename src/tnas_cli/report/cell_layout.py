@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tnas_cli.space.genotype import Edge
+from tnas_cli.spaces.genotype import Edge
 
 LABEL_WIDTH, LABEL_HEIGHT = 1.26, 0.32
 STATE_RADIUS = 0.25

@@ -13,8 +13,8 @@ from tnas_cli.errors import DataError
 from tnas_cli.report.figures.smoothness import checked_theta, probabilities, range_of, smoothness
 from tnas_cli.report.figures.theme import THEMES, Theme
 from tnas_cli.report.figures.theta_map import Encoding, edge_names, theta_picture
-from tnas_cli.space.decode import decidedness, decode
-from tnas_cli.space.genotype import OPERATIONS
+from tnas_cli.spaces.decode import decidedness, decode
+from tnas_cli.spaces.genotype import OPERATIONS
 
 
 def a_theta(seed: int, scale: float = 1.0, edges: int = 14) -> np.ndarray:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tnas_cli.errors import DataError
-from tnas_cli.space.edges import edge_count
-from tnas_cli.space.genotype import CELLS, OPERATIONS
+from tnas_cli.spaces.edges import edge_count
+from tnas_cli.spaces.genotype import CELLS, OPERATIONS
 
 Matrix = npt.NDArray[np.float64]
 

@@ -17,8 +17,8 @@ from tnas_cli.report.figures.smoothness import (
     smoothness,
 )
 from tnas_cli.report.figures.theme import NORMAL, SMALL, TITLE, TITLE_LINE, Theme, new_figure, wrapped
-from tnas_cli.space.edges import theta_order
-from tnas_cli.space.genotype import CELLS, OPERATIONS
+from tnas_cli.spaces.edges import theta_order
+from tnas_cli.spaces.genotype import CELLS, OPERATIONS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,7 +136,7 @@ def _decoded(theta: Matrix, cell: int) -> list[tuple[int, int]]:
     # Only here is PyTorch needed: decoding works on tensors.
     import torch
 
-    from tnas_cli.space.decode import decode
+    from tnas_cli.spaces.decode import decode
 
     rows = {edge: row for row, edge in enumerate(theta_order(nodes_of_edges(theta.shape[1])))}
     kept = decode(torch.from_numpy(theta)).cell(CELLS[cell])

@@ -1,1 +1,0 @@
-"""One plain function per subcommand: the Python interface."""

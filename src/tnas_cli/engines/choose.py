@@ -1,0 +1,91 @@
+"""Which engine computes: the fused kernels where they can do the job, plain PyTorch everywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from tnas_cli.engines.interface import Engine, Network
+from tnas_cli.engines.torch_engine import TorchEngine
+from tnas_cli.errors import SettingsError, TnasError, did_you_mean
+from tnas_cli.runs import events
+from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.search_network import SearchNetwork
+
+if TYPE_CHECKING:
+    from tnas_cli.engines.fused_engine import FusedEngine
+
+ENGINES = ("auto", "fused", "torch")
+
+#: The fused kernels take whole vectors of channels.
+CHANNEL_MULTIPLE = 8
+
+
+def choose_engine(
+    name: str,
+    network: Network,
+    device: torch.device,
+    *,
+    second_order: bool = False,
+    side: int | None = None,
+    images: Sequence[int] = (),
+    listener: events.Listener = events.ignore,
+) -> Engine:
+    """The engine called `name`; 'auto' is the fastest one that can do the job.
+
+    side, images: the images' size and the numbers of them that will come, so that kernels are compiled ahead. Where the
+    fused kernels could be used but cannot be compiled or kept, 'auto' says so in one line and takes PyTorch. Raises
+    SettingsError for an unknown name, and when 'fused' is asked for and cannot be.
+    """
+    if name not in ENGINES:
+        raise SettingsError(f"unknown engine {name!r}.", hint=did_you_mean(name, ENGINES))
+    if name == "torch":
+        return TorchEngine()
+    reason = why_not_fused(network, device, second_order=second_order)
+    if reason is None:
+        try:
+            engine = fused_engine(listener)
+            if side is not None:
+                engine.prepare(network, side, images)
+            return engine
+        except TnasError as error:
+            reason = error.message
+            if name == "auto":
+                listener(events.Note(f"computing with PyTorch, several times slower: {reason}"))
+    if name == "fused":
+        raise SettingsError(f"--engine fused cannot be used: {reason}", hint="choose --engine torch")
+    return TorchEngine()
+
+
+def fused_engine(listener: events.Listener = events.ignore) -> FusedEngine:
+    """The fused engine; compiling is reported to the listener. Raises TnasError where it cannot be used."""
+    try:
+        from tnas_cli.engines.fused_engine import FusedEngine, instruction_set
+    except ImportError as error:
+        raise TnasError(
+            f"Numba cannot be imported ({error}).", hint="pip install --force-reinstall tnas-cli, or --engine torch"
+        ) from error
+
+    def on_compile(done: int, total: int, seconds: float) -> None:
+        if done == 1:
+            listener(events.Note(f"compiling kernels for this processor ({instruction_set()}), once per machine"))
+        listener(events.Progress("compiling", done, total, "kernels"))
+
+    return FusedEngine(on_compile=on_compile)
+
+
+def why_not_fused(network: Network, device: torch.device, *, second_order: bool = False) -> str | None:
+    """What keeps the fused kernels from a job, in words; None if nothing does."""
+    if device.type != "cpu":
+        return f"it computes on the CPU, and the device is {device.type}."
+    if second_order:
+        return "it computes first-order gradients only."
+    if not isinstance(network, SearchNetwork | DecodedNetwork | FourConv):
+        return f"it does not know networks of type {type(network).__name__}."
+    channels = network.filters if isinstance(network, FourConv) else network.channels
+    if channels % CHANNEL_MULTIPLE:
+        return f"it needs a multiple of {CHANNEL_MULTIPLE} channels, and there are {channels}."
+    return None

@@ -1,0 +1,107 @@
+"""What a cell is made of: branches and inputs as they are described, and as they lie in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tnas_cli.engines.fused.layers import Product
+from tnas_cli.engines.fused.plan import Norm, View
+
+#: (kernel, dilation) of the convolutions.
+KERNELS = {"sep_conv_3x3": (3, 1), "sep_conv_5x5": (5, 1), "dil_conv_3x3": (3, 2), "dil_conv_5x5": (5, 2)}
+
+POOLS = {"max_pool_3x3": True, "avg_pool_3x3": False}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a branch's last norm is multiplied with: keyword arguments of `Norm`; `normed` is False for plain values."""
+
+    normed: bool
+    arguments: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """Offsets of one depthwise and pointwise pair's weights, and the scale of the norm behind it."""
+
+    taps: int
+    weights: int
+    scale: Scale
+
+
+@dataclass(frozen=True)
+class BranchSpec:
+    """One operation from a state to a node. skip: offset of the weights of a skip connection that halves the size."""
+
+    operation: str
+    source: int
+    node: int
+    scale: Scale
+    convolutions: tuple[Convolution, ...] = ()
+    skip: int = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """A feature map that a cell reads, without margins, its gradient's buffer, and its channels."""
+
+    value: View
+    gradient: View
+    channels: int
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """A cell's input: maps side by side, a pointwise convolution's weights, and the scale of its norm."""
+
+    sources: tuple[Source, ...]
+    weights: int
+    scale: Scale
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input in memory: the convolution's weights, its raw output and norm; and the maps side by side, rectified,
+    with their gradient, for the images at hand."""
+
+    spec: InputSpec
+    weights: Product
+    raw: View
+    norm: Norm
+    joined: View
+    joined_gradient: View
+
+
+@dataclass(frozen=True)
+class Step:
+    """A depthwise and pointwise pair: what it keeps for the backward pass."""
+
+    taps: int
+    product: Product
+    kernel: int
+    dilation: int
+    middle: View
+    out: View
+    norm: Norm
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch in memory: its raw output and last norm; a convolution's steps, or the halves of a halving skip."""
+
+    spec: BranchSpec
+    value: View
+    norm: Norm
+    steps: tuple[Step, ...] = ()
+    halves: tuple[Product, ...] = ()
+
+    @property
+    def halving(self) -> bool:
+        """Whether this is a skip connection that halves the size."""
+        return bool(self.halves)
+
+
+def rows_of(v: View) -> tuple[int, int, int, int]:
+    """A view as depthwise kernels take it: its pixels are as far apart as it has channels."""
+    return v.at, v.step, v.image, v.row

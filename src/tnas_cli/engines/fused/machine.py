@@ -1,0 +1,94 @@
+"""What this processor can do, and where its compiled kernels are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import llvmlite
+import llvmlite.binding
+import numba
+import platformdirs
+
+from tnas_cli.engines.fused.plan import Target
+
+
+class UnavailableError(Exception):
+    """The kernels cannot be compiled or kept here; the message says why."""
+
+
+def features() -> str:
+    """The processor's features as LLVM names them, or those that NUMBA_CPU_FEATURES asks for."""
+    return str(numba.config.CPU_FEATURES or llvmlite.binding.get_host_cpu_features().flatten())
+
+
+def instruction_set() -> str:
+    """The widest vector instructions that the kernels are compiled for."""
+    has = set(features().split(","))
+    for feature, name in (("+avx512f", "AVX-512"), ("+avx2", "AVX2"), ("+neon", "NEON")):
+        if feature in has:
+            return name
+    return "NEON" if platform.machine() in ("arm64", "aarch64") else "SSE2"
+
+
+#: Block sizes by instruction set: 32 wide registers, 16 or 32 narrow ones.
+TARGETS = {
+    "AVX-512": Target(lanes=16, flat_tile=14, tile=14),
+    "AVX2": Target(lanes=8, flat_tile=12, tile=11),
+    "NEON": Target(lanes=8, flat_tile=12, tile=11),
+    "SSE2": Target(lanes=8, flat_tile=6, tile=6),
+}
+
+
+def target() -> Target:
+    """The block sizes for this processor."""
+    return TARGETS[instruction_set()]
+
+
+def sources_digest() -> str:
+    """A hash of all kernel sources: compiled code is only good for the sources that it came from."""
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        found.update(path.name.encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:12]
+
+
+def kernel_folder() -> Path:
+    """Where compiled kernels are kept: $TNAS_KERNELS or the user's cache folder, then processor, versions, sources."""
+    chosen = os.environ.get("TNAS_KERNELS")
+    root = Path(chosen) if chosen else Path(platformdirs.user_cache_dir("tnas")) / "kernels"
+    cpu = numba.config.CPU_NAME or llvmlite.binding.get_host_cpu_name()
+    processor = f"{cpu}-{hashlib.sha256(features().encode()).hexdigest()[:8]}"
+    python = f"py{sys.version_info.major}.{sys.version_info.minor}"
+    return root / f"{processor}-{python}-numba{numba.__version__}-llvmlite{llvmlite.__version__}-{sources_digest()}"
+
+
+@contextmanager
+def kernels_kept() -> Iterator[Path]:
+    """Within the block, compiled functions are looked for and kept in `kernel_folder()`.
+
+    Raises UnavailableError where nothing can be written there.
+    """
+    folder = kernel_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(4096))
+    except OSError as error:
+        reason = error.strerror or error
+        raise UnavailableError(f"compiled kernels cannot be kept in {folder} ({reason})") from error
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(folder)
+    try:
+        yield folder
+    except OSError as error:
+        reason = error.strerror or error
+        raise UnavailableError(f"compiled kernels cannot be kept in {folder} ({reason})") from error
+    finally:
+        numba.config.CACHE_DIR = before

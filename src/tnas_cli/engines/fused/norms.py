@@ -1,0 +1,190 @@
+"""Batch norm as sums, and as a scale and a shift per channel; the normalised values themselves are never stored.
+
+A norm has a record of FIELDS x channels numbers. Sums are taken of values minus a reference (the first pixel's), so
+that a mean much larger than the deviation costs no digits. `coefficients` kernels turn sums into scales once a batch.
+"""
+
+from __future__ import annotations
+
+import math
+
+from tnas_cli.engines.fused.kernels import Function
+from tnas_cli.engines.fused.vectors import fma, load, store, where_greater, zeros
+
+#: Fields of a norm's record: reference, sums of values and squares; mean, 1 / deviation, scale and shift of the forward
+#: pass; sums of gradient times value and of the gradient; factors of the gradient, of the value, and constant.
+REFERENCE, SUM, SQUARES, MEAN, RSTD, SCALE, SHIFT, DOT, TOTAL, OF_GRADIENT, OF_VALUE, CONSTANT, FIELDS = range(13)
+
+EPSILON = 1e-5
+
+
+def statistics(lanes: int) -> Function:
+    """Sums and sums of squares of the pixels at hand, added to the norm's; the first images start them."""
+
+    def kernel(mem, code, at, first, count):
+        x, channels, pixels, norm = code[at] + first * code[at + 1], code[at + 2], code[at + 3], code[at + 4]
+        for channel in range(0, channels, lanes):
+            reference_at = norm + REFERENCE * channels + channel
+            sum_at, squares_at = norm + SUM * channels + channel, norm + SQUARES * channels + channel
+            if first == 0:
+                store(mem, reference_at, load(mem, x + channel, lanes))
+                store(mem, sum_at, zeros(mem, lanes))
+                store(mem, squares_at, zeros(mem, lanes))
+            reference = load(mem, reference_at, lanes)
+            sum_0 = sum_1 = squares_0 = squares_1 = zeros(mem, lanes)
+            end, from_ = x + count * pixels * channels, x + channel
+            while from_ + channels < end:
+                value_0 = load(mem, from_, lanes) - reference
+                value_1 = load(mem, from_ + channels, lanes) - reference
+                sum_0 = sum_0 + value_0
+                sum_1 = sum_1 + value_1
+                squares_0 = fma(value_0, value_0, squares_0)
+                squares_1 = fma(value_1, value_1, squares_1)
+                from_ += 2 * channels
+            if from_ < end:
+                value_0 = load(mem, from_, lanes) - reference
+                sum_0 = sum_0 + value_0
+                squares_0 = fma(value_0, value_0, squares_0)
+            store(mem, sum_at, load(mem, sum_at, lanes) + (sum_0 + sum_1))
+            store(mem, squares_at, load(mem, squares_at, lanes) + (squares_0 + squares_1))
+
+    return kernel
+
+
+def coefficients(weighted: bool, affine: bool) -> Function:
+    """Scale and shift of a norm from its sums over `pixels` values per channel.
+
+    The scale is 1 / deviation, times mem[weight] (a mixture's share) if `weighted`, or times the channel's gain, plus
+    its bias, if `affine`. The sums may be those of another record, `source`, with as many channels.
+    """
+
+    def kernel(mem, code, at, first, count):
+        norm, channels, pixels, source = code[at], code[at + 1], code[at + 2], code[at + 3]
+        weight, bias = code[at + 4], code[at + 5]
+        for c in range(channels):
+            reference = mem[source + REFERENCE * channels + c]
+            offset = mem[source + SUM * channels + c] / pixels
+            variance = max(mem[source + SQUARES * channels + c] / pixels - offset * offset, 0.0)
+            mean, rstd = reference + offset, 1 / math.sqrt(variance + EPSILON)
+            scale = rstd
+            if weighted:
+                scale = rstd * mem[weight]
+            if affine:
+                scale = rstd * mem[weight + c]
+            shift = -mean * scale
+            if affine:
+                shift += mem[bias + c]
+            mem[norm + REFERENCE * channels + c] = reference
+            mem[norm + MEAN * channels + c] = mean
+            mem[norm + RSTD * channels + c] = rstd
+            mem[norm + SCALE * channels + c] = scale
+            mem[norm + SHIFT * channels + c] = shift
+
+    return kernel
+
+
+def coefficients_gradient(weighted: bool, affine: bool) -> Function:
+    """What the sums of the gradient say: the gradient of the weight or of gain and bias (added), and the factors with
+    which `value_gradient` turns the gradient of the normalised values into that of the values themselves."""
+
+    def kernel(mem, code, at, first, count):
+        norm, channels, pixels, totals = code[at], code[at + 1], code[at + 2], code[at + 3]
+        weight, weight_gradient, bias_gradient = code[at + 4], code[at + 5], code[at + 6]
+        whole = 0.0
+        for c in range(channels):
+            mean, rstd = mem[norm + MEAN * channels + c], mem[norm + RSTD * channels + c]
+            total = mem[totals + c]
+            # The sum of gradient times normalised value.
+            along = rstd * (mem[norm + DOT * channels + c] - (mean - mem[norm + REFERENCE * channels + c]) * total)
+            factor = rstd
+            if weighted:
+                factor = rstd * mem[weight]
+                whole += along
+            if affine:
+                factor = rstd * mem[weight + c]
+                mem[weight_gradient + c] += along
+                mem[bias_gradient + c] += total
+            slope = factor * rstd * along / pixels
+            mem[norm + OF_GRADIENT * channels + c] = factor
+            mem[norm + OF_VALUE * channels + c] = -slope
+            mem[norm + CONSTANT * channels + c] = slope * mean - factor * total / pixels
+        if weighted:
+            mem[weight_gradient] += whole
+
+    return kernel
+
+
+def constant_scale(weighted: bool) -> Function:
+    """A branch without norm: scale mem[weight] or 1, shift 0, and the same factor for its gradient."""
+
+    def kernel(mem, code, at, first, count):
+        norm, channels, weight = code[at], code[at + 1], code[at + 2]
+        for c in range(channels):
+            for field in range(FIELDS):
+                mem[norm + field * channels + c] = 0.0
+            scale = mem[norm] + 1.0
+            if weighted:
+                scale = mem[weight]
+            mem[norm + SCALE * channels + c] = scale
+            mem[norm + OF_GRADIENT * channels + c] = scale
+
+    return kernel
+
+
+def weight_gradient() -> Function:
+    """mem[out] += sum over channels of a branch's DOT: the gradient of a weight on values that are not normalised."""
+
+    def kernel(mem, code, at, first, count):
+        norm, channels, out = code[at], code[at + 1], code[at + 2]
+        for c in range(channels):
+            mem[out] += mem[norm + DOT * channels + c]
+
+    return kernel
+
+
+def value_gradient(lanes: int, add: bool) -> Function:
+    """out = OF_GRADIENT * g + OF_VALUE * value + CONSTANT: batch norm's backward pass; `add` adds to what is there."""
+
+    def kernel(mem, code, at, first, count):
+        g, x = code[at] + first * code[at + 1], code[at + 2] + first * code[at + 3]
+        o, norm, channels, pixels = code[at + 4] + first * code[at + 5], code[at + 6], code[at + 7], code[at + 8]
+        for channel in range(0, channels, lanes):
+            of_gradient = load(mem, norm + OF_GRADIENT * channels + channel, lanes)
+            of_value = load(mem, norm + OF_VALUE * channels + channel, lanes)
+            constant = load(mem, norm + CONSTANT * channels + channel, lanes)
+            for i in range(channel, count * pixels * channels, channels):
+                value = fma(load(mem, x + i, lanes), of_value, constant)
+                value = fma(load(mem, g + i, lanes), of_gradient, value)
+                if add:
+                    value = value + load(mem, o + i, lanes)
+                store(mem, o + i, value)
+
+    return kernel
+
+
+def rectified_gradient(lanes: int) -> Function:
+    """g is set to 0 where scale * value + shift is not positive; its sums go to the norm's DOT and TOTAL."""
+
+    def kernel(mem, code, at, first, count):
+        g, x = code[at] + first * code[at + 1], code[at + 2] + first * code[at + 3]
+        norm, channels, pixels = code[at + 4], code[at + 5], code[at + 6]
+        nothing = zeros(mem, lanes)
+        for channel in range(0, channels, lanes):
+            dot_at, total_at = norm + DOT * channels + channel, norm + TOTAL * channels + channel
+            dot = total = nothing
+            if first > 0:
+                dot, total = load(mem, dot_at, lanes), load(mem, total_at, lanes)
+            reference = load(mem, norm + REFERENCE * channels + channel, lanes)
+            scale = load(mem, norm + SCALE * channels + channel, lanes)
+            shift = load(mem, norm + SHIFT * channels + channel, lanes)
+            dot_here = total_here = nothing
+            for i in range(channel, count * pixels * channels, channels):
+                value = load(mem, x + i, lanes)
+                kept = where_greater(fma(value, scale, shift), nothing, load(mem, g + i, lanes), nothing)
+                store(mem, g + i, kept)
+                total_here = total_here + kept
+                dot_here = fma(kept, value - reference, dot_here)
+            store(mem, dot_at, dot + dot_here)
+            store(mem, total_at, total + total_here)
+
+    return kernel

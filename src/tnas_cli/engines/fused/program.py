@@ -1,0 +1,177 @@
+"""A network that can be run on tasks: plans for the numbers of images that come, and what a task goes through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tnas_cli.engines.fused.library import Library
+from tnas_cli.engines.fused.network import Description, NetworkPlan, plan_network
+from tnas_cli.engines.fused.plan import Target
+from tnas_cli.engines.fused.workers import Workers
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Inner steps: how many, the rates of w and theta, and whether theta follows w (Equation 5) or moves with it."""
+
+    count: int
+    alpha: float
+    beta: float
+    alternating: bool = False
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A plan with the addresses of its kernels."""
+
+    plan: NetworkPlan
+    table: np.ndarray
+
+
+class Program:
+    """One network for images of `side` pixels. Images are [N, C, side, side], parameters flat in the tensors' order."""
+
+    def __init__(
+        self, what: Description, side: int, target: Target, library: Library, workers: Workers, guard: int = 0
+    ) -> None:
+        self.what, self.side, self.target, self.library, self.workers = what, side, target, library, workers
+        self.guard = guard
+        self.layout = what.layout(side)
+        self.dtype = library.dtype
+        self._ready: dict[int, Ready] = {}
+
+    def ready(self, images: int) -> Ready:
+        """The plan for a number of images; kernels that it needs are compiled now."""
+        if images not in self._ready:
+            plan = plan_network(self.what, images, self.side, self.target, self.guard)
+            self._ready[images] = Ready(plan, self.library.table(plan.kernels))
+        return self._ready[images]
+
+    def meta_gradients(
+        self,
+        parameters: np.ndarray,
+        support: tuple[np.ndarray, np.ndarray],
+        query: tuple[np.ndarray, np.ndarray],
+        steps: Steps,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Equation 8 for tasks side by side: the gradient summed over them [P], losses [T], query logits [T, Q, way].
+
+        parameters [P]; support and query are (images [T, N, C, H, W], labels [T, N]).
+        """
+        start = self.layout.pack(parameters)
+        here, there = self.ready(support[0].shape[1]), self.ready(query[0].shape[1])
+
+        def task(index: int) -> tuple[np.ndarray, float, np.ndarray]:
+            mem = self._begin(start, max(here.plan.size, there.plan.size))
+            self._adapt(mem, here, (support[0][index], support[1][index]), steps)
+            self._put_images(mem, there.plan, query[0][index], query[1][index])
+            self._run(mem, there, 0, there.plan.backward)
+            gradient = mem[there.plan.gradients :][: self.layout.size].copy()
+            return gradient, float(mem[there.plan.loss]), self._logits(mem, there.plan)
+
+        found = self.workers.map(task, len(support[0]))
+        total = np.zeros(self.layout.size, self.dtype)
+        for gradient, _, _ in found:
+            total += gradient
+        losses = np.array([loss for _, loss, _ in found], self.dtype)
+        return self.layout.unpack(total), losses, np.stack([logits for _, _, logits in found])
+
+    def adapted(
+        self, parameters: np.ndarray, support: tuple[np.ndarray, np.ndarray], steps: Steps
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Each task's parameters after its steps [T, P], and its losses before each step and after the last."""
+        start, here = self.layout.pack(parameters), self.ready(support[0].shape[1])
+
+        def task(index: int) -> tuple[np.ndarray, list[float]]:
+            mem = self._begin(start, here.plan.size)
+            losses = self._adapt(mem, here, (support[0][index], support[1][index]), steps)
+            self._run(mem, here, 0, here.plan.forward)
+            own = mem[here.plan.parameters :][: self.layout.size]
+            return self.layout.unpack(own), [*losses, float(mem[here.plan.loss])]
+
+        found = self.workers.map(task, len(support[0]))
+        return np.stack([own for own, _ in found]), np.array([losses for _, losses in found], self.dtype)
+
+    def gradients(
+        self, parameters: np.ndarray, labelled: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Each task's gradient of its own loss at its own parameters [T, P], losses [T], and logits [T, N, way]."""
+        here = self.ready(labelled[0].shape[1])
+
+        def task(index: int) -> tuple[np.ndarray, float, np.ndarray]:
+            mem = self._begin(self.layout.pack(parameters[index]), here.plan.size)
+            self._put_images(mem, here.plan, labelled[0][index], labelled[1][index])
+            self._run(mem, here, 0, here.plan.backward)
+            own = self.layout.unpack(mem[here.plan.gradients :][: self.layout.size])
+            return own, float(mem[here.plan.loss]), self._logits(mem, here.plan)
+
+        found = self.workers.map(task, len(labelled[0]))
+        own, losses, logits = zip(*found, strict=True)
+        return np.stack(own), np.array(losses, self.dtype), np.stack(logits)
+
+    def logits(self, parameters: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """Logits [T, N, way] of images [T, N, C, H, W] at each task's parameters [T, P]."""
+        here = self.ready(images.shape[1])
+        labels = np.zeros(images.shape[1], np.int64)
+
+        def task(index: int) -> np.ndarray:
+            mem = self._begin(self.layout.pack(parameters[index]), here.plan.size)
+            self._put_images(mem, here.plan, images[index], labels)
+            self._run(mem, here, 0, here.plan.forward)
+            return self._logits(mem, here.plan)
+
+        return np.stack(self.workers.map(task, len(images)))
+
+    # -- inside a worker --------------------------------------------------------------------------------------------
+
+    def _begin(self, parameters: np.ndarray, size: int) -> np.ndarray:
+        """The thread's memory with parameters, and gradients of zero."""
+        mem = self.workers.memory(size, self.dtype)
+        any_plan = next(iter(self._ready.values())).plan  # all plans begin alike
+        mem[any_plan.parameters :][: self.layout.size] = parameters
+        mem[any_plan.gradients :][: self.layout.size] = 0
+        return mem
+
+    def _adapt(self, mem: np.ndarray, here: Ready, support: tuple[np.ndarray, np.ndarray], steps: Steps) -> list[float]:
+        """The inner steps; the support loss before each."""
+        plan = here.plan
+        self._put_images(mem, plan, *support)
+        mem[plan.rates : plan.rates + 2] = steps.alpha, steps.beta
+        losses = []
+        for _ in range(steps.count):
+            self._run(mem, here, 0, plan.backward)
+            losses.append(float(mem[plan.loss]))
+            if steps.alternating:
+                self._run(mem, here, plan.backward, plan.step_w)
+                mem[plan.gradients :][: self.layout.size] = 0
+                self._run(mem, here, 0, plan.backward)
+                self._run(mem, here, plan.step_w, plan.end)
+                mem[plan.gradients :][: self.layout.size] = 0
+            else:
+                self._run(mem, here, plan.backward, plan.end)
+        return losses
+
+    def _put_images(self, mem: np.ndarray, plan: NetworkPlan, images: np.ndarray, labels: np.ndarray) -> None:
+        """Images [N, C, H, W] into the plan's padded buffer, channels last; labels beside them."""
+        view, item = plan.images, mem.itemsize
+        count, channels, height, width = images.shape
+        before = view.row + view.pixel
+        mem[view.at - before : view.at + count * view.image] = 0
+        strides = tuple(step * item for step in (view.image, view.row, view.pixel, 1))
+        inside = np.lib.stride_tricks.as_strided(mem[view.at :], (count, height, width, channels), strides)
+        inside[...] = images.transpose(0, 2, 3, 1)
+        mem[plan.labels : plan.labels + count] = labels
+
+    def _run(self, mem: np.ndarray, here: Ready, begin: int, end: int) -> None:
+        plan = here.plan
+        code, rows, table, stop = plan.code, plan.rows, here.table, self.workers.stop
+        self.library.run(
+            mem.ctypes.data, code.ctypes.data, rows.ctypes.data, begin, end, table.ctypes.data, stop.ctypes.data
+        )
+        self.workers.check()
+
+    def _logits(self, mem: np.ndarray, plan: NetworkPlan) -> np.ndarray:
+        way = self.what.way
+        return mem[plan.logits :][: plan.count * way].reshape(plan.count, way).copy()

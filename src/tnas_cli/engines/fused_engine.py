@@ -1,0 +1,181 @@
+"""The engine of fused kernels: first order, on the CPU, float32 and float64, one task per thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tnas_cli.engines.fused.library import Library, OnCompile, silent
+from tnas_cli.engines.fused.machine import UnavailableError, instruction_set, target
+from tnas_cli.engines.fused.network import Description, description_key
+from tnas_cli.engines.fused.program import Program, Steps
+from tnas_cli.engines.fused.workers import Workers
+from tnas_cli.engines.interface import Adapted, Gradients, InnerRule, MetaGradient, Network
+from tnas_cli.engines.torch_engine import Labelled, task_accuracies
+from tnas_cli.errors import TnasError
+from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.genotype import CELLS
+from tnas_cli.spaces.parameters import Parameters
+from tnas_cli.spaces.search_network import SearchNetwork
+
+__all__ = ["FusedEngine", "describe", "instruction_set"]
+
+
+def describe(network: Network) -> Description | None:
+    """The network as the kernels need it, or None where they cannot compute it."""
+    shapes = description_key({name: spec.shape for name, spec in network.specs().items()})
+    if isinstance(network, SearchNetwork):
+        return Description(shapes, network.way, network.in_channels, network.channels, "search", network.nodes)
+    if isinstance(network, DecodedNetwork):
+        genotype = network.genotype
+        cells = tuple(genotype.cell(name) for name in CELLS)
+        size = (network.way, network.in_channels, network.channels)
+        return Description(shapes, *size, "decoded", genotype.nodes, cells)
+    if isinstance(network, FourConv):
+        return Description(shapes, network.way, network.in_channels, network.filters, "none")
+    return None
+
+
+class FusedEngine:
+    """Kernels compiled for this processor; a task's own arithmetic does not depend on the number of threads.
+
+    Every method raises TnasError where kernels cannot be compiled or kept.
+    """
+
+    name = "fused"
+
+    def __init__(self, threads: int | None = None, on_compile: OnCompile = silent) -> None:
+        self.threads = threads or torch.get_num_threads()
+        self._on_compile = on_compile
+        # Denormal numbers are slow and mean nothing here; the setting is each thread's own.
+        self._workers = Workers(self.threads, lambda: torch.set_flush_denormal(True))
+        self._libraries: dict[str, Library] = {}
+        self._programs: dict[tuple[Description, int, str], Program] = {}
+        with _explained():
+            self._library("float32")
+
+    def prepare(self, network: Network, side: int, images: Sequence[int], dtype: str = "float32") -> None:
+        """Compile what a network needs for so many images of side x side pixels, unless it is compiled already."""
+        program = self._program(network, side, dtype)
+        with _explained():
+            for count in images:
+                program.ready(count)
+
+    def meta_gradient(
+        self,
+        network: Network,
+        parameters: Parameters,
+        support: Labelled,
+        query: Labelled,
+        rule: InnerRule,
+        *,
+        second_order: bool = False,
+    ) -> MetaGradient:
+        """Equation 8: the gradient at the adapted point, summed over tasks."""
+        if second_order:
+            raise ValueError("the fused engine computes first-order gradients only")
+        program = self._program(network, support[0].shape[-1], _dtype(support[0]))
+        _check_finite(parameters, support[0], query[0])
+        flat = _flat(parameters, leading=())
+        with _explained():
+            total, losses, logits = program.meta_gradients(flat, _arrays(support), _arrays(query), _steps(rule))
+        accuracies = task_accuracies(torch.from_numpy(logits), query[1])
+        return MetaGradient(_named(parameters, torch.from_numpy(total)), torch.from_numpy(losses), accuracies)
+
+    def adapt(self, network: Network, parameters: Parameters, support: Labelled, rule: InnerRule) -> Adapted:
+        """Every task's own inner steps (Equation 7, or 5), and its support loss along the way."""
+        program = self._program(network, support[0].shape[-1], _dtype(support[0]))
+        _check_finite(parameters, support[0])
+        with _explained():
+            own, losses = program.adapted(_flat(parameters, leading=()), _arrays(support), _steps(rule))
+        return Adapted(_named(parameters, torch.from_numpy(own)), torch.from_numpy(losses))
+
+    def gradients(self, network: Network, parameters: Parameters, labelled: Labelled) -> Gradients:
+        """The loss and its gradient at each task's own parameters."""
+        program = self._program(network, labelled[0].shape[-1], _dtype(labelled[0]))
+        _check_finite(parameters, labelled[0])
+        flat = _flat(parameters, leading=labelled[0].shape[:1])
+        with _explained():
+            own, losses, logits = program.gradients(flat, _arrays(labelled))
+        found = _named({name: tensor[0] for name, tensor in parameters.items()}, torch.from_numpy(own))
+        return Gradients(torch.from_numpy(losses), found, torch.from_numpy(logits))
+
+    def predict(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
+        """Logits [T, N, way]; batch norm uses the statistics of x."""
+        program = self._program(network, x.shape[-1], _dtype(x))
+        _check_finite({}, x)
+        with _explained():
+            return torch.from_numpy(program.logits(_flat(parameters, leading=x.shape[:1]), x.numpy()))
+
+    def _library(self, dtype: str) -> Library:
+        if dtype not in self._libraries:
+            self._libraries[dtype] = Library(dtype, self._on_compile)
+        return self._libraries[dtype]
+
+    def _program(self, network: Network, side: int, dtype: str) -> Program:
+        what = describe(network)
+        if what is None:
+            raise ValueError(f"the fused engine does not know networks of type {type(network).__name__}")
+        key = (what, side, dtype)
+        if key not in self._programs:
+            with _explained():
+                self._programs[key] = Program(what, side, target(), self._library(dtype), self._workers)
+        return self._programs[key]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What keeps the kernels from being compiled or kept leaves as an error for the user."""
+    try:
+        yield
+    except UnavailableError as error:
+        hint = "set TNAS_KERNELS to a folder that can be written, or choose --engine torch"
+        raise TnasError(f"{error}.", hint=hint) from error
+
+
+def _dtype(x: Tensor) -> str:
+    return str(x.dtype).removeprefix("torch.")
+
+
+def _steps(rule: InnerRule) -> Steps:
+    return Steps(rule.steps, rule.alpha, rule.beta, rule.alternating)
+
+
+def _arrays(labelled: Labelled) -> tuple[np.ndarray, np.ndarray]:
+    return labelled[0].numpy(), labelled[1].numpy()
+
+
+def _flat(parameters: Mapping[str, Tensor], leading: Sequence[int]) -> np.ndarray:
+    """All parameters side by side, in their order: [..., P]."""
+    return torch.cat([tensor.detach().reshape(*leading, -1) for tensor in parameters.values()], dim=-1).numpy()
+
+
+def _named(like: Mapping[str, Tensor], flat: Tensor) -> dict[str, Tensor]:
+    """[..., P] as tensors of the shapes of `like` with the same leading dimensions."""
+    parts = torch.split(flat, [tensor.numel() for tensor in like.values()], dim=-1)
+    return {
+        name: part.reshape(*flat.shape[:-1], *tensor.shape)
+        for (name, tensor), part in zip(like.items(), parts, strict=True)
+    }
+
+
+def _check_finite(parameters: Mapping[str, Tensor], *images: Tensor) -> None:
+    """Nothing is computed with NaN or infinity; raises TnasError and says where they are."""
+    for x in images:
+        finite = x.isfinite().flatten(1).all(1)
+        if not bool(finite.all()):
+            task = int((~finite).nonzero()[0])
+            raise TnasError(
+                f"the images of task {task} of this batch hold values that are not finite.",
+                hint="look at the data set's normalisation, and prepare it again",
+            )
+    for name, tensor in parameters.items():
+        if not bool(tensor.isfinite().all()):
+            raise TnasError(
+                f"the parameters {name} hold values that are not finite.", hint="start from an undamaged checkpoint"
+            )

@@ -1,0 +1,98 @@
+"""What an engine computes for a meta-batch of tasks; every engine gives the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from tnas_cli.spaces.parameters import THETA, Parameters, Spec
+
+
+class Network(Protocol):
+    """A network as a function of its parameters, for many tasks at once."""
+
+    @property
+    def way(self) -> int:
+        """Number of classes."""
+
+    def specs(self) -> dict[str, Spec]:
+        """Shapes of all parameters."""
+
+    def logits(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """x [T, N, C, H, W], parameters [T, ...] -> [T, N, way]."""
+
+
+@dataclass(frozen=True)
+class InnerRule:
+    """How a task adapts: rates of w and of theta, number of steps, and whether theta follows w (Equation 5) or both
+    move together (Equation 7)."""
+
+    alpha: float
+    beta: float
+    steps: int
+    alternating: bool = False
+
+    def rates(self, parameters: Mapping[str, Tensor]) -> dict[str, float]:
+        """The inner rate of every parameter."""
+        return {name: self.beta if name == THETA else self.alpha for name in parameters}
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """Tasks after their inner steps: parameters [T, ...] and the support loss before each step and after the last
+    one, [T, steps + 1]."""
+
+    parameters: Parameters
+    support_losses: Tensor
+
+
+@dataclass(frozen=True)
+class MetaGradient:
+    """The outer gradient summed over the tasks of a meta-batch, and each task's query loss and accuracy [T]."""
+
+    gradients: dict[str, Tensor]
+    query_losses: Tensor
+    query_accuracies: Tensor
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Losses [T] of tasks at parameters of their own, each task's gradient of its own loss [T, ...], and the logits
+    [T, N, way]."""
+
+    losses: Tensor
+    gradients: Parameters
+    logits: Tensor
+
+
+class Engine(Protocol):
+    """Computes a meta-batch. `support` and `query` are pairs (images [T, N, C, H, W], labels [T, N])."""
+
+    name: str
+
+    def meta_gradient(
+        self,
+        network: Network,
+        parameters: Parameters,
+        support: tuple[Tensor, Tensor],
+        query: tuple[Tensor, Tensor],
+        rule: InnerRule,
+        *,
+        second_order: bool = False,
+    ) -> MetaGradient:
+        """Equation 8, or Equation 6 (and 2) with `second_order`; `parameters` are the meta-parameters, without T."""
+
+    def adapt(
+        self, network: Network, parameters: Parameters, support: tuple[Tensor, Tensor], rule: InnerRule
+    ) -> Adapted:
+        """Algorithm 2, lines 1 and 2: every task's own steps from the meta-parameters."""
+
+    def gradients(self, network: Network, parameters: Parameters, labelled: tuple[Tensor, Tensor]) -> Gradients:
+        """The loss on labelled images and its gradient, at each task's own parameters [T, ...]: what methods with an
+        inner loop of their own are made of."""
+
+    def predict(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
+        """Logits [T, N, way] at adapted parameters [T, ...], without gradients."""

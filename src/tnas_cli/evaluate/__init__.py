@@ -1,1 +1,0 @@
-"""Training a decoded network and measuring it."""

@@ -1,0 +1,211 @@
+"""Training of DARTS's evaluation network on one data set, and its measurement (Appendix D, Tables 7 and 8).
+
+Unlike in the few-shot setting, batch norm has running statistics: every test image is classified on its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tnas_cli.episodes import augment
+from tnas_cli.episodes.labelled_images import LabelledImages
+from tnas_cli.errors import TnasError
+from tnas_cli.methods.learner import interval
+from tnas_cli.runs.events import Event, StepDone, Validated
+from tnas_cli.runs.seeds import torch_generator
+from tnas_cli.settings.transfer import TransferSettings
+from tnas_cli.spaces.cells import Cells
+from tnas_cli.spaces.darts_network import DartsNetwork, DartsShape, Stem, initialise
+from tnas_cli.update.rates import cosine, exponential, set_rate
+
+#: From here on 'auto' takes ImageNet's stem, which leaves an eighth of the size to the cells.
+LARGE_IMAGE = 128
+
+#: Images measured at a time; their number does not change the numbers.
+MEASURED_AT_ONCE = 256
+
+
+@dataclass
+class TransferState:
+    """Everything that changes while training: `steps` done so far, and the best share of right validation images."""
+
+    network: DartsNetwork
+    optimiser: torch.optim.SGD
+    steps: int = 0
+    best_accuracy: float = -math.inf
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def shape_of(settings: TransferSettings, images: LabelledImages) -> DartsShape:
+    """The network's shape for a data set."""
+    stem: Stem = "imagenet" if images.cache.size >= LARGE_IMAGE else "cifar"
+    if settings.stem != "auto":
+        stem = settings.stem
+    return DartsShape(
+        len(images.classes), images.cache.channels, settings.channels, settings.layers, stem, settings.auxiliary
+    )
+
+
+def start(cells: Cells, shape: DartsShape, settings: TransferSettings, device: torch.device) -> TransferState:
+    """A network with new weights, and its optimiser: SGD with momentum and weight decay on all weights."""
+    network = DartsNetwork(cells, shape)
+    initialise(network, torch_generator(settings.seed, f"transfer weights of {cells.digest}"))
+    network = network.to(device)
+    optimiser = torch.optim.SGD(
+        network.parameters(),
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+    )
+    return TransferState(network, optimiser)
+
+
+def steps_per_epoch(images: int, batch: int) -> int:
+    """Batches of an epoch; one image left over is left out, since batch norm needs more."""
+    return images // batch + (1 if images % batch > 1 else 0)
+
+
+def train(
+    state: TransferState,
+    images: LabelledImages,
+    validation: LabelledImages | None,
+    settings: TransferSettings,
+    device: torch.device,
+) -> Iterator[Event]:
+    """Train to the last epoch, from wherever `state` is; changes it in place.
+
+    Yields StepDone after every batch and, where there are validation images, Validated after every epoch. A step
+    depends on its number and the seed alone, so that a stopped training goes on as if it had not been. Raises TnasError
+    when the loss is no longer a number.
+    """
+    per_epoch = steps_per_epoch(len(images), settings.batch)
+    total = per_epoch * settings.epochs
+    while state.steps < total:
+        epoch, first = divmod(state.steps, per_epoch)
+        set_rate(state.optimiser, rate_of(epoch, settings))
+        order = torch.randperm(len(images), generator=torch_generator(settings.seed, "transfer order", epoch)).numpy()
+        for step in range(first, per_epoch):
+            which = order[step * settings.batch : (step + 1) * settings.batch]
+            x, y = images.load(which, device)
+            x = prepared(x, images, settings, torch_generator(settings.seed, "transfer images", state.steps))
+            probability = settings.drop_path * epoch / settings.epochs
+            generator = torch_generator(settings.seed, "transfer drop-path", state.steps)
+            keep = state.network.draw_keep(probability, len(x), generator)
+            loss, accuracy = _step(state, x, y, None if keep is None else keep.to(device), settings)
+            state.steps += 1
+            if step == per_epoch - 1 and validation is not None:
+                yield StepDone(state.steps, total, loss, accuracy)
+                yield _validate(state, validation, device)
+            else:
+                yield StepDone(state.steps, total, loss, accuracy)
+
+
+def rate_of(epoch: int, settings: TransferSettings) -> float:
+    """The learning rate of an epoch, from 0."""
+    if settings.decay == "cosine":
+        return cosine(epoch, settings.epochs, start=settings.learning_rate)
+    return exponential(epoch, start=settings.learning_rate, factor=settings.decay_rate)
+
+
+def prepared(x: Tensor, images: LabelledImages, settings: TransferSettings, generator: torch.Generator) -> Tensor:
+    """Training images as the network sees them: x [N, C, H, W] in 0..1, cut, flipped, normalised, with a hole."""
+    if settings.crop == "resize":
+        x = augment.random_resized(x, generator)
+    else:
+        x = augment.random_shift(x, settings.padding, generator)
+    x = augment.random_flip(x, generator)
+    x = augment.colour_jitter(x, settings.jitter, generator)
+    return augment.cutout(images.normalise(x), settings.cutout, generator)
+
+
+def _step(
+    state: TransferState, x: Tensor, y: Tensor, keep: Tensor | None, settings: TransferSettings
+) -> tuple[float, float]:
+    """One step of SGD; the loss with the auxiliary head's share, and the share of right images."""
+    network = state.network.train()
+    logits, second = network(x, keep)
+    loss = F.cross_entropy(logits, y, label_smoothing=settings.label_smoothing)
+    if second is not None:
+        loss = loss + settings.auxiliary_weight * F.cross_entropy(second, y, label_smoothing=settings.label_smoothing)
+    value = float(loss.detach())
+    # Checked before the step, so that the weights, and the last checkpoint, stay numbers.
+    if not math.isfinite(value):
+        raise TnasError(
+            f"the training loss is {value} after {state.steps} steps.",
+            hint="lower it: --set learning_rate=0.01; the last checkpoint is kept",
+        )
+    state.optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+    state.optimiser.step()
+    return value, float((logits.detach().argmax(1) == y).float().mean())
+
+
+def _validate(state: TransferState, validation: LabelledImages, device: torch.device) -> Validated:
+    right = measure(state.network, validation, device)[:, 0].double()
+    accuracy = float(right.mean())
+    better = accuracy > state.best_accuracy
+    state.best_accuracy = max(accuracy, state.best_accuracy)
+    state.history.append({"steps": state.steps, "accuracy": accuracy})
+    return Validated(state.steps, accuracy, interval(right), better)
+
+
+@torch.no_grad()
+def measure(network: DartsNetwork, images: LabelledImages, device: torch.device) -> Tensor:
+    """Whether each image's class is the first, and whether it is among the first five: float32 [n, 2] on the CPU."""
+    network.eval()
+    found = []
+    for first in range(0, len(images), MEASURED_AT_ONCE):
+        x, y = images.load(np.arange(first, min(first + MEASURED_AT_ONCE, len(images))), device)
+        logits, _ = network(images.normalise(x))
+        ranked = logits.topk(min(5, logits.shape[1]), dim=1).indices == y[:, None]  # [N, 5]
+        found.append(torch.stack([ranked[:, 0], ranked.any(1)], dim=1).float().cpu())
+    return torch.cat(found)
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """Cells after training: how many records decoded to them, their number of weights, the best share of right
+    validation images (None without any), and what `measure` says of the test images [n, 2]."""
+
+    digest: str
+    count: int
+    parameters: int
+    validation: float | None
+    right: Tensor
+
+    def to_json(self) -> dict[str, float | int | str | None]:
+        """Their row in a result."""
+        first, five = self.right.double().unbind(1)
+        return {
+            "digest": self.digest,
+            "count": self.count,
+            "mean": float(first.mean()),
+            "interval": interval(first),
+            "top5_mean": float(five.mean()),
+            "validation": self.validation,
+            "parameters": self.parameters,
+        }
+
+
+def summarise(trained: list[Transferred]) -> dict[str, object]:
+    """The numbers of a `result`: over cells, weighted by their counts, and images; the interval is over images."""
+    weights = torch.tensor([float(entry.count) for entry in trained], dtype=torch.float64)
+    weights /= weights.sum()
+    table = torch.stack([entry.right.double() for entry in trained])  # [cells, images, 2]
+    first, five = torch.einsum("g,gnk->nk", weights, table).unbind(1)  # [images]
+    return {
+        "mean": float(first.mean()),
+        "interval": interval(first),
+        "top5_mean": float(five.mean()),
+        "images": len(first),
+        "parameters_mean": float(weights @ weights.new_tensor([entry.parameters for entry in trained])),
+        "per_genotype": [entry.to_json() for entry in trained],
+    }

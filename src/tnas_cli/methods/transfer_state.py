@@ -1,0 +1,42 @@
+"""A TransferState as a checkpoint and back, to the last bit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from tnas_cli.errors import CheckpointError
+from tnas_cli.methods.transfer import TransferState
+from tnas_cli.runs.checkpoint import Checkpoint
+
+KIND = "tnas/transfer-weights"
+
+
+def to_checkpoint(state: TransferState, about: Mapping[str, Any]) -> Checkpoint:
+    """Weights, running statistics, SGD's momentum, counters and history, with `about` beside them."""
+    tensors = {f"network/{name}": tensor for name, tensor in state.network.state_dict().items()}
+    for name, weight in state.network.named_parameters():
+        momentum = state.optimiser.state.get(weight, {}).get("momentum_buffer")
+        if momentum is not None:
+            tensors[f"momentum/{name}"] = momentum
+    best = state.best_accuracy if math.isfinite(state.best_accuracy) else None
+    progress = {"steps": state.steps, "best_accuracy": best, "history": state.history}
+    return Checkpoint(KIND, {**about, "progress": progress}, tensors)
+
+
+def restore(checkpoint: Checkpoint, state: TransferState) -> None:
+    """Put a checkpoint into a freshly started state, in place; raises CheckpointError where it is another network's."""
+    try:
+        state.network.load_state_dict(checkpoint.group("network"))
+        progress = checkpoint.about["progress"]
+        state.steps, best, state.history = progress["steps"], progress["best_accuracy"], list(progress["history"])
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            "the checkpoint holds another network than its run.", hint="take an untouched copy of the run directory"
+        ) from error
+    state.best_accuracy = -math.inf if best is None else best
+    momentum = checkpoint.group("momentum")
+    for name, weight in state.network.named_parameters():
+        if name in momentum:
+            state.optimiser.state[weight]["momentum_buffer"] = momentum[name].to(weight.device).clone()

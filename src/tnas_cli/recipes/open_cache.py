@@ -1,0 +1,26 @@
+"""A data set by name for the settings that train on many images."""
+
+from __future__ import annotations
+
+from tnas_cli.episodes import registry
+from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.errors import SettingsError
+from tnas_cli.runs import events
+from tnas_cli.runs.device import Machine
+from tnas_cli.settings.few_shot import LARGEST_IMAGE, SMALLEST_IMAGE
+
+
+def open_for(dataset: str, protocol: str, machine: Machine, listener: events.Listener) -> ImageCache:
+    """The prepared data set, prepared first where that is possible; an empty protocol is its first one.
+
+    Raises SettingsError for images outside of the sizes that the networks take, DataError when there is no data.
+    """
+    cache = registry.ensure(
+        dataset, protocol=protocol or None, root=machine.cache_root, offline=machine.offline, listener=listener
+    )
+    if not SMALLEST_IMAGE <= cache.size <= LARGEST_IMAGE:
+        raise SettingsError(
+            f"the images of {cache.dataset} are {cache.size} pixels wide.",
+            hint=f"prepare them with --size from {SMALLEST_IMAGE} to {LARGEST_IMAGE}",
+        )
+    return cache

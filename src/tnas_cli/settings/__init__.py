@@ -1,0 +1,1 @@
+"""Every setting as a field of a frozen dataclass, checked once."""

@@ -1,0 +1,158 @@
+"""Two cells as the literature publishes them: any number of nodes, more operations, and outputs of only some nodes.
+
+A `Genotype` is what the search space can hold: eight operations, and every node in the output. NASNet-A and AmoebaNet-A
+(Appendix D compares with them) lie outside of it; as `Cells` they stand beside genotypes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tnas_cli.errors import GenotypeError, did_you_mean
+from tnas_cli.spaces.genotype import CELLS, OPERATIONS, Edge, Genotype
+
+#: What an edge of published cells may carry: the search space's operations, and two more.
+CELL_OPERATIONS = (*OPERATIONS[1:], "sep_conv_7x7", "conv_7x1_1x7")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Two incoming edges (operation, source state) per node, and the states that the output concatenates.
+
+    States 0 and 1 are the inputs, state 2 + i is node i. Raises GenotypeError for what cannot be built.
+    """
+
+    edges: tuple[Edge, ...]
+    concat: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.edges or len(self.edges) % 2:
+            raise GenotypeError(f"a cell has {len(self.edges)} edges.", hint="each node needs exactly two edges")
+        for position, (operation, source) in enumerate(self.edges):
+            if operation not in CELL_OPERATIONS:
+                raise GenotypeError(
+                    f"unknown operation {operation!r} in edge {position} of a cell.",
+                    hint=did_you_mean(operation, CELL_OPERATIONS),
+                )
+            if not 0 <= source < position // 2 + 2:
+                raise GenotypeError(
+                    f"edge {position} of a cell comes from state {source}, but its node sees states 0 to "
+                    f"{position // 2 + 1}.",
+                    hint="correct the source state of that edge",
+                )
+        states = range(2, 2 + self.nodes)
+        if not self.concat or any(state not in states for state in self.concat):
+            raise GenotypeError(
+                f"a cell of {self.nodes} nodes concatenates {list(self.concat)}.",
+                hint=f"choose at least one of the states {list(states)}",
+            )
+
+    @property
+    def nodes(self) -> int:
+        """Number of intermediate nodes."""
+        return len(self.edges) // 2
+
+    @property
+    def joins_all_nodes(self) -> bool:
+        """Whether the output is that of the search space's cells."""
+        return self.concat == tuple(range(2, 2 + self.nodes))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A normal and a reduction cell."""
+
+    normal: Cell
+    reduce: Cell
+
+    @classmethod
+    def of(cls, genotype: Genotype) -> Cells:
+        """The cells of a genotype of the search space."""
+        concat = tuple(range(2, 2 + genotype.nodes))
+        return cls(Cell(genotype.normal, concat), Cell(genotype.reduce, concat))
+
+    def to_genotype(self) -> Genotype:
+        """The same cells in the search space; raises GenotypeError where it does not hold them."""
+        hint = "such cells can be trained with --protocol transfer only"
+        for name, cell in zip(CELLS, (self.normal, self.reduce), strict=True):
+            if not cell.joins_all_nodes:
+                raise GenotypeError(
+                    f"the {name} cell concatenates {list(cell.concat)}; cells of the search space join all their "
+                    "nodes.",
+                    hint=hint,
+                )
+            foreign = sorted({operation for operation, _ in cell.edges} - set(OPERATIONS))
+            if foreign:
+                raise GenotypeError(f"the search space has no {foreign[0]}, and the {name} cell has.", hint=hint)
+        return Genotype(self.normal.edges, self.reduce.edges)
+
+    @property
+    def in_search_space(self) -> bool:
+        """Whether `to_genotype` succeeds."""
+        try:
+            self.to_genotype()
+        except GenotypeError:
+            return False
+        return True
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that name these cells; a genotype's own where they are one's."""
+        if self.in_search_space:
+            return self.to_genotype().digest
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:8]
+
+    def count(self, *operations: str) -> int:
+        """How many edges of both cells carry one of `operations`."""
+        return sum(operation in operations for operation, _ in self.normal.edges + self.reduce.edges)
+
+    def to_json(self) -> dict[str, Any]:
+        """A genotype's form, with the concatenated states beside the edges."""
+        found: dict[str, Any] = {}
+        for name, cell in zip(CELLS, (self.normal, self.reduce), strict=True):
+            found[name] = [[operation, source] for operation, source in cell.edges]
+            found[f"{name}_concat"] = list(cell.concat)
+        return found
+
+    def to_darts(self) -> str:
+        """The form of DARTS's `genotypes.py`."""
+        normal, reduce = self.normal, self.reduce
+        return (
+            f"Genotype(normal={list(normal.edges)}, normal_concat={list(normal.concat)}, "
+            f"reduce={list(reduce.edges)}, reduce_concat={list(reduce.concat)})"
+        )
+
+    @classmethod
+    def from_json(cls, value: object) -> Cells:
+        """Read the form of `to_json`, or a genotype's, whose output joins all nodes. Raises GenotypeError."""
+        if not isinstance(value, Mapping) or not all(name in value for name in CELLS):
+            raise GenotypeError(
+                "cells need the keys 'normal' and 'reduce'.", hint='see "tnas decode --help" for both text forms'
+            )
+        normal, reduce = (_cell(name, value[name], value.get(f"{name}_concat")) for name in CELLS)
+        return cls(normal, reduce)
+
+
+def _cell(name: str, edges: object, concat: object) -> Cell:
+    found: list[Edge] = []
+    for edge in edges if _is_list(edges) else ():  # type: ignore[attr-defined]
+        if not _is_list(edge) or len(edge) != 2 or not isinstance(edge[0], str) or not _is_whole(edge[1]):
+            raise GenotypeError(f"{edge!r} of the {name} cell is no edge.", hint="an edge is [operation, source state]")
+        found.append((edge[0], edge[1]))
+    if concat is None:
+        concat = range(2, 2 + len(found) // 2)
+    if not isinstance(concat, Sequence) or not all(map(_is_whole, concat)):
+        raise GenotypeError(f"{name}_concat is {concat!r}.", hint="it is a list of states: [2, 3, 4, 5]")
+    return Cell(tuple(found), tuple(concat))
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

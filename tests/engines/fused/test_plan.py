@@ -1,0 +1,224 @@
+"""A plan's memory and block sizes: buffers are apart and aligned, blocks cover all images, spans cover a row."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.engines.fused.calling import FEW
+from tests.helpers import random_genotype
+from tnas_cli.engines.fused.catalogue import FACTORIES
+from tnas_cli.engines.fused.network import Description, NetworkPlan, description_key, plan_network
+from tnas_cli.engines.fused.parameters import ALIGNMENT
+from tnas_cli.engines.fused.plan import BLOCK_PIXELS, LOOP, Plan, Target, View
+from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.genotype import CELLS
+from tnas_cli.spaces.search_network import SearchNetwork
+
+TARGETS = {"wide": Target(16, 14, 14), "narrow": Target(8, 12, 11), "few registers": Target(8, 6, 6)}
+
+SEARCH = SearchNetwork(way=3, in_channels=1, channels=8, nodes=2)
+GENOTYPE = random_genotype(3, 3)
+DECODED = DecodedNetwork(GENOTYPE, way=5, in_channels=3, channels=16)
+FOUR = FourConv(5, 3, 36, filters=12)
+
+
+def describe(network: SearchNetwork | DecodedNetwork | FourConv, *rest: object) -> Description:
+    """A network's shapes, and what the kernels are to know besides."""
+    shapes = description_key({name: spec.shape for name, spec in network.specs().items()})
+    return Description(shapes, network.way, network.in_channels, *rest)  # type: ignore[arg-type]
+
+
+#: Networks, and the sides of the images that they are planned for.
+NETWORKS = {
+    "search": (describe(SEARCH, 8, "search", 2), 21),
+    "decoded": (describe(DECODED, 16, "decoded", 3, tuple(GENOTYPE.cell(name) for name in CELLS)), 28),
+    "4CONV": (describe(FOUR, 12, "none"), 36),
+}
+
+
+def assert_apart(buffers: list[tuple[int, int]] | tuple[tuple[int, int], ...], size: int, guard: int) -> None:
+    """Buffers begin at whole vectors, in order, with `guard` numbers around each, inside the memory."""
+    assert all(at % ALIGNMENT == 0 for at, _ in buffers)
+    ends = [(-guard, 0), *buffers, (size, 0)]
+    assert all(at + length + guard <= next_ for (at, length), (next_, _) in pairwise(ends))
+
+
+@FEW
+@given(
+    sizes=st.lists(st.integers(1, 100), max_size=8), parameters=st.integers(1, 100), guard=st.sampled_from([0, 16, 64])
+)
+def test_buffers_are_apart_and_aligned(sizes: list[int], parameters: int, guard: int) -> None:
+    plan = Plan(Target(), parameters, 3, guard)
+    places = [plan.buffer(size) for size in sizes]
+    assert plan.buffers[2:] == list(zip(places, sizes, strict=True))
+    assert plan.buffers[:2] == [(plan.start, parameters), (plan.start + plan.gradients, parameters)]
+    assert_apart(plan.buffers, plan.size, guard)
+
+
+@pytest.mark.parametrize("guard", [0, 32])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_buffers_are_apart_and_aligned(name: str, target: str, guard: int) -> None:
+    what, side = NETWORKS[name]
+    plan = plan_network(what, 7, side, TARGETS[target], guard)
+    assert_apart(plan.buffers, plan.size, guard)
+
+
+def rows_of(plan: NetworkPlan) -> list[tuple[int, ...]]:
+    """The integers of each row: a kernel's number or LOOP, and arguments."""
+    ends = [*plan.rows[1:], len(plan.code)]
+    return [tuple(int(value) for value in plan.code[at:end]) for at, end in zip(plan.rows, ends, strict=True)]
+
+
+@pytest.mark.parametrize("images", [1, 5, 15, 75])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_loop_covers_all_images_once(name: str, images: int) -> None:
+    """Loops hold kernels only, of the catalogue, and end where a pass ends."""
+    what, side = NETWORKS[name]
+    plan = plan_network(what, images, side, Target())
+    rows, passes = rows_of(plan), (plan.forward, plan.backward, plan.step_w, plan.end)
+    assert all(kernel.name in FACTORIES for kernel in plan.kernels)
+    row = 0
+    while row < len(rows):
+        kind, *arguments = rows[row]
+        body = 1
+        if kind == LOOP:
+            total, block, inside = arguments
+            starts = range(0, total, block)
+            covered = [image for first in starts for image in range(first, min(first + block, total))]
+            assert covered == list(range(images))
+            assert all(0 <= number < len(plan.kernels) for number, *_ in rows[row + 1 : row + 1 + inside])
+            assert not any(row < end <= row + inside for end in passes)
+            assert inside > 0
+            body += inside
+        else:
+            assert 0 <= kind < len(plan.kernels)
+        row += body
+    assert row == len(rows) == plan.end
+
+
+@FEW
+@given(images=st.integers(1, 200), pixels=st.integers(1, 2000))
+def test_blocks_are_about_equal_and_fit_the_caches(images: int, pixels: int) -> None:
+    plan = Plan(Target(), 16, images)
+    block = plan.block(pixels)
+    count = -(-images // block)
+    assert 1 <= block <= images
+    assert block == 1 or block * pixels <= 2 * BLOCK_PIXELS + pixels
+    assert count == 1 or (count * block - images) < block
+
+
+def test_a_block_repeats_the_calls_inside() -> None:
+    plan = Plan(Target(), 16, 10)
+    plan.emit("fill_zero", (8,), 1, 2, 3)
+    with plan.blocks(BLOCK_PIXELS // 4):
+        plan.emit("transpose", (), 4)
+        plan.emit("fill_zero", (8,), 5)
+    plan.emit("fill_zero", (16,), 6)
+    code, rows = plan.arrays()
+    assert code.tolist() == [0, 1, 2, 3, LOOP, 10, 5, 2, 1, 4, 0, 5, 2, 6]
+    assert rows.tolist() == [0, 4, 8, 10, 12]
+    assert [(kernel.name, kernel.constants) for kernel in plan.kernels] == [
+        ("fill_zero", (8,)),
+        ("transpose", ()),
+        ("fill_zero", (16,)),
+    ]
+
+
+def places(view: View, count: int, height: int, width: int, channels: int) -> np.ndarray:
+    """The offset of every number of images [count, height, width, channels]."""
+    distances = (view.image, view.row, view.pixel, 1)
+    axes = np.indices((count, height, width, channels))
+    return view.at + sum(axis * distance for axis, distance in zip(axes, distances, strict=True))
+
+
+@pytest.mark.parametrize(("height", "width", "channels", "images"), [(1, 1, 8, 1), (5, 7, 8, 4), (6, 3, 24, 9)])
+def test_views_without_margins(height: int, width: int, channels: int, images: int) -> None:
+    plan, pixels = Plan(Target(), 16, images), height * width
+    batch, local = plan.batch(height, width, channels), plan.local(height, width, channels, 150)
+    assert (batch.step, local.step) == (pixels * channels, 0)
+    for view, count, (at, size) in zip((batch, local), (images, plan.block(150)), plan.buffers[-2:], strict=True):
+        found = places(view, count, height, width, channels)
+        np.testing.assert_array_equal(found.ravel(), np.arange(at, at + size))
+
+
+@pytest.mark.parametrize("margin", [1, 2, 4])
+@pytest.mark.parametrize("pixels", [None, 100])
+@pytest.mark.parametrize(("height", "width", "images"), [(1, 1, 1), (5, 7, 4), (6, 3, 9)])
+def test_views_with_margins(height: int, width: int, images: int, pixels: int | None, margin: int) -> None:
+    """Pixels are apart, and whatever lies up to `margin` pixels beside one is inside the buffer and no other's."""
+    plan = Plan(Target(), 16, images)
+    view = plan.padded(height, width, 8, margin, pixels)
+    count = images if pixels is None else plan.block(pixels)
+    at, size = plan.buffers[-1]
+    inside = places(view, count, height, width, 8)
+    around = places(view.moved(-margin, -margin), count, height + 2 * margin, width + 2 * margin, 8)
+    assert at <= around.min()
+    assert around.max() < at + size
+    assert np.unique(inside).size == inside.size
+    true = np.zeros(size, bool)
+    true[inside - at] = True
+    around = true[around - at]
+    around[:, margin : margin + height, margin : margin + width] = False
+    assert not around.any()
+    assert view.step == (view.image if pixels is None else 0)
+    assert plan.code[-3:] == [at, 0, size]
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_spans_cover_a_row(target: Target) -> None:
+    """Exactly, from left to right, in whole tiles that the registers hold."""
+    for width in range(1, 43):
+        spans, covered = target.spans(width), []
+        for begin, tile, count in spans:
+            assert 0 < tile <= target.tile
+            for first in range(begin, begin + count, tile):
+                covered += range(first, first + tile)
+        assert covered == list(range(width))
+        assert len(spans) <= 2
+        assert target.tile_for(width) == spans[0][1]
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_a_tile_that_divides_the_width_is_taken(target: Target) -> None:
+    for tile in range(4, target.tile + 1):
+        (span,) = target.spans(3 * tile)
+        assert span[1] >= tile
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+@FEW
+@given(rows=st.integers(1, 42), tile=st.integers(1, 14))
+def test_tall_for(target: Target, rows: int, tile: int) -> None:
+    """Whole strips of rows, no more sums than registers, and no fewer than would fit."""
+    tall = target.tall_for(rows, tile)
+    assert rows % tall == 0
+    assert tall == 1 or tall * tile <= target.tile
+    assert tall == 4 or rows % (2 * tall) or 2 * tall * tile > target.tile
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_flat_tile_for(target: Target) -> None:
+    """No more pixels are computed than with the largest tile, which is taken where nothing is computed twice."""
+    most = target.flat_tile
+
+    def computed(pixels: int, tile: int) -> int:
+        return -(-pixels // tile) * tile
+
+    for pixels in range(1, 500):
+        tile = target.flat_tile_for(pixels)
+        assert most // 2 <= tile <= most
+        assert computed(pixels, tile) <= computed(pixels, most)
+        assert tile == most or pixels % most
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(8, 8), (16, 16), (24, 8), (32, 16), (40, 8), (48, 16), (64, 16)])
+def test_lanes_for(channels: int, expected: int) -> None:
+    assert TARGETS["wide"].lanes_for(channels) == expected
+    assert TARGETS["narrow"].lanes_for(channels) == 8

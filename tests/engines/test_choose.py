@@ -1,0 +1,164 @@
+"""Which engine is taken, and how the fused one leaves when it cannot be used."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.helpers import AUTO_MAML_1SHOT
+from tnas_cli.engines.choose import choose_engine, fused_engine, why_not_fused
+from tnas_cli.engines.interface import Network
+from tnas_cli.errors import SettingsError, TnasError
+from tnas_cli.runs import events
+from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.search_network import SearchNetwork
+
+CPU = torch.device("cpu")
+NETWORK = SearchNetwork(3, 1, channels=8)
+
+
+@pytest.mark.parametrize("network", [NETWORK, DecodedNetwork(AUTO_MAML_1SHOT, 3, 1, 16), FourConv(3, 1, 28, 64)])
+def test_auto_is_fused_where_it_can_do_the_job(network: Network) -> None:
+    assert why_not_fused(network, CPU) is None
+    assert choose_engine("auto", network, CPU).name == "fused"
+
+
+@pytest.mark.parametrize(
+    ("network", "device", "second_order", "reason"),
+    [
+        (NETWORK, "cuda", False, "device is cuda"),
+        (NETWORK, "cpu", True, "first-order"),
+        (SearchNetwork(3, 1, channels=12), "cpu", False, "multiple of 8"),
+        (FourConv(3, 1, 28, 20), "cpu", False, "multiple of 8"),
+    ],
+)
+def test_auto_is_torch_where_fused_cannot(network: Network, device: str, second_order: bool, reason: str) -> None:
+    where = torch.device(device)
+    assert reason in (why_not_fused(network, where, second_order=second_order) or "")
+    assert choose_engine("auto", network, where, second_order=second_order).name == "torch"
+    with pytest.raises(SettingsError, match=reason):
+        choose_engine("fused", network, where, second_order=second_order)
+
+
+def test_torch_can_be_asked_for() -> None:
+    assert choose_engine("torch", NETWORK, CPU).name == "torch"
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(SettingsError, match="unknown engine 'fuse'") as caught:
+        choose_engine("fuse", NETWORK, CPU)
+    assert "did you mean 'fused'?" in caught.value.hint
+
+
+def notes(heard: list[events.Event]) -> list[str]:
+    return [event.text for event in heard if isinstance(event, events.Note)]
+
+
+def falls_back(match: str) -> None:
+    """'auto' takes PyTorch and says why in one line; 'fused' is refused for the same reason."""
+    heard: list[events.Event] = []
+    assert choose_engine("auto", NETWORK, CPU, side=20, images=(3,), listener=heard.append).name == "torch"
+    (line,) = [note for note in notes(heard) if match in note]
+    assert line.startswith("computing with PyTorch") and "\n" not in line
+    with pytest.raises(SettingsError, match=match):
+        choose_engine("fused", NETWORK, CPU, side=20, images=(3,))
+
+
+def test_numba_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("tnas_cli.engines.fused")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    falls_back("Numba cannot be imported")
+
+
+def test_a_kernel_folder_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kernels").write_text("in the way")
+    monkeypatch.setenv("TNAS_KERNELS", str(tmp_path / "kernels"))
+    falls_back("compiled kernels cannot be kept")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_kernel_folder_that_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o500)
+    monkeypatch.setenv("TNAS_KERNELS", str(tmp_path))
+    falls_back("Permission denied")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_disk_that_fills_up_while_compiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba writes an index for each function: the write fails as on a full disk."""
+    from numba.core import caching
+
+    def full(self: object, *arguments: object) -> None:
+        with Path("/dev/full").open("w") as file:
+            file.write("x" * 10**6)
+
+    monkeypatch.setenv("TNAS_KERNELS", str(tmp_path))
+    monkeypatch.setattr(caching.IndexDataCacheFile, "save", full)
+    falls_back("No space left on device")
+
+
+def test_compiling_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TNAS_KERNELS", str(tmp_path))
+    network = FourConv(2, 1, 20, 8)
+    cold: list[events.Event] = []
+    fused_engine(cold.append).prepare(network, 20, (2,))
+    assert sum("compiling kernels for this processor" in note for note in notes(cold)) == 1
+    progress = [event for event in cold if isinstance(event, events.Progress)]
+    assert [event.done for event in progress] == list(range(1, progress[-1].total + 1))
+    warm: list[events.Event] = []
+    fused_engine(warm.append).prepare(network, 20, (2,))
+    assert warm == []
+
+
+def test_other_kernel_sources_have_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tnas_cli.engines.fused import machine
+
+    before = machine.kernel_folder()
+    (tmp_path / "kernel.py").write_text("changed")
+    monkeypatch.setattr(machine, "__file__", str(tmp_path / "machine.py"))
+    after = machine.kernel_folder()
+    assert before.name.rpartition("-")[0] == after.name.rpartition("-")[0]
+    assert before != after
+
+
+def test_an_engine_error_names_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kernels").write_text("in the way")
+    monkeypatch.setenv("TNAS_KERNELS", str(tmp_path / "kernels"))
+    with pytest.raises(TnasError) as caught:
+        fused_engine()
+    assert "TNAS_KERNELS" in caught.value.hint
+
+
+def test_narrow_vectors_give_the_same_numbers(tmp_path: Path) -> None:
+    """The blocks of processors without wide vectors, compiled on this one: a process of its own, told what it has."""
+    if os.uname().machine != "x86_64":
+        pytest.skip("the features are those of x86-64 processors")
+    program = """
+import torch
+from tests.synthetic import labelled, parameters_of, worst_relative_error
+from tnas_cli.engines.fused.machine import instruction_set, target
+from tnas_cli.engines.fused_engine import FusedEngine
+from tnas_cli.engines.interface import InnerRule
+from tnas_cli.engines.torch_engine import TorchEngine
+from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tests.helpers import AUTO_MAML_5SHOT
+assert (instruction_set(), target().lanes) == ("AVX2", 8), instruction_set()
+network, rule = DecodedNetwork(AUTO_MAML_5SHOT, 2, 1, 16), InnerRule(0.05, 3.0, 1)
+w, task = parameters_of(network), labelled(1, 2, 2, 1, 28, seed=1)
+found, plain = (e.meta_gradient(network, w, task, task, rule).gradients for e in (FusedEngine(1), TorchEngine()))
+assert worst_relative_error(found, plain) < 1e-10
+print("same")
+"""
+    environment = {
+        **os.environ,
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": "+sse2,+sse4.2,+avx,+avx2,+fma,+bmi,+bmi2",
+        "TNAS_KERNELS": str(tmp_path),
+    }
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=240)
+    assert (ran.returncode, ran.stdout.strip()) == (0, "same"), ran.stderr

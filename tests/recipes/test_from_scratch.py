@@ -1,0 +1,166 @@
+"""Training decoded networks: which genotypes, on which settings, and going on after a stop."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Pipeline
+from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT
+from tnas_cli.errors import DataError, Interrupted, SettingsError
+from tnas_cli.recipes.from_scratch import resume, train_eval
+from tnas_cli.recipes.genotype_source import genotype_record
+from tnas_cli.recipes.train_job import LONG_ENOUGH, prepare
+from tnas_cli.recipes.train_settings import settings_for
+from tnas_cli.runs import events
+from tnas_cli.runs.device import Machine
+from tnas_cli.settings.few_shot import UNLIMITED, TrainSettings
+
+BUDGET = {"tasks": 4, "meta_batch": 2, "validate_every": 2, "validation_tasks": 2, "test_tasks": 3, "inner_steps": 1}
+
+
+def record(genotype: Any, **context: Any) -> dict[str, Any]:
+    """A genotype record as `decode` writes it for a task of the pipeline's data set."""
+    where = {"dataset": "shapes", "protocol": "classes", "channels": 1}
+    return genotype_record(genotype, {"data": where, "way": 3, "shot": 1, "channels": 4, "method": "t-nas"} | context)
+
+
+def settings(records: list[dict[str, Any]], **given: Any) -> TrainSettings:
+    """Tiny settings for the records."""
+    return settings_for(records, "quick", BUDGET | {"query": 2, "test_steps": 1} | given)
+
+
+def test_settings_come_from_the_records_and_options_win() -> None:
+    own = settings([record(AUTO_MAML_1SHOT)])
+    assert (own.dataset, own.protocol, own.way, own.shot, own.channels) == ("shapes", "classes", 3, 1, 4)
+    given = settings([record(AUTO_MAML_1SHOT)], dataset="glyphs", way=2)
+    assert (given.dataset, given.protocol, given.way, given.shot) == ("glyphs", "", 2, 1)
+
+
+def test_records_of_different_settings_are_refused_unless_decided() -> None:
+    records = [record(AUTO_MAML_1SHOT, shot=1), record(AUTO_MAML_5SHOT, shot=5)]
+    with pytest.raises(SettingsError, match="shot is 1, 5"):
+        settings(records)
+    assert settings(records, shot=5).shot == 5
+
+
+def test_each_distinct_genotype_is_trained_once_the_most_frequent_first(pipeline: Pipeline, tmp_path: Path) -> None:
+    records = [record(AUTO_MAML_5SHOT), record(AUTO_MAML_1SHOT), record(AUTO_MAML_1SHOT)]
+    machine = Machine("cpu", 1, pipeline.cache)
+    result = train_eval(records, settings(records), runs=tmp_path, machine=machine)
+    found = [(row["digest"], row["count"]) for row in result["per_genotype"]]
+    assert found == [(AUTO_MAML_1SHOT.digest, 2), (AUTO_MAML_5SHOT.digest, 1)]
+    one = train_eval(records, settings(records), limit=1, runs=tmp_path, machine=machine)
+    assert [row["digest"] for row in one["per_genotype"]] == [AUTO_MAML_1SHOT.digest]
+    # What one genotype reaches does not depend on the others.
+    assert one["per_genotype"][0] == result["per_genotype"][0]
+
+
+def test_a_stopped_training_goes_on_to_the_same_numbers(pipeline: Pipeline, tmp_path: Path) -> None:
+    records = [record(AUTO_MAML_5SHOT), record(AUTO_MAML_1SHOT)]
+    chosen, machine = settings(records), Machine("cpu", 1, pipeline.cache)
+    whole = train_eval(records, chosen, runs=tmp_path / "whole", machine=machine)
+
+    def stop_in_the_second(event: events.Event) -> None:
+        if isinstance(event, events.Progress) and event.done == 4 + 3 + 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="saved in") as stopped:
+        train_eval(records, chosen, runs=tmp_path / "cut", machine=machine, listener=stop_in_the_second)
+    (run,) = (tmp_path / "cut").iterdir()
+    assert stopped.value.hint == f"continue with: tnas train-eval --resume {run} --cache-dir {pipeline.cache}"
+    first = json.loads((run / AUTO_MAML_5SHOT.digest / "result.json").read_text())
+    assert len(first["accuracies"]) == 3
+    resumed = resume(run, machine=machine)
+    for key in ("mean", "interval", "per_genotype", "genotypes_trained"):
+        assert resumed[key] == whole[key]
+
+
+def test_resuming_on_other_images_is_refused(pipeline: Pipeline, tmp_path: Path) -> None:
+    records, machine = [record(AUTO_MAML_5SHOT)], Machine("cpu", 1, pipeline.cache)
+    run = Path(train_eval(records, settings(records), runs=tmp_path, machine=machine)["run"])
+    plan = json.loads((run / "plan.json").read_text())
+    (run / "plan.json").write_text(json.dumps(plan | {"fingerprint": "of other images"}))
+    with pytest.raises(DataError, match="does not hold the images"):
+        resume(run, machine=machine)
+
+
+def test_side_by_side_gives_the_same_numbers(pipeline: Pipeline, tmp_path: Path) -> None:
+    records = [record(AUTO_MAML_5SHOT), record(AUTO_MAML_1SHOT)]
+    machine = Machine("cpu", 2, pipeline.cache)
+    one = train_eval(records, settings(records), runs=tmp_path / "one", machine=machine)
+    heard: list[events.Event] = []
+    two = train_eval(
+        records, settings(records), side_by_side=2, runs=tmp_path / "two", machine=machine, listener=heard.append
+    )
+    assert (one["side_by_side"], two["side_by_side"]) == (1, 2)
+    for key in ("mean", "interval", "inductive", "per_genotype", "genotypes_trained"):
+        assert two[key] == one[key]
+    bars = [event for event in heard if isinstance(event, events.Progress) and event.stage == "train-eval"]
+    assert {event.total for event in bars} == {2 * (4 + 3)}
+    assert bars[-1].done == 2 * (4 + 3)
+
+
+def test_hours_decide_how_many_genotypes_are_trained(pipeline: Pipeline, tmp_path: Path) -> None:
+    records = [record(AUTO_MAML_5SHOT), record(AUTO_MAML_1SHOT), record(AUTO_MAML_1SHOT)]
+    machine = Machine("cpu", 1, pipeline.cache)
+    notes: list[str] = []
+
+    def hear(event: events.Event) -> None:
+        if isinstance(event, events.Note):
+            notes.append(event.text)
+
+    chosen = settings(records, hours=1e-6)
+    result = train_eval(records, chosen, runs=tmp_path, machine=machine, listener=hear)
+    # The first is trained whole, however little time there is; it is the most frequent one.
+    assert [row["digest"] for row in result["per_genotype"]] == [AUTO_MAML_1SHOT.digest]
+    assert (result["genotypes"], result["genotypes_distinct"], result["genotypes_trained"]) == (3, 2, 1)
+    assert result["hours"] == 1e-6
+    assert result["budget"]["train_tasks_per_genotype"] == 4
+    assert notes[-1] == "1 of 2 genotypes in 1e-06 hours"
+    run = Path(result["run"])
+    assert resume(run, machine=machine)["genotypes_trained"] == 1
+    more = resume(run, machine=machine, hours=1)
+    assert more["genotypes_trained"] == 2
+    # The new limit is the run's from now on.
+    assert "hours = 1\n" in (run / "settings.toml").read_text()
+    assert resume(run, machine=machine)["hours"] == 1
+    unlimited = train_eval(records, settings(records), runs=tmp_path, machine=machine)
+    assert (more["mean"], more["per_genotype"]) == (unlimited["mean"], unlimited["per_genotype"])
+    assert unlimited["hours"] is None
+
+
+def test_hours_are_the_length_of_a_single_training(pipeline: Pipeline, tmp_path: Path) -> None:
+    records = [record(AUTO_MAML_1SHOT)]
+    alone = {name: value for name, value in BUDGET.items() if name != "tasks"} | {"query": 2, "test_steps": 1}
+    chosen = settings_for(records, "quick", alone | {"hours": 2 / 3600})
+    assert chosen.tasks == UNLIMITED
+    assert settings_for(records, "quick", alone | {"hours": 1, "tasks": 7}).tasks == 7
+    two = [record(AUTO_MAML_1SHOT), record(AUTO_MAML_5SHOT)]
+    assert settings_for(two, "quick", alone | {"hours": 1}).tasks < UNLIMITED
+    assert settings_for(two, "quick", alone | {"hours": 1}, trainings=1).tasks == UNLIMITED
+    result = train_eval(records, chosen, runs=tmp_path, machine=Machine("cpu", 1, pipeline.cache))
+    assert result["budget"]["train_tasks_per_genotype"] == result["per_genotype"][0]["training_tasks"]
+    assert 2 <= result["budget"]["train_tasks_per_genotype"] < UNLIMITED
+    # More time trains a finished network further; without a new limit it is read.
+    more = resume(Path(result["run"]), machine=Machine("cpu", 1, pipeline.cache), hours=4 / 3600)
+    assert more["per_genotype"][0]["training_tasks"] > result["per_genotype"][0]["training_tasks"]
+    again = resume(Path(result["run"]), machine=Machine("cpu", 1, pipeline.cache))
+    assert again["per_genotype"] == more["per_genotype"]
+
+
+def test_as_many_side_by_side_as_are_faster(pipeline: Pipeline) -> None:
+    """One thread each, where the fused engine computes and the trainings are long enough."""
+    records = [record(AUTO_MAML_5SHOT, channels=8), record(AUTO_MAML_1SHOT, channels=8)]
+
+    def chosen(tasks: int, engine: str, limit: int | None = None) -> int:
+        machine = Machine("cpu", 2, pipeline.cache, engine=engine)
+        return prepare(records, settings(records, tasks=tasks), limit, machine, events.ignore, None).side_by_side
+
+    assert chosen(LONG_ENOUGH, "fused") == 2
+    assert chosen(LONG_ENOUGH, "fused", limit=1) == 1
+    assert chosen(LONG_ENOUGH - 1, "fused") == 1
+    assert chosen(LONG_ENOUGH, "torch") == 1

@@ -1,0 +1,98 @@
+"""What search writes, and what it does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SEARCH, TESTING, TRAINING, Pipeline
+from tests.running import succeeding
+from tnas_cli.errors import CheckpointError, DataError
+from tnas_cli.recipes.search import dry_run, resume, search
+from tnas_cli.runs import checkpoint, events
+from tnas_cli.runs.device import Machine
+from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.spaces.parameters import count
+from tnas_cli.spaces.search_network import SearchNetwork
+
+
+def settings(**changes: object) -> SearchSettings:
+    """A search of two tasks."""
+    values = {"dataset": "shapes", "way": 3, "query": 2, "channels": 4, "meta_batch": 2, "tasks": 2, "inner_steps": 1}
+    return SearchSettings.from_dict(values | {"validate_every": 2, "validation_tasks": 2} | changes)
+
+
+def machine(cache: Path) -> Machine:
+    """One thread of the CPU."""
+    return Machine("cpu", 1, cache, offline=True)
+
+
+@pytest.mark.parametrize("name", ["search", "train-eval"])
+def test_a_dry_run_writes_nothing(pipeline: Pipeline, tmp_path: Path, name: str) -> None:
+    runs = ("--runs", tmp_path / "runs", "--dry-run", "--json")
+    if name == "search":
+        result = succeeding("search", *SEARCH, *pipeline.here, *runs).result
+    else:
+        arguments = ("train-eval", "-", *TRAINING, *TESTING, *pipeline.here, *runs)
+        result = succeeding(*arguments, stdin=pipeline.decoded.stdout).result
+        assert result["genotypes"] == 2
+    assert not (tmp_path / "runs").exists()
+    assert result["dry_run"] is True
+    assert result["flops_per_task"] > 0
+    least = result["steps"] * result["seconds_per_step"] * result.get("genotypes", 1)
+    assert result["total_seconds"] >= least > 0
+
+
+def test_a_dry_run_counts_the_network_of_the_search(pipeline: Pipeline) -> None:
+    found = dry_run(settings(tasks=7), machine=machine(pipeline.cache))
+    assert found["parameters"] == count(SearchNetwork(way=3, in_channels=1, channels=4).specs())
+    assert found["steps"] == 4  # three meta-batches of two tasks and one of one
+
+
+def test_an_embedded_data_set_is_prepared_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tnas_cli.episodes.glyphs.CLASSES", {"train": 4, "val": 3, "test": 3})
+    said: list[events.Event] = []
+    found = search(settings(dataset="glyphs"), runs=tmp_path / "runs", machine=machine(tmp_path), listener=said.append)
+    assert (tmp_path / "glyphs-drawn-28.h5").is_file()
+    assert any(isinstance(event, events.Note) and "glyphs is not prepared" in event.text for event in said)
+    assert found["dataset"] == "glyphs"
+    assert Path(found["checkpoint"]).is_file()
+
+
+def test_runs_are_numbered_and_never_overwritten(pipeline: Pipeline, tmp_path: Path) -> None:
+    one, two = (search(settings(), runs=tmp_path, machine=machine(pipeline.cache)) for _ in range(2))
+    assert [Path(found["run"]).name[-2:] for found in (one, two)] == ["-1", "-2"]
+    first, second = (checkpoint.load(Path(found["checkpoint"]), "tnas/meta-architecture") for found in (one, two))
+    assert all(tensor.equal(second.tensors[name]) for name, tensor in first.tensors.items())
+
+
+def test_another_seed_is_another_search(pipeline: Pipeline, tmp_path: Path) -> None:
+    found = [search(settings(seed=seed), runs=tmp_path, machine=machine(pipeline.cache)) for seed in (0, 1)]
+    first, second = (checkpoint.load(Path(one["checkpoint"]), "tnas/meta-architecture") for one in found)
+    assert not first.tensors["parameters/theta"].equal(second.tensors["parameters/theta"])
+
+
+def test_every_preset_and_the_second_order_run(pipeline: Pipeline, tmp_path: Path) -> None:
+    budget = ("--tasks", 2, "--validate-every", 2, "--inner-steps", 1, "--test-steps", 1)
+    for options in (("--preset", "paper"), ("--preset", "authors"), ("--order", "second"), ("--alternating",)):
+        ran = succeeding("search", *SEARCH, *budget, *options, "--runs", tmp_path, *pipeline.here, "--json")
+        assert ran.result["tasks"] == 2
+
+
+def test_resuming_on_other_images_is_refused(pipeline: Pipeline, tmp_path: Path) -> None:
+    run = Path(search(settings(), runs=tmp_path, machine=machine(pipeline.cache))["run"])
+    saved = checkpoint.load(run / "last.pt", "tnas/meta-architecture")
+    saved.about["data"]["fingerprint"] = "of other images"
+    checkpoint.save(run / "last.pt", saved)
+    with pytest.raises(DataError, match="does not hold the images"):
+        resume(run, machine=machine(pipeline.cache))
+    (run / "last.pt").unlink()
+    with pytest.raises(CheckpointError, match=r"last\.pt"):
+        resume(run, machine=machine(pipeline.cache))
+
+
+def test_the_event_log_is_json_lines_without_nan(pipeline: Pipeline) -> None:
+    for line in (Path(pipeline.searched.result["run"]) / "events.jsonl").read_text().splitlines():
+        json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))

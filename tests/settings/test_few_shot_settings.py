@@ -1,0 +1,181 @@
+import tomllib
+from dataclasses import asdict, fields
+
+import pytest
+
+from tnas_cli.errors import SettingsError
+from tnas_cli.settings.few_shot import TRAIN_METHODS, SearchSettings, TrainSettings, preset, presets
+
+PAPER_SEARCH = {  # Lian et al., Section 5.2.1
+    "alpha_inner": 0.1,
+    "beta_inner": 30.0,
+    "inner_steps": 5,
+    "alpha_outer": 1e-3,
+    "beta_outer": 1e-3,
+    "channels": 16,
+    "nodes": 4,
+    "order": "first",
+    "alternating": False,
+    "reduction": "sum",
+    "tasks": 10 * 5_000,
+    "train_split": "train+val",
+    "theta_betas": (0.9, 0.999),
+    "theta_weight_decay": 0.0,
+}
+AUTHORS_SEARCH = {  # the authors' published settings
+    **PAPER_SEARCH,
+    "alpha_inner": 0.01,
+    "test_steps": 10,
+    "reduction": "mean",
+    "meta_batch": 4,
+    "query": 15,
+    "train_split": "train",
+    "theta_betas": (0.5, 0.999),
+    "theta_weight_decay": 1e-3,
+}
+PAPER_TRAINING = {  # Lian et al., Section 5.2.2
+    "alpha_inner": 0.1,
+    "inner_steps": 5,
+    "alpha_outer": 1e-3,
+    "channels": 16,
+    "order": "first",
+    "reduction": "sum",
+    "tasks": 20 * 15_000,
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "name", "values"),
+    [
+        ("search", SearchSettings, "paper", PAPER_SEARCH),
+        ("search", SearchSettings, "authors", AUTHORS_SEARCH),
+        ("train_eval", TrainSettings, "paper", PAPER_TRAINING),
+    ],
+)
+def test_presets_hold_the_published_values(kind, settings, name, values) -> None:
+    found = asdict(settings.from_dict({"dataset": "omniglot"} | preset(kind, name)))
+    assert {key: found[key] for key in values} == values
+
+
+@pytest.mark.parametrize(("kind", "settings"), [("search", SearchSettings), ("train_eval", TrainSettings)])
+def test_every_preset_is_valid(kind, settings) -> None:
+    names = presets(kind)
+    assert {"paper", "quick"} <= set(names)
+    for name in names:
+        assert settings.from_dict({"dataset": "glyphs"} | preset(kind, name)).dataset == "glyphs"
+
+
+def test_an_unknown_preset_is_answered_with_the_nearest() -> None:
+    with pytest.raises(SettingsError, match="unknown preset 'papr'") as caught:
+        preset("search", "papr")
+    assert caught.value.exit_code == 2
+    assert caught.value.hint == "did you mean 'paper'?"
+    with pytest.raises(SettingsError) as caught:
+        preset("train_eval", "zzz")
+    assert caught.value.hint == "known: paper, quick"
+
+
+def test_an_unknown_setting_is_answered_with_the_nearest() -> None:
+    with pytest.raises(SettingsError, match="unknown setting 'alpha_iner'") as caught:
+        SearchSettings.from_dict({"dataset": "glyphs", "alpha_iner": 0.1})
+    assert caught.value.hint == "did you mean 'alpha_inner'?"
+    with pytest.raises(SettingsError, match="unknown setting 'beta_inner'"):
+        TrainSettings.from_dict({"dataset": "glyphs", "beta_inner": 30.0})
+
+
+def test_the_data_set_cannot_be_left_out() -> None:
+    with pytest.raises(SettingsError, match="'dataset' is missing"):
+        SearchSettings.from_dict({"way": 5})
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("way", 1),
+        ("way", 2.5),
+        ("way", True),
+        ("way", "5"),
+        ("shot", 0),
+        ("query", 0),
+        ("query", -1),
+        ("seed", -1),
+        ("inner_steps", 0),
+        ("test_steps", 0),
+        ("channels", 0),
+        ("channels", 7),
+        ("channels", 16.0),
+        ("channels", "16"),
+        ("tasks", 0),
+        ("meta_batch", 0),
+        ("validate_every", 0),
+        ("validation_tasks", 0),
+        ("alpha_inner", 0),
+        ("alpha_inner", -0.1),
+        ("alpha_inner", NAN),
+        ("alpha_inner", INF),
+        ("alpha_inner", True),
+        ("alpha_outer", "fast"),
+        ("order", "third"),
+        ("reduction", "max"),
+        ("train_split", "test"),
+        ("nodes", 1),
+        ("beta_inner", 0.0),
+        ("beta_outer", NAN),
+        ("theta_betas", (0.9,)),
+        ("theta_betas", (0.9, 1.0)),
+        ("theta_betas", ("a", "b")),
+        ("theta_betas", 0.9),
+        ("theta_weight_decay", -1e-3),
+        ("theta_weight_decay", NAN),
+        ("theta_weight_decay", "none"),
+    ],
+)
+def test_a_value_that_cannot_work_is_named(name: str, value: object) -> None:
+    with pytest.raises(SettingsError) as caught:
+        SearchSettings.from_dict({"dataset": "glyphs", name: value})
+    assert name in caught.value.message
+    assert str(value) in caught.value.message or repr(value) in caught.value.message
+    assert caught.value.hint
+    assert caught.value.exit_code == 2
+
+
+def test_test_tasks_need_an_interval() -> None:
+    with pytest.raises(SettingsError, match="test_tasks is 1"):
+        TrainSettings("glyphs", test_tasks=1)
+
+
+def test_replace_checks_again() -> None:
+    settings = SearchSettings("glyphs")
+    assert settings.replace(way=7).way == 7
+    assert settings.way == 5
+    with pytest.raises(SettingsError, match="way is 0"):
+        settings.replace(way=0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SearchSettings("glyphs", theta_betas=(0.5, 0.999), alternating=True, alpha_outer=1e-5, beta_inner=3e20),
+        SearchSettings('a "quoted" \\ name', way=20),
+        TrainSettings("omniglot", protocol="vinyals", test_tasks=60),
+    ],
+)
+def test_toml_and_plain_values_give_the_settings_back(settings: SearchSettings | TrainSettings) -> None:
+    again = type(settings).from_dict(tomllib.loads(settings.to_toml()))
+    assert again == settings == type(settings).from_dict(settings.to_dict())
+    assert set(settings.to_dict()) == {field.name for field in fields(settings)}
+
+
+@pytest.mark.parametrize("method", TRAIN_METHODS)
+def test_pieces_of_maml_plus_plus_belong_to_methods_with_an_inner_loop(method: str) -> None:
+    if method in ("protonets", "matching-nets", "compare-nets"):
+        for piece in ({"learned_rates": "step"}, {"step_norms": True}, {"multi_step": 0.1}, {"order": "annealed"}):
+            with pytest.raises(SettingsError, match=f"no meaning for {method}"):
+                TrainSettings("x", method=method, **piece)
+    else:
+        assert TrainSettings("x", method=method, step_norms=True).pieces == ["step_norms"]
+    with pytest.raises(SettingsError, match="Equation 5"):
+        SearchSettings("x", alternating=True, learned_rates="step")
