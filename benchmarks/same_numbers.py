@@ -2,9 +2,10 @@
 
     python benchmarks/same_numbers.py BEFORE [AFTER] [--only NAME] [--keep FOLDER]
 
-BEFORE and AFTER are commits; without AFTER it is the working tree. Each is run, in processes of its own, through the same
-small searches, adaptations and trainings on drawn glyphs, with both engines. Then every tensor of every checkpoint and
-every value of every record is compared. Times, paths and versions are left out. It ends with 1 where anything differs.
+BEFORE and AFTER are commits; without AFTER it is the working tree. Each is run, in processes of its own, through the
+same small searches, adaptations and trainings on drawn glyphs, with both engines. Then every tensor of every checkpoint
+and every value of every record is compared. Times, paths and versions are left out. It ends with 1 where anything
+differs.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ _GIVEN = ("train-eval", "GENOTYPES", *_TRAIN, "--limit", "2", "--side-by-side", 
 _LARGE = ("--set", "search_epochs=2", "--epochs", "2", "--seed", "3")
 _CELLS = ("--layers", "3", "--channels", "4", "--epochs", "2", "--set", "batch=24", "--set", "cutout=4")
 
-#: Name, what it needs of earlier ones, and the command lines that may mean it, the newest first. GENOTYPES and CHECKPOINT
-#: stand for what the search of the same engine gave, TASK for a task folder, IMAGES for labelled pictures.
+#: The command lines of each scenario that may mean it, the newest first. GENOTYPES and CHECKPOINT stand for what the
+#: search of the same engine gave, TASK for a task folder, IMAGES for labelled pictures.
 SCENARIOS: dict[str, tuple[tuple[str, ...], ...]] = {
     "search": (_SEARCH,),
     "search-seed": ((*_SEARCH, "--seed", "7", "--shot", "5"),),

@@ -20,15 +20,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tnas_cli.recipes import search as work  # noqa: E402
-from tnas_cli.recipes import tasks_of  # noqa: E402
-
 from benchmarks.cases import search as search_case  # noqa: E402
 from benchmarks.cases import seconds  # noqa: E402
 from benchmarks.live_view import share_of_a_core  # noqa: E402
 from tnas_cli.cli.console import Screen  # noqa: E402
 from tnas_cli.engines.fused_engine import FusedEngine  # noqa: E402
 from tnas_cli.methods import meta_learn  # noqa: E402
+from tnas_cli.recipes import search as work  # noqa: E402
+from tnas_cli.recipes import tasks_of  # noqa: E402
 from tnas_cli.runs import checkpoint  # noqa: E402
 from tnas_cli.runs.device import Machine  # noqa: E402
 from tnas_cli.settings.few_shot import SearchSettings, preset  # noqa: E402

@@ -1,4 +1,4 @@
-"""Settings of supervised learning on a few larger tasks (Section 5.3); settings/presets/supervised.toml has the values."""
+"""Settings of supervised learning on a few larger tasks (Section 5.3); presets/supervised.toml has the values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of the transfer to CIFAR-10 and ImageNet (Appendix D); settings/presets/transfer.toml has the published values."""
+"""Settings of the transfer to CIFAR-10 and ImageNet (Appendix D); presets/transfer.toml has the published values."""
 
 from __future__ import annotations
 
