@@ -1,0 +1,247 @@
+"""The records that pass between commands and lie in run directories, but for results: one class per event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from tnas_cli.records.codec import Part
+from tnas_cli.records.fields import Count, GenotypeJson, Share, Some, Theta, Way, flat, given
+from tnas_cli.records.parts import CountedFor, DataFacts, Inner, Prediction, Preparation, TaskName
+
+#: The version of every record that is written.
+VERSION = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record(Part):
+    """One line. `event` says of what kind it is."""
+
+    event: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        cls.constants = {"event": cls.event, "version": VERSION}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapted(Record):
+    """A task that `tnas adapt` adapted to. What says None may be missing in a record that was not made by tnas.
+
+    `shot` is a tuple where the classes differ. `accuracy`: on the query images, where they are labelled. `members`: how
+    many checkpoints answered together. `preparation`: of the images of a task folder, or of the data set.
+    """
+
+    event = "adapted"
+
+    task: TaskName = given(missing=TaskName())
+    checkpoint: str | None
+    run: str | None
+    method: str | None
+    seed: int | None
+    data: DataFacts | None
+    way: Way | None
+    shot: Some | tuple[Some, ...] | None
+    channels: Some | None
+    search_tasks: Count | None
+    inner: Inner | None
+    support_losses: tuple[float, ...] = given(missing=())
+    theta: Theta
+    theta_mean_largest_probability: Share | None
+    skip_connections: Count | None
+    pools: Count | None
+    accuracy: Share | None
+    query: Count | None
+    classes: tuple[str, ...] | None = None
+    predictions: tuple[Prediction, ...] | None = None
+    support_accuracies: tuple[Share, ...] | None = None
+    query_accuracies: tuple[Share, ...] | None = None
+    members: Some | None = None
+    preparation: Preparation | None = None
+    transductive: bool | None = None
+    space: str = "darts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded(Record):
+    """A genotype, and the record or checkpoint that it was decoded from.
+
+    `digest` and `darts` are empty where a record was made by hand; `tnas decode` fills them in. `parameters` is the
+    number of weights of its network, None where the space has no such network; `counted_for` says of which.
+    """
+
+    event = "genotype"
+
+    digest: str = given(missing="")
+    genotype: GenotypeJson
+    darts: str = given(missing="")
+    parameters: Count | None
+    skip_connections: Count | None
+    pools: Count | None
+    counted_for: CountedFor | None = None
+    name: str | None = None
+    task: TaskName | None = None
+    run: str | None = None
+    method: str | None = None
+    seed: int | None = None
+    data: DataFacts | None = None
+    way: Way | None = None
+    shot: Some | tuple[Some, ...] | None = None
+    channels: Some | None = None
+    search_tasks: Count | None = None
+    max_skips: Count | None = None
+    space: str = "darts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedNetwork(Record):
+    """A network that is no genotype; `channels` is the number of its filters."""
+
+    event = "network"
+
+    network: str
+    channels: Some | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Record):
+    """Values of a training at some time by name: `loss`, `accuracy`, `tasks/s`, ...; each is a key of its own.
+
+    Done are so many `tasks`; the transfer setting counts `batches`.
+    """
+
+    event = "step"
+
+    stage: str
+    tasks: Count | None = None
+    batches: Count | None = None
+    values: Mapping[str, float] = flat()
+
+    @property
+    def done(self) -> int:
+        """How many tasks or batches."""
+        return self.tasks if self.tasks is not None else self.batches or 0
+
+    @property
+    def unit(self) -> Literal["tasks", "batches"]:
+        """What was counted."""
+        return "batches" if self.tasks is None else "tasks"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validated(Record):
+    """A validation: accuracy and the half-width of its 95% interval over validation tasks (in the transfer setting:
+    over images)."""
+
+    event = "validated"
+
+    stage: str
+    tasks: Count | None = None
+    batches: Count | None = None
+    accuracy: Share
+    interval: Share = given(missing=0.0)
+
+    @property
+    def done(self) -> int:
+        """How many tasks or batches."""
+        return self.tasks if self.tasks is not None else self.batches or 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference(Record):
+    """A work to cite."""
+
+    event = "reference"
+
+    key: str
+    bibtex: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureFiles(Record):
+    """A figure that was drawn: its title, its caption in words and numbers, and its files."""
+
+    event = "figure"
+
+    figure: str
+    caption: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRecord(Record):
+    """A table of the paper with ours beside it: `records` has a flat record per row and column of numbers."""
+
+    event = "table"
+
+    table: int
+    title: str
+    source: str
+    records: tuple[Mapping[str, object], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side(Part):
+    """One of two results that are compared; accuracies in percent."""
+
+    source: str
+    command: str
+    method: str
+    network: str | None
+    weights: str
+    seed: int
+    run: str | None
+    mean: float
+    interval: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Record):
+    """A minus B over the tasks that both were measured on: `difference` and `interval` in points."""
+
+    event = "comparison"
+
+    a: Side
+    b: Side
+    setting: str
+    dataset: str | None
+    protocol: str | None
+    fingerprint: str | None
+    split: str | None
+    way: int | None
+    shot: int | None
+    query: int | None
+    tasks: int
+    own_tasks: bool
+    difference: float
+    interval: float
+    better: Count
+    worse: Count
+    equal: Count
+    decided: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome(Record):
+    """An expectation with what was found: accuracies as shares of 1; `status` is met, outside or not measured."""
+
+    event = "expectation"
+
+    status: str
+    which: Mapping[str, str | int]
+    at_least: float
+    at_most: float
+    means: tuple[Share, ...]
+    runs: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unknown(Record):
+    """A line of a kind that this tnas does not know; it is passed on as it is."""
+
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, object]:
+        """What was read."""
+        return dict(self.values)

@@ -1,0 +1,351 @@
+"""The last line of a command: what it did, and with a measured accuracy everything that belongs to the number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tnas_cli.records.codec import Part
+from tnas_cli.records.fields import Count, Seconds, Share, Some, Way, flat, given
+from tnas_cli.records.kinds import VERSION, Record
+from tnas_cli.records.parts import (
+    Accuracy,
+    Budget,
+    CountedFor,
+    Environment,
+    OwnTasks,
+    Preparation,
+    SplitFacts,
+    SupervisedTask,
+    TaskAccuracy,
+    TrainedNetwork,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(Record):
+    """Of one `command`. `argv` are the words that it was called with, the program's name first."""
+
+    event = "result"
+    command: ClassVar[str] = ""
+    further: ClassVar[Mapping[str, object]] = {}
+
+    argv: tuple[str, ...] | None = None
+
+    def __init_subclass__(cls) -> None:
+        cls.constants = {"event": cls.event, "version": VERSION, "command": cls.command, **cls.further}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverSeeds(Part):
+    """Keys of a result that stands for several runs, one per seed: `spread_over_seeds` is the standard deviation."""
+
+    runs: tuple[str, ...] | None = None
+    seeds: tuple[int, ...] | None = None
+    mean_over_seeds: Share | None = None
+    spread_over_seeds: Seconds | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured(OverSeeds, Result):
+    """A result with an accuracy. `mean` and the half-width of its 95% `interval` are shares of 1; they are None where
+    no query image is labelled.
+
+    `network` is the name of a network that is no genotype, `weights` are from-scratch or inherited, `title` is what
+    the method calls its result. `search_seconds` is what the search of one architecture took,
+    `search_seconds_before` what was spent on other tasks before.
+    """
+
+    setting: ClassVar[str] = "few-shot"
+
+    run: str | None
+    method: str
+    network: str | None
+    dataset: str | None
+    protocol: str | None
+    fingerprint: str | None
+    split: str | None
+    way: int | None
+    shot: int | None
+    query: int | None
+    tasks: int | None
+    mean: Share | None
+    interval: Share | None
+    transductive: bool
+    weights: str
+    seed: int
+    budget: Budget = given(missing=Budget())
+    wall_seconds: Seconds | None
+    engine: str | None
+    environment: Environment = flat()
+    title: str | None = None
+    training: str | None = None
+    order: str | None = None
+    genotypes: Count | None = None
+    genotypes_trained: Count | None = None
+    parameters_mean: Seconds | None = None
+    counted_for: CountedFor | None = None
+    max_skips: Count | None = None
+    members: Some | None = None
+    search_seconds: Seconds | None = None
+    search_seconds_before: Seconds | None = None
+    preparation: Preparation | None = None
+    space: str = "darts"
+
+    def __init_subclass__(cls) -> None:
+        cls.constants = {"event": cls.event, "version": VERSION, "command": cls.command, "setting": cls.setting}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptResult(Measured):
+    """Search networks adapted to tasks. Of task folders `dataset`, `protocol`, `split` and `query` are None."""
+
+    command = "adapt"
+
+    tasks: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult(Measured):
+    """Networks trained on tasks: from scratch, or with the weights of the search (`training_seconds` is then what its
+    one meta-training took).
+
+    `method` found the genotypes, `training` trained the networks. `mean` is over genotypes and test tasks. `inductive`
+    has batch norm over the support set. `selected` is what validation tasks prefer.
+    """
+
+    command = "train-eval"
+
+    dataset: str
+    protocol: str
+    split: str
+    way: Way
+    shot: Some
+    query: Count
+    tasks: Some
+    mean: Share
+    interval: Share
+    inductive: Accuracy | None = None
+    selected: TrainedNetwork | None = None
+    own_tasks: OwnTasks | None = None
+    per_genotype: tuple[TrainedNetwork, ...] | None = None
+    per_task: tuple[TaskAccuracy, ...] | None = None
+    genotypes_distinct: Count | None = None
+    side_by_side: Count | None = None
+    hours: Seconds | None = None
+    validation: float | None = None
+    training_seconds: Seconds | None = None
+    resumed: bool = False
+    means: tuple[Share, ...] | None = None
+    nearest_neighbour: Share | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisedResult(Measured):
+    """Section 5.3: each genotype of each task trained from scratch on the task's support set."""
+
+    command = "supervised"
+    setting = "supervised"
+
+    dataset: str
+    protocol: str
+    split: str
+    way: Way
+    shot: Some
+    query: Count
+    tasks: Some
+    mean: Share
+    interval: Share
+    per_task: tuple[SupervisedTask, ...] | None = None
+    channels: Some | None = None
+    resumed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferResult(Measured):
+    """Appendix D: cells trained on a data set with labels. There are no tasks; the interval is over `images`."""
+
+    command = "transfer"
+    setting = "transfer"
+
+    dataset: str
+    protocol: str = given(missing="images")
+    split: str = given(missing="test")
+    way: None = None
+    shot: None = None
+    query: None = None
+    tasks: None = None
+    mean: Share
+    transductive: bool = given(missing=False)
+    name: str | None = None
+    train_split: str | None = None
+    images: Some | None = None
+    top5_mean: Share | None = None
+    per_genotype: tuple[TrainedNetwork, ...] | None = None
+    layers: Some | None = None
+    channels: Some | None = None
+    resumed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchResult(OverSeeds, Result):
+    """A meta-architecture that was learned. `tasks_this_time` are those of the last call; theta is that of the best
+    checkpoint: its largest probabilities before and after adapting to validation tasks, and what it decodes to."""
+
+    command = "search"
+
+    run: str | None
+    checkpoint: str
+    method: str
+    dataset: str
+    protocol: str
+    fingerprint: str | None
+    way: Way
+    shot: Some
+    seed: int
+    tasks: Count
+    tasks_this_time: Count | None
+    hours: Seconds | None
+    validation_accuracy: float
+    validation_tasks: Count | None
+    theta_largest_probability: Share | None
+    theta_mean_largest_probability: Share | None
+    adapted_mean_largest_probability: Share | None
+    distinct_genotypes: Count | None
+    skip_share: Share | None
+    pool_share: Share | None
+    warning: str | None
+    wall_seconds: Seconds | None
+    resumed: bool = given(missing=False)
+    engine: str | None
+    environment: Environment = flat()
+    title: str | None = None
+    preparation: Preparation | None = None
+    checkpoints: tuple[str, ...] | None = None
+    validation_accuracies: tuple[float, ...] | None = None
+    space: str = "darts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate(Result):
+    """What a computation will cost (`--dry-run`), measured on a few steps: weights, arithmetic of one task, seconds."""
+
+    further: ClassVar[Mapping[str, object]] = {"dry_run": True}
+
+    engine: str | None
+    parameters: Count
+    flops_per_task: Count | None
+    seconds_per_step: Seconds
+    seconds_per_validation: Seconds
+    steps: Count
+    total_seconds: Seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchEstimate(Estimate):
+    """Of `tnas search`."""
+
+    command = "search"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainEstimate(Estimate):
+    """Of `tnas train-eval`: the numbers of one network, and `total_seconds` of all."""
+
+    command = "train-eval"
+
+    genotypes: Count
+    side_by_side: Some
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeResult(Result):
+    """Genotypes of so many `tasks`, and the digests of the most frequent ones with their numbers."""
+
+    command = "decode"
+
+    tasks: Count
+    distinct: Count
+    most_frequent: Mapping[str, int]
+    skip_share: Share
+    pool_share: Share
+    warning: str | None
+    max_skips: Count | None = None
+    pictures: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedData(Result):
+    """A data set in one file; `splits` by name."""
+
+    command = "prepare-data"
+
+    dataset: str
+    protocol: str
+    split_note: str
+    seed: int
+    size: Some
+    channels: Some
+    resize: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    splits: Mapping[str, SplitFacts]
+    licence: str
+    source: str
+    fingerprint: str
+    duplicates_across_splits: Count
+    skipped: tuple[str, ...]
+    path: str
+    bytes: Count
+    preview: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorResult(Result):
+    """Whether the installation is sound, and how fast the machine is."""
+
+    command = "doctor"
+
+    environment: Environment = flat()
+    packages: Mapping[str, str]
+    engine: str
+    engine_reason: str
+    kernels: str | None
+    cache: str
+    prepared: tuple[str, ...]
+    gradient_error: float
+    engine_error: float
+    sound: bool
+    search_tasks_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportResult(Result):
+    """What `tnas report` did: a table, a comparison, a check, figures or a page; the keys of the others are absent."""
+
+    command = "report"
+
+    table: int | None = None
+    measured: Count | None = None
+    output: str | None = None
+    tasks: Count | None = None
+    difference: float | None = None
+    interval: float | None = None
+    expectations: Count | None = None
+    met: Count | None = None
+    html: str | None = None
+    sources: Count | None = None
+    figures: Count | None = None
+    left_out: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CiteResult(Result):
+    """What was named, and how many works are cited for it."""
+
+    command = "cite"
+
+    methods: tuple[str, ...]
+    datasets: tuple[str, ...]
+    references: Count
