@@ -20,7 +20,8 @@ from tnas_cli.recipes.genotype_source import genotype_record, read_genotypes
 from tnas_cli.recipes.meta_architecture import KIND
 from tnas_cli.recipes.setting import setting_of
 from tnas_cli.recipes.supervised import resume, supervised, supervised_settings
-from tnas_cli.report.records import Measurement
+from tnas_cli.records.reading import parse
+from tnas_cli.records.results import SupervisedResult
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.seeds import torch_generator
@@ -71,7 +72,8 @@ def test_s1_searches_every_task_and_measures_the_time(signs: str, tmp_path: Path
     assert 0 < result["search_seconds"] < result["wall_seconds"]
     assert result["budget"] == {"search_tasks": None, "train_epochs": 2}
     assert result["engine"] == "torch"
-    assert Measurement.from_record(result).search_seconds == result["search_seconds"]
+    record = parse(result)
+    assert isinstance(record, SupervisedResult) and record.search_seconds == result["search_seconds"]
     logged = (Path(result["run"]) / "events.jsonl").read_text().splitlines()
     assert json.loads(logged[-1]) == json.loads(json.dumps(result))
 

@@ -18,7 +18,8 @@ from tnas_cli.methods import transfer as evaluate_transfer
 from tnas_cli.recipes.genotype_source import genotype_record, read_genotypes
 from tnas_cli.recipes.setting import setting_of
 from tnas_cli.recipes.transfer import resume, transfer, transfer_settings
-from tnas_cli.report.records import Measurement
+from tnas_cli.records.reading import parse
+from tnas_cli.records.results import TransferResult
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
 from tnas_cli.spaces.cells import Cells
@@ -49,7 +50,8 @@ def test_a_published_genotype_is_trained_and_measured(images: str, tmp_path: Pat
     assert 0 <= result["mean"] <= 1 and result["top5_mean"] == 1
     assert result["transductive"] is False
     # What the report reads, and what it finds in the run directory.
-    measured = Measurement.from_record(result)
+    measured = parse(result)
+    assert isinstance(measured, TransferResult)
     assert measured.parameters_mean == result["per_genotype"][0]["parameters"]
     logged = (Path(result["run"]) / "events.jsonl").read_text().splitlines()
     assert json.loads(logged[-1]) == json.loads(json.dumps(result))

@@ -39,6 +39,7 @@ def an_adaptation(file: Path, values: Sequence[float], **changes: Any) -> Path:
     """The output of `tnas adapt --dataset NAME --json`."""
     lines: list[dict[str, Any]] = [
         {"event": "adapted", "version": 1, "task": {"dataset": "omniglot", "split": "test", "index": i}, "accuracy": v}
+        | {"theta": [[[0.0]]]}
         for i, v in enumerate(values)
     ]
     about = {"command": "adapt", "weights": "inherited", "network": "search network adapted", "run": "a-search"}

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from tnas_cli.records.reading import parse
+from tnas_cli.records.results import Measured
+from tnas_cli.report.tables import Table, build_table
 
 
 def a_result(**changes: Any) -> dict[str, Any]:
@@ -39,6 +44,18 @@ def a_result(**changes: Any) -> dict[str, Any]:
         "fingerprint": "0123abcd",
         **changes,
     }
+
+
+def measured(*records: dict[str, Any]) -> list[Measured]:
+    """What report reads from such records."""
+    found = [parse(record) for record in records]
+    assert all(isinstance(record, Measured) for record in found)
+    return found  # type: ignore[return-value]
+
+
+def a_table(number: int, records: Sequence[dict[str, Any]]) -> Table:
+    """A table of the paper with such records."""
+    return build_table(number, measured(*records))
 
 
 def a_run(folder: Path, *records: dict[str, Any]) -> Path:

@@ -204,7 +204,7 @@ def test_genotypes_on_their_own_tasks_by_hand(tmp_path: Path) -> None:
     assert found.interval == pytest.approx(1.96 * math.sqrt(0.02) / math.sqrt(2))
     assert (found.tasks, found.better, found.worse, found.own_tasks) == (2, 1, 1, True)
     assert (found.a.measurement.mean, found.b.measurement.mean) == pytest.approx((0.7, 0.7))
-    record = found.to_json()
+    record = found.record().to_json()
     assert (record["own_tasks"], record["tasks"]) == (True, 2)
     text = "\n".join(summary(found))
     assert "the same 2 genotypes, each on the test task that decoded to it" in text

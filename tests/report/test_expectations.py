@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.report.results import a_result
+from tests.report.results import a_result, measured
 from tnas_cli.errors import DataError, SettingsError
 from tnas_cli.report.expectations import Outcome, check, read_expectations
 
@@ -17,7 +17,7 @@ WHICH = 'method = "t-nas"\ndataset = "omniglot"\nway = 5\nshot = 1\n'
 def outcome(tmp_path: Path, text: str, *results: dict[str, Any]) -> Outcome:
     file = tmp_path / "expected.toml"
     file.write_text(f"[[expect]]\n{text}\n", encoding="utf-8")
-    (found,) = check(read_expectations(file), results)
+    (found,) = check(read_expectations(file), measured(*results))
     return found
 
 

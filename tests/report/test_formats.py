@@ -9,14 +9,14 @@ import re
 
 import pytest
 
-from tests.report.results import a_result
-from tnas_cli.report.formats import render, to_json, to_markdown
-from tnas_cli.report.tables import Table, build_table
+from tests.report.results import a_result, a_table
+from tnas_cli.report.formats import render, to_markdown, to_record
+from tnas_cli.report.tables import Table
 
 
 @pytest.fixture
 def table() -> Table:
-    return build_table(2, [a_result(), a_result(dataset="glyphs", mean=0.5, run="b|c")])
+    return a_table(2, [a_result(), a_result(dataset="glyphs", mean=0.5, run="b|c")])
 
 
 def cells(line: str) -> list[str]:
@@ -69,19 +69,19 @@ def test_csv_has_a_line_per_method_and_shot(table: Table) -> None:
 
 def test_json_holds_the_same_records_with_null_for_what_was_not_run(table: Table) -> None:
     value = json.loads(render(table, "json"))
-    assert value == to_json(table)
+    assert value == to_record(table).to_json()
     rows = list(csv.DictReader(io.StringIO(render(table, "csv"))))
     assert [{k: "" if v is None else str(v) for k, v in record.items()} for record in value["records"]] == rows
     assert value["records"][0]["our_mean"] is None
 
 
 def test_one_task_has_no_interval() -> None:
-    table = build_table(2, [a_result(tasks=1, interval=0.0)])
+    table = a_table(2, [a_result(tasks=1, interval=0.0)])
     assert "| 98.76 \\[1\\] |" in to_markdown(table)
 
 
 def test_markdown_keeps_a_note_with_a_star_a_note() -> None:
-    assert "\n- \\* the average number of parameters" in to_markdown(build_table(3, []))
+    assert "\n- \\* the average number of parameters" in to_markdown(a_table(3, []))
 
 
 #: What escapes and commands leave of a LaTeX line once they are gone.
@@ -91,7 +91,7 @@ ESCAPED = re.compile(r"\\(?:[&%$#_{}\\]|[a-z]+\b)")
 @pytest.mark.parametrize("number", [2, 3, 5, 7, 8])
 def test_latex_has_balanced_braces_and_rows_of_equal_length(number: int) -> None:
     awkward = a_result(dataset="a_b & 50% $x^2$ #1 {~} \\", run="r[1]_#")
-    text = render(build_table(number, [awkward, a_result()]), "latex")
+    text = render(a_table(number, [awkward, a_result()]), "latex")
     bare = ESCAPED.sub("", text)
     depth = 0
     for character in bare:
@@ -109,7 +109,7 @@ def test_latex_has_balanced_braces_and_rows_of_equal_length(number: int) -> None
 
 
 def test_latex_says_our_numbers_and_the_papers() -> None:
-    text = render(build_table(2, [a_result(), a_result(dataset="glyphs", run="b")]), "latex")
+    text = render(a_table(2, [a_result(), a_result(dataset="glyphs", run="b")]), "latex")
     (line,) = [line for line in text.splitlines() if line.startswith("T-NAS (Lian")]
     assert line == (
         "T-NAS (Lian et al., 2020) & 99.16 $\\pm$ 0.34 & 99.93 $\\pm$ 0.07 & 98.76 $\\pm$ 0.34 {[}1{]} &  \\\\"
@@ -120,4 +120,4 @@ def test_latex_says_our_numbers_and_the_papers() -> None:
 
 
 def test_latex_without_results_has_one_tabular() -> None:
-    assert render(build_table(4, []), "latex").count("\\begin{tabular}") == 1
+    assert render(a_table(4, []), "latex").count("\\begin{tabular}") == 1

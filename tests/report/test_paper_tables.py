@@ -11,9 +11,9 @@ import pytest
 
 from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.errors import SettingsError
+from tnas_cli.report.measured import SETTINGS
 from tnas_cli.report.measures import MEASURES
 from tnas_cli.report.paper_tables import NO_NUMBER, PaperTable, paper_table, paper_table_numbers, parse_number
-from tnas_cli.report.records import SETTINGS
 
 PAPER = Path(__file__).parents[2].parent / "shared" / "paper.md"
 NUMBERS = (2, 3, 4, 5, 6, 7, 8)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.report.results import a_result
+from tests.report.results import a_result, a_table
 from tests.report.test_tables import FOUR_CONV, row
 from tnas_cli.report.grids import details
-from tnas_cli.report.tables import Ours, Row, build_table
+from tnas_cli.report.tables import Ours, Row
 
 
 def supervised(**changes: Any) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def ours(row: Row) -> list[tuple[float, float | None] | None]:
 def test_a_few_shot_table_takes_what_was_measured_on_its_tasks(
     number: int, dataset: str, protocol: str, shot: int, difference: float
 ) -> None:
-    table = build_table(number, [a_result(dataset=dataset, protocol=protocol, shot=shot)])
+    table = a_table(number, [a_result(dataset=dataset, protocol=protocol, shot=shot)])
     assert all(line.in_paper for line in table.rows)
     ((column, cell),) = table.cells_of_ours
     assert column.shot == shot and cell in row(table, "T-NAS (Lian").cells
@@ -53,7 +53,7 @@ def test_a_few_shot_table_takes_what_was_measured_on_its_tasks(
 
 
 def test_another_split_of_the_same_data_set_is_not_compared() -> None:
-    table = build_table(4, [a_result(dataset="fc100", protocol="classes")])
+    table = a_table(4, [a_result(dataset="fc100", protocol="classes")])
     assert [cell.difference for _, cell in table.cells_of_ours] == [None]
     assert table.rows[-1].cells[0] == "T-NAS: fc100 (classes split)"
 
@@ -69,13 +69,13 @@ def test_another_split_of_the_same_data_set_is_not_compared() -> None:
 )
 def test_maml_of_each_order_has_its_row_and_another_network_has_not(changes: dict[str, Any], label: str) -> None:
     record = a_result(**{**FOUR_CONV, "network": "4conv-32", **changes}, dataset="mini-imagenet", protocol="ravi")
-    table = build_table(3, [record])
+    table = a_table(3, [record])
     ((_, cell),) = table.cells_of_ours
     assert cell in row(table, label).cells
 
 
 def test_the_supervised_table_has_accuracy_and_search_time() -> None:
-    table = build_table(5, [supervised(), supervised(method="s1", search_seconds=60.0, run="b")])
+    table = a_table(5, [supervised(), supervised(method="s1", search_seconds=60.0, run="b")])
     assert ours(row(table, "T-NAS (Lian")) == [(63.23, -1.0), (5.5, 0.5)]
     assert ours(row(table, "S1 (Lian")) == [(63.23, -1.61), (1.0, -265.0)]
     assert ours(row(table, "S2 (Lian")) == [None, None]
@@ -94,7 +94,7 @@ def test_of_two_supervised_results_the_one_trained_longer_has_the_row() -> None:
     short = supervised(run="a", mean=0.9)
     long = supervised(run="b", mean=0.5, budget={"search_tasks": 1, "train_epochs": 21})
     for results in ([short, long], [long, short]):
-        table = build_table(5, results)
+        table = a_table(5, results)
         assert ours(row(table, "T-NAS (Lian"))[0] == (50.0, -14.23)
         assert ours(table.rows[-1])[0] == (90.0, None)
 
@@ -103,34 +103,34 @@ def test_of_two_supervised_results_the_one_trained_longer_has_the_row() -> None:
     ("changes", "label"), [({"query": 15}, "15-query"), ({"way": 5}, "5-way"), ({"shot": 100}, "T-NAS: mini-imagenet")]
 )
 def test_other_supervised_tasks_stand_below(changes: dict[str, Any], label: str) -> None:
-    table = build_table(5, [supervised(**changes)])
+    table = a_table(5, [supervised(**changes)])
     assert [cell.difference for _, cell in table.cells_of_ours] == [None, None]
     assert label in str(table.rows[-1].cells[0])
 
 
 def test_the_transfer_tables_have_errors_parameters_and_gpu_days() -> None:
-    table = build_table(7, [transfer()])
+    table = a_table(7, [transfer()])
     assert ours(row(table, "T-NAS (first-order)")) == [(3.48, 0.5), (3.45, 0.05), (0.1, 0.06)]
     assert "cifar10 (images split), test images" in table.notes[-1]
-    table = build_table(8, [transfer(dataset="imagenet", mean=0.7, top5_mean=0.89)])
+    table = a_table(8, [transfer(dataset="imagenet", mean=0.7, top5_mean=0.89)])
     assert ours(row(table, "T-NAS (Lian")) == [(30.0, 2.7), (11.0, 2.0), (3.45, -1.45), (0.1, 0.06)]
 
 
 def test_what_was_not_measured_for_a_transfer_table_is_empty() -> None:
-    table = build_table(8, [transfer(dataset="imagenet", mean=0.7, device="cpu")])
+    table = a_table(8, [transfer(dataset="imagenet", mean=0.7, device="cpu")])
     found = ours(row(table, "T-NAS (Lian"))
     assert found[1] is None, "top-5 was not measured"
     assert found[3] is None, "a processor's time is no GPU day"
 
 
 def test_results_of_another_setting_are_left_out_and_counted() -> None:
-    table = build_table(2, [a_result(), supervised(), transfer()])
+    table = a_table(2, [a_result(), supervised(), transfer()])
     assert len(table.measured) == 1
     assert table.notes[-1] == "Left out: 2 results of another setting than few-shot."
 
 
 def test_several_seeds_are_named_with_their_mean_and_spread() -> None:
-    table = build_table(2, [a_result(seeds=[0, 1, 2], mean_over_seeds=0.987, spread_over_seeds=0.0012)])
+    table = a_table(2, [a_result(seeds=[0, 1, 2], mean_over_seeds=0.987, spread_over_seeds=0.0012)])
     assert "seeds 0, 1, 2: mean 98.70%, standard deviation 0.12 points" in table.notes[-1]
     grid = details(table)
     assert grid is not None and grid.rows[0][-1] == "0, 1, 2"
@@ -138,10 +138,10 @@ def test_several_seeds_are_named_with_their_mean_and_spread() -> None:
 
 def test_an_adapted_search_network_is_named_once() -> None:
     record = a_result(command="adapt", weights="inherited", network="search network adapted")
-    table = build_table(2, [record])
+    table = a_table(2, [record])
     assert table.rows[-1].cells[0] == "T-NAS search network, adapted: omniglot"
     assert table.notes[-1].count("search network") == 1
 
 
 def test_nothing_measured_has_no_details() -> None:
-    assert details(build_table(2, [])) is None
+    assert details(a_table(2, [])) is None

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.report.results import a_result
+from tests.report.results import a_result, a_table
 from tnas_cli.errors import DataError, SettingsError
 from tnas_cli.report.footnotes import share
 from tnas_cli.report.formats import to_records
 from tnas_cli.report.paper_tables import PaperNumber
-from tnas_cli.report.tables import Ours, Row, Table, build_table
+from tnas_cli.report.tables import Ours, Row, Table
 
 
 def row(table: Table, label: str) -> Row:
@@ -24,7 +24,7 @@ def means(row: Row) -> list[float | None]:
 
 
 def test_papers_numbers_and_ours_have_columns_of_their_own() -> None:
-    table = build_table(2, [a_result(), a_result(shot=5, mean=0.99, run="other")])
+    table = a_table(2, [a_result(), a_result(shot=5, mean=0.99, run="other")])
     for line in table.rows:
         for column, cell in zip(table.columns, line.cells, strict=True):
             assert not isinstance(cell, PaperNumber) or column.kind == "paper"
@@ -40,7 +40,7 @@ def test_papers_numbers_and_ours_have_columns_of_their_own() -> None:
 
 
 def test_without_results_our_columns_are_empty() -> None:
-    table = build_table(2, [])
+    table = a_table(2, [])
     assert all(means(line) == [None, None] for line in table.rows)
     assert table.measured == ()
 
@@ -59,7 +59,7 @@ def test_without_results_our_columns_are_empty() -> None:
     ],
 )
 def test_what_the_paper_did_not_measure_stands_below(changes: dict[str, Any], label: str) -> None:
-    table = build_table(2, [a_result(**changes)])
+    table = a_table(2, [a_result(**changes)])
     assert means(row(table, "T-NAS (Lian")) == [None, None]
     assert [line.cells[0] for line in table.rows if not line.in_paper] == [label]
     assert table.rows[-1].cells[1:3] == (None, None)
@@ -67,7 +67,7 @@ def test_what_the_paper_did_not_measure_stands_below(changes: dict[str, Any], la
 
 
 def test_other_shots_get_a_column() -> None:
-    table = build_table(2, [a_result(shot=3)])
+    table = a_table(2, [a_result(shot=3)])
     assert table.columns[-1].title == "ours 3-shot"
     assert means(table.rows[-1]) == [None, None, 0.9876]
 
@@ -76,13 +76,13 @@ def test_of_two_results_the_larger_budget_has_the_papers_row_and_none_is_lost() 
     small = a_result(run="a", mean=0.9)
     large = a_result(run="b", mean=0.8, budget={"search_tasks": 1, "train_tasks_per_genotype": 30_000})
     for results in ([small, large], [large, small]):
-        table = build_table(2, results)
+        table = a_table(2, results)
         assert means(row(table, "T-NAS (Lian")) == [0.8, None]
         assert means(table.rows[-1]) == [0.9, None] and not table.rows[-1].in_paper
 
 
 def test_the_note_of_a_number_says_how_it_came_about() -> None:
-    table = build_table(2, [a_result()])
+    table = a_table(2, [a_result()])
     (note,) = [note for note in table.notes if note.startswith("[1] ")]
     for part in (
         "omniglot (random split)",
@@ -101,13 +101,13 @@ def test_the_note_of_a_number_says_how_it_came_about() -> None:
     ):
         assert part in note
     assert "skip connection" not in note
-    (note,) = [note for note in build_table(2, [a_result(max_skips=2)]).notes if note.startswith("[1] ")]
+    (note,) = [note for note in a_table(2, [a_result(max_skips=2)]).notes if note.startswith("[1] ")]
     assert "decoded with at most 2 skip connections per cell" in note
 
 
 def test_the_marks_of_numbers_and_notes_agree() -> None:
     results = [a_result(dataset=name, shot=shot, run=name) for name in ("omniglot", "glyphs") for shot in (1, 5)]
-    table = build_table(2, results)
+    table = a_table(2, results)
     assert [ours.mark for ours in table.measured] == [1, 2, 3, 4]
     for ours in table.measured:
         (note,) = [note for note in table.notes if note.startswith(f"[{ours.mark}]")]
@@ -124,7 +124,7 @@ def four_conv(filters: int, **changes: Any) -> dict[str, Any]:
 
 
 def test_a_fixed_network_stands_with_maml_and_its_note_names_it() -> None:
-    table = build_table(2, [four_conv(32)])
+    table = a_table(2, [four_conv(32)])
     assert means(row(table, "T-NAS (Lian")) == [None, None]
     assert means(row(table, "MAML (Finn")) == [0.9876, None]
     (note,) = [note for note in table.notes if note.startswith("[1] ")]
@@ -134,7 +134,7 @@ def test_a_fixed_network_stands_with_maml_and_its_note_names_it() -> None:
 
 
 def test_two_fixed_networks_share_no_further_row() -> None:
-    table = build_table(2, [four_conv(32, way=20, shot=1), four_conv(64, way=20, shot=5)])
+    table = a_table(2, [four_conv(32, way=20, shot=1), four_conv(64, way=20, shot=5)])
     below = [str(line.cells[0]) for line in table.rows if not line.in_paper]
     assert below == ["MAML, 4conv-32: omniglot, 20-way", "MAML, 4conv-64: omniglot, 20-way"]
 
@@ -149,6 +149,6 @@ def test_share_of_the_papers_budget(ours: int, text: str) -> None:
 
 def test_wrong_input_is_refused() -> None:
     with pytest.raises(DataError, match="'interval' is None"):
-        build_table(2, [a_result(interval=None)])
+        a_table(2, [a_result(interval=None)])
     with pytest.raises(SettingsError, match="table 9"):
-        build_table(9, [])
+        a_table(9, [])

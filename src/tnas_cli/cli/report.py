@@ -58,7 +58,7 @@ def report(
 ) -> None:
     """Show a table of the paper with its numbers and ours in separate columns, each of ours with its budget."""
     from tnas_cli.commands.report import report as engine
-    from tnas_cli.report.formats import FORMATS, render, to_json
+    from tnas_cli.report.formats import FORMATS, render, to_record
     from tnas_cli.runs.files import write_text
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
@@ -85,7 +85,7 @@ def report(
         write_text(output, plain(found) if chosen == "rich" else render(found, chosen))
         screen.say(f"wrote {output}")
     if as_json:
-        screen.record(to_json(found))
+        screen.record(to_record(found).to_json())
         screen.record(
             {
                 "event": "result",
@@ -114,7 +114,7 @@ def _compare(screen: Screen, runs: list[str], own_tasks: bool) -> None:
 
     comparison = compare(runs, own_tasks=own_tasks)
     if screen.as_json:
-        screen.record(comparison.to_json())
+        screen.record(comparison.record().to_json())
         values = {"difference": 100 * comparison.difference, "interval": 100 * comparison.interval}
         screen.record({"event": "result", "version": 1, "command": "report", "tasks": comparison.tasks, **values})
     else:
@@ -125,10 +125,11 @@ def _check(screen: Screen, file: Path, runs: list[str]) -> None:
     """A line per expectation; raises ExpectationError after the last one unless all are met."""
     from tnas_cli.commands.report import check
 
-    outcomes = check(file, runs, stdin=sys.stdin)
+    with screen.progress() as listener:
+        outcomes = check(file, runs, stdin=sys.stdin, listener=listener)
     for outcome in outcomes:
         if screen.as_json:
-            screen.record(outcome.to_json())
+            screen.record(outcome.record().to_json())
         else:
             screen.text(outcome.line())
     missed = [outcome for outcome in outcomes if outcome.status != "met"]

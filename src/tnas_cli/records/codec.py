@@ -74,6 +74,9 @@ def _plain(value: Any) -> Any:
 
 def decode(cls: type[P], values: Mapping[str, object]) -> P:
     """The record or part that `values` describe; raises MisfitError."""
+    for key, constant in cls.constants.items():
+        if values.get(key, constant) != constant:
+            raise MisfitError(key, values[key])
     found: dict[str, Any] = {}
     known = {*cls.constants, *(slot.key for slot in _slots(cls) if not slot.flat)}
     further = {key: value for key, value in values.items() if key not in known}

@@ -6,11 +6,12 @@ import math
 import statistics
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from tnas_cli.errors import DataError
+from tnas_cli.records.kinds import Comparison as ComparisonRecord
+from tnas_cli.records.kinds import Side
+from tnas_cli.report.measured import accuracy_of, dataset_of, split_of
 from tnas_cli.report.per_task import PerTask, read_own_tasks
-from tnas_cli.report.records import Measurement
 
 #: What two results must have in common to have been measured on the same tasks.
 SAME = ("setting", "dataset", "protocol", "fingerprint", "split", "way", "shot", "query", "tasks")
@@ -43,22 +44,29 @@ class Comparison:
         """Whether the interval leaves 0 out."""
         return abs(self.difference) > self.interval
 
-    def to_json(self) -> dict[str, Any]:
+    def record(self) -> ComparisonRecord:
         """As one record; accuracies in percent, the difference in points."""
-        return {
-            "event": "comparison",
-            "version": 1,
-            "a": _side(self.a),
-            "b": _side(self.b),
-            **{key: getattr(self.a.measurement, key) for key in SAME},
-            "own_tasks": self.own_tasks,
-            "difference": 100 * self.difference,
-            "interval": 100 * self.interval,
-            "better": self.better,
-            "worse": self.worse,
-            "equal": self.tasks - self.better - self.worse,
-            "decided": self.decided,
-        }
+        m = self.a.measurement
+        return ComparisonRecord(
+            a=_side(self.a),
+            b=_side(self.b),
+            setting=m.setting,
+            dataset=m.dataset,
+            protocol=m.protocol,
+            fingerprint=m.fingerprint,
+            split=m.split,
+            way=m.way,
+            shot=m.shot,
+            query=m.query,
+            tasks=self.tasks,
+            own_tasks=self.own_tasks,
+            difference=100 * self.difference,
+            interval=100 * self.interval,
+            better=self.better,
+            worse=self.worse,
+            equal=self.tasks - self.better - self.worse,
+            decided=self.decided,
+        )
 
 
 def compare(a: PerTask, b: PerTask) -> Comparison:
@@ -115,15 +123,23 @@ def _check_same_tasks(a: PerTask, b: PerTask) -> None:
             f"{key} {getattr(a.measurement, key)!r} and {getattr(b.measurement, key)!r}" for key in unequal
         )
         raise DataError(f"{a.source} and {b.source} were not measured on the same tasks: {listed}.", hint=hint)
-    if a.measurement.tasks < 2:
+    if len(a.accuracies) < 2:
         raise DataError(f"{a.source} and {b.source} have one task: its difference has no interval.", hint=hint)
 
 
-def _side(side: PerTask) -> dict[str, Any]:
-    m = side.measurement
-    about = {key: getattr(m, key) for key in ("command", "method", "network", "weights", "seed", "run")}
-    interval = 100 * m.interval
-    return {"source": side.source, **about, "mean": 100 * m.mean, "interval": interval}
+def _side(side: PerTask) -> Side:
+    m, reached = side.measurement, accuracy_of(side.measurement)
+    return Side(
+        source=side.source,
+        command=m.command,
+        method=m.method,
+        network=m.network,
+        weights=m.weights,
+        seed=m.seed,
+        run=m.run,
+        mean=100 * reached.mean,
+        interval=100 * reached.interval,
+    )
 
 
 def summary(comparison: Comparison) -> list[str]:
@@ -131,9 +147,9 @@ def summary(comparison: Comparison) -> list[str]:
     m = comparison.a.measurement
     protocol = f" ({m.protocol} split)" if m.protocol else ""
     lines = [
-        f"{m.dataset}{protocol}, {m.way}-way {m.shot}-shot, {m.query} query images per class, "
+        f"{dataset_of(m)}{protocol}, {m.way}-way {m.shot}-shot, {m.query} query images per class, "
         f"the same {comparison.tasks:,} "
-        + ("genotypes, each on the test task that decoded to it" if comparison.own_tasks else f"{m.split} tasks"),
+        + ("genotypes, each on the test task that decoded to it" if comparison.own_tasks else f"{split_of(m)} tasks"),
         _line("A", comparison.a),
         _line("B", comparison.b),
         f"A - B: {100 * comparison.difference:+.2f} ± {100 * comparison.interval:.2f} points, "
@@ -147,7 +163,7 @@ def summary(comparison: Comparison) -> list[str]:
 
 
 def _line(name: str, side: PerTask) -> str:
-    m: Measurement = side.measurement
+    m, reached = side.measurement, accuracy_of(side.measurement)
     network = f", {m.network}" if m.network else ""
     about = f"{m.method}{network}, weights {m.weights}, seed {m.seed}"
-    return f"{name}: {100 * m.mean:.2f} ± {100 * m.interval:.2f}  {about}: {side.source}"
+    return f"{name}: {100 * reached.mean:.2f} ± {100 * reached.interval:.2f}  {about}: {side.source}"

@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from tnas_cli.errors import DataError, SettingsError, did_you_mean
-from tnas_cli.report.records import Measurement, Result
+from tnas_cli.records.kinds import Outcome as OutcomeRecord
+from tnas_cli.records.results import Measured
+from tnas_cli.report.measured import accuracy_of, is_adapted
 
 #: What names the results that are meant, with the kind of its value.
 WHICH: Mapping[str, type] = {
     **dict.fromkeys(("command", "setting", "method", "network", "dataset", "protocol", "split", "weights"), str),
     **dict.fromkeys(("way", "shot", "query", "tasks", "seed"), int),
 }
+#: As a command it means every result of trained networks, of all settings.
+TRAINED = "train-eval"
+
 BOUNDS = ("mean", "tolerance", "at_least", "at_most")
 _HINT = 'write for example: [[expect]]  method = "t-nas"  dataset = "omniglot"  shot = 1  mean = 0.95  tolerance = 0.01'
 
@@ -36,10 +41,11 @@ class Expectation:
         """'94.00 to 96.00'."""
         return f"{100 * self.least:.2f} to {100 * self.most:.2f}"
 
-    def meant(self, m: Measurement) -> bool:
-        """Whether the result is one of those. `train-eval` is the command that is meant where none is named."""
-        wanted = {"command": "train-eval", **self.which}
-        return all(getattr(m, key) == value for key, value in wanted.items())
+    def meant(self, m: Measured) -> bool:
+        """Whether the result is one of those. Trained networks are meant where no command is named."""
+        command = self.which.get("command", TRAINED)
+        right = command == m.command or (command == TRAINED and not is_adapted(m))
+        return right and all(getattr(m, key) == value for key, value in self.which.items() if key != "command")
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Outcome:
     """An expectation and the results that were meant; without any it is not met."""
 
     expectation: Expectation
-    found: tuple[Measurement, ...]
+    found: tuple[Measured, ...]
 
     @property
     def status(self) -> str:
@@ -56,33 +62,34 @@ class Outcome:
             return "not measured"
         least, most = self.expectation.least, self.expectation.most
         # A bound that was written in decimals is met by the number it names.
-        return "met" if all(least - 1e-9 <= m.mean <= most + 1e-9 for m in self.found) else "outside"
+        return "met" if all(least - 1e-9 <= mean <= most + 1e-9 for mean in self.means) else "outside"
 
     def line(self) -> str:
         """One line for a person."""
-        numbers = " and ".join(f"{100 * m.mean:.2f}" for m in self.found)
+        numbers = " and ".join(f"{100 * mean:.2f}" for mean in self.means)
         return (
             f"{self.status}: {self.expectation}: {numbers + ', ' if numbers else ''}expected {self.expectation.bounds}"
         )
 
-    def to_json(self) -> dict[str, Any]:
+    @property
+    def means(self) -> tuple[float, ...]:
+        """The accuracies that were measured."""
+        return tuple(accuracy_of(m).mean for m in self.found)
+
+    def record(self) -> OutcomeRecord:
         """As one record; accuracies are shares of 1, as in the file."""
-        expectation = self.expectation
-        return {
-            "event": "expectation",
-            "version": 1,
-            "status": self.status,
-            "which": dict(expectation.which),
-            "at_least": expectation.least,
-            "at_most": expectation.most,
-            "means": [m.mean for m in self.found],
-            "runs": [m.run for m in self.found],
-        }
+        return OutcomeRecord(
+            status=self.status,
+            which=dict(self.expectation.which),
+            at_least=self.expectation.least,
+            at_most=self.expectation.most,
+            means=self.means,
+            runs=tuple(m.run for m in self.found),
+        )
 
 
-def check(expectations: Sequence[Expectation], results: Sequence[Result]) -> list[Outcome]:
-    """An outcome per expectation, in their order; raises DataError for a result that is not whole."""
-    measured = [Measurement.from_record(result) for result in results]
+def check(expectations: Sequence[Expectation], measured: Sequence[Measured]) -> list[Outcome]:
+    """An outcome per expectation, in their order."""
     return [Outcome(wanted, tuple(m for m in measured if wanted.meant(m))) for wanted in expectations]
 
 

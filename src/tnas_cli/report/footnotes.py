@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from tnas_cli.records.results import Measured, TransferResult
+from tnas_cli.report.measured import (
+    dataset_of,
+    is_adapted,
+    search_tasks,
+    split_of,
+    tasks_per_genotype,
+    train_epochs,
+    training_tasks,
+)
 from tnas_cli.report.paper_tables import PaperBudget
-from tnas_cli.report.records import Measurement
 
 
-def footnote(m: Measurement, paper: PaperBudget) -> str:
+def footnote(m: Measured, paper: PaperBudget) -> str:
     """One paragraph that says everything a reader needs to judge the number."""
     sentences = [
         _tasks(m),
-        f"weights {m.weights.replace('-', ' ')}" + (", adapted search network" if m.command == "adapt" else ""),
+        f"weights {m.weights.replace('-', ' ')}" + (", adapted search network" if is_adapted(m) else ""),
     ]
-    if m.network is not None and m.command != "adapt":
+    if m.network is not None and not is_adapted(m):
         sentences.append(f"network {m.network}")
     if m.max_skips is not None:
         sentences.append(f"decoded with at most {count(m.max_skips, 'skip connection')} per cell")
     if m.order is not None:
         sentences.append(f"{m.order} order")
-    if m.search_tasks is not None:
-        sentences.append(f"search: {count(m.search_tasks, 'task')}{_of_paper(m.search_tasks, paper.search_tasks)}")
+    if (searched := search_tasks(m)) is not None:
+        sentences.append(f"search: {count(searched, 'task')}{_of_paper(searched, paper.search_tasks)}")
     if m.search_seconds is not None:
         sentences.append(f"search time {_hours(m.search_seconds)}" + (" per task" if m.setting == "supervised" else ""))
     if m.search_seconds_before is not None:
@@ -29,32 +38,38 @@ def footnote(m: Measurement, paper: PaperBudget) -> str:
         average = " on average" if m.network is None else ""
         sentences.append(f"{m.parameters_mean:,.0f} parameters{average}")
     sentences.append(_seeds(m))
-    machine = [f"{_hours(m.wall_seconds)}" if m.wall_seconds is not None else "", m.device or ""]
-    machine.append(count(m.threads, "thread") if m.threads and m.device == "cpu" else "")
-    machine.append(f"{m.engine} engine" if m.engine else "")
-    machine.append(f"tnas {m.package_version}" if m.package_version else "")
-    sentences.append(", ".join(part for part in machine if part))
-    sentences.append(m.run or "")
+    sentences += [_machine(m), m.run or ""]
     return "; ".join(sentence for sentence in sentences if sentence) + "."
 
 
-def _tasks(m: Measurement) -> str:
+def _machine(m: Measured) -> str:
+    """How long it took, and where."""
+    where = m.environment
+    parts = [f"{_hours(m.wall_seconds)}" if m.wall_seconds is not None else "", where.device or ""]
+    parts.append(count(where.threads, "thread") if where.threads and where.device == "cpu" else "")
+    parts.append(f"{m.engine} engine" if m.engine else "")
+    parts.append(f"tnas {where.package_version}" if where.package_version else "")
+    return ", ".join(part for part in parts if part)
+
+
+def _tasks(m: Measured) -> str:
     protocol = f" ({m.protocol} split)" if m.protocol else ""
     test = "transductive batch norm" if m.transductive else "not transductive"
-    if m.setting == "transfer":
+    if isinstance(m, TransferResult):
         images = f"{m.split} images" if m.images is None else count(m.images, f"{m.split} image")
         return f"{m.dataset}{protocol}, {images}, {test}"
     query = f"{count(m.query, 'query image')} per class, " if m.query else ""
-    return f"{m.dataset}{protocol}, {m.way}-way {m.shot}-shot, {query}{count(m.tasks, m.split + ' task')}, {test}"
+    tasks = count(m.tasks or 0, f"{split_of(m)} task")
+    return f"{dataset_of(m)}{protocol}, {m.way}-way {m.shot}-shot, {query}{tasks}, {test}"
 
 
-def _training(m: Measurement, paper: PaperBudget) -> str:
+def _training(m: Measured, paper: PaperBudget) -> str:
     """What training took, and its share of the paper's."""
-    epochs = m.train_epochs is not None
-    each = m.train_epochs if epochs else m.train_tasks_per_genotype
+    epochs = train_epochs(m)
+    each = tasks_per_genotype(m) if epochs is None else epochs
     if each is None:
         return ""
-    text = f"training: {count(each, 'epoch' if epochs else 'task')}"
+    text = f"training: {count(each, 'task' if epochs is None else 'epoch')}"
     if m.network is not None:  # the paper's budget is that of its decoded networks
         return text
     if m.genotypes_trained is None:
@@ -63,9 +78,9 @@ def _training(m: Measurement, paper: PaperBudget) -> str:
     return f"{text} for each of {m.genotypes_trained:,}{of} genotypes{_of_paper(*training(m, paper))}"
 
 
-def _seeds(m: Measurement) -> str:
+def _seeds(m: Measured) -> str:
     """The seed, or all of them with their mean and spread."""
-    if len(m.seeds) < 2:
+    if m.seeds is None or len(m.seeds) < 2:
         return f"seed {m.seed}"
     text = f"seeds {', '.join(map(str, m.seeds))}"
     if m.mean_over_seeds is not None:
@@ -78,16 +93,17 @@ def _of_paper(ours: int | None, paper: int | None) -> str:
     return "" if ours is None or paper is None else f", {share(ours, paper)}"
 
 
-def training(m: Measurement, paper: PaperBudget) -> tuple[int | None, int | None]:
+def training(m: Measured, paper: PaperBudget) -> tuple[int | None, int | None]:
     """What training took, and what the paper's took: tasks of all genotypes together, or epochs of each.
 
     A fixed network has none to compare: the paper's budget is that of its decoded networks.
     """
     if m.network is not None or m.genotypes_trained is None:
         return None, None
-    if m.train_epochs is not None:
-        return m.train_epochs, paper.train_epochs
-    return (m.training_tasks if m.train_tasks_per_genotype is not None else None), paper.training_tasks
+    epochs = train_epochs(m)
+    if epochs is not None:
+        return epochs, paper.train_epochs
+    return (training_tasks(m) if tasks_per_genotype(m) is not None else None), paper.training_tasks
 
 
 def part(ours: int | None, paper: int | None) -> float | None:

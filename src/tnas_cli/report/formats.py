@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
-from typing import Any
+from collections.abc import Callable
 
+from tnas_cli.records.kinds import TableRecord
+from tnas_cli.records.results import Measured
 from tnas_cli.report.footnotes import part, training
 from tnas_cli.report.grids import BELOW, Grid, cell_text, details, main
 from tnas_cli.report.latex import to_latex
+from tnas_cli.report.measured import dataset_of, search_tasks, seeds_of, split_of, tasks_per_genotype, train_epochs
 from tnas_cli.report.measures import MEASURES
 from tnas_cli.report.paper_tables import PaperNumber
-from tnas_cli.report.records import Measurement
 from tnas_cli.report.tables import Cell, Ours, Table
 
-__all__ = ["FORMATS", "cell_text", "render", "to_csv", "to_json", "to_markdown", "to_records"]
+__all__ = ["FORMATS", "cell_text", "render", "to_csv", "to_markdown", "to_record", "to_records"]
 
 FORMATS = ("rich", "markdown", "csv", "json", "latex")
 
@@ -49,7 +50,7 @@ def _escape(text: str) -> str:
     return f"\\{text}" if text.startswith("* ") else text
 
 
-def to_records(table: Table) -> list[dict[str, Any]]:
+def to_records(table: Table) -> list[dict[str, object]]:
     """One flat record per row and column of numbers; the paper's number and ours under keys of their own."""
     records = []
     for row in table.rows:
@@ -69,7 +70,7 @@ def to_records(table: Table) -> list[dict[str, Any]]:
     return records
 
 
-def _paper_values(cell: Cell) -> dict[str, Any]:
+def _paper_values(cell: Cell) -> dict[str, object]:
     number = cell if isinstance(cell, PaperNumber) else None
     return {
         "paper_mean": number and number.mean,
@@ -78,18 +79,44 @@ def _paper_values(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _our_values(cell: Cell, table: Table) -> dict[str, Any]:
+def _our_values(cell: Cell, table: Table) -> dict[str, object]:
     """Our number in the paper's unit, and everything that belongs to it; all None where nothing was measured."""
-    elsewhere = ("method", "shot", "mean", "interval", "seeds")
-    names = [field.name for field in dataclasses.fields(Measurement) if field.name not in elsewhere]
     first = ("our_mean", "our_interval", "difference", "search_share_of_paper", "training_share_of_paper")
     if not isinstance(cell, Ours):
-        return dict.fromkeys((*first, *names, "seeds"))
+        return dict.fromkeys((*first, *OURS))
     m, budget = cell.measurement, table.paper.budget
     numbers = [None if value is None else round(value, 4) for value in (cell.value, cell.interval, cell.difference)]
-    shares = (part(m.search_tasks, budget.search_tasks), part(*training(m, budget)))
-    values: dict[str, Any] = dict(zip(first, (*numbers, *shares), strict=True))
-    return values | {name: getattr(m, name) for name in names} | {"seeds": " ".join(map(str, m.seeds or (m.seed,)))}
+    shares = (part(search_tasks(m), budget.search_tasks), part(*training(m, budget)))
+    values: dict[str, object] = dict(zip(first, (*numbers, *shares), strict=True))
+    return values | {name: value(m) for name, value in OURS.items()}
+
+
+def _named(*names: str, below: str = "") -> dict[str, Callable[[Measured], object]]:
+    """Fields of a result by their names; None for a field that results of its kind do not have."""
+
+    def reader(name: str) -> Callable[[Measured], object]:
+        return lambda m: getattr(getattr(m, below) if below else m, name, None)
+
+    return {name: reader(name) for name in names}
+
+
+#: What stands beside each of our numbers in CSV and JSON: its name and how it is read off the result.
+OURS: dict[str, Callable[[Measured], object]] = {
+    **_named("command"),
+    "dataset": dataset_of,
+    **_named("protocol"),
+    "split": split_of,
+    **_named("way", "query", "tasks", "transductive", "weights", "seed", "network", "genotypes", "genotypes_trained"),
+    "search_tasks": search_tasks,
+    "train_tasks_per_genotype": tasks_per_genotype,
+    **_named("parameters_mean", "wall_seconds"),
+    **_named("device", "threads", "package_version", below="environment"),
+    **_named("run", "fingerprint", "setting", "order", "engine"),
+    "train_epochs": train_epochs,
+    **_named("search_seconds", "search_seconds_before", "top5_mean", "images"),
+    **_named("mean_over_seeds", "spread_over_seeds", "max_skips", "space"),
+    "seeds": lambda m: " ".join(map(str, seeds_of(m))),
+}
 
 
 def to_csv(table: Table) -> str:
@@ -102,17 +129,15 @@ def to_csv(table: Table) -> str:
     return out.getvalue()
 
 
-def to_json(table: Table) -> dict[str, Any]:
-    """The table as one object: title, source, notes, and the records of `to_records`, each naming its unit."""
-    return {
-        "event": "table",
-        "version": 1,
-        "table": table.number,
-        "title": table.title,
-        "source": table.paper.source,
-        "records": to_records(table),
-        "notes": list(table.notes),
-    }
+def to_record(table: Table) -> TableRecord:
+    """The table as one record: title, source, notes, and the records of `to_records`, each naming its unit."""
+    return TableRecord(
+        table=table.number,
+        title=table.title,
+        source=table.paper.source,
+        records=tuple(to_records(table)),
+        notes=tuple(table.notes),
+    )
 
 
 def render(table: Table, form: str) -> str:
@@ -123,4 +148,4 @@ def render(table: Table, form: str) -> str:
         return to_csv(table)
     if form == "latex":
         return to_latex(table)
-    return json.dumps(to_json(table), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(to_record(table).to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

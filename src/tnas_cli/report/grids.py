@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tnas_cli.records.results import TransferResult
 from tnas_cli.report.footnotes import percent, training
+from tnas_cli.report.measured import search_tasks, seeds_of
 from tnas_cli.report.measures import MEASURES
 from tnas_cli.report.paper_tables import PaperBudget, PaperNumber, without_unit
 from tnas_cli.report.tables import Cell, Column, Ours, Table
@@ -80,11 +82,11 @@ def _detail(column: Column, cell: Ours, budget: PaperBudget) -> tuple[str, ...]:
         column.title.removeprefix("ours ").split(" (")[0],
         difference_text(cell),
         "" if cell.interval is None else f"± {cell.interval:.2f}",
-        f"{m.tasks:,}" if m.setting != "transfer" else "",
-        _share(m.search_tasks, budget.search_tasks),
+        "" if isinstance(m, TransferResult) else f"{m.tasks:,}",
+        _share(search_tasks(m), budget.search_tasks),
         _share(*training(m, budget)),
         m.weights.replace("-", " "),
-        ", ".join(map(str, m.seeds or (m.seed,))),
+        ", ".join(map(str, seeds_of(m))),
     )
 
 

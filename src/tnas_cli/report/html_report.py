@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tnas_cli import __version__
+from tnas_cli.records.reading import parse
+from tnas_cli.records.results import Measured
 from tnas_cli.report.grids import BELOW, Grid, details, main
 from tnas_cli.report.html.page import HtmlTable, Page, PaperPart, SourceFigures, as_figure, render
 from tnas_cli.report.material import Material, Record, read_material
+from tnas_cli.report.measured import measurements
 from tnas_cli.report.paper_tables import paper_table_numbers
 from tnas_cli.report.pictures import find_pictures
-from tnas_cli.report.records import parse_results
 from tnas_cli.report.reproduce import reproduce
 from tnas_cli.report.tables import Ours, Table, build_table
 from tnas_cli.runs.device import HERE, Machine
@@ -43,7 +44,7 @@ def html_report(
     Raises DataError for a source that is missing or malformed, TnasError where the file cannot be written.
     """
     materials = read_material(sources, stdin)
-    results: list[Record] = []
+    results: list[Measured] = []
     for material in materials:
         # A run and the file that its command wrote may both be given: that is one measurement.
         results += [result for result in _measured(material) if result not in results]
@@ -82,14 +83,13 @@ def html_report(
     }
 
 
-def _measured(material: Material) -> list[Record]:
+def _measured(material: Material) -> list[Measured]:
     """The source's results that are measurements: of a run directory the last one only, as in `tnas report`."""
-    lines = [json.dumps(record) for record in material.of("result")]
-    results = parse_results(lines, material.name, required=False)
+    results = measurements(parse(record, material.name) for record in material.of("result"))
     return results[-1:] if material.folder is not None else results
 
 
-def _facts(materials: Sequence[Material], results: Sequence[Record]) -> tuple[str, ...]:
+def _facts(materials: Sequence[Material], results: Sequence[Measured]) -> tuple[str, ...]:
     seconds = sum(r["wall_seconds"] for m in materials for r in m.of("result") if _is_number(r.get("wall_seconds")))
     versions = sorted({str(v) for m in materials for v in [m.environment.get("package_version")] if v})
     facts = [
@@ -129,7 +129,7 @@ def _row(pair: tuple[Material, Record]) -> tuple[str, ...]:
     )
 
 
-def _paper_parts(results: Sequence[Record]) -> list[PaperPart]:
+def _paper_parts(results: Sequence[Measured]) -> list[PaperPart]:
     """All tables. Open are those with ours in one of the paper's rows; where there is none, the first with any."""
     tables = [build_table(number, results) for number in paper_table_numbers()]
     chosen = [table.number for table in tables if _has_ours_in_paper(table)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tnas_cli.records.results import Measured
+from tnas_cli.report.measured import dataset_of, is_adapted, split_of, train_epochs, training_tasks
 from tnas_cli.report.paper_tables import PaperRow, PaperTable
-from tnas_cli.report.records import Measurement
 
 NAMES = {"t-nas": "T-NAS", "t-nas++": "T-NAS++", "auto-maml": "Auto-MAML", "maml": "MAML", "maml++": "MAML++"}
 NAMES |= {"meta-sgd": "Meta-SGD", "anil": "ANIL", "protonets": "ProtoNets", "matching-nets": "Matching nets"}
@@ -21,24 +22,24 @@ class Group:
     label: str
     row: PaperRow | None
     by_shot: bool
-    ours: list[Measurement] = field(default_factory=list)
+    ours: list[Measured] = field(default_factory=list)
 
-    def has_room(self, m: Measurement) -> bool:
+    def has_room(self, m: Measured) -> bool:
         """In the few-shot setting a row holds a result per shot, else one."""
         return self.at(m.shot) is None if self.by_shot else not self.ours
 
-    def at(self, shot: int | None) -> Measurement | None:
+    def at(self, shot: int | None) -> Measured | None:
         """The result for a column of this shot; a column of no shot belongs to any."""
         return next((m for m in self.ours if shot in (None, m.shot)), None)
 
 
-def place(paper: PaperTable, measurements: Sequence[Measurement]) -> list[Group]:
+def place(paper: PaperTable, measurements: Sequence[Measured]) -> list[Group]:
     """The paper's rows with the matching results, then a row for each other kind of result."""
     by_shot = paper.setting == "few-shot"
     groups = [Group(row.method, f"{row.name} ({row.citation})", row, by_shot) for row in paper.rows]
     others: list[tuple[tuple[object, ...], Group]] = []
     # Where two results claim a cell of the paper's row, the one with the larger budget has it.
-    for m in sorted(measurements, key=lambda m: (-m.training_tasks, -(m.train_epochs or 0))):
+    for m in sorted(measurements, key=lambda m: (-training_tasks(m), -(train_epochs(m) or 0))):
         theirs = [group for group in groups if group.row and _same(m, group.row, paper) and group.has_room(m)]
         if theirs:
             theirs[0].ours.append(m)
@@ -52,35 +53,35 @@ def place(paper: PaperTable, measurements: Sequence[Measurement]) -> list[Group]
     return groups + [group for _, group in sorted(others, key=lambda pair: tuple(map(str, pair[0])))]
 
 
-def _same(m: Measurement, row: PaperRow, paper: PaperTable) -> bool:
+def _same(m: Measured, row: PaperRow, paper: PaperTable) -> bool:
     """Whether the result measures what the row does: the table's tasks, test split, weights from scratch."""
     tasks = (m.dataset, m.protocol, m.split) == (paper.dataset, paper.protocol, "test")
     tasks = tasks and paper.way in (None, m.way) and paper.query in (None, m.query)
     # First order is what train-eval does unless it is told otherwise; older records do not say.
     method = m.method == row.method and row.order in (None, m.order or "first") and row.network in (None, m.network)
     shot = not paper.shots or m.shot in paper.shots
-    return tasks and method and shot and m.weights == "from-scratch" and m.command != "adapt"
+    return tasks and method and shot and m.weights == "from-scratch" and not is_adapted(m)
 
 
-def _label(m: Measurement, paper: PaperTable) -> str:
+def _label(m: Measured, paper: PaperTable) -> str:
     """A further row's name: the method and how it differs from the paper's measurement."""
     name = NAMES.get(m.method, m.method)
-    if m.command == "adapt":
+    if is_adapted(m):
         name += " search network, adapted"
     elif m.network is not None:
         name += f", {m.network}"
-    if m.command != "adapt" and m.weights != "from-scratch":
+    if not is_adapted(m) and m.weights != "from-scratch":
         name += f", {m.weights} weights"
     protocol = (
         f" ({m.protocol} split)" if m.protocol and (m.dataset, m.protocol) != (paper.dataset, paper.protocol) else ""
     )
-    parts = [f"{name}: {m.dataset}{protocol}"]
+    parts = [f"{name}: {dataset_of(m)}{protocol}"]
     if m.way != paper.way and m.way:
         parts.append(f"{m.way}-way")
     if paper.query not in (None, m.query):
         parts.append(f"{m.query}-query")
     if m.split != "test":
-        parts.append(f"{m.split} tasks")
+        parts.append(f"{split_of(m)} tasks")
     if m.seed:
         parts.append(f"seed {m.seed}")
     return ", ".join(parts)

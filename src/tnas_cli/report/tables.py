@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tnas_cli.records.results import Measured
 from tnas_cli.report.footnotes import count, footnote
 from tnas_cli.report.measures import MEASURES
 from tnas_cli.report.paper_tables import NO_NUMBER, PaperNumber, PaperTable, paper_table
 from tnas_cli.report.placing import Group, place
-from tnas_cli.report.records import Measurement, Result
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Ours:
     `difference` is ours minus the paper's number of the same row and column, None where there is none to compare with.
     """
 
-    measurement: Measurement
+    measurement: Measured
     mark: int
     measure: str
     value: float
@@ -78,14 +78,13 @@ class Table:
         return tuple({cell.mark: cell for _, cell in reversed(self.cells_of_ours)}.values())[::-1]
 
 
-def build_table(number: int, results: Sequence[Result]) -> Table:
-    """Table `number` with the results filled in.
+def build_table(number: int, measured: Sequence[Measured], left_out: Sequence[str] = ()) -> Table:
+    """Table `number` with the measurements filled in; `left_out` says what could not be read, and becomes notes.
 
-    Raises SettingsError for a table that is not at hand, DataError for a result that is not whole.
+    Raises SettingsError for a table that is not at hand.
     """
     paper = paper_table(number)
-    measurements = [Measurement.from_record(result) for result in results]
-    fitting = [m for m in measurements if m.setting == paper.setting]
+    fitting = [m for m in measured if m.setting == paper.setting]
     columns = _columns(paper, fitting)
     marks: dict[int, int] = {}
     rows = [
@@ -100,9 +99,10 @@ def build_table(number: int, results: Sequence[Result]) -> Table:
         *(note if note.endswith(".") else f"{note}." for note in paper.notes),
         *(f"[{mark}] {footnote(by_mark[mark], paper.budget)}" for mark in sorted(by_mark)),
     ]
-    if len(fitting) < len(measurements):
-        others = count(len(measurements) - len(fitting), "result")
+    if len(fitting) < len(measured):
+        others = count(len(measured) - len(fitting), "result")
         notes.append(f"Left out: {others} of another setting than {paper.setting}.")
+    notes += [f"Left out: {reason}." for reason in left_out]
     return Table(paper.number, paper.title, columns, tuple(rows), tuple(notes), paper)
 
 
@@ -113,14 +113,14 @@ def _units(paper: PaperTable) -> str:
     return f"; {quantity} in %, ± as printed, of what it does not say"
 
 
-def _columns(paper: PaperTable, measurements: Sequence[Measurement]) -> tuple[Column, ...]:
+def _columns(paper: PaperTable, measurements: Sequence[Measured]) -> tuple[Column, ...]:
     """The paper's words, its numbers, and ours: the same again, and the shots that the paper has not."""
     columns = [Column("Method", "name")]
     columns += [Column(c.title, "about", c.shot, c.key) for c in paper.columns if c.measure is None]
     numbers = [c for c in paper.columns if c.measure is not None]
     columns += [Column(f"paper {c.title}", "paper", c.shot, c.key, c.measure) for c in numbers]
     columns += [Column(f"ours {c.title}", "ours", c.shot, c.key, c.measure) for c in numbers]
-    further = sorted({m.shot for m in measurements} - set(paper.shots)) if paper.shots else []
+    further = sorted({m.shot for m in measurements if m.shot is not None} - set(paper.shots)) if paper.shots else []
     columns += [Column(f"ours {shot}-shot", "ours", shot, f"{shot}-shot", "accuracy") for shot in further]
     return tuple(columns)
 
