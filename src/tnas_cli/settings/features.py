@@ -1,0 +1,76 @@
+"""The machinery that settings belong to: a field names one, and a method or a kind of weights says which it reads.
+
+An option whose machinery is not read is refused, since it would have no effect.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Steps of a task's own, on its support set: alpha_inner, inner_steps, test_steps.
+INNER_LOOP: Final = "inner loop"
+
+#: theta moves inside a task too: beta_inner.
+INNER_THETA: Final = "theta in the inner loop"
+
+#: Equation 5 beside Equation 7: alternating.
+ALTERNATING: Final = "alternating inner steps"
+
+#: Whether gradients go through the inner steps: order.
+ORDER: Final = "order of the outer gradient"
+
+#: Inner rates that are learned per step or per weight, as the user chooses: learned_rates.
+LEARNED_RATES: Final = "learned inner rates"
+
+#: MAML++'s inner loop: step_norms, multi_step, and order 'annealed'.
+PIECES: Final = "pieces of MAML++"
+
+#: The outer step of w over meta-batches of tasks: alpha_outer, meta_batch, reduction, cosine_to, tasks, hours, ...
+OUTER_LOOP: Final = "outer loop"
+
+#: The outer step of theta: beta_outer, theta_betas, theta_weight_decay.
+OUTER_THETA: Final = "theta in the outer loop"
+
+#: Several checkpoints answer together: ensemble.
+ENSEMBLE: Final = "ensemble of checkpoints"
+
+#: A network made of cells: channels and, where one is searched, nodes.
+CELLS: Final = "cells"
+
+#: An engine computes the tasks: --engine.
+ENGINE: Final = "choice of engine"
+
+#: A meta-architecture is adapted to larger tasks (Section 5.3): steps, adapt_batch.
+ADAPTATION: Final = "adaptation of a meta-architecture"
+
+#: DARTS searches on single tasks (Section 5.3): search_epochs, search_batch, search_rate, theta_rate, order, ...
+DARTS: Final = "search by DARTS"
+
+#: Several genotypes for a task (Section 5.3): genotypes.
+SEVERAL_GENOTYPES: Final = "several genotypes for a task"
+
+_OUTER = frozenset({OUTER_LOOP, ENSEMBLE})
+_BY_STEPS = _OUTER | {INNER_LOOP, ORDER, ENGINE, CELLS}
+
+#: What each method reads.
+READS: Final[dict[str, frozenset[str]]] = {
+    "t-nas": _BY_STEPS | {INNER_THETA, OUTER_THETA, ALTERNATING, LEARNED_RATES, PIECES},
+    "t-nas++": _BY_STEPS | {INNER_THETA, OUTER_THETA, LEARNED_RATES, PIECES},
+    "auto-maml": _BY_STEPS | {OUTER_THETA},
+    "maml": _BY_STEPS | {LEARNED_RATES, PIECES},
+    "maml++": _BY_STEPS | {LEARNED_RATES, PIECES},
+    "meta-sgd": _BY_STEPS | {PIECES},  # its rates are per weight, always
+    "anil": _BY_STEPS | {LEARNED_RATES, PIECES},
+    "protonets": _OUTER | {CELLS},
+    "matching-nets": _OUTER | {CELLS},
+    "compare-nets": _OUTER,  # with an architecture of its own
+}
+
+#: What each way to an architecture reads in Section 5.3.
+SUPERVISED_READS: Final[dict[str, frozenset[str]]] = {
+    "t-nas": frozenset({ADAPTATION}),
+    "s1": frozenset({DARTS}),
+    "s2": frozenset({DARTS, SEVERAL_GENOTYPES}),
+    "random": frozenset({SEVERAL_GENOTYPES}),
+    "given": frozenset(),
+}
