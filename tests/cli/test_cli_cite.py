@@ -14,7 +14,9 @@ from tests.running import Argument, succeeding, tnas
 from tnas_cli import __version__
 
 ALWAYS = ["lian2020tnas", "tnas"]
-SEARCH = {"event": "result", "command": "search", "method": "t-nas", "dataset": "omniglot", "protocol": "vinyals"}
+SEARCH = {"event": "result", "version": 1, "command": "search", "method": "t-nas", "dataset": "omniglot"}
+SEARCH |= {"protocol": "vinyals", "checkpoint": "best.pt", "way": 5, "shot": 1, "seed": 0, "tasks": 8}
+SEARCH |= {"validation_accuracy": 0.9}
 
 
 def keys(*arguments: Argument, stdin: str = "") -> list[str]:
@@ -39,8 +41,8 @@ def test_a_search_run_and_its_split(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_not_finished_has_its_settings(tmp_path: Path) -> None:
-    (tmp_path / "settings.toml").write_text('dataset = "cifar-fs"\nprotocol = "bertinetto"\n')
-    (tmp_path / "genotypes.jsonl").write_text(json.dumps({"event": "network", "method": "maml"}) + "\n")
+    (tmp_path / "settings.toml").write_text('method = "maml"\ndataset = "cifar-fs"\nprotocol = "bertinetto"\n')
+    (tmp_path / "genotypes.jsonl").write_text(json.dumps({"event": "network", "network": "4conv-32"}) + "\n")
     assert keys(tmp_path) == [*ALWAYS, "finn2017maml", "bertinetto2019closedform", "krizhevsky2009cifar"]
 
 
@@ -49,7 +51,8 @@ def test_what_trained_the_weights_is_cited_too(tmp_path: Path) -> None:
 
 
 def test_records_from_stdin_name_the_data_of_their_search() -> None:
-    record = {"event": "genotype", "method": "auto-maml", "data": {"dataset": "omniglot", "protocol": "random"}}
+    record: dict[str, Any] = {"event": "genotype", "genotype": {}, "method": "auto-maml"}
+    record["data"] = {"channels": 1, "dataset": "omniglot", "protocol": "random"}
     assert keys("-", stdin=json.dumps(record)) == [*ALWAYS, "liu2019darts", "finn2017maml", "lake2015omniglot"]
 
 
@@ -71,8 +74,8 @@ def write(path: Path, content: str | bytes) -> None:
         ("", "names no method and no data set"),
         ('{"event": "step"}', "names no method and no data set"),
         ("{broken", "line 1: not JSON"),
-        ("[1]", "line 1: '[1]' is not a JSON object"),
-        (b"\xff\xfe\x00", "cannot read"),
+        ("[1]", "line 1: 1 is not a JSON object"),
+        (b"\xff\xfe\x00", "is not text"),
     ],
 )
 def test_what_cannot_be_cited_is_named(tmp_path: Path, content: Any, words: str) -> None:

@@ -125,7 +125,7 @@ def test_a_limit_of_skips_without_theta(pipeline: Pipeline, command: str) -> Non
         ran = tnas(command, source, "--max-skips", 2, stdin=pipeline.decoded.stdout)
         check(ran, 2, ("--max-skips needs theta",))
     broken = pipeline.decoded.stdout.replace('"event": "genotype"', '"event": "genotype", "max_skips": "few"', 1)
-    check(tnas("decode", "-", stdin=broken), 4, ("max_skips of line 1",))
+    check(tnas("decode", "-", stdin=broken), 4, ("line 1: the genotype's 'max_skips' is 'few'",))
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,10 @@ TABLE = {
     "JSON without a genotype": Wrong(4, ("no genotype",), lambda p, t: ("decode", "-"), stdin='{"a": 1}\n'),
     "JSON that is no record": Wrong(4, ("standard input",), lambda p, t: ("decode", "-"), stdin="[1, 2]\n"),
     "theta of a wrong shape": Wrong(
-        4, ("shape",), lambda p, t: ("decode", "-"), stdin='{"event": "adapted", "version": 1, "theta": [[1, 2]]}\n'
+        4, ("shape",), lambda p, t: ("decode", "-"), stdin='{"event": "adapted", "version": 1, "theta": [[[1, 2]]]}\n'
+    ),
+    "theta that is no table": Wrong(
+        4, ("'theta'",), lambda p, t: ("decode", "-"), stdin='{"event": "adapted", "version": 1, "theta": [[1, 2]]}\n'
     ),
     "a record of a newer version": Wrong(
         4, ("version 9",), lambda p, t: ("decode", "-"), stdin='{"event": "adapted", "version": 9}\n'
@@ -88,12 +91,12 @@ TABLE = {
         4, ("standard input",), lambda p, t: ("decode", "-"), stdin="[" * 100_000
     ),
     "a record of an impossible network": Wrong(
-        4, ("way of", "'x'"), lambda p, t: ("decode", "-"), stdin=record(way="x")
+        4, ("'way' is 'x'",), lambda p, t: ("decode", "-"), stdin=record(way="x")
     ),
     "a record of an impossible width": Wrong(
         4, ("channels of", "5"), lambda p, t: ("decode", "-"), stdin=record(channels=5)
     ),
-    "a record of impossible data": Wrong(4, ("data of", "7"), lambda p, t: ("decode", "-"), stdin=record(data=7)),
+    "a record of impossible data": Wrong(4, ("'data' is 7",), lambda p, t: ("decode", "-"), stdin=record(data=7)),
     "a file that is not there": Wrong(4, ("nowhere.jsonl",), lambda p, t: ("decode", t / "nowhere.jsonl")),
     "nothing to decode": Wrong(4, ("standard input is empty",), lambda p, t: ("decode", "-")),
     "nothing to train": Wrong(4, ("standard input is empty",), lambda p, t: ("train-eval", "-", *p.here)),

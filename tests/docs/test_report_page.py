@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.report.results import a_result
+from tests.report.results import a_result, a_table
 from tnas_cli.cli.report import ENDINGS
 from tnas_cli.report.expectations import BOUNDS, WHICH, read_expectations
 from tnas_cli.report.formats import FORMATS
 from tnas_cli.report.grids import details
 from tnas_cli.report.paper_tables import paper_table, paper_table_numbers
-from tnas_cli.report.tables import build_table
 
 TEXT = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
 
@@ -28,7 +27,7 @@ def test_every_table_is_listed_with_its_data_set() -> None:
 
 
 def test_the_columns_of_the_second_table_are_explained() -> None:
-    grid = details(build_table(2, [a_result()]))
+    grid = details(a_table(2, [a_result()]))
     explained = re.findall(r"^\| ([\w% ]+) \| ", section("The tables"), re.MULTILINE)
     assert grid is not None and explained[-7:] == list(grid.titles[2:])
 

@@ -24,12 +24,12 @@ def cite(
     from tnas_cli.commands.cite import cite as engine
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
-    *references, result = engine(run, stdin=sys.stdin)
+    references, result = engine(run, stdin=sys.stdin)
     if as_json:
         for record in [*references, result]:
-            screen.record(record)
+            screen.record(record.to_json())
         return
-    screen.text("\n\n".join(reference["bibtex"] for reference in references))
+    screen.text("\n\n".join(reference.bibtex for reference in references))
     if run is not None:
-        used = ", ".join([*result["methods"], *result["datasets"]])
-        screen.say(f"{result['references']} works for {used}")
+        used = ", ".join([*result.methods, *result.datasets])
+        screen.say(f"{result.references} works for {used}")

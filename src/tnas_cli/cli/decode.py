@@ -46,26 +46,24 @@ def decode(
     if picture is not None and picture.suffix.lower() not in (".svg", ".png"):
         raise SettingsError(f"cannot draw {picture}: unknown ending.", hint="name a .svg or .png file")
     stdin = sys.stdin.read() if source == "-" else None
-    *records, result = decode_source(source, stdin=stdin, picture=picture, max_skips=max_skips)
+    records, result = decode_source(source, stdin=stdin, picture=picture, max_skips=max_skips)
     if as_json or form == "json":
         for record in [*records, result]:
-            screen.record(record)
+            screen.record(record.to_json())
         return
     for record in records:
         if form == "dot":
-            screen.text(to_dot(Genotype.from_json(record["genotype"])))
+            screen.text(to_dot(Genotype.from_json(record.genotype)))
         else:
-            screen.text(record["darts"])
+            screen.text(record.darts)
     for record in records if verbose else records[:1]:
-        number = record["parameters"]
+        number = record.parameters
         weights = "outside of the search space" if number is None else f"{number:,} weights"
-        screen.say(
-            f"{record['digest']}: {weights}, {record['skip_connections']} skip connections, {record['pools']} pools"
-        )
-    numbers = sorted(record["parameters"] for record in records if record["parameters"] is not None)
+        screen.say(f"{record.digest}: {weights}, {record.skip_connections} skip connections, {record.pools} pools")
+    numbers = sorted(record.parameters for record in records if record.parameters is not None)
     spread = f", {numbers[0]:,} to {numbers[-1]:,} weights" if numbers else ""
-    screen.say(f"{result['distinct']} distinct of {result['tasks']} genotypes{spread}")
-    if result["warning"]:
-        screen.say(f"warning: {result['warning']}", style="yellow")
-    for path in result.get("pictures", []):
+    screen.say(f"{result.distinct} distinct of {result.tasks} genotypes{spread}")
+    if result.warning:
+        screen.say(f"warning: {result.warning}", style="yellow")
+    for path in result.pictures or ():
         screen.say(f"drawn: {path}")

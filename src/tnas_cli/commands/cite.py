@@ -2,87 +2,94 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO
 
 from tnas_cli import __version__
 from tnas_cli.errors import DataError
+from tnas_cli.records.kinds import Adapted, Decoded, Record, Reference
+from tnas_cli.records.reading import read, text_of
+from tnas_cli.records.results import CiteResult, Measured, PreparedData, SearchResult
 from tnas_cli.report.references import cited_for
-
-Record = dict[str, Any]
+from tnas_cli.report.sources import LOG, SETTINGS
 
 _HINT = "pass a run directory, what a command printed with --json, or - for stdin"
 
+#: Records that name what they were made with.
+_NAMING = (SearchResult, Measured, Adapted, Decoded, PreparedData)
 
-def cite(source: str | Path | None = None, *, stdin: TextIO | None = None) -> Iterator[Record]:
-    """A `reference` record per work that a run directory or JSON lines name, then the `result`.
+
+@dataclass
+class _Used:
+    """Methods, and data sets with their split protocols."""
+
+    methods: set[str] = field(default_factory=set)
+    datasets: dict[str, set[str]] = field(default_factory=dict)
+
+    def method(self, *names: object) -> None:
+        self.methods |= {name for name in names if isinstance(name, str)}
+
+    def dataset(self, name: object, protocol: object) -> None:
+        if isinstance(name, str):
+            self.datasets.setdefault(name, set()).update({protocol} if isinstance(protocol, str) else ())
+
+    def record(self, record: Record) -> None:
+        """What a record names; the data set of an adaptation is that of its search."""
+        if isinstance(record, Adapted | Decoded):
+            self.method(record.method)
+            if record.data is not None:
+                self.dataset(record.data.dataset, record.data.protocol)
+        elif isinstance(record, SearchResult | Measured):
+            self.method(record.method, record.training if isinstance(record, Measured) else None)
+            self.dataset(record.dataset, record.protocol)
+        elif isinstance(record, PreparedData):
+            self.dataset(record.dataset, record.protocol)
+
+
+def cite(source: str | Path | None = None, *, stdin: IO[str] | None = None) -> tuple[list[Reference], CiteResult]:
+    """The record of each work that a run directory or records name, and the result.
 
     Without a source, the paper and tnas itself. Raises DataError for a source that names no method and no data set.
     """
-    methods: set[str] = set()
-    datasets: dict[str, set[str]] = {}
-    for values in _named_by(source, stdin) if source is not None else ():
-        # The data set stands in a result itself, in other records with what they were searched on.
-        data = values.get("data") if isinstance(values.get("data"), Mapping) else {}
-        methods |= _texts(values, "method", "training")
-        for about in (values, data):
-            for name in _texts(about or {}, "dataset"):
-                datasets.setdefault(name, set()).update(_texts(about or {}, "protocol"))
-    if source is not None and not methods and not datasets:
-        raise DataError(f"{source} names no method and no data set.", hint=_HINT)
-    found = cited_for(methods, datasets)
-    for reference in found:
-        bibtex = reference.bibtex.replace("VERSION", __version__)
-        yield {"event": "reference", "version": 1, "key": reference.key, "bibtex": bibtex}
-    yield {
-        "event": "result",
-        "version": 1,
-        "command": "cite",
-        "methods": sorted(methods),
-        "datasets": sorted(datasets),
-        "references": len(found),
-    }
+    used = _Used()
+    if source is not None:
+        _read(str(source), stdin, used)
+        if not used.methods and not used.datasets:
+            raise DataError(f"{source} names no method and no data set.", hint=_HINT)
+    found = cited_for(used.methods, used.datasets)
+    references = [Reference(key=work.key, bibtex=work.bibtex.replace("VERSION", __version__)) for work in found]
+    methods, datasets = tuple(sorted(used.methods)), tuple(sorted(used.datasets))
+    return references, CiteResult(methods=methods, datasets=datasets, references=len(found))
 
 
-def _named_by(source: str | Path, stdin: TextIO | None) -> list[Mapping[str, Any]]:
-    """The records of a source; an unfinished run has its settings."""
-    if str(source) == "-":
+def _read(source: str, stdin: IO[str] | None, used: _Used) -> None:
+    """Everything that a source names; an unfinished run has its settings."""
+    path = Path(source)
+    if source == "-":
         if stdin is None:
             raise DataError("'-' was given, but no standard input.", hint=_HINT)
-        return list(_records(stdin, "standard input"))
-    path = Path(source)
-    if not path.exists():
+        texts = {"standard input": text_of(stdin, "standard input")}
+    elif not path.exists():
         raise DataError(f"{path} does not exist.", hint=_HINT)
+    elif not path.is_dir():
+        texts = {str(path): text_of(path, str(path))}
+    else:
+        _read_settings(path / SETTINGS, used)
+        files = [file for file in (path / "genotypes.jsonl", path / LOG) if file.is_file()]
+        texts = {str(file): text_of(file, str(file)) for file in files}
+    for name, text in texts.items():
+        for record in read(text, name, kind=_NAMING, log=path.is_dir()):
+            used.record(record)
+
+
+def _read_settings(file: Path, used: _Used) -> None:
+    if not file.is_file():
+        return
     try:
-        if not path.is_dir():
-            return list(_records(path.read_text(encoding="utf-8").splitlines(), str(path)))
-        settings, records = path / "settings.toml", path / "genotypes.jsonl"
-        found: list[Mapping[str, Any]] = []
-        if settings.is_file():
-            found.append(tomllib.loads(settings.read_text(encoding="utf-8")))
-        for lines in (records, path / "events.jsonl"):
-            if lines.is_file():
-                found += _records(lines.read_text(encoding="utf-8").splitlines(), str(lines))
-        return found
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"cannot read {path}: {error}.", hint=_HINT) from error
-
-
-def _records(lines: Iterable[str], name: str) -> Iterator[Record]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise DataError(f"{name}, line {number}: not JSON ({error}).", hint=_HINT) from error
-        if not isinstance(record, dict):
-            raise DataError(f"{name}, line {number}: {line.strip()[:40]!r} is not a JSON object.", hint=_HINT)
-        yield record
-
-
-def _texts(values: Mapping[str, Any], *keys: str) -> set[str]:
-    return {value for key in keys if isinstance(value := values.get(key), str)}
+        settings = tomllib.loads(text_of(file, str(file)))
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"cannot read {file}: {error}.", hint=_HINT) from error
+    used.method(settings.get("method"))
+    used.dataset(settings.get("dataset"), settings.get("protocol"))

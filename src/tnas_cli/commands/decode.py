@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from tnas_cli.recipes.genotype_source import read_genotypes
-from tnas_cli.report.cell_graph import draw
+from tnas_cli.recipes.genotypes import read_genotypes
+from tnas_cli.records.kinds import Decoded
+from tnas_cli.records.results import DecodeResult
 from tnas_cli.spaces.collapse import collapse
-from tnas_cli.spaces.genotype import Genotype
+from tnas_cli.spaces.genotype import CELLS, Genotype
+
+#: So many of the most frequent genotypes are counted in the result.
+MOST_FREQUENT = 5
 
 
 def decode(
     source: str, *, stdin: str | None = None, picture: Path | None = None, max_skips: int | None = None
-) -> list[dict[str, Any]]:
-    """A `genotype` record per task of `source`, then the `result`; with `picture` also SVG or PNG files.
+) -> tuple[list[Decoded], DecodeResult]:
+    """The record of each genotype of `source`, and the result; with `picture` also SVG or PNG files.
 
     One picture is written for each distinct genotype: to `picture` itself if there is only one, otherwise beside it
     with the genotype's digest in the name. max_skips: at most so many skip connections in each cell, with which the
@@ -23,34 +27,32 @@ def decode(
     theta, or TnasError for an unwritable path.
     """
     records = read_genotypes(source, stdin, max_skips)
-    counts = Counter(record["digest"] for record in records)
-    result: dict[str, Any] = {
-        "event": "result",
-        "version": 1,
-        "command": "decode",
-        "tasks": len(records),
-        "distinct": len(counts),
-        "most_frequent": dict(counts.most_common(5)),
+    counts = Counter(record.digest for record in records)
+    result = DecodeResult(
+        tasks=len(records),
+        distinct=len(counts),
+        most_frequent=dict(counts.most_common(MOST_FREQUENT)),
         **collapse([_counted(record) for record in records]),
-    }
-    if max_skips is not None:
-        result["max_skips"] = max_skips
-    if picture is not None:
-        result["pictures"] = [str(path) for path in _pictures(records, len(counts), picture)]
-    return [*records, result]
+        max_skips=max_skips,
+        pictures=None if picture is None else tuple(map(str, _pictures(records, len(counts), picture))),
+    )
+    return records, result
 
 
-def _counted(record: dict[str, Any]) -> tuple[int, int, int]:
-    edges = sum(len(record["genotype"][cell]) for cell in ("normal", "reduce"))
-    return record["skip_connections"], record["pools"], edges
+def _counted(record: Decoded) -> tuple[int, int, int]:
+    """Skip connections, pools and edges of both cells."""
+    edges = sum(len(cell) for name in CELLS if isinstance(cell := record.genotype[name], list | tuple))
+    return record.skip_connections or 0, record.pools or 0, edges
 
 
-def _pictures(records: list[dict[str, Any]], distinct: int, picture: Path) -> list[Path]:
+def _pictures(records: Sequence[Decoded], distinct: int, picture: Path) -> list[Path]:
+    from tnas_cli.report.cell_graph import draw
+
     written: dict[str, Path] = {}
     for record in records:
-        digest = record["digest"]
+        digest = record.digest
         if digest not in written:
             path = picture if distinct == 1 else picture.with_name(f"{picture.stem}-{digest}{picture.suffix}")
-            draw(Genotype.from_json(record["genotype"]), path, title=f"{digest}  {record['parameters']:,} weights")
+            draw(Genotype.from_json(record.genotype), path, title=f"{digest}  {record.parameters:,} weights")
             written[digest] = path
     return list(written.values())

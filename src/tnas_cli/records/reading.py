@@ -83,13 +83,15 @@ def parse(values: Mapping[str, object], where: str = "the record") -> Record:
 @overload
 def read(source: Source, name: str = ..., *, log: bool = ...) -> list[Record]: ...
 @overload
-def read(source: Source, name: str = ..., *, kind: type[R], log: bool = ...) -> list[R]: ...
-def read(source: Source, name: str = "", *, kind: type[Any] = Record, log: bool = False) -> list[Any]:
+def read(source: Source, name: str = ..., *, kind: type[R] | tuple[type[R], ...], log: bool = ...) -> list[R]: ...
+def read(
+    source: Source, name: str = "", *, kind: type[Any] | tuple[type[Any], ...] = Record, log: bool = False
+) -> list[Any]:
     """All records of a file (a Path), of text or bytes, or of a stream, in order.
 
-    `name` is what errors call it. `kind`: only records of this class; others are passed over, even where something is
-    wrong with them. `log`: a last line that was not written to its end is dropped, as a killed run leaves one. Raises
-    DataError with the name and the line.
+    `name` is what errors call it. `kind`: only records of this class, or of one of these; others are passed over, even
+    where something is wrong with them. `log`: a last line that was not written to its end, as a killed run leaves
+    one, is dropped. Raises DataError with the name and the line.
     """
     found = values_of(source, name, log=log)
     return [parse(entry.values, entry.where) for entry in found if issubclass(kind_of(entry.values), kind)]

@@ -1,0 +1,100 @@
+"""The `genotype` record of an architecture: its forms, its weights' number, and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from tnas_cli.records.kinds import Adapted, Decoded
+from tnas_cli.records.parts import CountedFor, DataFacts, TaskName
+from tnas_cli.spaces.cells import Cells
+from tnas_cli.spaces.genotype import Genotype
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: The network whose weights are counted where nothing is said: five classes, colours, and the paper's width.
+WAY, IMAGE_CHANNELS, CHANNELS = 5, 3, 16
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a genotype record takes over from the record or checkpoint that it was decoded from; `extra` are fields that
+    this tnas does not know."""
+
+    name: str | None = None
+    task: TaskName | None = None
+    run: str | None = None
+    method: str | None = None
+    seed: int | None = None
+    data: DataFacts | None = None
+    way: int | None = None
+    shot: int | tuple[int, ...] | None = None
+    channels: int | None = None
+    search_tasks: int | None = None
+    max_skips: int | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, record: Adapted | Decoded, max_skips: int | None = None) -> Origin:
+        """Of a record that is passed on."""
+        values: dict[str, Any] = {f.name: getattr(record, f.name, None) for f in fields(cls)}
+        if values["task"] == TaskName():
+            values["task"] = None
+        return cls(**values | ({} if max_skips is None else {"max_skips": max_skips}))
+
+    @property
+    def counted_for(self) -> CountedFor:
+        """The network whose weights are counted."""
+        colours = IMAGE_CHANNELS if self.data is None else self.data.channels
+        return CountedFor(way=self.way or WAY, image_channels=colours, channels=self.channels or CHANNELS)
+
+    def fields(self) -> dict[str, Any]:
+        """By name, as a record takes them."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def decoded(genotype: Genotype, origin: Origin = Origin()) -> Decoded:
+    """The record of a genotype of the search space."""
+    kinds = genotype.without_weights
+    return Decoded(
+        digest=genotype.digest,
+        genotype=genotype.to_json(),
+        darts=genotype.to_darts(),
+        parameters=_weights(genotype, origin.counted_for),
+        counted_for=origin.counted_for,
+        skip_connections=kinds["skip_connections"],
+        pools=kinds["pools"],
+        **origin.fields(),
+    )
+
+
+def decoded_theta(theta: Tensor, origin: Origin) -> Decoded:
+    """The record of what theta [2, edges, 8] decodes to, with at most `origin.max_skips` skip connections per cell."""
+    from tnas_cli.spaces.decode import decode
+
+    return decoded(decode(theta, origin.max_skips), origin)
+
+
+def decoded_cells(cells: Cells, origin: Origin = Origin()) -> Decoded:
+    """The record of cells that the search space may not hold; then their number of weights is None, since the network
+    of two cells (Section 5.2.2) cannot be built of them."""
+    if cells.in_search_space:
+        return decoded(cells.to_genotype(), origin)
+    return Decoded(
+        digest=cells.digest,
+        genotype=cells.to_json(),
+        darts=cells.to_darts(),
+        parameters=None,
+        skip_connections=cells.count("skip_connect"),
+        pools=cells.count("max_pool_3x3", "avg_pool_3x3"),
+        **origin.fields(),
+    )
+
+
+def _weights(genotype: Genotype, of: CountedFor) -> int:
+    from tnas_cli.spaces.decoded_network import DecodedNetwork
+    from tnas_cli.spaces.parameters import count
+
+    return count(DecodedNetwork(genotype, of.way, of.image_channels, of.channels).specs())

@@ -1,0 +1,171 @@
+"""Genotypes from wherever they come: adapted or genotype records, a checkpoint, a text, a file, standard input.
+
+Names and texts need no PyTorch; records of adaptations and checkpoints bring their theta.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from tnas_cli.errors import DataError, GenotypeError, SettingsError
+from tnas_cli.recipes.decoded import Origin, decoded, decoded_cells, decoded_theta
+from tnas_cli.records.codec import decode
+from tnas_cli.records.kinds import Adapted, Decoded
+from tnas_cli.records.parts import DataFacts, TaskName
+from tnas_cli.records.reading import Found, kind_of, parse, text_of, values_of
+from tnas_cli.spaces.cells import Cells
+from tnas_cli.spaces.genotype import CELLS, Genotype
+from tnas_cli.spaces.known_genotypes import KNOWN, known
+
+_HINT = (
+    "pass records of `tnas adapt --json`, a checkpoint, a genotype as JSON or Genotype(...), or one of "
+    f"{', '.join(entry.name for entry in KNOWN)}"
+)
+
+
+def read_genotypes(source: str, stdin: str | None = None, max_skips: int | None = None) -> list[Decoded]:
+    """The record of every genotype in `source`: '-', a path, the text of a genotype, or a published name.
+
+    max_skips: at most so many skip connections per cell (`spaces.decode.decode`). Raises GenotypeError or
+    CheckpointError that names what cannot be read, and SettingsError for `max_skips` where there is no theta.
+    """
+    records = _read(source, stdin, max_skips)
+    if max_skips is not None and any(record.max_skips != max_skips for record in records):
+        raise SettingsError(
+            "--max-skips needs theta, which a decoded genotype no longer has.",
+            hint="pass the records of `tnas adapt --json` or a checkpoint",
+        )
+    return records
+
+
+def _read(source: str, stdin: str | None, max_skips: int | None) -> list[Decoded]:
+    if source == "-":
+        text = (stdin or "").removeprefix("\ufeff")
+        if not text.strip():
+            raise GenotypeError("standard input is empty.", hint=_HINT)
+        return _from_text(text, "standard input", max_skips)
+    if source.lstrip().startswith(("Genotype(", "{", "[")):
+        return _from_text(source, "the argument", max_skips)
+    published = known(source)
+    if published is not None:
+        return [decoded_cells(published.cells, Origin(name=published.name, method=published.method))]
+    path = Path(source)
+    if path.suffix == ".pt":
+        return [_from_checkpoint(path, max_skips)]
+    try:
+        text = text_of(path, source)
+    except DataError as error:
+        reason = "is no text file" if "is not text" in error.message else "cannot be read"
+        shown = source if len(source) <= 200 else f"{source[:60]}..."
+        raise GenotypeError(f"{shown} {reason}.", hint=_HINT) from error
+    if not text.strip():
+        raise GenotypeError(f"{source} is empty.", hint=_HINT)
+    return _from_text(text, source, max_skips)
+
+
+def _from_text(text: str, where: str, max_skips: int | None) -> list[Decoded]:
+    if "Genotype(" in text and not text.lstrip().startswith(("{", "[")):
+        return [decoded(Genotype.parse(part)) for part in _calls(text)]
+    try:
+        found = [_from_object(entry, max_skips) for entry in values_of(text, where) if not _is_result(entry)]
+    except DataError as error:
+        raise GenotypeError(error.message, hint=_HINT) from error
+    if not found:
+        raise _nothing(where)
+    return found
+
+
+def _calls(text: str) -> list[str]:
+    """Each Genotype(...) of a text, as in DARTS's own file of genotypes; the whole text where it is no Python."""
+    try:
+        nodes = ast.walk(ast.parse(text))
+        calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Genotype"]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        calls = []
+    calls.sort(key=lambda call: (call.lineno, call.col_offset))
+    return [ast.get_source_segment(text, call) or text for call in calls] or [text]
+
+
+def _is_result(entry: Found) -> bool:
+    return entry.values.get("event") == "result"
+
+
+def _nothing(where: str) -> GenotypeError:
+    return GenotypeError(f"{where} holds no genotype and no adapted task.", hint=_HINT)
+
+
+def _from_object(entry: Found, max_skips: int | None) -> Decoded:
+    """One JSON object: a record, or a bare genotype."""
+    values, where = entry.values, entry.where
+    if kind_of(values) is Adapted:
+        record = parse(values, where)
+        assert isinstance(record, Adapted)
+        return _from_adapted(record, where, max_skips)
+    if kind_of(values) is Decoded:
+        record = parse(values, where)
+        assert isinstance(record, Decoded)
+        _check_network(record, where)
+        return _from_json(record.genotype, Origin.of(record))
+    if "event" not in values and all(cell in values for cell in CELLS):
+        return _from_json(values, Origin())
+    if values.get("event") == "network":
+        raise GenotypeError(
+            f"{where} names the network {values.get('network')!r}, no genotype.",
+            hint="train it by its name, in a call of its own: tnas train-eval 4conv",
+        )
+    raise _nothing(where)
+
+
+def _from_json(value: object, origin: Origin) -> Decoded:
+    """A genotype, or cells as NASNet-A's; what is wrong is said as of a genotype."""
+    try:
+        return decoded(Genotype.from_json(value), origin)
+    except GenotypeError as error:
+        try:
+            return decoded_cells(Cells.from_json(value), origin)
+        except GenotypeError:
+            raise error from None
+
+
+def _from_adapted(record: Adapted, where: str, max_skips: int | None) -> Decoded:
+    import torch
+
+    _check_network(record, where)
+    try:
+        theta = torch.tensor(record.theta, dtype=torch.float64)
+    except (TypeError, ValueError) as error:
+        raise GenotypeError(f"{where} carries no theta.", hint=_HINT) from error
+    if theta.dim() != 3 or theta.shape[0] != len(CELLS) or theta.shape[2] != 8:
+        raise GenotypeError(f"theta of {where} has shape {list(theta.shape)}, needed is [2, 14, 8].", hint=_HINT)
+    return decoded_theta(theta, Origin.of(record, max_skips))
+
+
+def _check_network(record: Adapted | Decoded, where: str) -> None:
+    """Raise GenotypeError where what a record says of its network cannot be: a network is built from it."""
+    if record.data is not None and record.data.channels not in (1, 3):
+        raise GenotypeError(f"data of {where} is {record.data.to_json()!r}.", hint=_HINT)
+    if record.channels is not None and record.channels % 2:
+        raise GenotypeError(f"channels of {where} is {record.channels!r}.", hint=_HINT)
+
+
+def _from_checkpoint(path: Path, max_skips: int | None) -> Decoded:
+    import torch
+
+    from tnas_cli.recipes.meta_architecture import load_meta_architecture
+    from tnas_cli.spaces.parameters import THETA
+
+    meta = load_meta_architecture(path, torch.device("cpu"))
+    origin = Origin(
+        task=TaskName(meta_architecture=str(path)),
+        run=meta.run,
+        method=meta.settings.method,
+        seed=meta.settings.seed,
+        data=decode(DataFacts, meta.data),
+        way=meta.settings.way,
+        shot=meta.settings.shot,
+        channels=meta.network.channels,
+        search_tasks=meta.tasks_done,
+        max_skips=max_skips,
+    )
+    return decoded_theta(meta.parameters[THETA], origin)
