@@ -28,8 +28,8 @@ def main(folder: Path) -> None:
         print(f"task {record['task']['index']}: support loss {losses[0]:.3f} -> {losses[-1]:.3f}")
     print(f"accuracy over {result['tasks']} tasks: {100 * result['mean']:.1f}%")
 
-    *genotypes, _ = api.decode(found["checkpoint"])
-    print(genotypes[0]["darts"])
+    genotypes, _ = api.decode(found["checkpoint"])
+    print(genotypes[0].darts)
 
 
 if __name__ == "__main__":
