@@ -9,7 +9,8 @@ from torch import Tensor
 
 from tnas_cli.engines.interface import Network
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.spaces.parameters import THETA, Parameters, draw
+from tnas_cli.methods.unrolled import InnerLoop
+from tnas_cli.spaces.parameters import THETA, Parameters, Spec, draw
 
 Labelled = tuple[Tensor, Tensor]
 
@@ -33,6 +34,16 @@ def parameters_of(network: Network, seed: int = 0, theta_scale: float = 1.0) -> 
         if name == THETA:
             tensor.copy_(theta_scale * torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype))
     return parameters
+
+
+def begun(loop: InnerLoop, parameters: Parameters) -> Parameters:
+    """What a loop starts from at these parameters of a network: norms are the same in all steps, rates are 1."""
+    shapes = loop.shapes({name: Spec(tuple(tensor.shape)) for name, tensor in parameters.items()})
+    one = next(iter(parameters.values()))
+    return {
+        name: parameters[name].expand(spec.shape).clone() if name in parameters else one.new_ones(spec.shape)
+        for name, spec in shapes.items()
+    }
 
 
 def pattern_tasks(first: int, count: int, *, way: int = 3, shot: int = 1, query: int = 2, size: int = 20) -> TaskBatch:

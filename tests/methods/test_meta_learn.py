@@ -202,12 +202,12 @@ def test_plan_of_settings() -> None:
 
 def test_learners_of_settings() -> None:
     search = SearchSettings("glyphs", alpha_inner=0.2, inner_steps=3, test_steps=7, order="second", alternating=True)
-    found = t_nas.learner(TorchEngine(), t_nas.search_network(search, 1), search)
+    found = t_nas.steps(TorchEngine(), t_nas.search_network(search, 1), search)
     assert found.rule == InnerRule(0.2, 30.0, 3, alternating=True)
     assert found.test_rule == InnerRule(0.2, 30.0, 7, alternating=True)
     assert found.second_order
     train = TrainSettings("glyphs", inner_steps=4)
-    plain = maml.learner(TorchEngine(), FourConv(5, 1, 28), train)
+    plain = maml.steps(TorchEngine(), FourConv(5, 1, 28), train)
     assert (plain.rule, plain.test_rule, plain.second_order) == (InnerRule(0.1, 0.0, 4), InnerRule(0.1, 0.0, 5), False)
 
 

@@ -14,7 +14,7 @@ from tnas_cli.methods.compare_nets import CompareNets
 from tnas_cli.methods.matching_nets import MatchingNets
 from tnas_cli.methods.metric import MetricLearner
 from tnas_cli.methods.proto_nets import ProtoNets
-from tnas_cli.methods.zoo import TRAIN
+from tnas_cli.methods.registry import training_method
 from tnas_cli.settings.few_shot import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
@@ -93,11 +93,11 @@ def test_the_gradient_is_the_slope_of_the_loss(learner: MetricLearner) -> None:
 def test_what_these_methods_hold_and_refuse() -> None:
     settings = TrainSettings("x", way=3)
     genotype = DecodedNetwork(AUTO_MAML_1SHOT, 3, 1, channels=4)
-    state = TRAIN["protonets"].start(genotype, settings, "w", torch.device("cpu"))
+    state = training_method("protonets").start(genotype, settings, torch.device("cpu"))
     assert not [name for name in state.parameters if name.startswith("classifier.")]
     with pytest.raises(SettingsError, match="architecture of its own") as caught:
-        TRAIN["compare-nets"].start(genotype, settings, "w", torch.device("cpu"))
+        training_method("compare-nets").start(genotype, settings, torch.device("cpu"))
     assert "4conv" in caught.value.hint
     with pytest.raises(SettingsError, match="15 pixels"):
         RelationNetwork(3, 1, 15)
-    assert isinstance(TRAIN["compare-nets"].learner(TorchEngine(), NETWORK, settings), CompareNets)
+    assert isinstance(training_method("compare-nets").learner(TorchEngine(), NETWORK, settings), CompareNets)

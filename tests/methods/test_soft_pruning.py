@@ -5,7 +5,7 @@ import torch
 
 from tests import oracle
 from tests.helpers import AUTO_MAML_1SHOT, random_genotype
-from tests.synthetic import labelled, parameters_of, worst_relative_error
+from tests.synthetic import begun, labelled, parameters_of, worst_relative_error
 from tnas_cli.engines.interface import InnerRule
 from tnas_cli.engines.torch_engine import TorchEngine, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
@@ -120,7 +120,7 @@ def test_a_search_with_learned_rates_and_norms_per_step_is_pruned_by_them(rates:
     row has the outer gradient."""
     loop = InnerLoop(0.05, 2, 2, beta=3.0, learned_rates=rates, step_norms=True)
     base = Unrolled(TorchEngine(), NETWORK, loop)
-    parameters = loop.begin(parameters_of(NETWORK))
+    parameters = begun(loop, parameters_of(NETWORK))
     generator = torch.Generator().manual_seed(3)
     for name in (n for n in parameters if n.startswith("rate/")):
         parameters[name] = 0.5 + torch.rand(parameters[name].shape, generator=generator, dtype=torch.float64)

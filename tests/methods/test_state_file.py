@@ -11,7 +11,7 @@ from tests.synthetic import pattern_tasks
 from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.errors import CheckpointError
 from tnas_cli.methods import t_nas
-from tnas_cli.methods.meta_learn import MetaState, Tasks
+from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.state_file import parameters_of, restore, to_checkpoint
 from tnas_cli.runs import checkpoint
 from tnas_cli.runs.checkpoint import Checkpoint
@@ -41,11 +41,11 @@ EVENTS = 5
 
 
 def fresh() -> MetaState:
-    return t_nas.start(NETWORK, SETTINGS, CPU)
+    return t_nas.METHOD.start(NETWORK, SETTINGS, CPU)
 
 
 def events(state: MetaState):
-    return t_nas.t_nas(TorchEngine(), NETWORK, state, TASKS, SETTINGS)
+    return meta_learn(t_nas.METHOD.learner(TorchEngine(), NETWORK, SETTINGS), state, TASKS, Plan.of(SETTINGS))
 
 
 def everything(state: MetaState) -> dict[str, torch.Tensor]:

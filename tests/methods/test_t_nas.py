@@ -1,5 +1,7 @@
 """T-NAS and MAML with the real engine on tasks that can be learned, and both orders and rules of Algorithm 1."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ from tnas_cli.errors import TnasError
 from tnas_cli.methods import maml, t_nas
 from tnas_cli.methods import meta_learn as loop
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
-from tnas_cli.runs.events import StepDone, Validated
+from tnas_cli.runs.events import Event, StepDone, Validated
 from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.parameters import THETA
@@ -28,14 +30,20 @@ def search_settings(**changes) -> SearchSettings:
 
 def started(settings: SearchSettings) -> tuple[SearchNetwork, MetaState]:
     network = t_nas.search_network(settings, 1)
-    return network, t_nas.start(network, settings, CPU)
+    return network, t_nas.METHOD.start(network, settings, CPU)
+
+
+def searched(network: SearchNetwork, state: MetaState, tasks: Tasks, settings: SearchSettings) -> Iterator[Event]:
+    """Algorithm 1 as `tnas search` runs it."""
+    learner = t_nas.METHOD.learner(TorchEngine(), network, settings)
+    return loop.meta_learn(learner, state, tasks, Plan.of(settings))
 
 
 def test_t_nas_learns() -> None:
     settings = search_settings(tasks=240, meta_batch=4, validate_every=120)
     network, state = started(settings)
     theta = state.parameters[THETA].clone()
-    events = list(t_nas.t_nas(TorchEngine(), network, state, TASKS, settings))
+    events = list(searched(network, state, TASKS, settings))
     losses = [event.loss for event in events if isinstance(event, StepDone)]
     assert len(losses) == 60
     assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
@@ -51,7 +59,7 @@ def test_maml_learns() -> None:
     )
     settings = settings.replace(validate_every=160)
     network = DecodedNetwork(AUTO_MAML_5SHOT, 3, 1, channels=4)
-    state = maml.start(network, settings, "weights", CPU)
+    state = maml.METHOD.start(network, settings, CPU, "weights")
     learner = maml.learner(TorchEngine(), network, settings)
     events = list(loop.meta_learn(learner, state, TASKS, Plan.of(settings)))
     losses = [event.loss for event in events if isinstance(event, StepDone)]
@@ -62,8 +70,8 @@ def test_maml_learns() -> None:
 def test_maml_starts_by_seed_and_purpose() -> None:
     network = DecodedNetwork(AUTO_MAML_5SHOT, 3, 1, channels=4)
     settings = TrainSettings("patterns", way=3, seed=1)
-    first, again, other = (maml.start(network, settings, purpose, CPU).parameters for purpose in ("a", "a", "b"))
-    seeded = maml.start(network, settings.replace(seed=2), "a", CPU).parameters
+    first, again, other = (maml.METHOD.start(network, settings, CPU, purpose).parameters for purpose in ("a", "a", "b"))
+    seeded = maml.METHOD.start(network, settings.replace(seed=2), CPU, "a").parameters
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["stem.0.conv"], other["stem.0.conv"])
     assert not torch.equal(first["stem.0.conv"], seeded["stem.0.conv"])
@@ -85,7 +93,7 @@ def test_one_meta_batch_is_the_oracles(
     caught = []
     monkeypatch.setattr(loop.outer, "step", lambda optimiser, parameters, gradients: caught.append(gradients))
     tasks = Tasks(lambda first, count: batch, lambda: iter([batch]))
-    next(iter(t_nas.t_nas(TorchEngine(), network, state, tasks, settings)))
+    next(iter(searched(network, state, tasks, settings)))
     one_by_one = zip(
         each_task((batch.support_x, batch.support_y)), each_task((batch.query_x, batch.query_y)), strict=True
     )
@@ -122,5 +130,5 @@ def test_images_that_are_no_numbers_stop_the_search() -> None:
     batch.query_x[0, 0] = float("nan")
     tasks = Tasks(lambda first, count: batch, lambda: iter([batch]))
     with pytest.raises(TnasError, match="nan after 0 tasks"):
-        next(t_nas.t_nas(TorchEngine(), network, state, tasks, settings))
+        next(searched(network, state, tasks, settings))
     assert all(bool(tensor.isfinite().all()) for tensor in state.parameters.values())

@@ -6,16 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.synthetic import labelled, parameters_of, worst_relative_error
+from tests.synthetic import begun, labelled, parameters_of, worst_relative_error
 from tnas_cli.engines.fused_engine import FusedEngine
 from tnas_cli.engines.interface import Engine
 from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.methods import t_nas
 from tnas_cli.methods.anil import is_head
 from tnas_cli.methods.learner import GradientSteps
-from tnas_cli.methods.plus_plus import extended, inner_loop
-from tnas_cli.methods.t_nas import learner as t_nas_learner
-from tnas_cli.methods.t_nas import start
 from tnas_cli.methods.unrolled import RATE, InnerLoop, Unrolled
 from tnas_cli.settings.few_shot import SearchSettings
 from tnas_cli.spaces.four_conv import FourConv
@@ -46,10 +44,9 @@ def batch(way: int = 2, channels: int = 1, side: int = 20) -> TaskBatch:
 def shaken(loop: InnerLoop, parameters: Parameters) -> Parameters:
     """A start whose rates and norms differ from step to step, as after some training."""
     generator = torch.Generator().manual_seed(1)
-    begun = loop.begin(parameters)
     return {
         name: tensor * (1 + 0.2 * torch.rand(tensor.shape, generator=generator, dtype=tensor.dtype))
-        for name, tensor in begun.items()
+        for name, tensor in begun(loop, parameters).items()
     }
 
 
@@ -86,7 +83,7 @@ def test_first_order_is_autograd_with_constant_inner_gradients(engine: Engine, n
 def test_without_anything_learned_it_is_t_nas(engine: Engine) -> None:
     loop, tasks, parameters = LOOPS["plain"], batch(), parameters_of(SMALL)
     settings = SearchSettings("x", alpha_inner=0.05, beta_inner=3.0, inner_steps=2, test_steps=2)
-    plain: GradientSteps = t_nas_learner(engine, SMALL, settings)
+    plain: GradientSteps = t_nas.steps(engine, SMALL, settings)
     found, expected = (
         learner.meta_gradient(parameters, tasks, 0.0).gradients for learner in (Unrolled(engine, SMALL, loop), plain)
     )
@@ -141,14 +138,14 @@ def test_only_the_head_moves_and_norms_never_do(engine: Engine) -> None:
     tasks, parameters = batch(), parameters_of(SMALL)
     support = (tasks.support_x, tasks.support_y)
     head = Unrolled(engine, SMALL, LOOPS["head"])
-    adapted = head.adapt(LOOPS["head"].begin(parameters), support).parameters
+    adapted = head.adapt(begun(LOOPS["head"], parameters), support).parameters
     moved = {name for name in parameters if not torch.equal(adapted[name][0], parameters[name])}
     assert moved == {"classifier.weight", "classifier.bias"}
     loop = LOOPS["norms per step"]
-    begun = shaken(loop, parameters)
-    adapted = Unrolled(engine, SMALL, loop).adapt(begun, support).parameters
-    assert torch.equal(adapted["stem.0.gain"][0], begun["stem.0.gain"][-1])
-    assert not torch.equal(adapted["stem.0.conv"][0], begun["stem.0.conv"])
+    start = shaken(loop, parameters)
+    adapted = Unrolled(engine, SMALL, loop).adapt(start, support).parameters
+    assert torch.equal(adapted["stem.0.gain"][0], start["stem.0.gain"][-1])
+    assert not torch.equal(adapted["stem.0.conv"][0], start["stem.0.conv"])
 
 
 def test_more_test_steps_than_were_trained_use_the_last_rate(engine: Engine) -> None:
@@ -163,8 +160,7 @@ def test_more_test_steps_than_were_trained_use_the_last_rate(engine: Engine) -> 
 def test_outer_rates_of_rates() -> None:
     """A rate of w moves by alpha_outer in its own units, one of theta by the same share of itself."""
     settings = SearchSettings("x", way=2, channels=8, nodes=2, learned_rates="step", alpha_inner=0.05)
-    begun = start(SMALL, settings, torch.device("cpu"))
-    state = extended(begun, inner_loop(settings), settings)
+    state = t_nas.METHOD.start(SMALL, settings, torch.device("cpu"))
     rates = {id(tensor): group["lr"] for group in state.optimiser.param_groups for tensor in group["params"]}
     assert rates[id(state.parameters[RATE + "stem.0.conv"])] == pytest.approx(1e-3 / 0.05)
     assert rates[id(state.parameters[RATE + THETA])] == pytest.approx(1e-3 / 0.05)

@@ -40,7 +40,7 @@ def things(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlugIns:
     monkeypatch.delitem(sys.modules, "things_of_mine", raising=False)
     import things_of_mine
 
-    return PlugIns("tnas.things", things_of_mine.Thing, taken=("own",))
+    return PlugIns("tnas.things", lambda: things_of_mine.Thing, taken=("own",))
 
 
 def test_names_need_no_import_and_broken_ones_are_named_and_left_out(things: PlugIns) -> None:

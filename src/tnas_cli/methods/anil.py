@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tnas_cli.engines.interface import Engine, Network
+from tnas_cli.methods import maml
+from tnas_cli.methods.method import TrainMethod
 from tnas_cli.methods.plus_plus import inner_loop
 from tnas_cli.methods.unrolled import InnerLoop, Unrolled
 from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.spaces.parameters import Spec
 
 
 def is_head(name: str) -> bool:
@@ -20,6 +23,21 @@ def inner_loop_of(settings: TrainSettings) -> InnerLoop:
     return replace(inner_loop(settings), adapts=is_head)
 
 
+def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:
+    """The network's weights, with what the inner loop learns beside the head."""
+    return inner_loop_of(settings).shapes(network.specs())
+
+
 def learner(engine: Engine, network: Network, settings: TrainSettings) -> Unrolled:
     """First or second order as the settings say."""
     return Unrolled(engine, network, inner_loop_of(settings))
+
+
+METHOD = TrainMethod(
+    name="anil",
+    title="ANIL",
+    citation=("finn2017maml", "raghu2020anil"),
+    reads=maml.METHOD.reads,
+    shapes=shapes,
+    learner=learner,
+)

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tnas_cli.methods.metric import MetricLearner, one_hot
-from tnas_cli.spaces.parameters import Parameters
+from tnas_cli.engines.interface import Engine, Network
+from tnas_cli.errors import SettingsError
+from tnas_cli.methods.method import TrainMethod
+from tnas_cli.methods.metric import READS, MetricLearner, one_hot
+from tnas_cli.settings.features import CELLS
+from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.parameters import Parameters, Spec
 from tnas_cli.spaces.relation_network import RelationNetwork
 
 
@@ -35,3 +41,34 @@ class CompareNets(MetricLearner):
 
     def losses(self, scores: Tensor, labels: Tensor) -> Tensor:
         return (scores - one_hot(labels, self.way, scores)).square().mean(dim=(1, 2))
+
+
+def relation_network(network: Network) -> RelationNetwork:
+    """CompareNets' network for the same images as 4CONV; raises SettingsError for any other network."""
+    if not isinstance(network, FourConv):
+        raise SettingsError(
+            "compare-nets has an architecture of its own, and trains no genotype.",
+            hint="run: tnas train-eval 4conv --method compare-nets --dataset ...",
+        )
+    return RelationNetwork(network.way, network.in_channels, network.size, network.filters)
+
+
+def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:
+    """The relation network's weights."""
+    return relation_network(network).specs()
+
+
+def learner(engine: Engine, network: Network, settings: TrainSettings) -> CompareNets:
+    """The relation network that takes the place of 4CONV."""
+    return CompareNets(relation_network(network), settings.way)
+
+
+METHOD = TrainMethod(
+    name="compare-nets",
+    title="CompareNets",
+    citation=("sung2018comparenets",),
+    reads=READS - {CELLS},
+    network="relation network",
+    shapes=shapes,
+    learner=learner,
+)

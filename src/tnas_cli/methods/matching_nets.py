@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tnas_cli.methods.metric import Embedding, MetricLearner, one_hot
+from tnas_cli.methods.method import TrainMethod
+from tnas_cli.methods.metric import READS, Embedding, MetricLearner, embedding, one_hot, shapes
 from tnas_cli.spaces.parameters import Parameters
 
 TINY = 1e-8
@@ -32,3 +33,13 @@ class MatchingNets(MetricLearner):
         attention = torch.bmm(query, support.transpose(1, 2)).softmax(-1)  # [T, Q, S]
         probabilities = torch.bmm(attention, one_hot(support_y, self.way, support))  # [T, Q, way]
         return (probabilities + TINY).log()
+
+
+METHOD = TrainMethod(
+    name="matching-nets",
+    title="Matching nets",
+    citation=("vinyals2016matching",),
+    reads=READS,
+    shapes=shapes,
+    learner=lambda engine, network, settings: MatchingNets(embedding(network), settings.way),
+)

@@ -72,7 +72,7 @@ class MetaState:
     """Everything that changes while meta-learning, and that a checkpoint must hold. `seconds`: its time so far."""
 
     parameters: Parameters
-    optimiser: torch.optim.Adam
+    optimiser: torch.optim.Optimizer
     tasks_done: int = 0
     best_accuracy: float = -math.inf
     history: list[dict[str, float]] = field(default_factory=list)

@@ -5,16 +5,36 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tnas_cli.engines.interface import Engine, Network
+from tnas_cli.methods import maml
+from tnas_cli.methods.method import TrainMethod
 from tnas_cli.methods.plus_plus import inner_loop
 from tnas_cli.methods.unrolled import InnerLoop, Unrolled
+from tnas_cli.settings.features import LEARNED_RATES
 from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.spaces.parameters import Spec
 
 
 def inner_loop_of(settings: TrainSettings) -> InnerLoop:
-    """Rates per weight."""
+    """Rates per weight, whatever the settings say."""
     return replace(inner_loop(settings), learned_rates="weight")
+
+
+def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:
+    """The network's weights, and a rate for each."""
+    return inner_loop_of(settings).shapes(network.specs())
 
 
 def learner(engine: Engine, network: Network, settings: TrainSettings) -> Unrolled:
     """First or second order as the settings say."""
     return Unrolled(engine, network, inner_loop_of(settings))
+
+
+METHOD = TrainMethod(
+    name="meta-sgd",
+    title="Meta-SGD",
+    citation=("li2017metasgd",),
+    reads=maml.METHOD.reads - {LEARNED_RATES},
+    differs={"learned_rates": "weight", "inner_steps": 1, "test_steps": 1},
+    shapes=shapes,
+    learner=learner,
+)

@@ -9,13 +9,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tnas_cli.engines.interface import MetaGradient
+from tnas_cli.engines.interface import MetaGradient, Network
 from tnas_cli.engines.parts import in_parts, joined
 from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import Learner
+from tnas_cli.settings.features import CELLS, ENSEMBLE, OUTER_LOOP
+from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.operations import statistics_of_first
-from tnas_cli.spaces.parameters import Parameters, for_tasks
+from tnas_cli.spaces.parameters import Parameters, Spec, for_tasks
+
+#: What these methods read of the settings.
+READS = frozenset({OUTER_LOOP, ENSEMBLE, CELLS})
 
 
 class Embedding(Protocol):
@@ -87,3 +94,14 @@ class MetricLearner(Learner):
 def one_hot(labels: Tensor, way: int, like: Tensor) -> Tensor:
     """Labels [T, N] -> [T, N, way] in the type of `like`."""
     return F.one_hot(labels, way).to(like.dtype)
+
+
+def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:
+    """The network's weights without a classifier, which these methods do not have."""
+    return {name: spec for name, spec in network.specs().items() if not name.startswith("classifier.")}
+
+
+def embedding(network: Network) -> DecodedNetwork | FourConv:
+    """The network as an embedding."""
+    assert isinstance(network, DecodedNetwork | FourConv)
+    return network

@@ -1,21 +1,21 @@
-"""MAML++ (Antoniou et al., 2019) on a fixed network, and T-NAS++, the same on the search network with theta.
+"""The pieces of MAML++ (Antoniou et al., 2019): what the inner loop of a method becomes with them.
 
 Each piece is a setting of its own: learned_rates, multi_step, step_norms, cosine_to, order 'annealed', ensemble.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tnas_cli.engines.interface import Engine, Network
-from tnas_cli.methods.meta_learn import MetaState
-from tnas_cli.methods.unrolled import RATE, InnerLoop, Unrolled
+from tnas_cli.methods.unrolled import InnerLoop, Unrolled
 from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
-from tnas_cli.spaces.parameters import THETA
-from tnas_cli.update.outer import AdamRule, adam
+from tnas_cli.spaces.parameters import Spec
 
 #: Gradients go through the inner steps from a third of the training on: 50 of the 150 epochs published.
 ANNEALED_FROM = 1 / 3
+
+#: MAML++ as published. The outer loss moves to the last step during 10 of 100 epochs or more; the outer rate falls from
+#: 1e-3 to 1e-5; five checkpoints answer together.
+AS_PUBLISHED = {"learned_rates": "step", "step_norms": True, "multi_step": 0.1, "cosine_to": 0.01, "ensemble": 5}
 
 Settings = SearchSettings | TrainSettings
 
@@ -34,20 +34,9 @@ def inner_loop(settings: Settings) -> InnerLoop:
     )
 
 
-def extended(state: MetaState, loop: InnerLoop, settings: Settings) -> MetaState:
-    """A method's start with what the inner loop learns beside the network's parameters.
-
-    Rates are learned as multiples of their base. Adam moves them so that a rate of w changes as fast as it would if it
-    were learned itself (`alpha_outer` per step); those of theta change by the same share.
-    """
-    parameters = loop.begin(state.parameters)
-    general = AdamRule(settings.alpha_outer)
-    rules = {
-        name: AdamRule(settings.alpha_outer / settings.alpha_inner) for name in parameters if name.startswith(RATE)
-    }
-    if isinstance(settings, SearchSettings):
-        rules[THETA] = AdamRule(settings.beta_outer, settings.theta_betas, settings.theta_weight_decay)
-    return replace(state, parameters=parameters, optimiser=adam(parameters, rules, general))
+def shapes(network: Network, settings: Settings) -> dict[str, Spec]:
+    """The network's parameters with what the inner loop learns beside them."""
+    return inner_loop(settings).shapes(network.specs())
 
 
 def learner(engine: Engine, network: Network, settings: Settings) -> Unrolled:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tnas_cli.methods.metric import Embedding, MetricLearner, one_hot
+from tnas_cli.methods.method import TrainMethod
+from tnas_cli.methods.metric import READS, Embedding, MetricLearner, embedding, one_hot, shapes
 from tnas_cli.spaces.parameters import Parameters
 
 
@@ -25,3 +26,13 @@ class ProtoNets(MetricLearner):
         member = one_hot(support_y, self.way, support)  # [T, S, way]
         means = torch.bmm(member.transpose(1, 2), support) / member.sum(1).unsqueeze(2)  # [T, way, F]
         return -(query.unsqueeze(2) - means.unsqueeze(1)).square().sum(-1)  # [T, Q, way]
+
+
+METHOD = TrainMethod(
+    name="protonets",
+    title="ProtoNets",
+    citation=("snell2017protonets",),
+    reads=READS,
+    shapes=shapes,
+    learner=lambda engine, network, settings: ProtoNets(embedding(network), settings.way),
+)

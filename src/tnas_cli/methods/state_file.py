@@ -1,4 +1,7 @@
-"""A MetaState as a checkpoint and back, to the last bit."""
+"""A MetaState as a checkpoint and back, to the last bit.
+
+What the optimiser keeps of a parameter stands under the optimiser's name: `adam.exp_avg/stem.0.conv`.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,19 @@ from tnas_cli.methods.meta_learn import MetaState
 from tnas_cli.runs.checkpoint import Checkpoint
 from tnas_cli.spaces.parameters import Parameters, Spec
 
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+_HINT = "the checkpoint was changed after it was written: take an untouched copy"
 
 
 def to_checkpoint(kind: str, state: MetaState, about: Mapping[str, Any]) -> Checkpoint:
-    """Parameters, Adam's moments, counters and history, with `about` beside them."""
+    """Parameters, what the optimiser keeps of them, counters and history, with `about` beside them."""
     tensors: dict[str, Tensor] = {f"parameters/{name}": tensor for name, tensor in state.parameters.items()}
+    start = _name_of(state.optimiser)
     for name, tensor in state.parameters.items():
-        for moment, value in state.optimiser.state[tensor].items():
-            tensors[f"adam.{moment}/{name}"] = value
+        for key, value in state.optimiser.state[tensor].items():
+            if value is not None:
+                # A number becomes a float64 of no dimensions, which holds every count that a training reaches.
+                kept = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+                tensors[f"{start}.{key}/{name}"] = kept
     best = state.best_accuracy if math.isfinite(state.best_accuracy) else None
     progress = {
         "tasks_done": state.tasks_done,
@@ -40,14 +47,13 @@ def parameters_of(checkpoint: Checkpoint, specs: Mapping[str, Spec], device: tor
         shape = tuple(found[name].shape) if name in found else None
         if shape != spec.shape:
             raise CheckpointError(
-                f"the checkpoint's {name} has shape {shape}, the network needs {spec.shape}.",
-                hint="the checkpoint was changed after it was written: take an untouched copy",
+                f"the checkpoint's {name} has shape {shape}, the network needs {spec.shape}.", hint=_HINT
             )
     return {name: found[name].to(device) for name in specs}
 
 
 def shapes_of(parameters: Parameters) -> dict[str, Spec]:
-    """The shapes of meta-parameters, which for some methods are more, or fewer, than the network's."""
+    """The shapes of meta-parameters that are at hand."""
     return {name: Spec(tuple(tensor.shape)) for name, tensor in parameters.items()}
 
 
@@ -55,15 +61,38 @@ def restore(checkpoint: Checkpoint, state: MetaState) -> None:
     """Put a checkpoint's numbers into a freshly started state, in place."""
     for name, tensor in parameters_of(checkpoint, shapes_of(state.parameters), torch.device("cpu")).items():
         state.parameters[name].copy_(tensor)
-    moments = {moment: checkpoint.group(f"adam.{moment}") for moment in _MOMENTS}
-    for name, tensor in state.parameters.items():
-        if name in moments["step"]:
-            state.optimiser.state[tensor] = {
-                moment: values[name].clone() if moment == "step" else values[name].to(tensor.device).clone()
-                for moment, values in moments.items()
-            }
+    kept = _kept_by_the_optimiser(checkpoint, _name_of(state.optimiser))
+    for name, values in kept.items():
+        if name not in state.parameters:
+            raise CheckpointError(f"the checkpoint's optimiser has moved {name}, which is no parameter.", hint=_HINT)
+        parameter = state.parameters[name]
+        # Optimisers count their steps on the CPU, whatever the parameter's device.
+        state.optimiser.state[parameter] = {
+            key: value.clone() if key == "step" else value.to(parameter.device).clone() for key, value in values.items()
+        }
     progress = checkpoint.about["progress"]
     state.tasks_done = progress["tasks_done"]
     state.seconds = progress.get("seconds", 0.0)
     state.best_accuracy = -math.inf if progress["best_accuracy"] is None else progress["best_accuracy"]
     state.history = list(progress["history"])
+
+
+def _name_of(optimiser: torch.optim.Optimizer) -> str:
+    return type(optimiser).__name__.lower()
+
+
+def _kept_by_the_optimiser(checkpoint: Checkpoint, start: str) -> dict[str, dict[str, Tensor]]:
+    """What an optimiser of that name kept, by parameter; raises CheckpointError where another one wrote it."""
+    found: dict[str, dict[str, Tensor]] = {}
+    for full, tensor in checkpoint.tensors.items():
+        group, _, name = full.partition("/")
+        if group == "parameters":
+            continue
+        optimiser, _, key = group.partition(".")
+        if optimiser != start:
+            raise CheckpointError(
+                f"the checkpoint was written with the optimiser {optimiser}, and this method has {start}.",
+                hint="resume it with the method, and its version, that began it",
+            )
+        found.setdefault(name, {})[key] = tensor
+    return found

@@ -1,20 +1,29 @@
-"""T-NAS (Algorithm 1): meta-learn the weights w~ and the architecture parameters theta~ of the search network."""
+"""T-NAS (Algorithm 1): meta-learn the weights w~ and the architecture parameters theta~ of the search network.
+
+The outer loop is `methods.meta_learn`; here is what happens inside a task.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import torch
-
 from tnas_cli.engines.interface import Engine, InnerRule
-from tnas_cli.methods.learner import GradientSteps
-from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
-from tnas_cli.runs.events import Event
-from tnas_cli.runs.seeds import torch_generator
+from tnas_cli.methods import plus_plus
+from tnas_cli.methods.learner import GradientSteps, SteppingLearner
+from tnas_cli.methods.method import SearchMethod
+from tnas_cli.settings.features import (
+    ALTERNATING,
+    CELLS,
+    ENGINE,
+    ENSEMBLE,
+    INNER_LOOP,
+    INNER_THETA,
+    LEARNED_RATES,
+    ORDER,
+    OUTER_LOOP,
+    OUTER_THETA,
+    PIECES,
+)
 from tnas_cli.settings.few_shot import SearchSettings
-from tnas_cli.spaces.parameters import THETA, draw
 from tnas_cli.spaces.search_network import SearchNetwork
-from tnas_cli.update.outer import AdamRule, adam
 
 
 def search_network(settings: SearchSettings, in_channels: int) -> SearchNetwork:
@@ -22,15 +31,7 @@ def search_network(settings: SearchSettings, in_channels: int) -> SearchNetwork:
     return SearchNetwork(settings.way, in_channels, settings.channels, settings.nodes)
 
 
-def start(network: SearchNetwork, settings: SearchSettings, device: torch.device) -> MetaState:
-    """Algorithm 1, line 1: random theta and w, and the outer Adam."""
-    parameters = draw(network.specs(), torch_generator(settings.seed, "initial weights"))
-    parameters = {name: tensor.to(device) for name, tensor in parameters.items()}
-    theta_rule = AdamRule(settings.beta_outer, settings.theta_betas, settings.theta_weight_decay)
-    return MetaState(parameters, adam(parameters, {THETA: theta_rule}, AdamRule(settings.alpha_outer)))
-
-
-def learner(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> GradientSteps:
+def steps(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> GradientSteps:
     """Equations 7 and 8, or 5 and 6, as the settings say."""
 
     def rule(steps: int) -> InnerRule:
@@ -45,8 +46,21 @@ def learner(engine: Engine, network: SearchNetwork, settings: SearchSettings) ->
     )
 
 
-def t_nas(
-    engine: Engine, network: SearchNetwork, state: MetaState, tasks: Tasks, settings: SearchSettings
-) -> Iterator[Event]:
-    """Algorithm 1, lines 2 to 11."""
-    yield from meta_learn(learner(engine, network, settings), state, tasks, Plan.of(settings))
+def learner(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> SteppingLearner:
+    """Plain steps, or an inner loop with the pieces of MAML++ that the settings name."""
+    if settings.pieces:
+        return plus_plus.learner(engine, network, settings)
+    return steps(engine, network, settings)
+
+
+METHOD = SearchMethod(
+    name="t-nas",
+    title="T-NAS",
+    citation=("lian2020tnas", "liu2019darts", "finn2017maml"),
+    reads=frozenset(
+        {INNER_LOOP, INNER_THETA, ALTERNATING, ORDER, LEARNED_RATES, PIECES}
+        | {OUTER_LOOP, OUTER_THETA, ENSEMBLE, CELLS, ENGINE}
+    ),
+    shapes=plus_plus.shapes,
+    learner=learner,
+)

@@ -8,8 +8,9 @@ Beside the network's parameters the meta-parameters may hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -19,7 +20,7 @@ from tnas_cli.engines.interface import Adapted, Engine, Gradients, MetaGradient,
 from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import Labelled, SteppingLearner
-from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
+from tnas_cli.spaces.parameters import THETA, Parameters, Spec, for_tasks
 
 RATE = "rate/"
 LearnedRates = Literal["none", "step", "weight"]
@@ -30,9 +31,9 @@ def is_norm(name: str) -> bool:
     return name.endswith((".gain", ".bias")) and not name.startswith("classifier.")
 
 
-def weight_count(parameters: Parameters) -> int:
+def weight_count(parameters: Mapping[str, Tensor | Spec]) -> int:
     """How many weights w meta-parameters hold; theta and learned rates are not counted."""
-    return sum(tensor.numel() for name, tensor in parameters.items() if name != THETA and not name.startswith(RATE))
+    return sum(math.prod(one.shape) for name, one in parameters.items() if name != THETA and not name.startswith(RATE))
 
 
 def everything(name: str) -> bool:
@@ -58,17 +59,16 @@ class InnerLoop:
     multi_step: float = 0.0
     second_order_from: float = 1.0
 
-    def begin(self, parameters: Parameters) -> Parameters:
-        """The meta-parameters to start from: the network's, with rates and norms per step where they are learned."""
-        started = {
-            name: tensor.expand(self.steps + 1, *tensor.shape).clone() if self._per_step(name) else tensor
-            for name, tensor in parameters.items()
+    def shapes(self, network: Mapping[str, Spec]) -> dict[str, Spec]:
+        """The meta-parameters: the network's, with rates and norms per step where they are learned."""
+        found = {
+            name: replace(spec, shape=(self.steps + 1, *spec.shape)) if self._per_step(name) else spec
+            for name, spec in network.items()
         }
-        for name, tensor in parameters.items():
+        for name, spec in network.items():
             if self.learned_rates != "none" and self.moves(name):
-                shape = (self.steps,) if self.learned_rates == "step" else tensor.shape
-                started[RATE + name] = torch.ones(shape, dtype=tensor.dtype, device=tensor.device)
-        return started
+                found[RATE + name] = Spec((self.steps,) if self.learned_rates == "step" else spec.shape, "ones")
+        return found
 
     def moves(self, name: str) -> bool:
         """Whether the inner loop adapts a tensor."""

@@ -8,7 +8,7 @@ Names are known without an import. `problems` says what was left out, and why.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
@@ -25,10 +25,13 @@ def problems() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class PlugIns(Generic[Declared]):
-    """The declarations of one group of entry points, each of type `kind`; names in `taken` are tnas's own."""
+    """The declarations of one group of entry points; names in `taken` are tnas's own.
+
+    kind: gives their type when the first one is loaded, so that names alone need no import.
+    """
 
     group: str
-    kind: type[Declared]
+    kind: Callable[[], type[Declared]]
     taken: Collection[str] = ()
     _loaded: dict[str, Declared | None] = field(default_factory=dict, repr=False)
 
@@ -66,9 +69,10 @@ class PlugIns(Generic[Declared]):
             self._leave_out(entry, f"{type(error).__name__}: {error}")
             return None
         own = getattr(declared, "name", entry.name)
-        if isinstance(declared, self.kind) and own == entry.name:
+        kind = self.kind()
+        if isinstance(declared, kind) and own == entry.name:
             return declared
-        wrong = f"it calls itself {own!r}" if own != entry.name else f"it is no {self.kind.__name__}"
+        wrong = f"it calls itself {own!r}" if own != entry.name else f"it is no {kind.__name__}"
         self._leave_out(entry, wrong)
         return None
 

@@ -1,0 +1,76 @@
+"""What a method declares of itself. One file per method ends in `METHOD = SearchMethod(...)` or `TrainMethod(...)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, TypeVar
+
+import torch
+
+from tnas_cli.engines.interface import Engine, Network
+from tnas_cli.methods.learner import Learner, SteppingLearner
+from tnas_cli.methods.meta_learn import MetaState
+from tnas_cli.methods.optimiser import outer_adam
+from tnas_cli.methods.streams import Episodes, Stream
+from tnas_cli.runs.seeds import torch_generator
+from tnas_cli.settings.features import ENGINE
+from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.spaces.parameters import Parameters, Spec, draw
+from tnas_cli.spaces.search_network import SearchNetwork
+
+N = TypeVar("N", bound=Network)
+S = TypeVar("S", SearchSettings, TrainSettings)
+L = TypeVar("L", bound=Learner)
+
+
+def _of_the_network(network: Network, settings: SearchSettings | TrainSettings) -> dict[str, Spec]:
+    return network.specs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(Generic[N, S, L]):
+    """A method by its name.
+
+    title: what its result is called. citation: keys of `tnas cite`, or BibTeX entries. reads: the machinery of
+    settings that it reads (`settings.features`). differs: settings in which it differs from a preset. network: the name
+    of the network that it trains instead of the one that it is given.
+
+    learner: what it does inside a task. shapes: its meta-parameters, which may be more or fewer than the network's.
+    optimiser: moves them along the outer gradient. stream: where its tasks come from.
+    """
+
+    name: str
+    title: str
+    reads: frozenset[str]
+    learner: Callable[[Engine, N, S], L]
+    citation: tuple[str, ...] = ()
+    differs: Mapping[str, object] = field(default_factory=dict)
+    network: str | None = None
+    shapes: Callable[[N, S], dict[str, Spec]] = _of_the_network
+    optimiser: Callable[[Parameters, S], torch.optim.Optimizer] = outer_adam
+    stream: Stream = field(default_factory=Episodes)
+    searches: ClassVar[bool]
+
+    @property
+    def by_engine(self) -> bool:
+        """Whether an engine computes it; other methods are differentiated in PyTorch."""
+        return ENGINE in self.reads
+
+    def start(self, network: N, settings: S, device: torch.device, purpose: str = "initial weights") -> MetaState:
+        """Algorithm 1, line 1: random meta-parameters, the same for the same seed and purpose, and their optimiser."""
+        drawn = draw(self.shapes(network, settings), torch_generator(settings.seed, purpose))
+        parameters = {name: tensor.to(device) for name, tensor in drawn.items()}
+        return MetaState(parameters, self.optimiser(parameters, settings))
+
+
+class SearchMethod(Method[SearchNetwork, SearchSettings, SteppingLearner]):
+    """A method that learns w~ and theta~ of the search network (`tnas search`)."""
+
+    searches = True
+
+
+class TrainMethod(Method[Network, TrainSettings, Learner]):
+    """A method that trains a fixed network for few-shot tasks (`tnas train-eval`)."""
+
+    searches = False

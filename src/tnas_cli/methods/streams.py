@@ -1,0 +1,85 @@
+"""Where a method's tasks come from: episodes of a data set, or episodes of each half of its images in turn."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.episodes.sampling import EVALUATION_SEED
+from tnas_cli.episodes.tasks import TaskBatch, evaluation_indices, load_batch, sample_half, sample_indices
+from tnas_cli.methods.meta_learn import Tasks
+from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+
+#: Tasks loaded and adapted at a time when no gradient of the query set is needed.
+TASKS_PER_BATCH = 8
+
+Settings = SearchSettings | TrainSettings
+
+
+class Stream(ABC):
+    """A data set as the tasks that a method learns from, and those that it is validated by."""
+
+    @abstractmethod
+    def tasks(self, cache: ImageCache, settings: Settings, device: torch.device) -> Tasks:
+        """Tasks drawn by (seed, index); raises SettingsError or DataError now where the data set is too small."""
+
+
+@dataclass(frozen=True)
+class Episodes(Stream):
+    """Training tasks of `settings.train_split`, and the fixed validation tasks of other classes."""
+
+    def tasks(self, cache: ImageCache, settings: Settings, device: torch.device) -> Tasks:
+        split, way, shot, query = settings.train_split, settings.way, settings.shot, settings.query
+
+        def train(first: int, count: int) -> TaskBatch:
+            indices = [
+                sample_indices(cache, split, way, shot, query, settings.seed, index)
+                for index in range(first, first + count)
+            ]
+            return load_batch(cache, np.stack(indices), shot).to(device, torch.float32)
+
+        def validate() -> Iterator[TaskBatch]:
+            return evaluation_batches(cache, "val", way, shot, query, settings.validation_tasks, device)
+
+        # A split that is too small is refused now rather than when the first validation is due.
+        evaluation_indices(cache, "val", way, shot, query, 1)
+        return Tasks(train, validate)
+
+
+@dataclass(frozen=True)
+class EpisodesInHalves(Stream):
+    """Algorithm 3: meta-batches of the two halves of every class's images in turn, validation on the second half."""
+
+    def tasks(self, cache: ImageCache, settings: Settings, device: torch.device) -> Tasks:
+        split, way, shot, query = settings.train_split, settings.way, settings.shot, settings.query
+
+        def batch(half: int, purpose: str, first: int, count: int) -> TaskBatch:
+            seed = settings.seed if purpose == "train" else EVALUATION_SEED
+            indices = [
+                sample_half(cache, half, split, way, shot, query, seed, index) for index in range(first, first + count)
+            ]
+            return load_batch(cache, np.stack(indices), shot, half).to(device, torch.float32)
+
+        def train(first: int, count: int) -> TaskBatch:
+            return batch(1 + first // settings.meta_batch % 2, "train", first, count)
+
+        def validate() -> Iterator[TaskBatch]:
+            for first in range(0, settings.validation_tasks, TASKS_PER_BATCH):
+                yield batch(2, "validate", first, min(TASKS_PER_BATCH, settings.validation_tasks - first))
+
+        batch(1, "train", 0, 1)  # halves that are too small are refused now
+        return Tasks(train, validate)
+
+
+def evaluation_batches(
+    cache: ImageCache, split: str, way: int, shot: int, query: int, tasks: int, device: torch.device
+) -> Iterator[TaskBatch]:
+    """The fixed evaluation tasks of a split in batches, in their order."""
+    indices = evaluation_indices(cache, split, way, shot, query, tasks)
+    for first in range(0, tasks, TASKS_PER_BATCH):
+        yield load_batch(cache, indices[first : first + TASKS_PER_BATCH], shot).to(device, torch.float32)

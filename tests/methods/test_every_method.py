@@ -1,0 +1,147 @@
+"""Every method by being listed: it learns tasks that can be learned, and starts again to the same numbers."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from tests.glyph_tasks import SIDE, VALIDATION, glyph_tasks
+from tnas_cli.engines.torch_engine import TorchEngine
+from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.errors import SettingsError
+from tnas_cli.methods import auto_maml, t_nas
+from tnas_cli.methods.learner import accuracies, mean_and_interval
+from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
+from tnas_cli.methods.registry import method, search_method, search_methods, training_method, training_methods
+from tnas_cli.methods.unrolled import RATE, weight_count
+from tnas_cli.report.references import references
+from tnas_cli.runs.events import StepDone
+from tnas_cli.settings import features
+from tnas_cli.settings.features import ENSEMBLE, OUTER_LOOP
+from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.parameters import THETA
+
+CPU = torch.device("cpu")
+FEATURES = {value for name, value in vars(features).items() if name.isupper() and isinstance(value, str)}
+NETWORK = FourConv(3, 1, SIDE, filters=8)
+
+
+def in_halves(first: int, count: int, way: int = 3) -> TaskBatch:
+    """Alternate meta-batches are of the first and the second half, as Algorithm 3 wants them."""
+    return glyph_tasks(first, count, way=way, half=1 + first // 4 % 2)
+
+
+def tasks(way: int) -> Tasks:
+    """Training tasks, and 48 validation tasks of other classes."""
+    return Tasks(
+        lambda first, count: in_halves(first, count, way),
+        lambda: iter([glyph_tasks(10_000, 48, classes=VALIDATION, way=way, query=5)]),
+    )
+
+
+def learned(learner, state: MetaState, settings: SearchSettings | TrainSettings) -> tuple[float, float]:
+    """Validation accuracy before and after the training."""
+    source = tasks(settings.way)
+    before, _ = mean_and_interval(accuracies(learner, state.parameters, source.validate()))
+    events = list(meta_learn(learner, state, source, Plan.of(settings)))
+    assert all(0 <= event.accuracy <= 1 for event in events if isinstance(event, StepDone))
+    return before, state.best_accuracy
+
+
+@pytest.mark.parametrize("name", training_methods())
+def test_training_methods_learn(name: str) -> None:
+    values = {"way": 3, "query": 2, "inner_steps": 2, "test_steps": 2, "alpha_outer": 5e-3, "tasks": 240}
+    values |= {"validate_every": 80}
+    method = training_method(name)
+    settings = TrainSettings.from_dict({"dataset": "glyphs", **values, **method.differs, "method": name})
+    state = method.start(NETWORK, settings, CPU, "weights")
+    again = method.start(NETWORK, settings, CPU, "weights")
+    assert all(torch.equal(tensor, again.parameters[n]) for n, tensor in state.parameters.items())
+    before, after = learned(method.learner(TorchEngine(), NETWORK, settings), state, settings)
+    assert after > before + 0.1
+
+
+@pytest.mark.parametrize("name", search_methods())
+def test_search_methods_learn(name: str) -> None:
+    values = {"way": 5, "query": 2, "channels": 8, "nodes": 2, "inner_steps": 2, "test_steps": 2, "alpha_inner": 0.1}
+    values |= {"alpha_outer": 5e-3, "beta_outer": 5e-3, "tasks": 200, "validate_every": 100}
+    method = search_method(name)
+    settings = SearchSettings.from_dict({"dataset": "glyphs", **method.differs, **values, "method": name})
+    network = t_nas.search_network(settings, 1)
+    state = method.start(network, settings, CPU)
+    theta = state.parameters[THETA].clone()
+    before, after = learned(method.learner(TorchEngine(), network, settings), state, settings)
+    assert after > before + 0.05
+    assert not torch.equal(state.parameters[THETA], theta)
+
+
+def test_auto_maml_moves_w_and_theta_in_turn_and_theta_never_inside_a_task() -> None:
+    settings = SearchSettings("x", way=3, query=2, channels=4, nodes=2, method="auto-maml")
+    network = t_nas.search_network(settings, 1)
+    state = auto_maml.METHOD.start(network, settings, CPU)
+    learner = auto_maml.METHOD.learner(TorchEngine(), network, settings)
+    first, second = (learner.meta_gradient(state.parameters, in_halves(start, 4), 0.0).gradients for start in (0, 4))
+    assert set(second) == {THETA}
+    assert set(first) == set(state.parameters) - {THETA}
+    batch = glyph_tasks(0, 2)
+    adapted = learner.adapt(state.parameters, (batch.support_x, batch.support_y)).parameters
+    assert torch.equal(adapted[THETA][0], state.parameters[THETA])
+    assert not torch.equal(adapted["stem.0.conv"][0], state.parameters["stem.0.conv"])
+
+
+@pytest.mark.parametrize("name", [*search_methods(), *training_methods()])
+def test_what_a_method_declares(name: str) -> None:
+    found = method(name)
+    assert found.name == name
+    assert found.searches == (name in search_methods())
+    assert found.title
+    assert found.reads <= FEATURES
+    assert {OUTER_LOOP, ENSEMBLE} <= found.reads
+    cited = {reference.key for reference in references() if name in reference.methods}
+    assert set(found.citation) - {reference.key for reference in references() if reference.always} == cited
+    settings = SearchSettings if found.searches else TrainSettings
+    assert set(found.differs) <= {field.name for field in dataclasses.fields(settings)}
+
+
+@pytest.mark.parametrize("name", training_methods())
+def test_shapes_are_those_of_a_started_state(name: str) -> None:
+    settings = TrainSettings("x", way=3, learned_rates=training_method(name).differs.get("learned_rates", "none"))
+    settings = settings.replace(method=name)
+    state = training_method(name).start(NETWORK, settings, CPU)
+    shapes = training_method(name).shapes(NETWORK, settings)
+    assert {n: spec.shape for n, spec in shapes.items()} == {n: tuple(t.shape) for n, t in state.parameters.items()}
+
+
+def test_learned_rates_and_norms_per_step_are_among_the_shapes() -> None:
+    settings = SearchSettings("x", way=3, channels=4, nodes=2, method="t-nas++", learned_rates="step", step_norms=True)
+    network = t_nas.search_network(settings, 1)
+    shapes = search_method("t-nas++").shapes(network, settings)
+    assert set(shapes) == set(network.specs()) | {
+        RATE + name for name in network.specs() if not name.endswith((".gain", ".bias")) or name == "classifier.bias"
+    }
+    assert shapes["stem.0.gain"].shape == (6, *network.specs()["stem.0.gain"].shape)
+    assert shapes[RATE + THETA].shape == (5,)
+    assert weight_count(shapes) == weight_count(search_method("t-nas++").start(network, settings, CPU).parameters)
+
+
+def test_a_method_of_the_other_command_and_an_unknown_one() -> None:
+    with pytest.raises(SettingsError, match="maml trains a given network") as caught:
+        search_method("maml")
+    assert "t-nas" in caught.value.hint
+    with pytest.raises(SettingsError, match="auto-maml searches") as caught:
+        training_method("auto-maml")
+    assert "protonets" in caught.value.hint
+    with pytest.raises(SettingsError, match="unknown method 'meta-sgb'") as caught:
+        training_method("meta-sgb")
+    assert "meta-sgd" in caught.value.hint
+
+
+def test_names_need_no_torch() -> None:
+    code = (
+        "import sys; from tnas_cli.methods.registry import search_methods, training_methods; "
+        "assert 't-nas' in search_methods() and 'maml' in training_methods(); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
