@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.episodes.small_data import class_tree, truncated
 from tnas_cli.commands.prepare_data import data_sets, prepare_data
-from tnas_cli.episodes.registry import DATASETS
+from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.errors import SettingsError
 
 

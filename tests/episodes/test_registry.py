@@ -31,7 +31,7 @@ def notes(events: list[Event]) -> str:
 
 
 def test_every_data_set_of_the_registry_is_consistent() -> None:
-    for name, spec in registry.DATASETS.items():
+    for name, spec in registry.datasets().items():
         assert spec.name == name
         assert spec.protocol in spec.protocols
         assert sum((spec.embedded, spec.downloadable, spec.needs_source)) == 1

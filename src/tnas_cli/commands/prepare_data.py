@@ -82,7 +82,7 @@ def data_sets(root: Path | str | None = None) -> list[dict[str, Any]]:
             "protocols": list(spec.protocols),
             "prepared": prepared.pop(spec.name, []),
         }
-        for spec in registry.DATASETS.values()
+        for spec in registry.datasets().values()
     ]
     own = [
         {"dataset": name, "about": "your own", "licence": "", "how": "prepared", "protocols": [], "prepared": caches}

@@ -1,4 +1,7 @@
-"""How a command gets the data set it needs: prepared on request, or opened, or with the command that prepares it."""
+"""How a command gets the data set it needs: prepared on request, or opened, or with the command that prepares it.
+
+Data sets are tnas's own (`specs`), and those that other packages declare as entry points of the group `tnas.datasets`.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,28 @@ from tnas_cli.episodes.places import archive_stem
 from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.errors import DataError, SettingsError, TnasError, did_you_mean
 from tnas_cli.runs.events import Listener, Note, ignore
+from tnas_cli.runs.plug_ins import PlugIns
 from tnas_cli.settings.few_shot import LARGEST_IMAGE, SMALLEST_IMAGE
 
-__all__ = ["DATASETS", "dataset_of", "ensure", "prepare"]
-
+GROUP = "tnas.datasets"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+_ADDED = PlugIns(GROUP, lambda: DatasetSpec, tuple(DATASETS))
+
+
+def dataset(name: str) -> DatasetSpec | None:
+    """The data set of that name, or None."""
+    return DATASETS.get(name) or _ADDED.get(name)
+
+
+def datasets() -> dict[str, DatasetSpec]:
+    """All data sets by name, tnas's own first."""
+    return DATASETS | _ADDED.all()
+
+
+def names() -> tuple[str, ...]:
+    """The names of all data sets, without importing those of other packages."""
+    return (*DATASETS, *_ADDED.names())
 
 
 def prepare(
@@ -48,9 +68,9 @@ def prepare(
     SettingsError for choices that cannot work, DataError for a source that cannot be read, TnasError for a cache that
     cannot be written.
     """
-    spec = DATASETS.get(name)
+    spec = dataset(name)
     if spec is None:
-        raise SettingsError(f"unknown data set {name!r}.", hint=did_you_mean(name, DATASETS))
+        raise SettingsError(f"unknown data set {name!r}.", hint=did_you_mean(name, names()))
     protocol = protocol or spec.protocol
     if protocol not in spec.protocols:
         raise SettingsError(
@@ -142,10 +162,10 @@ def _name_of(spec: DatasetSpec, source: Path | None, own_name: str | None) -> st
     if source is None:
         raise SettingsError(f"{spec.name} needs --source.", hint=spec.layouts)
     name = own_name or archive_stem(source.name) or source.resolve().name.removesuffix(".csv")
-    if not NAME.fullmatch(name) or name in DATASETS or name.endswith((".h5", ".hdf5")):
+    if not NAME.fullmatch(name) or name in names() or name.endswith((".h5", ".hdf5")):
         raise SettingsError(
             f"{name!r} cannot name a data set of your own.",
-            hint=f"give --name: letters, digits, '.', '_' and '-', and none of {', '.join(sorted(DATASETS))}",
+            hint=f"give --name: letters, digits, '.', '_' and '-', and none of {', '.join(sorted(names()))}",
         )
     return name
 
@@ -192,7 +212,7 @@ def ensure(
     if name.endswith((".h5", ".hdf5")):
         return open_cache(Path(name))
     root = root or cache_root()
-    spec = DATASETS.get(name)
+    spec = dataset(name)
     if spec is None or spec.name == "folder":
         return _own(name, protocol, size, root)
     path = cache_path(name, protocol or spec.protocol, size or spec.size, root)
@@ -225,7 +245,7 @@ def _own(name: str, protocol: str | None, size: int | None, root: Path) -> Image
             hint=f"run: tnas prepare-data folder --source {caches[0].source} --name {name}"
             + (f" --size {size}" if size else ""),
         )
-    known = {dataset_of(path) for path in root.glob("*.h5")} | set(DATASETS) - {"folder"}
+    known = {dataset_of(path) for path in root.glob("*.h5")} | set(names()) - {"folder"}
     own = "; a folder of your own becomes one by: tnas prepare-data folder --source DIR --name NAME"
     raise SettingsError(f"unknown data set {name!r}.", hint=did_you_mean(name, known) + own)
 

@@ -32,7 +32,7 @@ def search_network(settings: SearchSettings, in_channels: int) -> SearchNetwork:
 
 
 def steps(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> GradientSteps:
-    """Equations 7 and 8, or 5 and 6, as the settings say."""
+    """Algorithm 1, lines 4 to 9: Equations 7 and 8, or 5 and 6, as the settings say."""
 
     def rule(steps: int) -> InnerRule:
         return InnerRule(settings.alpha_inner, settings.beta_inner, steps, settings.alternating)
