@@ -1,7 +1,8 @@
-"""The images of a data set whose splits share their classes, with their labels (`cifar10`, `imagenet`)."""
+"""Images with labels: of a data set whose splits share their classes (`cifar10`, `imagenet`), or of one split alone."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.sampling import Indices
 from tnas_cli.errors import SettingsError
+from tnas_cli.runs.seeds import numpy_generator
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,42 @@ def labelled_images(cache: ImageCache, split: str) -> LabelledImages:
             hint="take cifar10 or imagenet: tnas prepare-data cifar10",
         )
     number = {name: label for label, name in enumerate(classes)}
-    offset = cache.class_offset
+    return _labelled(cache, split, [number[cache.class_names[i]] for i in cache.classes(split)], classes)
+
+
+def images_of_split(cache: ImageCache, split: str) -> LabelledImages:
+    """All images of a split, 'train' or 'train+val', whose classes are those of no other."""
     ids = cache.classes(split)
+    return _labelled(cache, split, list(range(len(ids))), tuple(cache.class_names[i] for i in ids))
+
+
+def _labelled(cache: ImageCache, split: str, numbers: list[int], classes: tuple[str, ...]) -> LabelledImages:
+    offset, ids = cache.class_offset, cache.classes(split)
     indices = [np.arange(offset[i], offset[i + 1]) for i in ids]
-    labels = [np.full(offset[i + 1] - offset[i], number[cache.class_names[i]]) for i in ids]
+    labels = [np.full(len(own), number) for own, number in zip(indices, numbers, strict=True)]
     return LabelledImages(
         cache, np.concatenate(indices).astype(np.int64), np.concatenate(labels).astype(np.int64), classes
     )
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Images in batches of `size`, for `epochs`, in an order of its own in each: pairs x [1, N, C, H, W], normalised,
+    and y [1, N], as of one task. An image left over at the end of an epoch is left out."""
+
+    images: LabelledImages
+    size: int
+    epochs: int
+    seed: int
+    device: torch.device
+
+    def __len__(self) -> int:
+        count = len(self.images)
+        return self.epochs * (count // self.size + (1 if count % self.size > 1 else 0))
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for epoch in range(self.epochs):
+            order = numpy_generator(self.seed, "labelled batches", epoch).permutation(len(self.images))
+            for first in range(0, len(order) - 1, self.size):
+                x, y = self.images.load(order[first : first + self.size], self.device)
+                yield self.images.normalise(x).unsqueeze(0), y.unsqueeze(0)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from tnas_cli.engines.interface import MetaGradient
+from tnas_cli.episodes.labelled_images import Batches
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import TnasError
 from tnas_cli.methods.learner import Learner, accuracies, mean_and_interval
@@ -23,10 +25,11 @@ from tnas_cli.update import outer
 @dataclass(frozen=True)
 class Tasks:
     """Where tasks come from: `train(first, count)` gives the tasks first, first + 1, ...; `validate()` the validation
-    tasks in batches, always the same ones."""
+    tasks in batches, always the same ones. `labelled`: what a phase before the meta-learning learns from."""
 
     train: Callable[[int, int], TaskBatch]
     validate: Callable[[], Iterator[TaskBatch]]
+    labelled: Batches | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,10 @@ class Plan:
 
 @dataclass
 class MetaState:
-    """Everything that changes while meta-learning, and that a checkpoint must hold. `seconds`: its time so far."""
+    """Everything that changes while meta-learning, and that a checkpoint must hold. `seconds`: its time so far.
+
+    phase_due: whether a phase before the meta-learning has not ended yet.
+    """
 
     parameters: Parameters
     optimiser: torch.optim.Optimizer
@@ -77,46 +83,58 @@ class MetaState:
     best_accuracy: float = -math.inf
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
+    phase_due: bool = False
 
 
 def meta_learn(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> Iterator[Event]:
     """Algorithm 1, lines 2 to 11, with whatever the learner does inside a task; changes `state` in place.
 
     Yields StepDone after every meta-batch and Validated every `validate_every` tasks and at the end; at least one step
-    is made, however short the time.
-    Raises TnasError when the loss is no longer a number.
+    is made, however short the time. Raises TnasError when the loss is no longer a number.
     """
     began = time.monotonic() - state.seconds
     while True:
         if validation_due(state, plan):
-            mean, half = mean_and_interval(accuracies(learner, state.parameters, tasks.validate()))
-            better = mean > state.best_accuracy
-            state.best_accuracy = max(mean, state.best_accuracy)
-            state.history.append({"tasks": state.tasks_done, "accuracy": mean, "interval": half})
-            yield Validated(state.tasks_done, mean, half, better)
+            yield _validated(learner, state, tasks)
             state.seconds = time.monotonic() - began
         if plan.progress(state) >= 1:
             return
-        count = min(plan.meta_batch, plan.tasks - state.tasks_done)
-        progress = plan.progress(state)
-        found = learner.meta_gradient(state.parameters, tasks.train(state.tasks_done, count), progress)
-        loss = float(found.query_losses.mean())
-        # Checked before the step, so that the meta-parameters, and the last checkpoint, stay numbers.
-        if not math.isfinite(loss) or not all(bool(g.isfinite().all()) for g in found.gradients.values()):
-            raise TnasError(
-                f"the query loss is {loss} after {state.tasks_done} tasks, or its gradient is not finite.",
-                hint="lower --alpha-inner or --beta-inner; the last checkpoint is kept",
-            )
-        share = 1 / count if plan.mean_over_tasks else 1.0
-        outer.scale_rates(state.optimiser, outer.cosine(progress, plan.cosine_to))
-        outer.step(state.optimiser, state.parameters, {name: g * share for name, g in found.gradients.items()})
+        progress, count = plan.progress(state), min(plan.meta_batch, plan.tasks - state.tasks_done)
+        batch = tasks.train(state.tasks_done, count)  # line 3
+        found = learner.meta_gradient(state.parameters, batch, progress)  # lines 4 to 9
+        _move(state, found, plan, progress, count)  # line 10
         state.tasks_done += count
         state.seconds = time.monotonic() - began
-        theta = state.parameters.get(THETA)
-        values: dict[str, float] = {}
-        if theta is not None:
-            values = about_theta(theta)
-        yield StepDone(state.tasks_done, plan.expected_tasks(state), loss, float(found.query_accuracies.mean()), values)
+        yield _step_done(state, found, plan)
+
+
+def _move(state: MetaState, found: MetaGradient, plan: Plan, progress: float, count: int) -> None:
+    """Algorithm 1, line 10: Equation 8, or 6, for the `count` tasks of a meta-batch."""
+    loss = float(found.query_losses.mean())
+    # Checked before the step, so that the meta-parameters, and the last checkpoint, stay numbers.
+    if not math.isfinite(loss) or not all(bool(g.isfinite().all()) for g in found.gradients.values()):
+        raise TnasError(
+            f"the query loss is {loss} after {state.tasks_done} tasks, or its gradient is not finite.",
+            hint="lower --alpha-inner or --beta-inner; the last checkpoint is kept",
+        )
+    share = 1 / count if plan.mean_over_tasks else 1.0
+    outer.scale_rates(state.optimiser, outer.cosine(progress, plan.cosine_to))
+    outer.step(state.optimiser, state.parameters, {name: g * share for name, g in found.gradients.items()})
+
+
+def _step_done(state: MetaState, found: MetaGradient, plan: Plan) -> StepDone:
+    theta = state.parameters.get(THETA)
+    values = {} if theta is None else about_theta(theta)
+    loss, accuracy = float(found.query_losses.mean()), float(found.query_accuracies.mean())
+    return StepDone(state.tasks_done, plan.expected_tasks(state), loss, accuracy, values)
+
+
+def _validated(learner: Learner, state: MetaState, tasks: Tasks) -> Validated:
+    mean, half = mean_and_interval(accuracies(learner, state.parameters, tasks.validate()))
+    better = mean > state.best_accuracy
+    state.best_accuracy = max(mean, state.best_accuracy)
+    state.history.append({"tasks": state.tasks_done, "accuracy": mean, "interval": half})
+    return Validated(state.tasks_done, mean, half, better)
 
 
 def about_theta(theta: Tensor) -> dict[str, float]:

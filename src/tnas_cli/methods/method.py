@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Generic, TypeVar
 
 import torch
 
 from tnas_cli.engines.interface import Engine, Network
+from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.episodes.labelled_images import Batches
 from tnas_cli.methods.learner import Learner, SteppingLearner
-from tnas_cli.methods.meta_learn import MetaState
+from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.optimiser import outer_adam
-from tnas_cli.methods.streams import Episodes, Stream
+from tnas_cli.methods.streams import Episodes, LabelledBatches, Stream
+from tnas_cli.runs.events import Event
 from tnas_cli.runs.seeds import torch_generator
 from tnas_cli.settings.features import ENGINE
 from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
@@ -28,6 +31,16 @@ def _of_the_network(network: Network, settings: SearchSettings | TrainSettings) 
     return network.specs()
 
 
+@dataclass(frozen=True)
+class Phase(Generic[N, S]):
+    """What comes before the meta-learning: `train` moves the meta-parameters in place by labelled batches of all
+    training classes, and yields Progress. Where it is stopped, it begins anew.
+    """
+
+    batches: LabelledBatches
+    train: Callable[[N, S, Parameters, Batches], Iterator[Event]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Method(Generic[N, S, L]):
     """A method by its name.
@@ -37,7 +50,7 @@ class Method(Generic[N, S, L]):
     of the network that it trains instead of the one that it is given.
 
     learner: what it does inside a task. shapes: its meta-parameters, which may be more or fewer than the network's.
-    optimiser: moves them along the outer gradient. stream: where its tasks come from.
+    optimiser: moves them along the outer gradient. stream: where its tasks come from. before: a phase before.
     """
 
     name: str
@@ -50,6 +63,7 @@ class Method(Generic[N, S, L]):
     shapes: Callable[[N, S], dict[str, Spec]] = _of_the_network
     optimiser: Callable[[Parameters, S], torch.optim.Optimizer] = outer_adam
     stream: Stream = field(default_factory=Episodes)
+    before: Phase[N, S] | None = None
     searches: ClassVar[bool]
 
     @property
@@ -61,7 +75,21 @@ class Method(Generic[N, S, L]):
         """Algorithm 1, line 1: random meta-parameters, the same for the same seed and purpose, and their optimiser."""
         drawn = draw(self.shapes(network, settings), torch_generator(settings.seed, purpose))
         parameters = {name: tensor.to(device) for name, tensor in drawn.items()}
-        return MetaState(parameters, self.optimiser(parameters, settings))
+        return MetaState(parameters, self.optimiser(parameters, settings), phase_due=self.before is not None)
+
+    def tasks(self, cache: ImageCache, settings: S, device: torch.device) -> Tasks:
+        """What it learns from; raises SettingsError or DataError where the data set is too small for it."""
+        tasks = self.stream.tasks(cache, settings, device)
+        return (
+            tasks if self.before is None else replace(tasks, labelled=self.before.batches.open(cache, settings, device))
+        )
+
+    def learn(self, network: N, settings: S, learner: L, state: MetaState, tasks: Tasks, plan: Plan) -> Iterator[Event]:
+        """The phase before, where there is one that is due, and Algorithm 1, lines 2 to 11."""
+        if self.before is not None and state.phase_due and tasks.labelled is not None:
+            yield from self.before.train(network, settings, state.parameters, tasks.labelled)
+            state.phase_due = False
+        yield from meta_learn(learner, state, tasks, plan)
 
 
 class SearchMethod(Method[SearchNetwork, SearchSettings, SteppingLearner]):

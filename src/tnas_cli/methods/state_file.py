@@ -36,7 +36,7 @@ def to_checkpoint(kind: str, state: MetaState, about: Mapping[str, Any]) -> Chec
         "seconds": state.seconds,
         "best_accuracy": best,
         "history": state.history,
-    }
+    } | ({"phase_due": True} if state.phase_due else {})
     return Checkpoint(kind, {**about, "progress": progress}, tensors)
 
 
@@ -58,7 +58,13 @@ def shapes_of(parameters: Parameters) -> dict[str, Spec]:
 
 
 def restore(checkpoint: Checkpoint, state: MetaState) -> None:
-    """Put a checkpoint's numbers into a freshly started state, in place."""
+    """Put a checkpoint's numbers into a freshly started state, in place.
+
+    A phase before the meta-learning that had not ended begins anew.
+    """
+    if checkpoint.about["progress"].get("phase_due", False):
+        return
+    state.phase_due = False
     for name, tensor in parameters_of(checkpoint, shapes_of(state.parameters), torch.device("cpu")).items():
         state.parameters[name].copy_(tensor)
     kept = _kept_by_the_optimiser(checkpoint, _name_of(state.optimiser))

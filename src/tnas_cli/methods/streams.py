@@ -1,4 +1,4 @@
-"""Where a method's tasks come from: episodes of a data set, or episodes of each half of its images in turn."""
+"""What a method learns from: episodes of a data set, episodes of each half of its images in turn, labelled batches."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.episodes.labelled_images import Batches, images_of_split
 from tnas_cli.episodes.sampling import EVALUATION_SEED
 from tnas_cli.episodes.tasks import TaskBatch, evaluation_indices, load_batch, sample_half, sample_indices
 from tnas_cli.methods.meta_learn import Tasks
@@ -74,6 +75,19 @@ class EpisodesInHalves(Stream):
 
         batch(1, "train", 0, 1)  # halves that are too small are refused now
         return Tasks(train, validate)
+
+
+@dataclass(frozen=True)
+class LabelledBatches:
+    """Images of all training classes in batches, for a phase before the meta-learning."""
+
+    size: int = 64
+    epochs: int = 1
+
+    def open(self, cache: ImageCache, settings: Settings, device: torch.device) -> Batches:
+        """The batches of `settings.train_split`, by the seed."""
+        images = images_of_split(cache, settings.train_split)
+        return Batches(images, self.size, self.epochs, settings.seed, device)
 
 
 def evaluation_batches(
