@@ -1,6 +1,8 @@
 """Stopping and going on changes nothing: bit for bit on the CPU, wherever the stop falls."""
 
+import gzip
 import math
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -12,12 +14,13 @@ from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.errors import CheckpointError
 from tnas_cli.methods import t_nas
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
+from tnas_cli.methods.registry import search_method
 from tnas_cli.methods.state_file import parameters_of, restore, to_checkpoint
 from tnas_cli.runs import checkpoint
 from tnas_cli.runs.checkpoint import Checkpoint
 from tnas_cli.runs.events import StepDone, Validated
 from tnas_cli.settings.few_shot import SearchSettings
-from tnas_cli.spaces.parameters import THETA
+from tnas_cli.spaces.parameters import THETA, Parameters
 
 CPU = torch.device("cpu")
 SETTINGS = SearchSettings(
@@ -119,3 +122,66 @@ def test_weights_of_another_network_are_refused(change: str) -> None:
     assert "classifier.bias" in caught.value.message
     assert found in caught.value.message
     assert "(3,)" in caught.value.message
+
+
+def test_a_checkpoint_of_version_0_1_is_read_to_the_last_bit_and_gone_on_with(tmp_path: Path) -> None:
+    """Of a search by T-NAS++ that version 0.1.0 ran, on drawn glyphs: 2-way, 2 channels, 2 nodes, 1 inner step."""
+    path = tmp_path / "last.pt"
+    path.write_bytes(gzip.decompress((Path(__file__).parent / "version-0.1.0.pt.gz").read_bytes()))
+    saved = checkpoint.load(path, "tnas/meta-architecture")
+    settings = SearchSettings.from_dict(saved.about["settings"])
+    network, method = t_nas.search_network(settings, 1), search_method(settings.method)
+    state = method.start(network, settings, CPU)
+    restore(saved, state)
+    assert (state.tasks_done, len(state.history)) == (2, 2)
+    again = to_checkpoint("test", state, {}).tensors
+    assert set(again) == set(saved.tensors)
+    assert all(torch.equal(tensor, saved.tensors[name]) for name, tensor in again.items())
+    assert {name.partition("/")[0] for name in again} == {
+        "parameters", "adam.step", "adam.exp_avg", "adam.exp_avg_sq"
+    }  # fmt: skip
+    learner = method.learner(TorchEngine(), network, settings)
+    tasks = Tasks(lambda first, count: pattern_tasks(first, count, way=2), lambda: iter([pattern_tasks(9, 2, way=2)]))
+    done = list(meta_learn(learner, state, tasks, Plan.of(settings.replace(tasks=4))))
+    assert state.tasks_done == 4
+    assert all(math.isfinite(event.loss) for event in done if isinstance(event, StepDone))
+
+
+@pytest.mark.parametrize("stop_after", range(3))
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.RMSprop, torch.optim.NAdam])
+def test_any_optimiser_is_gone_on_with(kind: type[torch.optim.Optimizer], stop_after: int) -> None:
+    """What it keeps of a parameter comes back, whatever it is."""
+    more = {"momentum": 0.9} if kind is not torch.optim.NAdam else {}
+
+    def optimiser(parameters: Parameters, settings: SearchSettings) -> torch.optim.Optimizer:
+        return kind(parameters.values(), lr=settings.alpha_outer, **more)
+
+    method = replace(t_nas.METHOD, optimiser=optimiser)
+    whole, first, second = (method.start(NETWORK, SETTINGS, CPU) for _ in range(3))
+    list(events(whole))
+    list(islice(events(first), stop_after))
+    restore(to_checkpoint("test", first, {}), second)
+    list(events(second))
+    expected, found = everything(whole), everything(second)
+    assert set(found) == set(expected)
+    assert {name.partition(".")[0] for name in found if not name.startswith("parameters/")} == {kind.__name__.lower()}
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_a_checkpoint_of_another_optimiser_is_refused() -> None:
+    state = fresh()
+    list(islice(events(state), 1))
+    other = replace(state, optimiser=torch.optim.SGD(state.parameters.values(), lr=0.1))
+    with pytest.raises(CheckpointError, match="written with the optimiser adam, and this method has sgd"):
+        restore(to_checkpoint("test", state, {}), other)
+
+
+def test_a_phase_that_was_stopped_begins_anew() -> None:
+    first, second = replace(fresh(), phase_due=True), replace(fresh(), phase_due=True)
+    first.parameters[THETA] += 1
+    restore(to_checkpoint("test", first, {}), second)
+    assert torch.equal(second.parameters[THETA], fresh().parameters[THETA])
+    first.phase_due = False
+    restore(to_checkpoint("test", first, {}), second)
+    assert torch.equal(second.parameters[THETA], first.parameters[THETA])
+    assert not second.phase_due
