@@ -14,7 +14,7 @@ from tnas_cli.errors import SettingsError
 from tnas_cli.methods import auto_maml, t_nas
 from tnas_cli.methods.learner import accuracies, mean_and_interval
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
-from tnas_cli.methods.registry import method, search_method, search_methods, training_method, training_methods
+from tnas_cli.methods.registry import about, method, search_method, search_methods, training_method, training_methods
 from tnas_cli.methods.unrolled import RATE, weight_count
 from tnas_cli.report.references import references
 from tnas_cli.runs.events import StepDone
@@ -56,7 +56,7 @@ def test_training_methods_learn(name: str) -> None:
     values = {"way": 3, "query": 2, "inner_steps": 2, "test_steps": 2, "alpha_outer": 5e-3, "tasks": 240}
     values |= {"validate_every": 80}
     method = training_method(name)
-    settings = TrainSettings.from_dict({"dataset": "glyphs", **values, **method.differs, "method": name})
+    settings = TrainSettings.from_dict({"dataset": "glyphs", **values, **method.about.differs, "method": name})
     state = method.start(NETWORK, settings, CPU, "weights")
     again = method.start(NETWORK, settings, CPU, "weights")
     assert all(torch.equal(tensor, again.parameters[n]) for n, tensor in state.parameters.items())
@@ -69,7 +69,7 @@ def test_search_methods_learn(name: str) -> None:
     values = {"way": 5, "query": 2, "channels": 8, "nodes": 2, "inner_steps": 2, "test_steps": 2, "alpha_inner": 0.1}
     values |= {"alpha_outer": 5e-3, "beta_outer": 5e-3, "tasks": 200, "validate_every": 100}
     method = search_method(name)
-    settings = SearchSettings.from_dict({"dataset": "glyphs", **method.differs, **values, "method": name})
+    settings = SearchSettings.from_dict({"dataset": "glyphs", **method.about.differs, **values, "method": name})
     network = t_nas.search_network(settings, 1)
     state = method.start(network, settings, CPU)
     theta = state.parameters[THETA].clone()
@@ -94,8 +94,9 @@ def test_auto_maml_moves_w_and_theta_in_turn_and_theta_never_inside_a_task() -> 
 
 @pytest.mark.parametrize("name", [*search_methods(), *training_methods()])
 def test_what_a_method_declares(name: str) -> None:
-    found = method(name)
-    assert found.name == name
+    found = about(name)
+    assert (found.name, method(name).about) == (name, found)
+    assert found.reads == features.READS[name]
     assert found.searches == (name in search_methods())
     assert found.title
     assert found.reads <= FEATURES
@@ -108,7 +109,7 @@ def test_what_a_method_declares(name: str) -> None:
 
 @pytest.mark.parametrize("name", training_methods())
 def test_shapes_are_those_of_a_started_state(name: str) -> None:
-    settings = TrainSettings("x", way=3, learned_rates=training_method(name).differs.get("learned_rates", "none"))
+    settings = TrainSettings("x", way=3, learned_rates=about(name).differs.get("learned_rates", "none"))
     settings = settings.replace(method=name)
     state = training_method(name).start(NETWORK, settings, CPU)
     shapes = training_method(name).shapes(NETWORK, settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tnas_cli.engines.interface import Engine, Network
-from tnas_cli.methods import maml
+from tnas_cli.methods.about import OWN
 from tnas_cli.methods.method import TrainMethod
 from tnas_cli.methods.plus_plus import inner_loop
 from tnas_cli.methods.unrolled import InnerLoop, Unrolled
@@ -34,10 +34,7 @@ def learner(engine: Engine, network: Network, settings: TrainSettings) -> Unroll
 
 
 METHOD = TrainMethod(
-    name="anil",
-    title="ANIL",
-    citation=("finn2017maml", "raghu2020anil"),
-    reads=maml.METHOD.reads,
+    about=OWN["anil"][0],
     shapes=shapes,
     learner=learner,
 )

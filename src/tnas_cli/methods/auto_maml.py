@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 from tnas_cli.engines.interface import Adapted, Engine, InnerRule, MetaGradient
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.methods import t_nas
+from tnas_cli.methods.about import OWN
 from tnas_cli.methods.learner import GradientSteps, Labelled, SteppingLearner
 from tnas_cli.methods.method import SearchMethod
 from tnas_cli.methods.streams import EpisodesInHalves
-from tnas_cli.settings.features import CELLS, ENGINE, ENSEMBLE, INNER_LOOP, ORDER, OUTER_LOOP, OUTER_THETA
 from tnas_cli.settings.few_shot import SearchSettings
 from tnas_cli.spaces.parameters import THETA, Parameters
 from tnas_cli.spaces.search_network import SearchNetwork
@@ -61,11 +60,7 @@ def learner(engine: Engine, network: SearchNetwork, settings: SearchSettings) ->
 
 
 METHOD = SearchMethod(
-    name="auto-maml",
-    title="Auto-MAML",
-    citation=t_nas.METHOD.citation,
-    reads=frozenset({INNER_LOOP, ORDER, OUTER_LOOP, OUTER_THETA, ENSEMBLE, CELLS, ENGINE}),
-    differs={"alpha_inner": 0.01, "beta_outer": 3e-4},  # the paper's appendix
+    about=OWN["auto-maml"][0],
     learner=learner,
     stream=EpisodesInHalves(),
 )

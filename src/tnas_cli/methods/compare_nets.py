@@ -9,9 +9,9 @@ from torch import Tensor
 
 from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.errors import SettingsError
+from tnas_cli.methods.about import OWN
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import READS, MetricLearner, one_hot
-from tnas_cli.settings.features import CELLS
+from tnas_cli.methods.metric import MetricLearner, one_hot
 from tnas_cli.settings.few_shot import TrainSettings
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.parameters import Parameters, Spec
@@ -64,11 +64,7 @@ def learner(engine: Engine, network: Network, settings: TrainSettings) -> Compar
 
 
 METHOD = TrainMethod(
-    name="compare-nets",
-    title="CompareNets",
-    citation=("sung2018comparenets",),
-    reads=READS - {CELLS},
-    network="relation network",
+    about=OWN["compare-nets"][0],
     shapes=shapes,
     learner=learner,
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tnas_cli.engines.interface import Engine, InnerRule, Network
 from tnas_cli.methods import plus_plus
+from tnas_cli.methods.about import OWN
 from tnas_cli.methods.learner import GradientSteps, SteppingLearner
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.settings.features import CELLS, ENGINE, ENSEMBLE, INNER_LOOP, LEARNED_RATES, ORDER, OUTER_LOOP, PIECES
 from tnas_cli.settings.few_shot import TrainSettings
 
 
@@ -30,10 +30,7 @@ def learner(engine: Engine, network: Network, settings: TrainSettings) -> Steppi
 
 
 METHOD = TrainMethod(
-    name="maml",
-    title="MAML",
-    citation=("finn2017maml",),
-    reads=frozenset({INNER_LOOP, ORDER, LEARNED_RATES, PIECES, OUTER_LOOP, ENSEMBLE, CELLS, ENGINE}),
+    about=OWN["maml"][0],
     shapes=plus_plus.shapes,
     learner=learner,
 )

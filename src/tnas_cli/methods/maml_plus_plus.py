@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tnas_cli.methods import maml, plus_plus
+from tnas_cli.methods import maml
+from tnas_cli.methods.about import OWN
 
-METHOD = replace(
-    maml.METHOD,
-    name="maml++",
-    title="MAML++",
-    citation=("finn2017maml", "antoniou2019mamlpp"),
-    differs=plus_plus.AS_PUBLISHED,
-)
+METHOD = replace(maml.METHOD, about=OWN["maml++"][0])

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tnas_cli.methods.about import OWN
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import READS, Embedding, MetricLearner, embedding, one_hot, shapes
+from tnas_cli.methods.metric import Embedding, MetricLearner, embedding, one_hot, shapes
 from tnas_cli.spaces.parameters import Parameters
 
 TINY = 1e-8
@@ -36,10 +37,7 @@ class MatchingNets(MetricLearner):
 
 
 METHOD = TrainMethod(
-    name="matching-nets",
-    title="Matching nets",
-    citation=("vinyals2016matching",),
-    reads=READS,
+    about=OWN["matching-nets"][0],
     shapes=shapes,
     learner=lambda engine, network, settings: MatchingNets(embedding(network), settings.way),
 )

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tnas_cli.engines.interface import Engine, Network
-from tnas_cli.methods import maml
+from tnas_cli.methods.about import OWN
 from tnas_cli.methods.method import TrainMethod
 from tnas_cli.methods.plus_plus import inner_loop
 from tnas_cli.methods.unrolled import InnerLoop, Unrolled
-from tnas_cli.settings.features import LEARNED_RATES
 from tnas_cli.settings.few_shot import TrainSettings
 from tnas_cli.spaces.parameters import Spec
 
@@ -30,11 +29,7 @@ def learner(engine: Engine, network: Network, settings: TrainSettings) -> Unroll
 
 
 METHOD = TrainMethod(
-    name="meta-sgd",
-    title="Meta-SGD",
-    citation=("li2017metasgd",),
-    reads=maml.METHOD.reads - {LEARNED_RATES},
-    differs={"learned_rates": "weight", "inner_steps": 1, "test_steps": 1},
+    about=OWN["meta-sgd"][0],
     shapes=shapes,
     learner=learner,
 )

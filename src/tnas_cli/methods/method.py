@@ -1,16 +1,17 @@
-"""What a method declares of itself. One file per method ends in `METHOD = SearchMethod(...)` or `TrainMethod(...)`."""
+"""What a method is. One file per method ends in `METHOD = SearchMethod(...)` or `METHOD = TrainMethod(...)`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 
 from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.labelled_images import Batches
+from tnas_cli.methods.about import About
 from tnas_cli.methods.learner import Learner, SteppingLearner
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.optimiser import outer_adam
@@ -43,33 +44,28 @@ class Phase(Generic[N, S]):
 
 @dataclass(frozen=True, kw_only=True)
 class Method(Generic[N, S, L]):
-    """A method by its name.
-
-    title: what its result is called. citation: keys of `tnas cite`, or BibTeX entries. reads: the machinery of
-    settings that it reads (`settings.features`). differs: settings in which it differs from a preset. network: the name
-    of the network that it trains instead of the one that it is given.
+    """What a method does; `about` says what is known of it otherwise.
 
     learner: what it does inside a task. shapes: its meta-parameters, which may be more or fewer than the network's.
     optimiser: moves them along the outer gradient. stream: where its tasks come from. before: a phase before.
     """
 
-    name: str
-    title: str
-    reads: frozenset[str]
+    about: About
     learner: Callable[[Engine, N, S], L]
-    citation: tuple[str, ...] = ()
-    differs: Mapping[str, object] = field(default_factory=dict)
-    network: str | None = None
     shapes: Callable[[N, S], dict[str, Spec]] = _of_the_network
     optimiser: Callable[[Parameters, S], torch.optim.Optimizer] = outer_adam
     stream: Stream = field(default_factory=Episodes)
     before: Phase[N, S] | None = None
-    searches: ClassVar[bool]
+
+    @property
+    def name(self) -> str:
+        """What `--method` calls it."""
+        return self.about.name
 
     @property
     def by_engine(self) -> bool:
         """Whether an engine computes it; other methods are differentiated in PyTorch."""
-        return ENGINE in self.reads
+        return ENGINE in self.about.reads
 
     def start(self, network: N, settings: S, device: torch.device, purpose: str = "initial weights") -> MetaState:
         """Algorithm 1, line 1: random meta-parameters, the same for the same seed and purpose, and their optimiser."""
@@ -95,10 +91,6 @@ class Method(Generic[N, S, L]):
 class SearchMethod(Method[SearchNetwork, SearchSettings, SteppingLearner]):
     """A method that learns w~ and theta~ of the search network (`tnas search`)."""
 
-    searches = True
-
 
 class TrainMethod(Method[Network, TrainSettings, Learner]):
     """A method that trains a fixed network for few-shot tasks (`tnas train-eval`)."""
-
-    searches = False

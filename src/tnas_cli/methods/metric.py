@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -13,18 +13,14 @@ from tnas_cli.engines.interface import MetaGradient, Network
 from tnas_cli.engines.parts import in_parts, joined
 from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.errors import SettingsError
 from tnas_cli.methods.learner import Learner
-from tnas_cli.settings.features import CELLS, ENSEMBLE, OUTER_LOOP
 from tnas_cli.settings.few_shot import TrainSettings
-from tnas_cli.spaces.decoded_network import DecodedNetwork
-from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.operations import statistics_of_first
 from tnas_cli.spaces.parameters import Parameters, Spec, for_tasks
 
-#: What these methods read of the settings.
-READS = frozenset({OUTER_LOOP, ENSEMBLE, CELLS})
 
-
+@runtime_checkable
 class Embedding(Protocol):
     """A network that has features before its classifier."""
 
@@ -101,7 +97,10 @@ def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:
     return {name: spec for name, spec in network.specs().items() if not name.startswith("classifier.")}
 
 
-def embedding(network: Network) -> DecodedNetwork | FourConv:
-    """The network as an embedding."""
-    assert isinstance(network, DecodedNetwork | FourConv)
+def embedding(network: Network) -> Embedding:
+    """The network as an embedding; raises SettingsError for one without features."""
+    if not isinstance(network, Embedding):
+        raise SettingsError(
+            f"a {type(network).__name__} has no features to compare.", hint="give it a method `features`, as 4CONV has"
+        )
     return network

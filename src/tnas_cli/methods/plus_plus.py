@@ -13,10 +13,6 @@ from tnas_cli.spaces.parameters import Spec
 #: Gradients go through the inner steps from a third of the training on: 50 of the 150 epochs published.
 ANNEALED_FROM = 1 / 3
 
-#: MAML++ as published. The outer loss moves to the last step during 10 of 100 epochs or more; the outer rate falls from
-#: 1e-3 to 1e-5; five checkpoints answer together.
-AS_PUBLISHED = {"learned_rates": "step", "step_norms": True, "multi_step": 0.1, "cosine_to": 0.01, "ensemble": 5}
-
 Settings = SearchSettings | TrainSettings
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tnas_cli.methods.about import OWN
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import READS, Embedding, MetricLearner, embedding, one_hot, shapes
+from tnas_cli.methods.metric import Embedding, MetricLearner, embedding, one_hot, shapes
 from tnas_cli.spaces.parameters import Parameters
 
 
@@ -29,10 +30,7 @@ class ProtoNets(MetricLearner):
 
 
 METHOD = TrainMethod(
-    name="protonets",
-    title="ProtoNets",
-    citation=("snell2017protonets",),
-    reads=READS,
+    about=OWN["protonets"][0],
     shapes=shapes,
     learner=lambda engine, network, settings: ProtoNets(embedding(network), settings.way),
 )

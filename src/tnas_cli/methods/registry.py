@@ -1,6 +1,6 @@
 """All methods by name: tnas's own, and those that other packages declare as entry points of the group `tnas.methods`.
 
-Names are known without importing a method, or torch.
+What is known of tnas's own methods needs neither an import of theirs nor PyTorch.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from tnas_cli.errors import SettingsError, did_you_mean
+from tnas_cli.methods.about import OWN, About
 from tnas_cli.runs.plug_ins import PlugIns
 
 if TYPE_CHECKING:
@@ -16,64 +17,57 @@ if TYPE_CHECKING:
 
 GROUP = "tnas.methods"
 
-_SEARCH = {
-    "t-nas": "t_nas",
-    "t-nas++": "t_nas_plus_plus",
-    "auto-maml": "auto_maml",
-}
-_TRAINING = {
-    "maml": "maml",
-    "maml++": "maml_plus_plus",
-    "meta-sgd": "meta_sgd",
-    "anil": "anil",
-    "protonets": "proto_nets",
-    "matching-nets": "matching_nets",
-    "compare-nets": "compare_nets",
-}
-_OWN = _SEARCH | _TRAINING
-
 
 def method(name: str) -> Method[Any, Any, Any]:
     """The method of that name; raises SettingsError, with a suggestion, where there is none."""
-    if name in _OWN:
-        found: Method[Any, Any, Any] = import_module(f"tnas_cli.methods.{_OWN[name]}").METHOD
+    if name in OWN:
+        found: Method[Any, Any, Any] = import_module(OWN[name][1]).METHOD
         return found
     added = _ADDED.get(name)
     if added is None:
-        raise SettingsError(f"unknown method {name!r}.", hint=did_you_mean(name, [*_OWN, *_ADDED.names()]))
+        raise SettingsError(f"unknown method {name!r}.", hint=did_you_mean(name, [*OWN, *_ADDED.names()]))
     return added
 
 
 def search_method(name: str) -> SearchMethod:
     """The method of that name that searches; raises SettingsError where there is none."""
-    found = method(name)
-    if not found.searches:
+    if not about(name).searches:
         raise SettingsError(f"{name} trains a given network.", hint=f"tnas search has {', '.join(search_methods())}")
-    return cast("SearchMethod", found)
+    return cast("SearchMethod", method(name))
 
 
 def training_method(name: str) -> TrainMethod:
     """The method of that name that trains a fixed network; raises SettingsError where there is none."""
-    found = method(name)
-    if found.searches:
+    if about(name).searches:
         raise SettingsError(f"{name} searches.", hint=f"tnas train-eval has {', '.join(training_methods())}")
-    return cast("TrainMethod", found)
+    return cast("TrainMethod", method(name))
+
+
+def about(name: str) -> About:
+    """What is known of a method; raises SettingsError, with a suggestion, where there is none of that name."""
+    return OWN[name][0] if name in OWN else method(name).about
 
 
 def search_methods() -> tuple[str, ...]:
-    """Names of the methods of `tnas search`; those of other packages have to be imported to tell."""
-    return (*_SEARCH, *_added_names(searches=True))
+    """Names of the methods of `tnas search`."""
+    return tuple(name for name, found in all_about().items() if found.searches)
 
 
 def training_methods() -> tuple[str, ...]:
-    """Names of the methods of `tnas train-eval`; those of other packages have to be imported to tell."""
-    return (*_TRAINING, *_added_names(searches=False))
+    """Names of the methods of `tnas train-eval`."""
+    return tuple(name for name, found in all_about().items() if not found.searches)
+
+
+def all_about() -> dict[str, About]:
+    """What is known of every method, tnas's own first; those of other packages are imported."""
+    own = {name: found for name, (found, _) in OWN.items()}
+    return own | {name: found.about for name, found in _ADDED.all().items()}
 
 
 def title_of(name: str) -> str | None:
     """What a method's result is called; None for a name that is no method's."""
     try:
-        return method(name).title
+        return about(name).title
     except SettingsError:
         return None
 
@@ -84,8 +78,4 @@ def _declaration() -> type[Method[Any, Any, Any]]:
     return Method
 
 
-_ADDED: PlugIns[Method[Any, Any, Any]] = PlugIns(GROUP, _declaration, tuple(_OWN))
-
-
-def _added_names(*, searches: bool) -> tuple[str, ...]:
-    return tuple(name for name, found in _ADDED.all().items() if found.searches == searches)
+_ADDED: PlugIns[Method[Any, Any, Any]] = PlugIns(GROUP, _declaration, tuple(OWN))

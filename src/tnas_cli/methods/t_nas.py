@@ -7,21 +7,9 @@ from __future__ import annotations
 
 from tnas_cli.engines.interface import Engine, InnerRule
 from tnas_cli.methods import plus_plus
+from tnas_cli.methods.about import OWN
 from tnas_cli.methods.learner import GradientSteps, SteppingLearner
 from tnas_cli.methods.method import SearchMethod
-from tnas_cli.settings.features import (
-    ALTERNATING,
-    CELLS,
-    ENGINE,
-    ENSEMBLE,
-    INNER_LOOP,
-    INNER_THETA,
-    LEARNED_RATES,
-    ORDER,
-    OUTER_LOOP,
-    OUTER_THETA,
-    PIECES,
-)
 from tnas_cli.settings.few_shot import SearchSettings
 from tnas_cli.spaces.search_network import SearchNetwork
 
@@ -54,13 +42,7 @@ def learner(engine: Engine, network: SearchNetwork, settings: SearchSettings) ->
 
 
 METHOD = SearchMethod(
-    name="t-nas",
-    title="T-NAS",
-    citation=("lian2020tnas", "liu2019darts", "finn2017maml"),
-    reads=frozenset(
-        {INNER_LOOP, INNER_THETA, ALTERNATING, ORDER, LEARNED_RATES, PIECES}
-        | {OUTER_LOOP, OUTER_THETA, ENSEMBLE, CELLS, ENGINE}
-    ),
+    about=OWN["t-nas"][0],
     shapes=plus_plus.shapes,
     learner=learner,
 )

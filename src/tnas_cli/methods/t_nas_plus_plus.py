@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tnas_cli.methods import plus_plus, t_nas
-from tnas_cli.settings.features import ALTERNATING
+from tnas_cli.methods import t_nas
+from tnas_cli.methods.about import OWN
 
-METHOD = replace(
-    t_nas.METHOD,
-    name="t-nas++",
-    title="T-NAS++",
-    citation=(*t_nas.METHOD.citation, "antoniou2019mamlpp"),
-    reads=t_nas.METHOD.reads - {ALTERNATING},
-    differs=plus_plus.AS_PUBLISHED,
-)
+METHOD = replace(t_nas.METHOD, about=OWN["t-nas++"][0])

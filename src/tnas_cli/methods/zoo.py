@@ -28,11 +28,11 @@ def _training(name: str) -> Named:
     def start(network: Any, settings: Any, purpose: str, device: torch.device) -> MetaState:
         return method.start(network, settings, device, purpose)
 
-    return Named(method.title, start, method.learner, method.by_engine)
+    return Named(method.about.title, start, method.learner, method.by_engine)
 
 
 SEARCH = {
-    name: Named(found.title, found.start, found.learner, found.by_engine)
+    name: Named(found.about.title, found.start, found.learner, found.by_engine)
     for name, found in ((name, search_method(name)) for name in search_methods())
 }
 TRAIN = {name: _training(name) for name in training_methods()}

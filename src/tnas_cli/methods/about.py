@@ -1,0 +1,123 @@
+"""What is known of a method without importing it, and so without PyTorch: help, refusals and reports need no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tnas_cli.settings.features import (
+    ALTERNATING,
+    CELLS,
+    ENGINE,
+    ENSEMBLE,
+    INNER_LOOP,
+    INNER_THETA,
+    LEARNED_RATES,
+    ORDER,
+    OUTER_LOOP,
+    OUTER_THETA,
+    PIECES,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """A method by its name.
+
+    title: what its result is called. searches: whether it is one of `tnas search` or of `tnas train-eval`. reads: the
+    machinery of settings that it reads (`settings.features`). differs: settings in which it differs from a preset.
+    citation: keys of `tnas cite`, or BibTeX entries. network: the name of the network that it trains instead of the one
+    that it is given.
+    """
+
+    name: str
+    title: str
+    searches: bool
+    reads: frozenset[str]
+    differs: Mapping[str, Any] = field(default_factory=dict)
+    citation: tuple[str, ...] = ()
+    network: str | None = None
+
+
+#: MAML++ as published. The outer loss moves to the last step during 10 of 100 epochs or more; the outer rate falls from
+#: 1e-3 to 1e-5; five checkpoints answer together.
+_PLUS_PLUS = {"learned_rates": "step", "step_norms": True, "multi_step": 0.1, "cosine_to": 0.01, "ensemble": 5}
+
+_OUTER = frozenset({OUTER_LOOP, ENSEMBLE})
+_METRIC = _OUTER | {CELLS}
+_BY_STEPS = _OUTER | {INNER_LOOP, ORDER, CELLS, ENGINE}
+_T_NAS = _BY_STEPS | {INNER_THETA, OUTER_THETA, LEARNED_RATES, PIECES}
+_T_NAS_CITED = ("lian2020tnas", "liu2019darts", "finn2017maml")
+
+#: tnas's own methods, in the order in which they are listed, each with the module that has its `METHOD`.
+OWN: dict[str, tuple[About, str]] = {
+    about.name: (about, f"tnas_cli.methods.{module}")
+    for module, about in {
+        "t_nas": About(name="t-nas", title="T-NAS", searches=True, reads=_T_NAS | {ALTERNATING}, citation=_T_NAS_CITED),
+        "t_nas_plus_plus": About(
+            name="t-nas++",
+            title="T-NAS++",
+            searches=True,
+            reads=_T_NAS,
+            differs=_PLUS_PLUS,
+            citation=(*_T_NAS_CITED, "antoniou2019mamlpp"),
+        ),
+        "auto_maml": About(
+            name="auto-maml",
+            title="Auto-MAML",
+            searches=True,
+            reads=_BY_STEPS | {OUTER_THETA},
+            differs={"alpha_inner": 0.01, "beta_outer": 3e-4},  # the paper's appendix
+            citation=_T_NAS_CITED,
+        ),
+        "maml": About(
+            name="maml",
+            title="MAML",
+            searches=False,
+            reads=_BY_STEPS | {LEARNED_RATES, PIECES},
+            citation=("finn2017maml",),
+        ),
+        "maml_plus_plus": About(
+            name="maml++",
+            title="MAML++",
+            searches=False,
+            reads=_BY_STEPS | {LEARNED_RATES, PIECES},
+            differs=_PLUS_PLUS,
+            citation=("finn2017maml", "antoniou2019mamlpp"),
+        ),
+        "meta_sgd": About(
+            name="meta-sgd",
+            title="Meta-SGD",
+            searches=False,
+            reads=_BY_STEPS | {PIECES},  # its rates are per weight, always
+            differs={"learned_rates": "weight", "inner_steps": 1, "test_steps": 1},  # Li et al., 2017
+            citation=("li2017metasgd",),
+        ),
+        "anil": About(
+            name="anil",
+            title="ANIL",
+            searches=False,
+            reads=_BY_STEPS | {LEARNED_RATES, PIECES},
+            citation=("finn2017maml", "raghu2020anil"),
+        ),
+        "proto_nets": About(
+            name="protonets", title="ProtoNets", searches=False, reads=_METRIC, citation=("snell2017protonets",)
+        ),
+        "matching_nets": About(
+            name="matching-nets",
+            title="Matching nets",
+            searches=False,
+            reads=_METRIC,
+            citation=("vinyals2016matching",),
+        ),
+        "compare_nets": About(
+            name="compare-nets",
+            title="CompareNets",
+            searches=False,
+            reads=_OUTER,
+            citation=("sung2018comparenets",),
+            network="relation network",
+        ),
+    }.items()
+}
