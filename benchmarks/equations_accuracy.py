@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tnas_cli.cli.console import Screen  # noqa: E402
-from tnas_cli.recipes.adapt import adapt_dataset  # noqa: E402
-from tnas_cli.recipes.search import search  # noqa: E402
+from tnas_cli.commands.adapt import adapt_dataset  # noqa: E402
+from tnas_cli.commands.search import search  # noqa: E402
 from tnas_cli.runs.device import Machine  # noqa: E402
 from tnas_cli.settings.few_shot import SearchSettings, preset  # noqa: E402
 
@@ -80,11 +80,11 @@ def one(options: argparse.Namespace, way: str, seed: int, runs: Path) -> dict[st
     machine = Machine(cache_root=options.cache_dir, threads=options.threads, offline=True)
     with Screen().progress() as listener:
         result = search(settings, runs=runs, machine=machine, listener=listener)
-        *_, tested = adapt_dataset(
-            Path(result["checkpoint"]), options.dataset, tasks=options.test_tasks, machine=machine, listener=listener
+        _, tested = adapt_dataset(
+            result.checkpoint, options.dataset, tasks=options.test_tasks, machine=machine, listener=listener
         )
-    print(f"{way}, seed {seed}: validation {result['validation_accuracy']:.4f}, test {tested['mean']:.4f}", flush=True)
-    return result | {"test": tested["mean"]}
+    print(f"{way}, seed {seed}: validation {result.validation_accuracy:.4f}, test {tested.mean:.4f}", flush=True)
+    return result.to_json() | {"test": tested.mean}
 
 
 def row(way: str, results: list[dict[str, Any]]) -> str:

@@ -24,10 +24,11 @@ from benchmarks.cases import search as search_case  # noqa: E402
 from benchmarks.cases import seconds  # noqa: E402
 from benchmarks.live_view import share_of_a_core  # noqa: E402
 from tnas_cli.cli.console import Screen  # noqa: E402
+from tnas_cli.commands.search import search  # noqa: E402
 from tnas_cli.engines.fused_engine import FusedEngine  # noqa: E402
 from tnas_cli.methods import meta_learn  # noqa: E402
+from tnas_cli.recipes import data  # noqa: E402
 from tnas_cli.recipes import search as work  # noqa: E402
-from tnas_cli.recipes import tasks_of  # noqa: E402
 from tnas_cli.runs import checkpoint  # noqa: E402
 from tnas_cli.runs.device import Machine  # noqa: E402
 from tnas_cli.settings.few_shot import SearchSettings, preset  # noqa: E402
@@ -63,11 +64,11 @@ def main() -> None:
 
     work.choose_engine = lambda *a, **k: engine  # type: ignore[assignment]
     engine.meta_gradient = clocked("engine", engine.meta_gradient)  # type: ignore[method-assign]
-    tasks_of.load_batch = clocked("reading images", tasks_of.load_batch)
-    tasks_of.sample_indices = clocked("sampling tasks", tasks_of.sample_indices)
+    data.load_batch = clocked("reading images", data.load_batch)
+    data.sample_indices = clocked("sampling tasks", data.sample_indices)
     meta_learn.outer.step = clocked("Adam", meta_learn.outer.step)
-    work._prepare = clocked("start", work._prepare)
-    work._about_theta = clocked("summary", work._about_theta)
+    work.Search.prepare = clocked("start", work.Search.prepare)  # type: ignore[method-assign]
+    work.SearchWork._decoded = clocked("summary", work.SearchWork._decoded)  # type: ignore[method-assign]
     checkpoint.save = clocked("checkpoints", checkpoint.save)
     meta_learn.accuracies = clocked("validation", lambda *a: list(plain_accuracies(*a)))
     settings = SearchSettings.from_dict(
@@ -76,10 +77,10 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder, Screen().progress() as listener:
         machine = Machine(cache_root=options.cache_dir, offline=True)
-        about = clocked("all", work.search)(settings, runs=Path(folder), machine=machine, listener=listener)
+        about = clocked("all", search)(settings, runs=Path(folder), machine=machine, listener=listener)
     once = ("start", "validation", "checkpoints", "summary")
     loop = spent["all"] - sum(spent[part] for part in once)
-    steps = about["tasks"] / settings.meta_batch
+    steps = about.tasks / settings.meta_batch
     lines = [
         f"| {part} | {1e3 * spent[part] / steps:.2f} | {spent[part] / loop:.2%} |"
         for part in ("engine", "sampling tasks", "reading images", "Adam")

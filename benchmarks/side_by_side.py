@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tnas_cli.recipes.from_scratch import train_eval
-from tnas_cli.recipes.genotype_source import genotype_record
+from tnas_cli.commands.train_eval import train_eval
+from tnas_cli.recipes.decoded import decoded
 from tnas_cli.recipes.train_settings import settings_for
 from tnas_cli.spaces.random_genotype import random_genotype
 
@@ -31,7 +31,7 @@ def main() -> None:
     arguments.add_argument("--repeats", type=int, default=3)
     options = arguments.parse_args()
     generator = np.random.default_rng(0)
-    records = [genotype_record(random_genotype(generator), {}) for _ in range(options.genotypes)]
+    records = [decoded(random_genotype(generator)) for _ in range(options.genotypes)]
     given = {"dataset": "glyphs", "tasks": options.tasks, "validate_every": options.tasks, "validation_tasks": 20}
     settings = settings_for(records, "quick", given | {"test_tasks": 40})
     threads = torch.get_num_threads()
@@ -41,8 +41,8 @@ def main() -> None:
         for _ in range(options.repeats):
             for count, taken in times.items():
                 result = train_eval(records, settings, side_by_side=count, runs=Path(folder))
-                taken.append(result["wall_seconds"])
-                means.add(result["mean"])
+                taken.append(result.wall_seconds)
+                means.add(result.mean)
     if len(means) > 1:
         sys.exit(f"the two ways give different accuracies: {means}")
     ratio = statistics.median(one / many for one, many in zip(times[1], times[threads], strict=True))

@@ -11,24 +11,25 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tnas_cli import api
+import tnas_cli as tnas
 
 
 def main(folder: Path) -> None:
     """Search briefly, adapt to three unseen tasks, and print what each of them decodes to."""
-    settings = api.SearchSettings(
+    settings = tnas.SearchSettings(
         dataset="glyphs", way=3, shot=1, query=5, tasks=8, validate_every=8, validation_tasks=4, channels=8
     )
-    found = api.search(settings, runs=folder)
-    print(f"validation accuracy after {found['tasks']} tasks: {100 * found['validation_accuracy']:.1f}%")
+    found = tnas.search(settings, runs=folder)
+    print(f"validation accuracy after {found.tasks} tasks: {100 * found.validation_accuracy:.1f}%")
 
-    *adapted, result = api.adapt_dataset(Path(found["checkpoint"]), "glyphs", tasks=3)
+    adapted, result = tnas.adapt_dataset(found.checkpoint, "glyphs", tasks=3)
     for record in adapted:
-        losses = record["support_losses"]
-        print(f"task {record['task']['index']}: support loss {losses[0]:.3f} -> {losses[-1]:.3f}")
-    print(f"accuracy over {result['tasks']} tasks: {100 * result['mean']:.1f}%")
+        losses = record.support_losses
+        print(f"task {record.task.index}: support loss {losses[0]:.3f} -> {losses[-1]:.3f}")
+    if result.mean is not None:
+        print(f"accuracy over {result.tasks} tasks: {100 * result.mean:.1f}%")
 
-    genotypes, _ = api.decode(found["checkpoint"])
+    genotypes, _ = tnas.decode(found.checkpoint)
     print(genotypes[0].darts)
 
 

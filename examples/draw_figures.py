@@ -8,16 +8,15 @@ TASKS (default: 24) is how long to search. docs/pictures/ was made with 3000, wh
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
-from tnas_cli import api
+import tnas_cli as tnas
+from tnas_cli.records.writing import line
 
 #: One picture of each kind: the end of its figure's name, and whether on a dark ground.
 KINDS = {"theta": ("adapted-theta", False), "cells": ("cells", True), "curves": ("search-curves", False)}
@@ -27,21 +26,22 @@ COLOURS = 256
 
 def main(folder: Path, tasks: int) -> None:
     """Search, adapt to test tasks, draw."""
-    settings = api.SearchSettings(
+    settings = tnas.SearchSettings(
         dataset="glyphs", way=5, shot=1, query=5, tasks=tasks, validate_every=max(8, tasks // 10), validation_tasks=16
     )
-    run = Path(api.search(settings, runs=folder / "runs")["run"])
+    run = Path(str(tnas.search(settings, runs=folder / "runs").run))
     search = folder / "search"
     shutil.copytree(run, search, dirs_exist_ok=True)
-    write(
-        folder / "adapted.jsonl", api.adapt_dataset(search / "best.pt", "glyphs", tasks=12, query=10, every_step=True)
-    )
+    asked = tnas.Asked(every_step=True)
+    adapted, result = tnas.adapt_dataset(search / "best.pt", "glyphs", asked, tasks=12, query=10)
+    lines = "".join(map(line, [*adapted, result]))
+    (folder / "adapted.jsonl").write_text(lines, encoding="utf-8")
 
     sources = [search, folder / "adapted.jsonl"]
-    drawn = [api.figures(sources, folder / "figures", dark=dark) for dark in (False, True)]
+    drawn = [tnas.figures(sources, folder / "figures", dark=dark) for dark in (False, True)]
     for reason in drawn[0]["left_out"]:
         print(f"not drawn: {reason}")
-    print(api.html_report(sources, folder / "report.html")["html"])
+    print(tnas.html_report(sources, folder / "report.html")["html"])
 
     files = [Path(file) for found in drawn for figure in found["figures"] for file in figure["files"]]
     for kind, (name, dark) in KINDS.items():
@@ -49,11 +49,6 @@ def main(folder: Path, tasks: int) -> None:
             file for file in files if name in file.stem and file.suffix == ".png" and ("-dark" in file.stem) == dark
         )
         print(small(source, folder / "pictures" / f"{kind}.png"))
-
-
-def write(file: Path, records: Any) -> None:
-    """Records as JSON lines, as `tnas adapt --json` prints them."""
-    file.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
 
 def small(source: Path, target: Path) -> Path:

@@ -1,3 +1,102 @@
-"""T-NAS (Lian et al., ICLR 2020): fast adaptation of neural architectures with meta-learning."""
+"""T-NAS (Lian et al., ICLR 2020): fast adaptation of neural architectures with meta-learning.
 
-__version__ = "0.1.0"
+    import tnas_cli as tnas
+
+    found = tnas.search(tnas.SearchSettings(dataset="glyphs", way=5, shot=1, tasks=200), listener=tnas.progress())
+    tasks, result = tnas.adapt_dataset(found.checkpoint, "glyphs", tasks=20)
+
+Every command is a plain, typed function that returns, or yields, the records that the command prints with --json.
+Nothing prints unless a listener does. Importing this package imports nothing else: a name is looked up when it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from tnas_cli.version import __version__
+
+if TYPE_CHECKING:
+    from tnas_cli.cli.console import progress as progress
+    from tnas_cli.commands.adapt import adapt_dataset as adapt_dataset
+    from tnas_cli.commands.adapt import adapt_folders as adapt_folders
+    from tnas_cli.commands.cite import cite as cite
+    from tnas_cli.commands.decode import decode as decode
+    from tnas_cli.commands.doctor import doctor as doctor
+    from tnas_cli.commands.figures import figures as figures
+    from tnas_cli.commands.prepare_data import data_sets as data_sets
+    from tnas_cli.commands.prepare_data import prepare_data as prepare_data
+    from tnas_cli.commands.quickstart import quickstart as quickstart
+    from tnas_cli.commands.report import check as check
+    from tnas_cli.commands.report import compare as compare
+    from tnas_cli.commands.report import report as report_table  # noqa: F401  its own name is that of a package
+    from tnas_cli.commands.resume import resume as resume
+    from tnas_cli.commands.search import estimate_search as estimate_search
+    from tnas_cli.commands.search import search as search
+    from tnas_cli.commands.supervised import supervised as supervised
+    from tnas_cli.commands.train_eval import estimate_training as estimate_training
+    from tnas_cli.commands.train_eval import inherit as inherit
+    from tnas_cli.commands.train_eval import train_eval as train_eval
+    from tnas_cli.commands.transfer import transfer as transfer
+    from tnas_cli.errors import TnasError as TnasError
+    from tnas_cli.recipes.adapt import Asked as Asked
+    from tnas_cli.recipes.train_settings import settings_for as settings_for
+    from tnas_cli.recipes.trainable import read_trainables as read_trainables
+    from tnas_cli.report.html_report import html_report as html_report
+    from tnas_cli.runs.changes import Changes as Changes
+    from tnas_cli.runs.device import Machine as Machine
+    from tnas_cli.settings.few_shot import SearchSettings as SearchSettings
+    from tnas_cli.settings.few_shot import TrainSettings as TrainSettings
+    from tnas_cli.settings.supervised import SupervisedSettings as SupervisedSettings
+    from tnas_cli.settings.transfer import TransferSettings as TransferSettings
+
+#: Where each name of the Python interface is defined, and what it is called there if otherwise.
+_HOMES = {
+    "Asked": "recipes.adapt",
+    "Changes": "runs.changes",
+    "Machine": "runs.device",
+    "SearchSettings": "settings.few_shot",
+    "SupervisedSettings": "settings.supervised",
+    "TnasError": "errors",
+    "TrainSettings": "settings.few_shot",
+    "TransferSettings": "settings.transfer",
+    "adapt_dataset": "commands.adapt",
+    "adapt_folders": "commands.adapt",
+    "check": "commands.report",
+    "cite": "commands.cite",
+    "compare": "commands.report",
+    "data_sets": "commands.prepare_data",
+    "decode": "commands.decode",
+    "doctor": "commands.doctor",
+    "estimate_search": "commands.search",
+    "estimate_training": "commands.train_eval",
+    "figures": "commands.figures",
+    "html_report": "report.html_report",
+    "inherit": "commands.train_eval",
+    "prepare_data": "commands.prepare_data",
+    "progress": "cli.console",
+    "quickstart": "commands.quickstart",
+    "read_trainables": "recipes.trainable",
+    "report_table": "commands.report:report",
+    "resume": "commands.resume",
+    "search": "commands.search",
+    "settings_for": "recipes.train_settings",
+    "supervised": "commands.supervised",
+    "train_eval": "commands.train_eval",
+    "transfer": "commands.transfer",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, original = _HOMES[name].partition(":")
+    value = getattr(import_module(f"{__name__}.{module}"), original or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

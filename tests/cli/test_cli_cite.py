@@ -11,7 +11,7 @@ import pytest
 
 from tests.report.results import a_result, a_run
 from tests.running import Argument, succeeding, tnas
-from tnas_cli import __version__
+from tnas_cli.version import __version__
 
 ALWAYS = ["lian2020tnas", "tnas"]
 SEARCH = {"event": "result", "version": 1, "command": "search", "method": "t-nas", "dataset": "omniglot"}

@@ -31,7 +31,7 @@ def test_the_result_names_method_and_network(trained: Ran) -> None:
     assert (result["method"], result["network"], result["weights"]) == ("maml", "4conv-32", "from-scratch")
     assert (result["way"], result["shot"], result["tasks"], result["parameters_mean"]) == (3, 1, 4, WEIGHTS)
     assert [row["digest"] for row in result["per_genotype"]] == ["4conv-32"]
-    assert result["budget"] == {"search_tasks": None, "train_tasks_per_genotype": 4}
+    assert result["budget"] == {"training": {"amount": 4, "unit": "tasks", "each": "genotype"}}
     assert result["own_tasks"] is None
     run = Path(result["run"])
     assert run.name == "train-eval-shapes-3w1s-maml-1"
@@ -61,7 +61,7 @@ def test_the_cost_is_that_of_one_network(training: tuple[str | int | Path, ...],
 
 def test_a_finished_run_is_read_again(pipeline: Pipeline, trained: Ran) -> None:
     again = succeeding("train-eval", "--resume", trained.result["run"], *pipeline.here, "--json").result
-    assert again["resumed"]
+    assert again["again"]
     for key in ("mean", "interval", "network", "method", "per_genotype"):
         assert again[key] == trained.result[key]
 

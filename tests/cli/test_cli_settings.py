@@ -57,7 +57,7 @@ def test_transfer_of_a_published_genotype(cifar: Path, tmp_path: Path) -> None:
     ran = succeeding("train-eval", "AmoebaNet-A", *options, *SMALL, "--epochs", 1, "--json")
     result = ran.result
     assert (result["setting"], result["method"], result["dataset"]) == ("transfer", "amoebanet-a", "cifar10")
-    assert (result["layers"], result["channels"], result["budget"]["train_epochs"]) == (3, 4, 1)
+    assert (result["layers"], result["channels"], result["budget"]["training"]["amount"]) == (3, 4, 1)
     assert result["images"] == 100
     text = succeeding("train-eval", "--resume", result["run"], "--cache-dir", cifar, *HERE)
     assert text.stdout.splitlines()[-1].startswith(f"error {100 * (1 - result['mean']):.2f} ± ")

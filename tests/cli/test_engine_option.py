@@ -112,12 +112,15 @@ def test_doctor_warms_what_it_is_told_to(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_run_goes_on_with_its_own_engine(
     pipeline: Pipeline, searched: dict[str, dict[str, object]], tmp_path: Path
 ) -> None:
-    """Both searches are at their end, so that going on only measures once more."""
+    """Both searches are at their end; without their results, going on measures once more."""
     for engine, result in searched.items():
+        (Path(str(result["run"])) / "result.json").unlink()
         assert succeeding("search", "--resume", result["run"], "--json", *pipeline.here).result["engine"] == engine
+    (Path(str(searched["torch"]["run"])) / "result.json").unlink()
     other = succeeding("search", "--resume", searched["torch"]["run"], "--engine", "fused", "--json", *pipeline.here)
     assert other.result["engine"] == "fused"
     task = ("--dataset", "shapes", "--way", 3, "--shot", 1, "--test-tasks", 2)
     plain = ("--engine", "torch", "--json", *here(pipeline, tmp_path))
     trained = succeeding("train-eval", "4conv", *task, *TRAINING, *plain).result
+    (Path(trained["run"]) / "result.json").unlink()
     assert succeeding("train-eval", "--resume", trained["run"], "--json", *pipeline.here).result["engine"] == "torch"

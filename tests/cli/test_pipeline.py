@@ -65,7 +65,10 @@ def test_a_measured_number_carries_how_it_came_about(pipeline: Pipeline) -> None
     assert (result["way"], result["shot"], result["query"], result["tasks"]) == (3, 1, 2, 4)
     assert (result["weights"], result["transductive"], result["seed"]) == ("from-scratch", True, 0)
     searched = pipeline.adapted.records[0]["search_tasks"]  # of the checkpoint that validation chose
-    assert result["budget"] == {"search_tasks": searched, "train_tasks_per_genotype": 4}
+    assert result["budget"] == {
+        "search": {"amount": searched, "unit": "tasks"},
+        "training": {"amount": 4, "unit": "tasks", "each": "genotype"},
+    }
     assert searched in (4, 8)
     assert 0 <= result["mean"] <= 1
     assert result["interval"] >= 0
@@ -83,9 +86,11 @@ def test_a_run_directory_is_whole(pipeline: Pipeline) -> None:
     run = Path(pipeline.searched.result["run"])
     assert run.name == "search-shapes-3w1s-t-nas-1"
     assert {path.name for path in run.iterdir()} == {
+        "run.json",
         "settings.toml",
         "environment.json",
         "events.jsonl",
+        "result.json",
         "best.pt",
         "last.pt",
     }

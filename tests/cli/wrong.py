@@ -189,8 +189,10 @@ def without_support(folder: Path) -> Path:
 
 
 def unfinished_copy(p: Pipeline, folder: Path) -> Path:
-    """A copy of the search's run."""
-    return Path(shutil.copytree(p.searched.result["run"], folder / "copy"))
+    """A copy of the search's run, as a stop at its end would leave it."""
+    copy = Path(shutil.copytree(p.searched.result["run"], folder / "copy"))
+    (copy / "result.json").unlink()
+    return copy
 
 
 def check(ran: Ran, code: int, words: tuple[str, ...]) -> None:

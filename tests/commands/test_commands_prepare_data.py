@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
 from PIL import Image
 
 from tests.episodes.small_data import class_tree, truncated
-from tnas_cli.commands.prepare_data import data_sets, prepare_data
+from tnas_cli.commands import prepare_data as command
 from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.errors import SettingsError
+
+
+def prepare_data(dataset: str, **options: Any) -> dict[str, Any]:
+    """What the command prints with --json."""
+    return command.prepare_data(dataset, **options).to_json()
+
+
+def data_sets(root: Path | str) -> list[dict[str, Any]]:
+    """What --list --json prints."""
+    return command.data_sets(root).to_json()["data_sets"]
 
 
 def test_the_record_says_what_the_file_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

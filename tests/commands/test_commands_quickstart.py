@@ -26,12 +26,12 @@ def test_all_six_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         )
     )
     commands = ["prepare-data", "search", "adapt", "decode", "train-eval"]
-    assert [result["command"] for result in results] == commands
+    assert [result.command for result in results] == commands
     assert [line.split()[:2] for line in said] == [[str(step), name] for step, name in enumerate(commands, start=1)]
-    assert 0.2 <= results[-1]["nearest_neighbour"] <= 1
+    assert 0.2 <= results[-1].nearest_neighbour <= 1
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {
         "search-glyphs-5w1s-t-nas-1",
         "train-eval-glyphs-5w1s-t-nas-1",
     }
-    table = report([results[-1]["run"]])
-    assert [ours.measurement.mean for ours in table.measured] == [results[-1]["mean"]]
+    table = report([results[-1].run])
+    assert [ours.measurement.mean for ours in table.measured] == [results[-1].mean]

@@ -116,13 +116,12 @@ def test_a_tasks_mean_is_over_its_genotypes_and_the_interval_over_tasks() -> Non
     one, two = AUTO_MAML_1SHOT, AUTO_MAML_5SHOT
     accuracies = {(0, one.digest): 0.5, (0, two.digest): 0.7, (1, one.digest): 0.4}
     found = summarise([(one, two), (one, one)], accuracies, {one: 100, two: 300}.__getitem__)
-    assert found["mean"] == pytest.approx(0.5)
-    assert found["interval"] == pytest.approx(1.96 * 0.1)  # tasks 0.6 and 0.4: standard error 0.1
-    assert (found["tasks"], found["genotypes"], found["genotypes_trained"]) == (2, 4, 3)
-    assert found["parameters_mean"] == pytest.approx(150)
-    rows: Any = found["per_task"]
-    assert [len(row["genotypes"]) for row in rows] == [2, 2]
-    assert rows[1]["genotypes"][1] == {"digest": one.digest, "accuracy": 0.4}
+    assert found.mean == pytest.approx(0.5)
+    assert found.interval == pytest.approx(1.96 * 0.1)  # tasks 0.6 and 0.4: standard error 0.1
+    assert (found.tasks, found.genotypes, found.genotypes_trained) == (2, 4, 3)
+    assert found.parameters_mean == pytest.approx(150)
+    assert [len(row.genotypes) for row in found.per_task] == [2, 2]
+    assert found.per_task[1].genotypes[1].to_json() == {"digest": one.digest, "accuracy": 0.4}
 
 
 def test_presets_hold_the_papers_values(tmp_path: Path) -> None:

@@ -220,8 +220,8 @@ def test_the_summary_weighs_cells_by_their_counts() -> None:
     one = Transferred("a", 3, 100, 0.5, torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
     two = Transferred("b", 1, 200, None, torch.tensor([[0.0, 0.0], [0.0, 1.0]]))
     found = summarise([one, two])
-    assert found["mean"] == pytest.approx(0.375)
-    assert found["top5_mean"] == pytest.approx(0.875)
-    assert found["interval"] == pytest.approx(1.96 * 0.375)  # images 0.75 and 0: standard error 0.375
-    assert found["parameters_mean"] == pytest.approx(125)
-    assert found["images"] == 2
+    assert found.mean == pytest.approx(0.375)
+    assert found.top5_mean == pytest.approx(0.875)
+    assert found.interval == pytest.approx(1.96 * 0.375)  # images 0.75 and 0: standard error 0.375
+    assert found.parameters_mean == pytest.approx(125)
+    assert found.images == 2

@@ -16,33 +16,33 @@ SECOND = Trained("bbbb", 1, 24_000, 0.75, torch.tensor([0.4, 1.0, 0.6, 0.8]))
 def test_the_mean_weighs_genotypes_by_their_tasks() -> None:
     """Per task 3/4 of the first and 1/4 of the second: 0.7, 0.7, 0.9, 0.5, so the mean is 0.7."""
     found = summarise([FIRST, SECOND], {})
-    assert found["mean"] == pytest.approx(0.7)
-    assert found["interval"] == pytest.approx(1.96 * (0.08 / 3 / 4) ** 0.5)
-    assert found["tasks"] == 4
-    assert found["parameters_mean"] == pytest.approx(21_000)
-    assert found["own_tasks"] is None
+    assert found.mean == pytest.approx(0.7)
+    assert found.interval == pytest.approx(1.96 * (0.08 / 3 / 4) ** 0.5)
+    assert found.tasks == 4
+    assert found.parameters_mean == pytest.approx(21_000)
+    assert found.own_tasks is None
 
 
 def test_the_selected_genotype_is_that_of_the_best_validation() -> None:
     """Not that of the best test accuracy, which both share here."""
     for order in ([FIRST, SECOND], [SECOND, FIRST]):
-        selected = summarise(order, {})["selected"]
-        assert selected == SECOND.to_json()
-    assert SECOND.to_json() == {
+        selected = summarise(order, {}).selected
+        assert selected == SECOND.row()
+    row = SECOND.row().to_json()
+    assert row == {
         "digest": "bbbb",
         "count": 1,
         "mean": pytest.approx(0.7),
         "interval": interval(SECOND.accuracies),
         "validation": 0.75,
         "parameters": 24_000,
-        "training_tasks": None,
     }
 
 
 def test_each_genotype_on_its_own_tasks() -> None:
     """Tasks 0 and 2 decoded to the first, task 1 to the second: 0.8, 1.0 and 1.0."""
-    found = summarise([FIRST, SECOND], {"aaaa": [0, 2], "bbbb": [1], "cccc": [3]})["own_tasks"]
-    assert found == {
+    found = summarise([FIRST, SECOND], {"aaaa": [0, 2], "bbbb": [1], "cccc": [3]}).own_tasks
+    assert found is not None and found.to_json() == {
         "tasks": 3,
         "mean": pytest.approx(2.8 / 3),
         "interval": pytest.approx(interval(torch.tensor([0.8, 1.0, 1.0], dtype=torch.float64)), rel=1e-6),
@@ -55,13 +55,18 @@ def test_each_genotype_on_its_own_tasks() -> None:
 
 
 def test_tasks_that_were_not_tested_are_left_out() -> None:
-    found = summarise([FIRST], {"aaaa": [1, 4, 900]})["own_tasks"]
+    found = summarise([FIRST], {"aaaa": [1, 4, 900]}).own_tasks
     row = {"index": 1, "digest": "aaaa", "accuracy": pytest.approx(0.6)}
-    assert found == {"tasks": 1, "mean": pytest.approx(0.6), "interval": 0.0, "per_task": [row]}
+    assert found is not None and found.to_json() == {
+        "tasks": 1,
+        "mean": pytest.approx(0.6),
+        "interval": 0.0,
+        "per_task": [row],
+    }
 
 
 def test_every_genotype_is_listed() -> None:
-    assert summarise([FIRST, SECOND], {})["per_genotype"] == [FIRST.to_json(), SECOND.to_json()]
+    assert summarise([FIRST, SECOND], {}).per_genotype == (FIRST.row(), SECOND.row())
 
 
 def test_nearest_neighbour_one_image_at_a_time() -> None:

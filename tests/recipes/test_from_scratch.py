@@ -10,11 +10,13 @@ import pytest
 
 from tests.conftest import Pipeline
 from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT
+from tests.recipes.calls import resume, train_eval
 from tnas_cli.errors import DataError, Interrupted, SettingsError
-from tnas_cli.recipes.from_scratch import resume, train_eval
-from tnas_cli.recipes.genotype_source import genotype_record
-from tnas_cli.recipes.train_job import LONG_ENOUGH, prepare
+from tnas_cli.recipes.decoded import Origin, decoded
+from tnas_cli.recipes.from_scratch import LONG_ENOUGH, FromScratch
 from tnas_cli.recipes.train_settings import settings_for
+from tnas_cli.records.kinds import Decoded
+from tnas_cli.records.parts import DataFacts
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
 from tnas_cli.settings.few_shot import UNLIMITED, TrainSettings
@@ -22,13 +24,15 @@ from tnas_cli.settings.few_shot import UNLIMITED, TrainSettings
 BUDGET = {"tasks": 4, "meta_batch": 2, "validate_every": 2, "validation_tasks": 2, "test_tasks": 3, "inner_steps": 1}
 
 
-def record(genotype: Any, **context: Any) -> dict[str, Any]:
+def record(genotype: Any, **context: Any) -> Decoded:
     """A genotype record as `decode` writes it for a task of the pipeline's data set."""
-    where = {"dataset": "shapes", "protocol": "classes", "channels": 1}
-    return genotype_record(genotype, {"data": where, "way": 3, "shot": 1, "channels": 4, "method": "t-nas"} | context)
+    where = DataFacts(
+        dataset="shapes", protocol="classes", channels=1, size=20, mean=(0.0,), std=(1.0,), fingerprint=None
+    )
+    return decoded(genotype, Origin(**{"data": where, "way": 3, "shot": 1, "channels": 4, "method": "t-nas"} | context))
 
 
-def settings(records: list[dict[str, Any]], **given: Any) -> TrainSettings:
+def settings(records: list[Decoded], **given: Any) -> TrainSettings:
     """Tiny settings for the records."""
     return settings_for(records, "quick", BUDGET | {"query": 2, "test_steps": 1} | given)
 
@@ -71,10 +75,10 @@ def test_a_stopped_training_goes_on_to_the_same_numbers(pipeline: Pipeline, tmp_
     with pytest.raises(Interrupted, match="saved in") as stopped:
         train_eval(records, chosen, runs=tmp_path / "cut", machine=machine, listener=stop_in_the_second)
     (run,) = (tmp_path / "cut").iterdir()
-    assert stopped.value.hint == f"continue with: tnas train-eval --resume {run} --cache-dir {pipeline.cache}"
+    assert stopped.value.hint == f"continue with: tnas resume {run}"
     first = json.loads((run / AUTO_MAML_5SHOT.digest / "result.json").read_text())
     assert len(first["accuracies"]) == 3
-    resumed = resume(run, machine=machine)
+    resumed = resume(run)  # with the data, engine and threads that it was started with
     for key in ("mean", "interval", "per_genotype", "genotypes_trained"):
         assert resumed[key] == whole[key]
 
@@ -82,8 +86,9 @@ def test_a_stopped_training_goes_on_to_the_same_numbers(pipeline: Pipeline, tmp_
 def test_resuming_on_other_images_is_refused(pipeline: Pipeline, tmp_path: Path) -> None:
     records, machine = [record(AUTO_MAML_5SHOT)], Machine("cpu", 1, pipeline.cache)
     run = Path(train_eval(records, settings(records), runs=tmp_path, machine=machine)["run"])
-    plan = json.loads((run / "plan.json").read_text())
-    (run / "plan.json").write_text(json.dumps(plan | {"fingerprint": "of other images"}))
+    (run / "result.json").unlink()
+    kept = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(kept | {"fingerprint": "of other images"}))
     with pytest.raises(DataError, match="does not hold the images"):
         resume(run, machine=machine)
 
@@ -119,10 +124,10 @@ def test_hours_decide_how_many_genotypes_are_trained(pipeline: Pipeline, tmp_pat
     assert [row["digest"] for row in result["per_genotype"]] == [AUTO_MAML_1SHOT.digest]
     assert (result["genotypes"], result["genotypes_distinct"], result["genotypes_trained"]) == (3, 2, 1)
     assert result["hours"] == 1e-6
-    assert result["budget"]["train_tasks_per_genotype"] == 4
+    assert result["budget"]["training"] == {"amount": 4, "unit": "tasks", "each": "genotype"}
     assert notes[-1] == "1 of 2 genotypes in 1e-06 hours"
     run = Path(result["run"])
-    assert resume(run, machine=machine)["genotypes_trained"] == 1
+    assert resume(run, machine=machine)["again"]
     more = resume(run, machine=machine, hours=1)
     assert more["genotypes_trained"] == 2
     # The new limit is the run's from now on.
@@ -143,8 +148,8 @@ def test_hours_are_the_length_of_a_single_training(pipeline: Pipeline, tmp_path:
     assert settings_for(two, "quick", alone | {"hours": 1}).tasks < UNLIMITED
     assert settings_for(two, "quick", alone | {"hours": 1}, trainings=1).tasks == UNLIMITED
     result = train_eval(records, chosen, runs=tmp_path, machine=Machine("cpu", 1, pipeline.cache))
-    assert result["budget"]["train_tasks_per_genotype"] == result["per_genotype"][0]["training_tasks"]
-    assert 2 <= result["budget"]["train_tasks_per_genotype"] < UNLIMITED
+    assert result["budget"]["training"]["amount"] == result["per_genotype"][0]["training_tasks"]
+    assert 2 <= result["budget"]["training"]["amount"] < UNLIMITED
     # More time trains a finished network further; without a new limit it is read.
     more = resume(Path(result["run"]), machine=Machine("cpu", 1, pipeline.cache), hours=4 / 3600)
     assert more["per_genotype"][0]["training_tasks"] > result["per_genotype"][0]["training_tasks"]
@@ -158,7 +163,7 @@ def test_as_many_side_by_side_as_are_faster(pipeline: Pipeline) -> None:
 
     def chosen(tasks: int, engine: str, limit: int | None = None) -> int:
         machine = Machine("cpu", 2, pipeline.cache, engine=engine)
-        return prepare(records, settings(records, tasks=tasks), limit, machine, events.ignore, None).side_by_side
+        return FromScratch(settings(records, tasks=tasks), records, limit, None).prepare(machine, events.ignore).count
 
     assert chosen(LONG_ENOUGH, "fused") == 2
     assert chosen(LONG_ENOUGH, "fused", limit=1) == 1

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SEARCH, TESTING, TRAINING, Pipeline
+from tests.recipes.calls import resume, search
 from tests.running import succeeding
+from tnas_cli.commands.search import estimate_search
 from tnas_cli.errors import CheckpointError, DataError
-from tnas_cli.recipes.search import dry_run, resume, search
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import Machine
 from tnas_cli.settings.few_shot import SearchSettings
@@ -46,7 +47,7 @@ def test_a_dry_run_writes_nothing(pipeline: Pipeline, tmp_path: Path, name: str)
 
 
 def test_a_dry_run_counts_the_network_of_the_search(pipeline: Pipeline) -> None:
-    found = dry_run(settings(tasks=7), machine=machine(pipeline.cache))
+    found = estimate_search(settings(tasks=7), machine=machine(pipeline.cache)).to_json()
     assert found["parameters"] == count(SearchNetwork(way=3, in_channels=1, channels=4).specs())
     assert found["steps"] == 4  # three meta-batches of two tasks and one of one
 
@@ -83,13 +84,14 @@ def test_every_preset_and_the_second_order_run(pipeline: Pipeline, tmp_path: Pat
 
 def test_resuming_on_other_images_is_refused(pipeline: Pipeline, tmp_path: Path) -> None:
     run = Path(search(settings(), runs=tmp_path, machine=machine(pipeline.cache))["run"])
-    saved = checkpoint.load(run / "last.pt", "tnas/meta-architecture")
-    saved.about["data"]["fingerprint"] = "of other images"
-    checkpoint.save(run / "last.pt", saved)
+    (run / "result.json").unlink()
+    kept = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(kept | {"fingerprint": "of other images"}))
     with pytest.raises(DataError, match="does not hold the images"):
         resume(run, machine=machine(pipeline.cache))
-    (run / "last.pt").unlink()
-    with pytest.raises(CheckpointError, match=r"last\.pt"):
+    (run / "run.json").write_text(json.dumps(kept))
+    (run / "best.pt").unlink()
+    with pytest.raises(CheckpointError, match=r"best\.pt"):
         resume(run, machine=machine(pipeline.cache))
 
 

@@ -12,18 +12,20 @@ import torch
 
 from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT
 from tests.methods import class_pictures as pictures
+from tests.recipes.calls import resume, supervised
 from tnas_cli.episodes.cache import open_cache
 from tnas_cli.episodes.tasks import TaskBatch, evaluation_indices, load_batch
 from tnas_cli.errors import DataError, GenotypeError, Interrupted, SettingsError
 from tnas_cli.recipes import supervised_search
-from tnas_cli.recipes.genotype_source import genotype_record, read_genotypes
+from tnas_cli.recipes.decoded import Origin, decoded
+from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.recipes.meta_architecture import KIND
-from tnas_cli.recipes.setting import setting_of
-from tnas_cli.recipes.supervised import resume, supervised, supervised_settings
+from tnas_cli.recipes.supervised import supervised_settings
 from tnas_cli.records.reading import parse
 from tnas_cli.records.results import SupervisedResult
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import Machine
+from tnas_cli.runs.run_file import RunFile
 from tnas_cli.runs.seeds import torch_generator
 from tnas_cli.settings.few_shot import SearchSettings
 from tnas_cli.spaces.parameters import draw
@@ -70,7 +72,7 @@ def test_s1_searches_every_task_and_measures_the_time(signs: str, tmp_path: Path
     assert (result["way"], result["shot"], result["query"], result["tasks"]) == (3, 6, 4, 2)
     assert [len(own) for own in genotypes_of(result)] == [1, 1]
     assert 0 < result["search_seconds"] < result["wall_seconds"]
-    assert result["budget"] == {"search_tasks": None, "train_epochs": 2}
+    assert result["budget"] == {"training": {"amount": 2, "unit": "epochs", "each": "task and genotype"}}
     assert result["engine"] == "torch"
     record = parse(result)
     assert isinstance(record, SupervisedResult) and record.search_seconds == result["search_seconds"]
@@ -123,7 +125,7 @@ def test_t_nas_adapts_a_checkpoint_to_more_classes(signs: str, tmp_path: Path) -
     path = best(tmp_path / "best.pt")
     chosen = settings(signs, method="t-nas", adapt_batch=9)
     result = supervised([], chosen, checkpoint=path, runs=tmp_path, machine=HERE)
-    assert result["budget"]["search_tasks"] == 40
+    assert result["budget"]["search"] == {"amount": 40, "unit": "tasks"}
     assert result["search_seconds"] > 0
     first, second = genotypes_of(result)
     assert first != second  # so large a rate of theta tells the tasks apart
@@ -132,7 +134,7 @@ def test_t_nas_adapts_a_checkpoint_to_more_classes(signs: str, tmp_path: Path) -
 
 
 def test_given_genotypes_are_trained_on_all_tasks(signs: str, tmp_path: Path) -> None:
-    records = [genotype_record(AUTO_MAML_1SHOT, {"method": "t-nas"}), *read_genotypes("auto-maml-5shot")]
+    records = [decoded(AUTO_MAML_1SHOT, Origin(method="t-nas")), *read_genotypes("auto-maml-5shot")]
     result = supervised(records, settings(signs, epochs=8), runs=tmp_path, machine=HERE)
     assert genotypes_of(result) == [[AUTO_MAML_1SHOT.digest, AUTO_MAML_5SHOT.digest]] * 2
     assert result["method"] == "mixed"
@@ -147,10 +149,10 @@ def test_a_stopped_run_reads_what_it_found_and_finished(signs: str, tmp_path: Pa
         if isinstance(event, events.Progress) and event.stage == "network 3 of 4" and event.done == 1:
             raise KeyboardInterrupt
 
-    with pytest.raises(Interrupted, match="finished networks are saved"):
+    with pytest.raises(Interrupted, match="everything so far is saved"):
         supervised([], chosen, runs=tmp_path / "cut", machine=HERE, listener=stop)
     (run,) = (tmp_path / "cut").iterdir()
-    assert setting_of(run) == "supervised"
+    assert RunFile.read(run).kind == "supervised"
     stages = []
     resumed = resume(
         run, machine=HERE, listener=lambda e: stages.append(e.stage) if isinstance(e, events.Progress) else None
@@ -161,7 +163,7 @@ def test_a_stopped_run_reads_what_it_found_and_finished(signs: str, tmp_path: Pa
 
 
 def test_what_is_refused(signs: str, tmp_path: Path) -> None:
-    def run(records: list[dict[str, Any]], **given: Any) -> None:
+    def run(records: list[Any], **given: Any) -> None:
         supervised(records, settings(signs, **given), runs=tmp_path, machine=HERE)
 
     with pytest.raises(SettingsError, match="no genotype was given"):
@@ -177,6 +179,6 @@ def test_what_is_refused(signs: str, tmp_path: Path) -> None:
     chosen = settings(signs, method="t-nas")
     with pytest.raises(SettingsError, match="28 pixels"):
         supervised([], chosen, checkpoint=best(tmp_path / "28.pt", size=28), runs=tmp_path, machine=HERE)
-    with pytest.raises(DataError, match="not a run directory"):
+    with pytest.raises(DataError, match="not a run that can go on"):
         resume(tmp_path, machine=HERE)
-    assert not list(tmp_path.glob("train-eval-*"))  # nothing was begun
+    assert not list(tmp_path.glob("supervised-*"))  # nothing was begun

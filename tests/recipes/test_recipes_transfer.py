@@ -13,15 +13,18 @@ import torch
 
 from tests.helpers import AUTO_MAML_1SHOT
 from tests.methods import class_pictures as pictures
+from tests.recipes.calls import resume, transfer
 from tnas_cli.errors import DataError, Interrupted, SettingsError
 from tnas_cli.methods import transfer as evaluate_transfer
-from tnas_cli.recipes.genotype_source import genotype_record, read_genotypes
-from tnas_cli.recipes.setting import setting_of
-from tnas_cli.recipes.transfer import resume, transfer, transfer_settings
+from tnas_cli.recipes.decoded import decoded
+from tnas_cli.recipes.genotypes import read_genotypes
+from tnas_cli.recipes.transfer import transfer_settings
+from tnas_cli.records.kinds import FixedNetwork
 from tnas_cli.records.reading import parse
 from tnas_cli.records.results import TransferResult
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
+from tnas_cli.runs.run_file import RunFile
 from tnas_cli.spaces.cells import Cells
 
 HERE = Machine("cpu", 1)
@@ -45,8 +48,8 @@ def test_a_published_genotype_is_trained_and_measured(images: str, tmp_path: Pat
     result = transfer(records, settings(images), runs=tmp_path / "runs", machine=HERE)
     assert (result["setting"], result["method"], result["name"]) == ("transfer", "nasnet-a", "NASNet-A")
     assert (result["dataset"], result["protocol"], result["split"], result["images"]) == ("toy", "images", "test", 30)
-    assert result["budget"] == {"search_tasks": None, "train_epochs": 2}
-    assert result["per_genotype"][0]["digest"] == Cells.from_json(records[0]["genotype"]).digest
+    assert result["budget"] == {"training": {"amount": 2, "unit": "epochs", "each": "genotype"}}
+    assert result["per_genotype"][0]["digest"] == Cells.from_json(records[0].genotype).digest
     assert 0 <= result["mean"] <= 1 and result["top5_mean"] == 1
     assert result["transductive"] is False
     # What the report reads, and what it finds in the run directory.
@@ -66,7 +69,7 @@ def test_the_best_epoch_by_validation_is_tested(images: str, tmp_path: Path) -> 
     assert len(validated) == 3
     assert result["per_genotype"][0]["validation"] == best["accuracy"]
     kept = torch.load(run / result["per_genotype"][0]["digest"] / "best.pt", weights_only=True)
-    assert json.loads(kept["header"])["about"]["progress"]["steps"] == best["tasks"]
+    assert json.loads(kept["header"])["about"]["progress"]["steps"] == best["batches"]
 
 
 def test_the_weights_of_the_best_epoch_are_tested(images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +110,7 @@ def test_a_stopped_training_goes_on_to_the_same_numbers(images: str, tmp_path: P
     with pytest.raises(Interrupted, match="saved in"):
         transfer(records, chosen, runs=tmp_path / "cut", machine=HERE, listener=stop_in_the_second)
     (run,) = (tmp_path / "cut").iterdir()
-    assert setting_of(run) == "transfer"
+    assert RunFile.read(run).kind == "transfer"
     seen: list[events.Progress] = []
     resumed = resume(run, machine=HERE, listener=lambda e: seen.append(e) if isinstance(e, events.Progress) else None)
     assert [event.done for event in seen] == [5, 6]  # the second network's last batches
@@ -116,7 +119,7 @@ def test_a_stopped_training_goes_on_to_the_same_numbers(images: str, tmp_path: P
 
 
 def test_only_the_most_frequent(images: str, tmp_path: Path) -> None:
-    records = [*read_genotypes("DARTS_V1"), genotype_record(AUTO_MAML_1SHOT, {}), genotype_record(AUTO_MAML_1SHOT, {})]
+    records = [*read_genotypes("DARTS_V1"), decoded(AUTO_MAML_1SHOT), decoded(AUTO_MAML_1SHOT)]
     result = transfer(records, settings(images, epochs=1), limit=1, runs=tmp_path, machine=HERE)
     assert [row["digest"] for row in result["per_genotype"]] == [AUTO_MAML_1SHOT.digest]
     assert (result["genotypes"], result["genotypes_trained"], result["method"]) == (3, 1, "mixed")
@@ -124,7 +127,7 @@ def test_only_the_most_frequent(images: str, tmp_path: Path) -> None:
 
 def test_what_is_refused(images: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="trains cells"):
-        transfer([{"event": "network", "network": "4conv-32"}], settings(images), runs=tmp_path, machine=HERE)
+        transfer([FixedNetwork(network="4conv-32")], settings(images), runs=tmp_path, machine=HERE)
     other = tmp_path / "other-images-20.h5"
     pictures.cache(other, shared=False)
     with pytest.raises(SettingsError, match="different classes"):
@@ -133,7 +136,7 @@ def test_what_is_refused(images: str, tmp_path: Path) -> None:
         transfer_settings("paper", {"dataset": images})
     with pytest.raises(SettingsError, match="dataset"):
         transfer_settings("quick", {})
-    with pytest.raises(DataError, match="not a run directory"):
+    with pytest.raises(DataError, match="not a run that can go on"):
         resume(tmp_path, machine=HERE)
 
 
@@ -141,5 +144,6 @@ def test_other_images_than_before_are_refused(images: str, tmp_path: Path) -> No
     result = transfer(read_genotypes("DARTS"), settings(images, epochs=1), runs=tmp_path, machine=HERE)
     Path(images).unlink()
     pictures.cache(Path(images), counts={"train": 5, "val": 2, "test": 2})
+    (Path(result["run"]) / "result.json").unlink()
     with pytest.raises(DataError, match="does not hold the images"):
         resume(Path(result["run"]), machine=HERE)

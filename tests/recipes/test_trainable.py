@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import Pipeline
 from tests.helpers import AUTO_MAML_1SHOT
+from tests.recipes.calls import resume, train_eval
 from tnas_cli.errors import GenotypeError, Interrupted, SettingsError
-from tnas_cli.recipes.from_scratch import resume, train_eval
-from tnas_cli.recipes.genotype_source import genotype_record, read_genotypes
+from tnas_cli.recipes.decoded import decoded
+from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.recipes.train_settings import settings_for
-from tnas_cli.recipes.trainable import Trainable, read_trainables
+from tnas_cli.recipes.trainable import Trainable, TrainableRecord, read_trainables
+from tnas_cli.records.kinds import FixedNetwork
+from tnas_cli.records.writing import line
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import Machine
 from tnas_cli.settings.few_shot import TrainSettings
@@ -23,7 +24,7 @@ GIVEN = {"dataset": "shapes", "way": 3, "shot": 1, "query": 2, "tasks": 4, "meta
 GIVEN |= {"validation_tasks": 2, "test_tasks": 3, "inner_steps": 1, "test_steps": 1}
 
 
-def settings(records: list[dict[str, Any]]) -> TrainSettings:
+def settings(records: list[TrainableRecord]) -> TrainSettings:
     """Tiny settings on the pipeline's data set."""
     return settings_for(records, "quick", GIVEN)
 
@@ -31,7 +32,7 @@ def settings(records: list[dict[str, Any]]) -> TrainSettings:
 @pytest.mark.parametrize(("text", "name"), [("4conv", "4conv-32"), ("4conv-32", "4conv-32"), ("4conv-64", "4conv-64")])
 def test_a_network_is_named_and_records_its_filters(text: str, name: str) -> None:
     (record,) = read_trainables(text)
-    assert (record["event"], record["network"]) == ("network", name)
+    assert isinstance(record, FixedNetwork) and record.network == name
     assert Trainable.of(record).to_json() == {"network": name}
     assert settings([record]).channels == int(name.removeprefix("4conv-"))
 
@@ -45,7 +46,7 @@ def test_everything_else_is_a_genotype() -> None:
 
 
 def test_networks_and_genotypes_are_not_trained_in_one_call() -> None:
-    genotypes = [genotype_record(AUTO_MAML_1SHOT, {})]
+    genotypes = [decoded(AUTO_MAML_1SHOT)]
     for other in (genotypes, read_trainables("4conv-64")):
         mixed = read_trainables("4conv") + other
         with pytest.raises(SettingsError, match=r"4conv-32 and .* cannot be trained in one call"):
@@ -56,12 +57,12 @@ def test_networks_and_genotypes_are_not_trained_in_one_call() -> None:
 
 def test_a_networks_record_among_genotypes_is_named() -> None:
     with pytest.raises(GenotypeError, match="names the network '4conv-32', no genotype"):
-        read_genotypes(json.dumps(read_trainables("4conv")[0]))
+        read_genotypes(line(read_trainables("4conv")[0]))
 
 
 def test_an_unknown_network_is_refused() -> None:
     with pytest.raises(GenotypeError, match="no network '5conv-32'") as refused:
-        Trainable.of({"network": "5conv-32"})
+        Trainable.of(FixedNetwork(network="5conv-32"))
     assert refused.value.hint == "did you mean '4conv-32'?"
 
 

@@ -69,6 +69,9 @@ def a_training(**changes: Any) -> results.TrainResult:
         "genotypes_trained": 4,
         "parameters_mean": 24012.5,
         "per_genotype": (),
+        "own_tasks": None,
+        "hours": None,
+        "resumed": False,
     }
     return results.TrainResult(**values | changes)
 

@@ -13,8 +13,11 @@ import pytest
 from tnas_cli.cli import search as search_command
 from tnas_cli.cli import train_eval as train_command
 from tnas_cli.cli.main import app
-from tnas_cli.recipes import from_scratch as train_eval
-from tnas_cli.recipes import inherited, search, supervised, trainable, transfer
+from tnas_cli.commands import search, supervised, train_eval, transfer
+from tnas_cli.recipes import trainable
+from tnas_cli.recipes.supervised import supervised_settings
+from tnas_cli.recipes.transfer import transfer_settings
+from tnas_cli.records.kinds import Decoded
 from tnas_cli.report.material import Material
 from tnas_cli.report.reproduce import NO_OPTION, reproduce
 from tnas_cli.settings.few_shot import SearchSettings, TrainSettings, of_method, preset, presets
@@ -25,6 +28,7 @@ SEARCHES: list[dict[str, Any]] = [
     {"preset": "quick", "method": "t-nas++", "step_norms": False, "way": 20},
     {"preset": "authors", "method": "auto-maml", "shot": 5, "alpha_inner": 0.25},
 ]
+GENOTYPE = Decoded(genotype={}, digest="", darts="", parameters=None, skip_connections=None, pools=None)
 TRAININGS: list[dict[str, Any]] = [
     *({"preset": name} for name in presets("train_eval")),
     {"preset": "quick", "method": "maml++", "ensemble": 3, "test_tasks": 50},
@@ -107,11 +111,11 @@ SUPERVISED: list[dict[str, Any]] = [
 def test_a_supervised_runs_command_leads_to_its_settings(
     changes: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = supervised.supervised_settings(name, {"dataset": "glyphs", **changes})
+    settings = supervised_settings(name, {"dataset": "glyphs", **changes})
     checkpoint = "a b/best.pt" if changes.get("method") == "t-nas" else None
     plan = {"setting": "supervised", "checkpoint": checkpoint}
     found = reproduce(material("train-eval", settings, plan=plan))
-    monkeypatch.setattr(trainable, "read_trainables", lambda *_: [{"event": "genotype"}])
+    monkeypatch.setattr(trainable, "read_trainables", lambda *_: [GENOTYPE])
     seen = called_with(found.lines[1], supervised, "supervised", monkeypatch)
     assert seen["arguments"][1] == settings
     assert seen["checkpoint"] == (None if checkpoint is None else Path(checkpoint))
@@ -124,10 +128,10 @@ def test_a_supervised_runs_command_leads_to_its_settings(
 )
 def test_a_transfers_command_leads_to_its_settings(name: str, dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {"train_split": "train+val", "jitter": 0.2, "epochs": 7, "auxiliary": name == "quick"}
-    settings = transfer.transfer_settings(name, {"dataset": dataset, **changes})
+    settings = transfer_settings(name, {"dataset": dataset, **changes})
     found = reproduce(material("train-eval", settings, plan={"setting": "transfer", "limit": 2}))
     assert len(found.lines) == (1 if dataset.endswith(".h5") else 2)  # a file is not prepared
-    monkeypatch.setattr(trainable, "read_trainables", lambda *_: [{"event": "genotype"}])
+    monkeypatch.setattr(trainable, "read_trainables", lambda *_: [GENOTYPE])
     seen = called_with(found.lines[-1], transfer, "transfer", monkeypatch)
     assert seen["arguments"][1] == settings and seen["limit"] == 2
 
@@ -136,10 +140,10 @@ def test_inherited_weights_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> Non
     settings = settings_of("train_eval", {"preset": "quick", "tasks": 30})
     plan = {"setting": "inherited", "checkpoint": "a b/best.pt", "all_tasks": True}
     line = reproduce(material("train-eval", settings, plan=plan)).lines[1]
-    monkeypatch.setattr(trainable, "read_trainables", lambda *_: [{"event": "genotype"}])
-    seen = called_with(line, inherited, "inherit", monkeypatch)
+    monkeypatch.setattr(trainable, "read_trainables", lambda *_: [GENOTYPE])
+    seen = called_with(line, train_eval, "inherit", monkeypatch)
     assert seen["arguments"][1] == settings
-    assert (seen["checkpoint_path"], seen["all_tasks"]) == (Path("a b/best.pt"), True)
+    assert (seen["checkpoint"], seen["all_tasks"]) == (Path("a b/best.pt"), True)
 
 
 KINDS = [("search", SearchSettings, search_command.search), ("train_eval", TrainSettings, train_command.train_eval)]

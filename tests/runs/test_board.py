@@ -9,6 +9,7 @@ import pytest
 
 from tests.boards import read_board
 from tnas_cli.errors import SettingsError, TnasError
+from tnas_cli.records.parts import Environment
 from tnas_cli.runs import board as module
 from tnas_cli.runs.board import Board
 from tnas_cli.runs.device import Machine
@@ -72,7 +73,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_run_goes_on_writing_once_it_has_begun(tmp_path: Path) -> None:
-    run = RunDirectory.create(tmp_path, "search", "", {})
+    run = RunDirectory.create(tmp_path, "search", "", Environment())
     run.log(step(2))
     assert not (run.path / "tensorboard").exists()
     run.to_tensorboard()
@@ -84,7 +85,7 @@ def test_a_run_goes_on_writing_once_it_has_begun(tmp_path: Path) -> None:
 
 
 def test_without_the_package_nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = RunDirectory.create(tmp_path, "search", "", {})
+    run = RunDirectory.create(tmp_path, "search", "", Environment())
     (run.path / "tensorboard").mkdir()
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(SettingsError, match="not installed") as caught:

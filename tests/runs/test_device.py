@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from tnas_cli import __version__
 from tnas_cli.errors import SettingsError
 from tnas_cli.runs.device import HERE, Machine, choose_device, environment
+from tnas_cli.version import __version__
 
 
 def test_a_named_device() -> None:
@@ -39,7 +39,7 @@ def test_machine_sets_the_threads() -> None:
 
 
 def test_environment_names_what_a_result_needs() -> None:
-    found = environment(torch.device("cpu"))
+    found = environment(torch.device("cpu")).to_json()
     assert found["package_version"] == __version__
     assert found["torch"] == torch.__version__
     assert found["device"] == "cpu"

@@ -2,16 +2,18 @@ import os
 import signal
 import threading
 
-from tnas_cli.runs.interrupt import stop_request
+import pytest
+
+from tnas_cli.runs.interrupt import SIGNALS, stop_asked, stop_request
 
 
 def test_a_signal_is_noted_and_the_old_handlers_come_back() -> None:
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(number) for number in SIGNALS]
     with stop_request() as stop:
         assert not stop
         os.kill(os.getpid(), signal.SIGINT)
         assert stop
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
 def test_outside_the_main_thread_no_handler_changes() -> None:
@@ -26,3 +28,22 @@ def test_outside_the_main_thread_no_handler_changes() -> None:
     thread.start()
     thread.join()
     assert seen == [(False, before)]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_every_signal_asks_and_a_second_one_stops_at_once(number: int) -> None:
+    with stop_request() as stop:
+        os.kill(os.getpid(), number)
+        assert stop and stop_asked()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    assert not stop_asked()
+
+
+def test_a_block_inside_another_one_shares_its_request() -> None:
+    """What was asked for while one part ran is heard by the next."""
+    with stop_request() as outer:
+        with stop_request() as inner:
+            os.kill(os.getpid(), signal.SIGINT)
+        assert inner is outer
+        assert outer and signal.getsignal(signal.SIGINT) is not signal.default_int_handler

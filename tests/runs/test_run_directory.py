@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 
 from tnas_cli.errors import DataError, TnasError
+from tnas_cli.records.parts import Environment
 from tnas_cli.runs.run_directory import RunDirectory
 
 
 def create(root: Path, name: str = "search-glyphs") -> RunDirectory:
-    return RunDirectory.create(root, name, "way = 5\n", {"device": "cpu"})
+    return RunDirectory.create(root, name, "way = 5\n", Environment(device="cpu"))
 
 
 def test_a_new_run_has_its_settings_and_environment(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
 from tnas_cli.errors import SettingsError
+from tnas_cli.records.kinds import Adapted
 
 
 def adapt(
@@ -44,7 +45,8 @@ def adapt(
     verbose: options.Verbose = False,
 ) -> None:
     """Adapt a meta-architecture to tasks (Algorithm 2): theta_i, support losses, and predictions for query images."""
-    from tnas_cli.recipes import adapt as work
+    from tnas_cli.commands import adapt as work
+    from tnas_cli.recipes.adapt import Asked
     from tnas_cli.runs.device import Machine
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
@@ -55,44 +57,42 @@ def adapt(
     if invert not in ("auto", "yes", "no"):
         raise SettingsError(f"--invert is {invert!r}.", hint="choose auto, yes or no")
     machine = Machine(device, threads, cache_dir, offline, engine)
+    asked = Asked(steps, ensemble, every_step)
+
+    def each(record: Adapted) -> None:
+        if as_json:
+            screen.record(record.to_json())
+
     with screen.progress() as listener:
         if task:
-            records = list(
-                work.adapt_folders(
-                    checkpoint,
-                    task,
-                    steps=steps,
-                    invert="auto" if invert == "auto" else invert == "yes",
-                    ensemble=ensemble,
-                    every_step=every_step,
-                    machine=machine,
-                    listener=listener,
-                )
+            found = work.adapt_folders(
+                checkpoint,
+                task,
+                asked,
+                invert="auto" if invert == "auto" else invert == "yes",
+                each=each,
+                machine=machine,
+                listener=listener,
             )
         else:
             assert dataset is not None
-            records = list(
-                work.adapt_dataset(
-                    checkpoint,
-                    dataset,
-                    split=split,
-                    tasks=tasks,
-                    protocol=protocol,
-                    shot=shot,
-                    query=query,
-                    steps=steps,
-                    ensemble=ensemble,
-                    every_step=every_step,
-                    machine=machine,
-                    listener=listener,
-                )
+            found = work.adapt_dataset(
+                checkpoint,
+                dataset,
+                asked,
+                split=split,
+                tasks=tasks,
+                protocol=protocol,
+                shot=shot,
+                query=query,
+                each=each,
+                machine=machine,
+                listener=listener,
             )
     if as_json:
-        for record in records:
-            screen.record(record)
+        screen.record(found.result.to_json())
         return
-    *adapted, result = records
-    _show(screen, adapted, result, verbose)
+    _show(screen, [record.to_json() for record in found.tasks], found.result.to_json(), verbose)
     targets = " ".join(map(str, task)) if task else f"--dataset {dataset} --split {split} --tasks {tasks}"
     screen.say(f"next: tnas adapt {checkpoint} {targets} --json | tnas decode -")
 

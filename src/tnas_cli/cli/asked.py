@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tnas_cli.errors import SettingsError
 
 if TYPE_CHECKING:
+    from tnas_cli.recipes.trainable import TrainableRecord
     from tnas_cli.runs.device import Machine
 
 
@@ -39,7 +40,7 @@ class Asked:
                 hint=f"give nothing but --resume{f' and --{but}' if but else ''}",
             )
 
-    def records(self, example: str) -> list[dict[str, Any]]:
+    def records(self, example: str) -> list[TrainableRecord]:
         """The records that the genotype names, from standard input for '-'; raises SettingsError without one."""
         from tnas_cli.recipes.trainable import read_trainables
 

@@ -153,3 +153,8 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def progress() -> events.Listener:
+    """A listener for Python and notebooks: notes, and a line at each stage's end and every few seconds in between."""
+    return _LineListener(Screen())

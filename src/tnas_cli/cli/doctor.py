@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,7 +27,7 @@ def doctor(
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     machine = Machine(device, threads, engine=engine)
     with screen.progress() as listener:
-        found = examine(machine, warm=warm, listener=listener)
+        found: dict[str, Any] = examine(machine, warm=warm, listener=listener).to_json()
     if as_json:
         screen.record(found)
     else:

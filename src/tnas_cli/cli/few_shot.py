@@ -13,28 +13,29 @@ from tnas_cli.cli.search import render_estimate
 
 def run_few_shot(screen: Screen, asked: Asked, seeds: int, side_by_side: int | None) -> None:
     """Train each distinct genotype, or one network, or go on with such a run, and show the result."""
-    from tnas_cli.recipes import from_scratch as work
-    from tnas_cli.recipes.several_seeds import over_seeds
+    from tnas_cli.commands import train_eval as work
+    from tnas_cli.commands.resume import resume
     from tnas_cli.recipes.train_settings import settings_for
+    from tnas_cli.runs.changes import Changes
 
     asked.refuse_beside_resume(but="hours")
     where: dict[str, Any] = {"side_by_side": side_by_side, "machine": asked.machine}
     if asked.resume is not None:
         with screen.progress() as listener:
-            result = work.resume(asked.resume, hours=asked.given.get("hours"), listener=listener, **where)
+            changes = Changes(asked.given.get("hours"), side_by_side)
+            result: dict[str, Any] = resume(
+                asked.resume, changes=changes, listener=listener, machine=asked.machine
+            ).to_json()
     else:
         records = asked.records("tnas decode adapted.jsonl --json | tnas train-eval -")
         settings = settings_for(records, asked.preset, asked.given, trainings=asked.limit)
         where["limit"] = asked.limit
         with screen.progress() as listener:
             if asked.dry_run:
-                render_estimate(screen, work.dry_run(records, settings, listener=listener, **where))
+                render_estimate(screen, work.estimate_training(records, settings, listener=listener, **where).to_json())
                 return
-            result = over_seeds(
-                lambda seeded: work.train_eval(records, seeded, runs=asked.runs, listener=listener, **where),
-                settings,
-                seeds,
-            )
+            where |= {"seeds": seeds, "runs": asked.runs}
+            result = work.train_eval(records, settings, listener=listener, **where).to_json()
     if screen.as_json:
         screen.record(result)
     elif seeds > 1:
@@ -87,7 +88,7 @@ def _show(screen: Screen, result: dict[str, Any]) -> None:
     trained = network or f"{result['genotypes_trained']} of {result['genotypes']} genotypes"
     screen.say(
         f"{result['tasks']} test tasks, 95% interval, batch norm over the query set; {trained} trained from scratch on "
-        f"{result['budget']['train_tasks_per_genotype']:,} tasks{'' if network else ' each'}, "
+        f"{result['budget']['training']['amount']:,} tasks{'' if network else ' each'}, "
         f"{duration(result['wall_seconds'])}"
     )
     screen.say(f"next: tnas report {result['run']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tnas_cli.cli.asked import Asked
 from tnas_cli.cli.console import Screen, duration
@@ -17,8 +18,10 @@ _FIXED = (
 
 def run_inherited(screen: Screen, asked: Asked, checkpoint: Path | None, all_tasks: bool) -> None:
     """Measure genotypes with inherited weights, or go on with such a run, and show the result."""
-    from tnas_cli.recipes import inherited as work
+    from tnas_cli.commands import train_eval as work
+    from tnas_cli.commands.resume import resume
     from tnas_cli.recipes.train_settings import settings_for
+    from tnas_cli.runs.changes import Changes
 
     asked.refuse_beside_resume(checkpoint, all_tasks, but="hours")
     for refused, option in ((asked.dry_run, "--dry-run"), (asked.limit is not None, "--limit")):
@@ -32,8 +35,10 @@ def run_inherited(screen: Screen, asked: Asked, checkpoint: Path | None, all_tas
         )
     if asked.resume is not None:
         with screen.progress() as listener:
-            hours = asked.given.get("hours")
-            result = work.resume(asked.resume, hours=hours, machine=asked.machine, listener=listener)
+            changes = Changes(asked.given.get("hours"))
+            result: dict[str, Any] = resume(
+                asked.resume, changes=changes, machine=asked.machine, listener=listener
+            ).to_json()
     else:
         records = asked.records("tnas decode adapted.jsonl --json | tnas train-eval - --weights inherited")
         settings = settings_for(records, asked.preset, asked.given, trainings=1)
@@ -41,12 +46,12 @@ def run_inherited(screen: Screen, asked: Asked, checkpoint: Path | None, all_tas
             result = work.inherit(
                 records,
                 settings,
-                checkpoint_path=checkpoint,
+                checkpoint=checkpoint,
                 all_tasks=all_tasks,
                 runs=asked.runs,
                 machine=asked.machine,
                 listener=listener,
-            )
+            ).to_json()
     if screen.as_json:
         screen.record(result)
         return
@@ -59,7 +64,7 @@ def run_inherited(screen: Screen, asked: Asked, checkpoint: Path | None, all_tas
         )
     screen.say(
         f"{result['genotypes']} genotypes with the search's weights, each on {own}: {result['tasks']} test tasks, 95% "
-        f"interval; meta-trained once on {result['budget']['inherit_tasks']:,} tasks, validation "
+        f"interval; meta-trained once on {result['budget']['training']['amount']:,} tasks, validation "
         f"{100 * result['validation']:.2f}%, {duration(result['wall_seconds'])}"
     )
     screen.say(f"next: tnas report {result['run']}")

@@ -8,8 +8,9 @@ from typing import Any
 
 import typer
 
-from tnas_cli import __version__
 from tnas_cli.errors import Interrupted, SettingsError, TnasError
+from tnas_cli.runs.called import called_as
+from tnas_cli.version import __version__
 
 app = typer.Typer(
     name="tnas",
@@ -56,6 +57,7 @@ _register()
 def main() -> None:
     """Run `tnas`; every error leaves as one paragraph, a hint and an exit code, with a traceback if TNAS_DEBUG=1."""
     try:
+        called_as(["tnas", *sys.argv[1:]])
         code = app(args=sys.argv[1:] or ["--help"], prog_name="tnas", standalone_mode=False) or 0
         if code == Interrupted.exit_code:
             sys.stderr.write("interrupted\n")

@@ -53,15 +53,16 @@ def prepare_data(
     Prints what it holds and the next command. A data set that is prepared already is opened, not prepared again.
     """
     from tnas_cli.commands import prepare_data as engine
-    from tnas_cli.runs.interrupt import termination_as_interrupt
+    from tnas_cli.runs.interrupt import signals_as_interrupt
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     if list_all:
-        _list(screen, engine.data_sets(cache_dir))
+        listed: dict[str, Any] = engine.data_sets(cache_dir).to_json()
+        _list(screen, listed["data_sets"])
         return
     if dataset is None:
         raise SettingsError("which data set?", hint="tnas prepare-data --list says what is known")
-    with termination_as_interrupt(), screen.progress() as listener:
+    with signals_as_interrupt(), screen.progress() as listener:
         record = engine.prepare_data(
             dataset,
             source=source,
@@ -77,10 +78,10 @@ def prepare_data(
             force=force,
             preview=preview,
             listener=listener,
-        )
+        ).to_json()
     _warn(screen, record)
     if as_json:
-        screen.record({"event": "result", "version": 1, "command": "prepare-data", **record})
+        screen.record(record)
         return
     _show(screen, record)
     where = f" --cache-dir {cache_dir}" if cache_dir else ""
@@ -123,7 +124,7 @@ def _show(screen: Screen, record: dict[str, Any]) -> None:
         table.add_row(split, f"{counts['classes']:,}", f"{counts['images']:,}")
     screen.show(table)
     facts = [("path", record["path"]), ("split", record["split_note"]), ("licence", record["licence"])]
-    if record["preview"]:
+    if record.get("preview"):
         facts.append(("preview", record["preview"]))
     if screen.verbose:
         facts += [("source", record["source"]), ("fingerprint", record["fingerprint"])]

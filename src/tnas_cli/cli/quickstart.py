@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen, duration
@@ -36,7 +37,9 @@ def quickstart(
                 listener(event)
 
         machine = Machine(device, threads, cache_dir, engine=engine)
-        results = list(run(runs=runs, machine=machine, listener=shown, say=screen.say))
+        results: list[dict[str, Any]] = [
+            r.to_json() for r in run(runs=runs, machine=machine, listener=shown, say=screen.say)
+        ]
     if as_json:
         for result in results[:-1]:
             screen.record({**result, "event": "step"})

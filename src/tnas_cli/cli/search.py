@@ -68,8 +68,9 @@ def search(
     Writes runs/search-.../best.pt, chosen by validation tasks. Ctrl-C saves, and --resume goes on from there.
     """
     values = locals()
-    from tnas_cli.recipes import search as work
-    from tnas_cli.recipes.several_seeds import search_over_seeds
+    from tnas_cli.commands import search as work
+    from tnas_cli.commands.resume import resume as go_on
+    from tnas_cli.runs.changes import Changes
     from tnas_cli.runs.device import Machine
     from tnas_cli.settings.few_shot import SearchSettings, for_one_training, of_method
     from tnas_cli.settings.few_shot import preset as load_preset
@@ -87,7 +88,7 @@ def search(
         if others:
             raise SettingsError(f"--resume takes the run's own settings, but got {others}.", hint="leave them out")
         with screen.progress() as listener:
-            result = work.resume(resume, hours=hours, listener=listener, machine=machine)
+            result: dict[str, Any] = go_on(resume, changes=Changes(hours), listener=listener, machine=machine).to_json()
         _render(screen, result)
         return
     if dataset is None:
@@ -97,11 +98,9 @@ def search(
     )
     with screen.progress() as listener:
         if dry_run:
-            result = work.dry_run(settings, listener=listener, machine=machine)
+            result = work.estimate_search(settings, listener=listener, machine=machine).to_json()
         else:
-            result = search_over_seeds(
-                lambda seeded: work.search(seeded, runs=runs, listener=listener, machine=machine), settings, seeds
-            )
+            result = work.search(settings, seeds=seeds, runs=runs, machine=machine, listener=listener).to_json()
     if dry_run:
         render_estimate(screen, result)
     else:

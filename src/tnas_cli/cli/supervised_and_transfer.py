@@ -57,12 +57,10 @@ def setting_meant(protocol: str | None, resume: Path | None, extra: Extra, weigh
 
     Raises SettingsError where only an option of these settings was given.
     """
-    from tnas_cli.recipes.setting import SETTINGS, setting_of
-
-    setting = protocol if resume is None else setting_of(resume)
+    setting = protocol if resume is None else _kind_of(resume)
     if weights not in ("scratch", INHERITED):
         raise SettingsError(f"unknown --weights {weights!r}.", hint=did_you_mean(weights, ("scratch", INHERITED)))
-    if setting in SETTINGS:
+    if setting in ("supervised", "transfer"):
         if weights == INHERITED:
             raise SettingsError(f"--weights inherited has no meaning in the {setting} setting.", hint="leave it out")
         return setting
@@ -77,6 +75,12 @@ def setting_meant(protocol: str | None, resume: Path | None, extra: Extra, weigh
             hint="add --protocol supervised or --protocol transfer, or leave it out",
         )
     return None
+
+
+def _kind_of(run: Path) -> str | None:
+    from tnas_cli.runs.run_file import RunFile
+
+    return RunFile.read(run).kind
 
 
 def run_setting(setting: str, screen: Screen, asked: Asked, extra: Extra) -> None:
@@ -100,15 +104,15 @@ def run_setting(setting: str, screen: Screen, asked: Asked, extra: Extra) -> Non
 
 
 def _resumed(setting: str, screen: Screen, run: Path, machine: Machine) -> dict[str, Any]:
-    from tnas_cli.recipes import supervised, transfer
+    from tnas_cli.commands.resume import resume
 
-    resume = supervised.resume if setting == "supervised" else transfer.resume
     with screen.progress() as listener:
-        return resume(run, machine=machine, listener=listener)
+        return resume(run, machine=machine, listener=listener).to_json()
 
 
 def _transfer(screen: Screen, asked: Asked, extra: Extra) -> dict[str, Any]:
-    from tnas_cli.recipes import transfer as work
+    from tnas_cli.commands.transfer import transfer
+    from tnas_cli.recipes.transfer import transfer_settings
     from tnas_cli.settings.transfer import TransferSettings
 
     chosen = _chosen("transfer", asked, TransferSettings)
@@ -118,14 +122,15 @@ def _transfer(screen: Screen, asked: Asked, extra: Extra) -> dict[str, Any]:
             hint="adapt it first: tnas adapt best.pt --dataset cifar10 --json | tnas decode - --json",
         )
     records = asked.records("tnas train-eval DARTS_V2 --protocol transfer --dataset cifar10")
-    settings = work.transfer_settings(asked.preset, chosen | extra.given)
+    settings = transfer_settings(asked.preset, chosen | extra.given)
     where: dict[str, Any] = {"runs": asked.runs, "machine": asked.machine}
     with screen.progress() as listener:
-        return work.transfer(records, settings, limit=asked.limit, listener=listener, **where)
+        return transfer(records, settings, limit=asked.limit, listener=listener, **where).to_json()
 
 
 def _supervised(screen: Screen, asked: Asked, extra: Extra) -> dict[str, Any]:
-    from tnas_cli.recipes import supervised as work
+    from tnas_cli.commands.supervised import supervised
+    from tnas_cli.recipes.supervised import supervised_settings
     from tnas_cli.settings.supervised import SupervisedSettings
 
     chosen = _chosen("supervised", asked, SupervisedSettings)
@@ -141,10 +146,10 @@ def _supervised(screen: Screen, asked: Asked, extra: Extra) -> dict[str, Any]:
     if extra.checkpoint is not None and chosen.get("method") != "t-nas":
         raise SettingsError("--checkpoint goes with --method t-nas.", hint="add it, or leave --checkpoint out")
     records = [] if asked.genotype is None else asked.records("")
-    settings = work.supervised_settings(asked.preset, chosen | extra.given)
+    settings = supervised_settings(asked.preset, chosen | extra.given)
     where: dict[str, Any] = {"runs": asked.runs, "machine": asked.machine}
     with screen.progress() as listener:
-        return work.supervised(records, settings, checkpoint=extra.checkpoint, listener=listener, **where)
+        return supervised(records, settings, checkpoint=extra.checkpoint, listener=listener, **where).to_json()
 
 
 def _chosen(setting: str, asked: Asked, settings: type[Any]) -> dict[str, Any]:
@@ -199,7 +204,7 @@ def _show_transfer(screen: Screen, result: dict[str, Any]) -> None:
     screen.show(table)
     screen.text(f"error {_percent(1 - result['mean'])} ± {_percent(result['interval'])}%")
     screen.say(
-        f"{result['budget']['train_epochs']:,} epochs on {result['train_split']}, 95% interval over test images, "
+        f"{result['budget']['training']['amount']:,} epochs on {result['train_split']}, 95% interval over test images, "
         f"{duration(result['wall_seconds'])}"
     )
     screen.say(f"next: tnas report {result['run']}")
@@ -219,6 +224,6 @@ def _show_supervised(screen: Screen, result: dict[str, Any]) -> None:
         screen.say(f"search {duration(seconds)} per task")
     screen.say(
         f"{result['tasks']} tasks, 95% interval over tasks, {result['genotypes_trained']} networks trained for "
-        f"{result['budget']['train_epochs']:,} epochs, {duration(result['wall_seconds'])}"
+        f"{result['budget']['training']['amount']:,} epochs, {duration(result['wall_seconds'])}"
     )
     screen.say(f"next: tnas report {result['run']}")

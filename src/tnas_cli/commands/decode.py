@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tnas_cli.recipes.genotypes import read_genotypes
@@ -27,16 +28,21 @@ def decode(
     theta, or TnasError for an unwritable path.
     """
     records = read_genotypes(source, stdin, max_skips)
+    result = replace(summary_of(records), max_skips=max_skips)
+    if picture is not None:
+        result = replace(result, pictures=tuple(map(str, _pictures(records, result.distinct, picture))))
+    return records, result
+
+
+def summary_of(records: Sequence[Decoded]) -> DecodeResult:
+    """How many genotypes there are, and whether they have collapsed."""
     counts = Counter(record.digest for record in records)
-    result = DecodeResult(
+    return DecodeResult(
         tasks=len(records),
         distinct=len(counts),
         most_frequent=dict(counts.most_common(MOST_FREQUENT)),
         **collapse([_counted(record) for record in records]),
-        max_skips=max_skips,
-        pictures=None if picture is None else tuple(map(str, _pictures(records, len(counts), picture))),
     )
-    return records, result
 
 
 def _counted(record: Decoded) -> tuple[int, int, int]:

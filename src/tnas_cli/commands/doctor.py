@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,6 +13,7 @@ from tnas_cli.engines.choose import choose_engine, why_not_fused
 from tnas_cli.engines.interface import Engine, InnerRule, Network
 from tnas_cli.engines.torch_engine import TorchEngine, task_losses
 from tnas_cli.episodes.cache import cache_root
+from tnas_cli.records.results import DoctorResult
 from tnas_cli.runs import events
 from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.seeds import torch_generator
@@ -39,7 +39,7 @@ USUAL_IMAGES = ((28, 1), (32, 3), (84, 3))
 _PACKAGES = ("torch", "torchvision", "numba", "numpy", "h5py", "typer", "rich", "pillow", "matplotlib")
 
 
-def doctor(machine: Machine = HERE, *, warm: bool = False, listener: events.Listener = events.ignore) -> dict[str, Any]:
+def doctor(machine: Machine = HERE, *, warm: bool = False, listener: events.Listener = events.ignore) -> DoctorResult:
     """Versions, device, engine, caches, a check of the mathematics and the speed of a search step, as a record.
 
     warm: compile the kernels of the usual networks first. Raises SettingsError for an engine that cannot be used.
@@ -48,22 +48,19 @@ def doctor(machine: Machine = HERE, *, warm: bool = False, listener: events.List
     root = machine.cache_root or cache_root()
     chosen, reason, kernels = _engine(machine, where, warm, listener)
     gradient_error, engine_error = _gradient_error(), _engine_error(chosen, where)
-    return {
-        "event": "result",
-        "version": 1,
-        "command": "doctor",
-        **environment(where),
-        "packages": {name: metadata.version(name) for name in _PACKAGES},
-        "engine": chosen.name,
-        "engine_reason": reason,
-        "kernels": kernels,
-        "cache": str(root),
-        "prepared": sorted(path.name for path in Path(root).glob("*.h5")),
-        "gradient_error": gradient_error,
-        "engine_error": engine_error,
-        "sound": gradient_error < TOLERANCE and engine_error < ENGINE_TOLERANCE,
-        "search_tasks_per_second": _speed(chosen, where),
-    }
+    return DoctorResult(
+        environment=environment(where),
+        packages={name: metadata.version(name) for name in _PACKAGES},
+        engine=chosen.name,
+        engine_reason=reason,
+        kernels=kernels,
+        cache=str(root),
+        prepared=tuple(sorted(path.name for path in Path(root).glob("*.h5"))),
+        gradient_error=gradient_error,
+        engine_error=engine_error,
+        sound=gradient_error < TOLERANCE and engine_error < ENGINE_TOLERANCE,
+        search_tasks_per_second=_speed(chosen, where),
+    )
 
 
 def _engine(

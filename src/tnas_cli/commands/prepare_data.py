@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tnas_cli.episodes import registry
 from tnas_cli.episodes.cache import ImageCache, cache_root, open_cache
 from tnas_cli.episodes.contact_sheet import write_contact_sheet
 from tnas_cli.errors import DataError, SettingsError
+from tnas_cli.records.parts import SplitFacts
+from tnas_cli.records.results import DataSets, KnownDataSet, PreparedData, UnreadableCache
 from tnas_cli.runs.events import Listener, ignore
 
 
@@ -28,14 +30,14 @@ def prepare_data(
     force: bool = False,
     preview: Path | str | None = None,
     listener: Listener = ignore,
-) -> dict[str, Any]:
+) -> PreparedData:
     """Prepare a data set and say what it holds; one that is prepared already is opened (`force` prepares it anew).
 
     `dataset` is one of those that `data_sets` lists; `folder` reads images of your own below `source` and calls them
     `name`. `size` is the images' side in pixels, `channels` 1 or 3, `resize` 'fit', 'crop' or 'stretch', `shares` the
     per cent of the classes that train, validate and test; `skip_bad` leaves out images that cannot be read. `seed`
-    decides random splits and drawings, `root` is the cache folder, `preview` a PNG file for a contact sheet. Returns a
-    record that can be written as JSON. Raises SettingsError, DataError or TnasError.
+    decides random splits and drawings, `root` is the cache folder, `preview` a PNG file for a contact sheet.
+    Raises SettingsError, DataError or TnasError.
     """
     if preview is not None and Path(preview).suffix.lower() != ".png":
         raise SettingsError(f"--preview {preview} is no PNG file.", hint="give it a name that ends with .png")
@@ -56,62 +58,64 @@ def prepare_data(
     )
     if preview is not None:
         write_contact_sheet(cache, Path(preview))
-    return _record(cache) | {"preview": None if preview is None else str(preview)}
+    return replace(_record(cache), preview=None if preview is None else str(preview))
 
 
-def data_sets(root: Path | str | None = None) -> list[dict[str, Any]]:
+def data_sets(root: Path | str | None = None) -> DataSets:
     """Every known data set with what is prepared of it, and the data sets of one's own that are prepared.
 
-    One record each: `dataset`, `about`, `licence`, `how` it is come by, and `prepared`, the records of its caches. A
-    cache that cannot be read is listed with its `error`.
+    A cache that cannot be read is listed with its error.
     """
     folder = cache_root() if root is None else Path(root)
-    prepared: dict[str, list[dict[str, Any]]] = {}
+    prepared: dict[str, list[PreparedData | UnreadableCache]] = {}
     for path in sorted(folder.glob("*.h5")):
         try:
-            record = _record(open_cache(path))
+            record: PreparedData | UnreadableCache = _record(open_cache(path))
         except DataError as error:
-            record = {"dataset": registry.dataset_of(path), "path": str(path), "error": error.message}
-        prepared.setdefault(record["dataset"], []).append(record)
+            record = UnreadableCache(dataset=registry.dataset_of(path), path=str(path), error=error.message)
+        prepared.setdefault(record.dataset, []).append(record)
     known = [
-        {
-            "dataset": spec.name,
-            "about": spec.about,
-            "licence": spec.licence,
-            "how": "embedded" if spec.embedded else _how(spec.bytes),
-            "protocols": list(spec.protocols),
-            "prepared": prepared.pop(spec.name, []),
-        }
+        KnownDataSet(
+            dataset=spec.name,
+            about=spec.about,
+            licence=spec.licence,
+            how="embedded" if spec.embedded else _how(spec.bytes),
+            protocols=tuple(spec.protocols),
+            prepared=tuple(prepared.pop(spec.name, ())),
+        )
         for spec in registry.datasets().values()
     ]
     own = [
-        {"dataset": name, "about": "your own", "licence": "", "how": "prepared", "protocols": [], "prepared": caches}
+        KnownDataSet(dataset=name, about="your own", licence="", how="prepared", protocols=(), prepared=tuple(caches))
         for name, caches in prepared.items()
     ]
-    return known + own
+    return DataSets(data_sets=(*known, *own))
 
 
 def _how(size: int) -> str:
     return f"download, {size / 1e6:.0f} MB" if size else "--source"
 
 
-def _record(cache: ImageCache) -> dict[str, Any]:
-    return {
-        "dataset": cache.dataset,
-        "protocol": cache.protocol,
-        "split_note": cache.split_note,
-        "seed": cache.seed,
-        "size": cache.size,
-        "channels": cache.channels,
-        "resize": cache.resize,
-        "mean": list(cache.mean),
-        "std": list(cache.std),
-        "splits": cache.summary(),
-        "licence": cache.licence,
-        "source": cache.source,
-        "fingerprint": cache.fingerprint,
-        "duplicates_across_splits": cache.duplicates,
-        "skipped": cache.skipped,
-        "path": str(cache.path),
-        "bytes": cache.path.stat().st_size,
-    }
+def _record(cache: ImageCache) -> PreparedData:
+    return PreparedData(
+        dataset=cache.dataset,
+        protocol=cache.protocol,
+        split_note=cache.split_note,
+        seed=cache.seed,
+        size=cache.size,
+        channels=cache.channels,
+        resize=cache.resize,
+        mean=tuple(cache.mean),
+        std=tuple(cache.std),
+        splits={
+            name: SplitFacts(classes=counts["classes"], images=counts["images"])
+            for name, counts in cache.summary().items()
+        },
+        licence=cache.licence,
+        source=cache.source,
+        fingerprint=cache.fingerprint,
+        duplicates_across_splits=cache.duplicates,
+        skipped=tuple(cache.skipped),
+        path=str(cache.path),
+        bytes=cache.path.stat().st_size,
+    )

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from tnas_cli.commands.adapt import adapt_dataset
+from tnas_cli.commands.decode import summary_of
 from tnas_cli.commands.prepare_data import prepare_data
+from tnas_cli.commands.search import search
+from tnas_cli.commands.train_eval import train_eval
 from tnas_cli.episodes import registry
 from tnas_cli.methods.nearest_neighbour import nearest_neighbour
-from tnas_cli.recipes.adapt import adapt_dataset
-from tnas_cli.recipes.from_scratch import train_eval
-from tnas_cli.recipes.genotype_source import genotype_record
-from tnas_cli.recipes.search import search
-from tnas_cli.recipes.tasks_of import evaluation_batches
+from tnas_cli.recipes.data import evaluation_batches
+from tnas_cli.recipes.decoded import Origin, decoded_theta
 from tnas_cli.recipes.train_settings import settings_for
+from tnas_cli.records.kinds import Adapted, Decoded
+from tnas_cli.records.results import DecodeResult, Result
 from tnas_cli.runs import events
 from tnas_cli.runs.device import HERE, Machine
-from tnas_cli.settings.few_shot import SearchSettings, preset
-from tnas_cli.spaces.decode import decode
-from tnas_cli.spaces.parameters import THETA
+from tnas_cli.settings.few_shot import SearchSettings, TrainSettings, preset
 
 DATASET = "glyphs"
 
@@ -31,6 +33,8 @@ ADAPTED_TASKS = 8
 TRAINED_GENOTYPES = 2
 TRAINING = {"tasks": 320, "validate_every": 160, "validation_tasks": 24, "test_tasks": 200}
 
+Say = Callable[[str], None]
+
 
 def quickstart(
     *,
@@ -38,51 +42,59 @@ def quickstart(
     machine: Machine = HERE,
     budgets: dict[str, dict[str, int]] | None = None,
     listener: events.Listener = events.ignore,
-    say: Callable[[str], None] = lambda text: None,
-) -> Iterator[dict[str, Any]]:
-    """Run all six steps; yields each step's result record and says one line about it.
+    say: Say = lambda text: None,
+) -> Iterator[Result]:
+    """Run all six steps; yields each step's result and says one line about it.
 
     `budgets` may replace the settings of 'search' and 'training'.
     """
     budgets = {"search": SEARCH, "training": TRAINING} | (budgets or {})
+    where: dict[str, Any] = {"machine": machine, "listener": listener}
 
     data = prepare_data(DATASET, root=machine.cache_root, listener=listener)
-    splits = data["splits"]
-    classes = ", ".join(f"{splits[split]['classes']} {split}" for split in splits)
-    say(f"1 prepare-data  {DATASET}: {classes} classes of {data['size']} x {data['size']} drawings")
-    yield {"event": "result", "version": 1, "command": "prepare-data", **data}
+    classes = ", ".join(f"{facts.classes} {split}" for split, facts in data.splits.items())
+    say(f"1 prepare-data  {DATASET}: {classes} classes of {data.size} x {data.size} drawings")
+    yield data
 
     settings = SearchSettings.from_dict(preset("search", "quick") | {"dataset": DATASET} | budgets["search"])
-    found = search(settings, runs=runs, listener=listener, machine=machine)
+    found = search(settings, runs=runs, **where)
     say(
-        f"2 search        {found['tasks']} tasks in {found['wall_seconds']:.0f} s; the adapted search network reaches "
-        f"{100 * found['validation_accuracy']:.1f}% on validation tasks"
+        f"2 search        {found.tasks} tasks in {found.wall_seconds:.0f} s; the adapted search network reaches "
+        f"{100 * found.validation_accuracy:.1f}% on validation tasks"
     )
     yield found
 
-    checkpoint = Path(found["checkpoint"])
-    *adapted, measured = adapt_dataset(checkpoint, DATASET, tasks=ADAPTED_TASKS, listener=listener, machine=machine)
+    tasks, measured = adapt_dataset(found.checkpoint, DATASET, tasks=ADAPTED_TASKS, **where)
+    assert measured.mean is not None and measured.interval is not None
     say(
-        f"3 adapt         {ADAPTED_TASKS} new tasks in {measured['wall_seconds']:.1f} s: "
-        f"{100 * measured['mean']:.1f} ± {100 * measured['interval']:.1f}%"
+        f"3 adapt         {ADAPTED_TASKS} new tasks in {measured.wall_seconds:.1f} s: "
+        f"{100 * measured.mean:.1f} ± {100 * measured.interval:.1f}%"
     )
     yield measured
 
-    genotypes = [genotype_record(decode(torch.tensor(record[THETA])), record) for record in adapted]
-    distinct = {record["digest"] for record in genotypes}
-    say(f"4 decode        {len(distinct)} distinct genotypes, the first has {genotypes[0]['parameters']:,} weights")
-    yield {"event": "result", "version": 1, "command": "decode", "tasks": len(genotypes), "distinct": len(distinct)}
+    genotypes, decoded = _decoded(tasks)
+    say(f"4 decode        {decoded.distinct} distinct genotypes, the first has {genotypes[0].parameters:,} weights")
+    yield decoded
 
     training = settings_for(genotypes, "quick", budgets["training"])
-    result = train_eval(genotypes, training, limit=TRAINED_GENOTYPES, runs=runs, listener=listener, machine=machine)
-    cache = registry.ensure(DATASET, root=machine.cache_root)
-    batches = evaluation_batches(
-        cache, "test", training.way, training.shot, training.query, training.test_tasks, torch.device("cpu")
-    )
-    baseline, _ = nearest_neighbour(batches)
+    result = train_eval(genotypes, training, limit=TRAINED_GENOTYPES, runs=runs, **where)
+    baseline = _nearest_neighbour(training, machine)
     say(
-        f"5 train-eval    {result['genotypes_trained']} genotypes from scratch in {result['wall_seconds']:.0f} s: "
-        f"{100 * result['mean']:.1f} ± {100 * result['interval']:.1f}% on {result['tasks']} test tasks "
+        f"5 train-eval    {result.genotypes_trained} genotypes from scratch in {result.wall_seconds:.0f} s: "
+        f"{100 * result.mean:.1f} ± {100 * result.interval:.1f}% on {result.tasks} test tasks "
         f"(nearest neighbour on pixels: {100 * baseline:.1f}%)"
     )
-    yield {**result, "nearest_neighbour": baseline}
+    yield replace(result, nearest_neighbour=baseline)
+
+
+def _decoded(tasks: Sequence[Adapted]) -> tuple[list[Decoded], DecodeResult]:
+    """What adapted tasks decode to."""
+    genotypes = [decoded_theta(torch.tensor(task.theta), Origin.of(task)) for task in tasks]
+    return genotypes, summary_of(genotypes)
+
+
+def _nearest_neighbour(settings: TrainSettings, machine: Machine) -> float:
+    """What the baseline without learning reaches on the same test tasks."""
+    cache = registry.ensure(DATASET, root=machine.cache_root)
+    s, cpu = settings, torch.device("cpu")
+    return nearest_neighbour(evaluation_batches(cache, "test", s.way, s.shot, s.query, s.test_tasks, cpu))[0]

@@ -31,6 +31,7 @@ class FolderTask:
 
     support_x float32 [S, C, H, W] and support_y int64 [S], ordered class by class; query_x [Q, C, H, W] or None without
     a query folder; query_y [Q] or None when the query images are unlabelled; query_paths in the order of query_x.
+    inverted: of how many images the negative was taken.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class FolderTask:
     query_x: Tensor | None
     query_y: Tensor | None
     query_paths: list[Path]
+    inverted: int = 0
 
 
 def read_task_folder(
@@ -64,10 +66,16 @@ def read_task_folder(
         raise DataError(f"{path} is not a folder." if path.exists() else f"{path} does not exist.", hint=LAYOUT_HINT)
     learned_from_ink = channels == 1 and tuple(mean) == (0.0,) and tuple(std) == (1.0,)
     auto = invert == "auto" and learned_from_ink
+    inverted = 0
 
     def load(files: list[File]) -> Tensor:
-        images = (read_image(file.read(), file.label, size) for file in files)
-        squares = [_ink(to_square(image, size, channels), auto, invert is True) for image in images]
+        nonlocal inverted
+        squares = []
+        for file in files:
+            square = to_square(read_image(file.read(), file.label, size), size, channels)
+            negative = invert is True or (auto and _is_dark_on_bright(square))
+            squares.append(255 - square if negative else square)
+            inverted += negative
         pixels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).float() / 255  # [n, C, H, W]
         shape = (channels, 1, 1)
         return (pixels - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape)  # [n, C, H, W]
@@ -79,21 +87,23 @@ def read_task_folder(
     support = class_folders(support_folder, fewest=2, hint=LAYOUT_HINT)
     names = list(support)
     query, labels = _query(query_folder, names) if query_folder else ([], None)
+    support_x = load([image for images in support.values() for image in images])
+    query_x = load(query) if query else None
     return FolderTask(
         path=path,
         class_names=names,
-        support_x=load([image for images in support.values() for image in images]),
+        support_x=support_x,
         support_y=torch.tensor([label for label, images in enumerate(support.values()) for _ in images]),
-        query_x=load(query) if query else None,
+        query_x=query_x,
         query_y=None if labels is None else torch.tensor(labels),
         query_paths=[Path(file.label) for file in query],
+        inverted=inverted,
     )
 
 
-def _ink(square: npt.NDArray[np.uint8], auto: bool, always: bool) -> npt.NDArray[np.uint8]:
-    """`square` [H, W, C], turned into its negative if asked to, or if `auto` and its border is bright."""
-    dark_on_bright = auto and bool((border_colour(square) > 127).all())
-    return 255 - square if always or dark_on_bright else square
+def _is_dark_on_bright(square: npt.NDArray[np.uint8]) -> bool:
+    """Whether the border of `square` [H, W, C] is bright."""
+    return bool((border_colour(square) > 127).all())
 
 
 def _query(folder: Folder, names: list[str]) -> tuple[list[File], list[int] | None]:

@@ -18,6 +18,7 @@ from tnas_cli.episodes import augment
 from tnas_cli.episodes.labelled_images import LabelledImages
 from tnas_cli.errors import TnasError
 from tnas_cli.methods.learner import interval
+from tnas_cli.records.parts import TrainedNetwork
 from tnas_cli.runs.events import Event, StepDone, Validated
 from tnas_cli.runs.seeds import torch_generator
 from tnas_cli.settings.transfer import TransferSettings
@@ -181,31 +182,43 @@ class Transferred:
     validation: float | None
     right: Tensor
 
-    def to_json(self) -> dict[str, float | int | str | None]:
+    def row(self) -> TrainedNetwork:
         """Their row in a result."""
         first, five = self.right.double().unbind(1)
-        return {
-            "digest": self.digest,
-            "count": self.count,
-            "mean": float(first.mean()),
-            "interval": interval(first),
-            "top5_mean": float(five.mean()),
-            "validation": self.validation,
-            "parameters": self.parameters,
-        }
+        return TrainedNetwork(
+            digest=self.digest,
+            count=self.count,
+            mean=float(first.mean()),
+            interval=interval(first),
+            top5_mean=float(five.mean()),
+            validation=self.validation,
+            parameters=self.parameters,
+        )
 
 
-def summarise(trained: list[Transferred]) -> dict[str, object]:
-    """The numbers of a `result`: over cells, weighted by their counts, and images; the interval is over images."""
+@dataclass(frozen=True)
+class Summary:
+    """Over cells, weighted by their counts, and images; the interval is over images."""
+
+    mean: float
+    interval: float
+    top5_mean: float
+    images: int
+    parameters_mean: float
+    per_genotype: tuple[TrainedNetwork, ...]
+
+
+def summarise(trained: list[Transferred]) -> Summary:
+    """The numbers of a result."""
     weights = torch.tensor([float(entry.count) for entry in trained], dtype=torch.float64)
     weights /= weights.sum()
     table = torch.stack([entry.right.double() for entry in trained])  # [cells, images, 2]
     first, five = torch.einsum("g,gnk->nk", weights, table).unbind(1)  # [images]
-    return {
-        "mean": float(first.mean()),
-        "interval": interval(first),
-        "top5_mean": float(five.mean()),
-        "images": len(first),
-        "parameters_mean": float(weights @ weights.new_tensor([entry.parameters for entry in trained])),
-        "per_genotype": [entry.to_json() for entry in trained],
-    }
+    return Summary(
+        mean=float(first.mean()),
+        interval=interval(first),
+        top5_mean=float(five.mean()),
+        images=len(first),
+        parameters_mean=float(weights @ weights.new_tensor([entry.parameters for entry in trained])),
+        per_genotype=tuple(entry.row() for entry in trained),
+    )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 
@@ -29,10 +28,6 @@ class Estimate:
     seconds_per_validation: float
     steps: int
     total_seconds: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for a record."""
-        return asdict(self)
 
 
 def estimate(

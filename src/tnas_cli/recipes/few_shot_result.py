@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tnas_cli.methods.learner import interval
+from tnas_cli.records.parts import Accuracy, OwnTasks, TaskAccuracy, TrainedNetwork
 
 
 @dataclass(frozen=True)
@@ -42,67 +43,79 @@ class Trained:
             kept.get("training_tasks"),
         )
 
-    def to_json(self) -> dict[str, float | int | str | None]:
+    def row(self) -> TrainedNetwork:
         """Its row in a result."""
-        return {
-            "digest": self.digest,
-            "count": self.tasks_decoded_to_it,
-            "mean": float(self.accuracies.double().mean()),
-            "interval": interval(self.accuracies),
-            "validation": self.validation,
-            "parameters": self.parameters,
-            "training_tasks": self.training_tasks,
-        }
+        return TrainedNetwork(
+            digest=self.digest,
+            count=self.tasks_decoded_to_it,
+            mean=float(self.accuracies.double().mean()),
+            interval=interval(self.accuracies),
+            validation=self.validation,
+            parameters=self.parameters,
+            training_tasks=self.training_tasks,
+        )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The measured numbers of a result.
+
+    `mean` is over genotypes and test tasks, each genotype weighted by how many tasks decoded to it, with the 95%
+    interval over tasks of the weighted accuracy per task. `selected` is the genotype with the best validation
+    accuracy. `inductive` is the same mean where batch norm saw the support set only. `own_tasks` measures each genotype
+    on the test tasks that decoded to it: the paper's protocol, with as many tasks as were adapted.
+    """
+
+    mean: float
+    interval: float
+    tasks: int
+    parameters_mean: float
+    inductive: Accuracy | None
+    selected: TrainedNetwork
+    own_tasks: OwnTasks | None
+    per_genotype: tuple[TrainedNetwork, ...]
 
 
 def mean_per_task(trained: Sequence[Trained]) -> Tensor:
     """Accuracy on each test task [tasks], the mean over networks, each weighted by how many tasks decoded to it."""
-    weights = torch.tensor([float(entry.tasks_decoded_to_it) for entry in trained], dtype=torch.float64)
-    return (weights / weights.sum()) @ torch.stack([entry.accuracies.double() for entry in trained])
+    return (_weights(trained) / _weights(trained).sum()) @ torch.stack([entry.accuracies.double() for entry in trained])
 
 
-def _inductive(trained: Sequence[Trained], weights: Tensor) -> dict[str, float] | None:
-    """`mean` and `interval` as in a result, with batch norm over the support set."""
+def summarise(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]) -> Summary:
+    """The numbers of networks on the same test tasks; own_tasks: digest -> indices of the tasks that decoded to it."""
+    weights, per_task = _weights(trained), mean_per_task(trained)
+    return Summary(
+        mean=float(per_task.mean()),
+        interval=interval(per_task),
+        tasks=len(per_task),
+        parameters_mean=float((weights / weights.sum()) @ weights.new_tensor([t.parameters for t in trained])),
+        inductive=_inductive(trained, weights),
+        selected=max(trained, key=lambda entry: entry.validation).row(),
+        own_tasks=_on_own_tasks(trained, own_tasks),
+        per_genotype=tuple(entry.row() for entry in trained),
+    )
+
+
+def _weights(trained: Sequence[Trained]) -> Tensor:
+    return torch.tensor([float(entry.tasks_decoded_to_it) for entry in trained], dtype=torch.float64)
+
+
+def _inductive(trained: Sequence[Trained], weights: Tensor) -> Accuracy | None:
     found = [entry.inductive.double() for entry in trained if entry.inductive is not None]
     if len(found) < len(trained):
         return None
     per_task = (weights / weights.sum()) @ torch.stack(found)  # [tasks]
-    return {"mean": float(per_task.mean()), "interval": interval(per_task)}
+    return Accuracy(mean=float(per_task.mean()), interval=interval(per_task))
 
 
-def summarise(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]) -> dict[str, object]:
-    """The measured numbers of a `result`.
-
-    `mean` is over genotypes and test tasks, each genotype weighted by how many tasks decoded to it, with the 95%
-    interval over tasks of the weighted accuracy per task. `selected` is the genotype with the best validation
-    accuracy. `inductive` is the same mean where batch norm saw the support set only. `own_tasks` (digest -> indices of
-    test tasks) are the test tasks that decoded to a genotype: measuring each on its own tasks is the paper's protocol,
-    with as many tasks as were adapted.
-    """
-    weights = torch.tensor([float(entry.tasks_decoded_to_it) for entry in trained], dtype=torch.float64)
-    per_task = mean_per_task(trained)
-    best = max(trained, key=lambda entry: entry.validation)
-    own = [
-        {"index": index, "digest": entry.digest, "accuracy": float(entry.accuracies[index])}
+def _on_own_tasks(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]) -> OwnTasks | None:
+    rows = tuple(
+        TaskAccuracy(index=index, digest=entry.digest, accuracy=float(entry.accuracies[index]))
         for entry in trained
         for index in own_tasks.get(entry.digest, ())
         if index < len(entry.accuracies)
-    ]
-    own_values = torch.tensor([row["accuracy"] for row in own], dtype=torch.float64)
-    return {
-        "mean": float(per_task.mean()),
-        "interval": interval(per_task),
-        "tasks": len(per_task),
-        "parameters_mean": float((weights / weights.sum()) @ weights.new_tensor([t.parameters for t in trained])),
-        "inductive": _inductive(trained, weights),
-        "selected": best.to_json(),
-        "own_tasks": {
-            "tasks": len(own),
-            "mean": float(own_values.mean()),
-            "interval": interval(own_values),
-            "per_task": own,
-        }
-        if own
-        else None,
-        "per_genotype": [entry.to_json() for entry in trained],
-    }
+    )
+    if not rows:
+        return None
+    values = torch.tensor([row.accuracy for row in rows], dtype=torch.float64)
+    return OwnTasks(tasks=len(rows), mean=float(values.mean()), interval=interval(values), per_task=rows)

@@ -2,179 +2,148 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import torch
 
-from tnas_cli.errors import Interrupted
+from tnas_cli.engines.choose import choose_engine
+from tnas_cli.engines.interface import Engine
+from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.errors import SettingsError
+from tnas_cli.methods.meta_learn import Plan
 from tnas_cli.methods.zoo import TRAIN
-from tnas_cli.recipes.estimate import estimate
-from tnas_cli.recipes.few_shot_result import summarise
-from tnas_cli.recipes.tasks_of import meta_tasks
-from tnas_cli.recipes.train_job import Job, prepare, read
+from tnas_cli.recipes.data import image_counts, open_data
+from tnas_cli.recipes.from_scratch_result import method_of, result
 from tnas_cli.recipes.train_network import result_file
 from tnas_cli.recipes.train_networks import train_networks
-from tnas_cli.recipes.trainable import Trainable, max_skips_of, network_of, own_task, rows_with_counts
+from tnas_cli.recipes.trainable import Trainable, TrainableRecord, network_of, trainables
+from tnas_cli.recipes.work import DataWork
+from tnas_cli.records.kinds import Record
+from tnas_cli.records.results import TrainResult
 from tnas_cli.runs import events
-from tnas_cli.runs.device import HERE, Machine, environment
+from tnas_cli.runs.changes import Changes
+from tnas_cli.runs.device import Machine
+from tnas_cli.runs.life import Life
+from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.scale import processes
 from tnas_cli.settings.few_shot import TrainSettings
 
-Record = dict[str, Any]
+#: More processes than this are not started unless asked for: each holds a network's memory of its own.
+MOST_SIDE_BY_SIDE = 8
+
+#: Trainings on fewer tasks than this do not make up for the seconds that starting processes takes.
+LONG_ENOUGH = 500
 
 
-def train_eval(
-    records: Sequence[Record],
-    settings: TrainSettings,
-    *,
-    limit: int | None = None,
-    side_by_side: int | None = 1,
-    runs: Path = Path("runs"),
-    machine: Machine = HERE,
-    listener: events.Listener = events.ignore,
-) -> Record:
-    """Train and measure what `genotype` records, or a `network` record, name; returns the `result` record.
+@dataclass(frozen=True)
+class FromScratch(Recipe):
+    """Networks to train: each distinct one once. limit: only the most frequent genotypes (of equally frequent ones the
+    earlier). side_by_side: networks trained at a time, None for as many as that is faster for.
 
-    limit: only the most frequent genotypes (of equally frequent ones the earlier). `settings.hours` ends the training
-    of a single network; several are trained, the most frequent first, until another one would not end in time.
-    side_by_side: genotypes trained at a time, each in a process of its own with its share of the threads; None: as many
-    as that is faster for. Raises SettingsError, DataError, and Interrupted with everything saved.
+    `settings.hours` ends the training of a single network; of several, no further one is begun that would not end in
+    time.
     """
-    job = prepare(records, settings, limit, machine, listener, side_by_side)
-    name = f"train-eval-{job.cache.dataset}-{settings.way}w{settings.shot}s-{_method(records, settings)}"
-    run = RunDirectory.create(runs, name, job.settings.to_toml(), environment(job.device))
-    job.write(run)
-    return _run(job, run)
+
+    settings: TrainSettings
+    given: Sequence[TrainableRecord]
+    limit: int | None = None
+    side_by_side: int | None = 1
+    kind: ClassVar[str] = "train-eval"
+    changeable: ClassVar[tuple[str, ...]] = ("hours", "side_by_side")
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return {"limit": self.limit, "side_by_side": self.side_by_side}
+
+    @classmethod
+    def again(cls, settings: Mapping[str, Any], options: Mapping[str, Any], given: Sequence[Record]) -> Self:
+        return cls(TrainSettings.from_dict(settings), trainables(given), **options)
+
+    def changed(self, changes: Changes) -> Self:
+        hours = self.settings.hours if changes.hours is None else changes.hours
+        side_by_side = self.side_by_side if changes.side_by_side is None else changes.side_by_side
+        return replace(self, settings=self.settings.replace(hours=hours), side_by_side=side_by_side)
+
+    def prepare(self, machine: Machine, listener: events.Listener) -> FromScratchWork:
+        """Raises SettingsError, DataError and GenotypeError."""
+        network_of(self.given)
+        device = machine.start()
+        cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
+        settings = self.settings.replace(protocol=cache.protocol)
+        genotypes = Counter(map(Trainable.of, self.given))
+        chosen = genotypes.most_common(self.limit)
+        first, method = chosen[0][0].build(settings, cache), TRAIN[settings.method]
+        method.start(first, settings, "check", torch.device("cpu"))
+        engine = choose_engine(
+            machine.engine if method.by_engine else "torch",
+            first,
+            device,
+            second_order=settings.order == "second",
+            side=cache.size,
+            images=image_counts(settings),
+            listener=listener,
+        )
+        asked = 1 if self.side_by_side is None and settings.tasks < LONG_ENOUGH else self.side_by_side
+        count = _at_a_time(asked, engine, device, len(chosen))
+        return FromScratchWork(self, settings, chosen, len(genotypes), cache, device, machine, engine, count)
 
 
-def resume(
-    run_path: Path,
-    *,
-    hours: float | None = None,
-    side_by_side: int | None = 1,
-    machine: Machine = HERE,
-    listener: events.Listener = events.ignore,
-) -> Record:
-    """Continue a stopped run: genotypes that are finished are not trained again. Returns the `result` record.
+@dataclass(frozen=True)
+class FromScratchWork(DataWork):
+    """Networks that are ready to be trained: `chosen`, each with how many tasks decoded to it, of so many `distinct`
+    ones; `count` are trained at a time."""
 
-    hours: a new limit for the run's whole time, earlier calls included; a single network is trained on until then, also
-    where it was finished.
-    """
-    run = RunDirectory.open(run_path)
-    job = read(run_path, machine, listener, hours=hours, at_a_time=side_by_side)
-    if hours is not None:
-        job.write(run)
-        run.write_settings(job.settings.to_toml())
-        if len(job.chosen) == 1:
-            result_file(job, run, 0).unlink(missing_ok=True)
-    return _run(job, run, resumed=True)
+    recipe: FromScratch
+    settings: TrainSettings
+    chosen: Sequence[tuple[Trainable, int]]
+    distinct: int
+    cache: ImageCache
+    device: torch.device
+    machine: Machine
+    engine: Engine
+    count: int
 
+    @property
+    def name(self) -> str:
+        s = self.settings
+        return f"train-eval-{self.cache.dataset}-{s.way}w{s.shot}s-{method_of(self.recipe.given, s)}"
 
-def dry_run(
-    records: Sequence[Record],
-    settings: TrainSettings,
-    *,
-    limit: int | None = None,
-    side_by_side: int | None = 1,
-    machine: Machine = HERE,
-    listener: events.Listener = events.ignore,
-) -> Record:
-    """What training will cost, measured on the first genotype, times the number of distinct ones.
+    @property
+    def plan(self) -> Plan:
+        """How each network is trained. A limit of time ends the training of a single network; of several it decides
+        how many are trained."""
+        return Plan.of(self.settings if len(self.chosen) == 1 else self.settings.replace(hours=0.0))
 
-    With several side by side one of them is measured, with its share of the threads, while the others' rest.
-    """
-    job = prepare(records, settings, limit, machine, listener, side_by_side)
-    if (count := job.side_by_side) > 1:
-        alone = replace(machine, threads=max(1, torch.get_num_threads() // count))
-        job = replace(prepare(records, settings, limit, alone, events.ignore), side_by_side=count)
-    network = job.chosen[0][0].build(job.settings, job.cache)
-    method = TRAIN[job.settings.method]
-    state = method.start(network, job.settings, "estimate", job.device)
-    learner = method.learner(job.engine, network, job.settings)
-    tasks = meta_tasks(job.cache, job.settings, job.device)
-    shape = (job.cache.channels, job.cache.size)
-    cost = estimate(learner, state, tasks, job.plan, job.settings, shape)
-    testing = cost.seconds_per_validation * settings.test_tasks / settings.validation_tasks
-    genotypes = len(job.chosen)
-    total = -(-genotypes // job.side_by_side) * (cost.total_seconds + testing)
-    return {
-        "event": "result",
-        "version": 1,
-        "command": "train-eval",
-        "dry_run": True,
-        "engine": job.engine.name,
-        **cost.to_json(),
-        "genotypes": genotypes,
-        "side_by_side": job.side_by_side,
-        "total_seconds": min(total, settings.hours * 3600 or math.inf) if genotypes > 1 else total,
-    }
+    def run(self, life: Life) -> TrainResult:
+        life.listener(events.Note(self._what()))
+        return result(self, life, train_networks(self, life))
+
+    def reopen(self, run: RunDirectory) -> None:
+        if len(self.chosen) == 1:
+            result_file(self, run, 0).unlink(missing_ok=True)
+
+    def _what(self) -> str:
+        network = network_of(self.recipe.given)
+        if network is not None:
+            return f"training {network}"
+        if len(self.chosen) < self.distinct:
+            return f"training {len(self.chosen)} of {self.distinct} distinct genotypes, the most frequent first"
+        return f"training {len(self.chosen)} distinct of {len(self.recipe.given)} genotypes"
 
 
-def _method(records: Sequence[Record], settings: TrainSettings) -> str:
-    """The method that a result stands for: the search's for genotypes, the training's for a network."""
-    if network_of(records) is not None:
-        return settings.method
-    methods = {record.get("method", "genotype") for record in records}
-    return str(methods.pop()) if len(methods) == 1 else "mixed"
-
-
-def _run(job: Job, run: RunDirectory, *, resumed: bool = False) -> Record:
-    begin = time.monotonic()
-    if job.machine.tensorboard:
-        run.to_tensorboard()
-    command = f"tnas train-eval --resume {run.path}{job.machine.data_options}"
-    try:
-        trained = train_networks(job, run, command)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"stopped; everything so far is saved in {run.path}.", hint=f"continue with: {command}"
-        ) from None
-    first = job.records[0]
-    settings = job.settings
-    own: dict[str, list[int]] = {}
-    for record in job.records:
-        index = own_task(record, settings, job.cache)
-        if index is not None:
-            own.setdefault(Trainable.of(record).name, []).append(index)
-    result: Record = {
-        "event": "result",
-        "version": 1,
-        "command": "train-eval",
-        "run": str(run.path),
-        "method": _method(job.records, job.settings),
-        "training": job.settings.method,
-        "order": job.settings.order if TRAIN[job.settings.method].by_engine else None,
-        "network": network_of(job.records),
-        "dataset": job.cache.dataset,
-        "protocol": job.cache.protocol,
-        "fingerprint": job.cache.fingerprint,
-        "split": "test",
-        "way": settings.way,
-        "shot": settings.shot,
-        "query": settings.query,
-        **rows_with_counts(job.records, summarise(trained, own)),
-        "transductive": True,
-        "weights": "from-scratch",
-        "max_skips": max_skips_of(job.records),
-        "genotypes": len(job.records),
-        "genotypes_trained": len(trained),
-        "genotypes_distinct": len({Trainable.of(record) for record in job.records}),
-        "side_by_side": job.side_by_side,
-        "hours": settings.hours or None,
-        "seed": settings.seed,
-        "wall_seconds": time.monotonic() - begin,
-        "resumed": resumed,
-        "budget": {
-            "search_tasks": first.get("search_tasks"),
-            "train_tasks_per_genotype": max(entry.training_tasks or settings.tasks for entry in trained),
-        },
-        "engine": job.engine.name,
-        **environment(job.device),
-    }
-    run.log(result)
-    return result
+def _at_a_time(asked: int | None, engine: Engine, device: torch.device, networks: int) -> int:
+    """How many networks are trained at a time; raises SettingsError where they cannot be."""
+    if asked is None:
+        # One thread per network wastes nothing on waiting for the others; PyTorch's operations use all threads anyway.
+        fast = engine.name == "fused" and processes.AVAILABLE
+        return min(networks, torch.get_num_threads(), MOST_SIDE_BY_SIDE) if fast else 1
+    if asked > 1 and (device.type != "cpu" or not processes.AVAILABLE):
+        raise SettingsError(
+            f"--side-by-side {asked} is for CPUs, and not for Windows; the device is {device.type}.",
+            hint="leave it out",
+        )
+    return min(asked, networks)

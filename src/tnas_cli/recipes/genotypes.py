@@ -10,9 +10,8 @@ from pathlib import Path
 
 from tnas_cli.errors import DataError, GenotypeError, SettingsError
 from tnas_cli.recipes.decoded import Origin, decoded, decoded_cells, decoded_theta
-from tnas_cli.records.codec import decode
 from tnas_cli.records.kinds import Adapted, Decoded
-from tnas_cli.records.parts import DataFacts, TaskName
+from tnas_cli.records.parts import TaskName
 from tnas_cli.records.reading import Found, kind_of, parse, text_of, values_of
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.genotype import CELLS, Genotype
@@ -161,7 +160,7 @@ def _from_checkpoint(path: Path, max_skips: int | None) -> Decoded:
         run=meta.run,
         method=meta.settings.method,
         seed=meta.settings.seed,
-        data=decode(DataFacts, meta.data),
+        data=meta.data,
         way=meta.settings.way,
         shot=meta.settings.shot,
         channels=meta.network.channels,

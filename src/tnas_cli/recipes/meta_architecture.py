@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -13,6 +12,8 @@ from tnas_cli.errors import CheckpointError, SettingsError
 from tnas_cli.methods.state_file import parameters_of, shapes_of
 from tnas_cli.methods.t_nas import search_network
 from tnas_cli.methods.zoo import SEARCH
+from tnas_cli.records.codec import MisfitError, decode
+from tnas_cli.records.parts import DataFacts, Preparation
 from tnas_cli.runs import checkpoint
 from tnas_cli.settings.few_shot import SearchSettings
 from tnas_cli.spaces.parameters import Parameters
@@ -23,28 +24,40 @@ KIND = "tnas/meta-architecture"
 
 @dataclass(frozen=True)
 class MetaArchitecture:
-    """theta~ and w~ with what they were searched on. `data` is the dictionary of `describe_data`."""
+    """theta~ and w~ with what they were searched on. `size` is the side of its images."""
 
     path: Path
     network: SearchNetwork
     parameters: Parameters
     settings: SearchSettings
-    data: dict[str, Any]
+    data: DataFacts
+    size: int
     tasks_done: int
     run: str
 
 
-def describe_data(cache: ImageCache) -> dict[str, Any]:
+def describe_data(cache: ImageCache) -> DataFacts:
     """What a checkpoint keeps of its data set, enough to prepare other images in the same way."""
-    return {
-        "dataset": cache.dataset,
-        "protocol": cache.protocol,
-        "size": cache.size,
-        "channels": cache.channels,
-        "mean": list(cache.mean),
-        "std": list(cache.std),
-        "fingerprint": cache.fingerprint,
-    }
+    return DataFacts(
+        dataset=cache.dataset,
+        protocol=cache.protocol,
+        size=cache.size,
+        channels=cache.channels,
+        mean=tuple(cache.mean),
+        std=tuple(cache.std),
+        fingerprint=cache.fingerprint,
+    )
+
+
+def preparation_of(cache: ImageCache) -> Preparation:
+    """How the images of a prepared data set became what a network sees."""
+    return Preparation(
+        size=cache.size,
+        channels=cache.channels,
+        mean=tuple(cache.mean),
+        std=tuple(cache.std),
+        resize=cache.resize or None,
+    )
 
 
 def load_meta_architecture(path: Path, device: torch.device) -> MetaArchitecture:
@@ -52,12 +65,13 @@ def load_meta_architecture(path: Path, device: torch.device) -> MetaArchitecture
     saved = checkpoint.load(path, KIND)
     try:
         settings = SearchSettings.from_dict(saved.about["settings"])
-        data, progress, run = saved.about["data"], saved.about["progress"], saved.about["run"]
-        network = search_network(settings, data["channels"])
+        data, progress, run = decode(DataFacts, saved.about["data"]), saved.about["progress"], saved.about["run"]
+        size = saved.about["data"]["size"]
+        network = search_network(settings, data.channels)
         shapes = shapes_of(SEARCH[settings.method].start(network, settings, device).parameters)
         parameters = parameters_of(saved, shapes, device)
-    except (KeyError, TypeError, SettingsError) as error:
+    except (KeyError, TypeError, MisfitError, SettingsError) as error:
         raise CheckpointError(
             f"{path} does not describe its search ({error}).", hint="pass a best.pt written by `tnas search`"
         ) from error
-    return MetaArchitecture(path, network, parameters, settings, data, progress["tasks_done"], run)
+    return MetaArchitecture(path, network, parameters, settings, data, size, progress["tasks_done"], run)

@@ -1,218 +1,173 @@
-"""`tnas search`: T-NAS, T-NAS++ or Auto-MAML on a data set, as a run directory with its checkpoints."""
+"""`tnas search`: T-NAS, T-NAS++, Auto-MAML or another method that learns the search network, as a run."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
+from torch import Tensor
 
 from tnas_cli.engines.choose import choose_engine
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
-from tnas_cli.errors import CheckpointError, DataError
+from tnas_cli.errors import CheckpointError
 from tnas_cli.methods import t_nas
 from tnas_cli.methods.adapt import adapt
 from tnas_cli.methods.learner import AdaptingLearner
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
 from tnas_cli.methods.zoo import SEARCH
+from tnas_cli.recipes.data import image_counts, meta_tasks, open_data
 from tnas_cli.recipes.estimate import estimate
-from tnas_cli.recipes.meta_architecture import KIND, describe_data
-from tnas_cli.recipes.tasks_of import image_counts, meta_tasks, open_data
+from tnas_cli.recipes.meta_architecture import KIND, describe_data, preparation_of
+from tnas_cli.recipes.work import DataWork
+from tnas_cli.records.kinds import Record
+from tnas_cli.records.results import SearchEstimate, SearchResult
 from tnas_cli.runs import checkpoint, events
-from tnas_cli.runs.device import HERE, Machine, environment
-from tnas_cli.runs.drive import Saving, drive
+from tnas_cli.runs.changes import Changes
+from tnas_cli.runs.device import Machine, environment
+from tnas_cli.runs.drive import Saving
 from tnas_cli.runs.kept import Kept
+from tnas_cli.runs.life import Life
+from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.settings.few_shot import SearchSettings
 from tnas_cli.spaces.collapse import collapse
 from tnas_cli.spaces.decode import decidedness, decode, largest_probability
+from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA
-from tnas_cli.spaces.search_network import SearchNetwork
 
 
 @dataclass(frozen=True)
-class _Job:
+class Search(Recipe):
+    """A search by its settings; its one unit is the whole of it."""
+
+    settings: SearchSettings
+    given: Sequence[Record] = ()
+    kind: ClassVar[str] = "search"
+    changeable: ClassVar[tuple[str, ...]] = ("hours",)
+
+    @classmethod
+    def again(cls, settings: Mapping[str, Any], options: Mapping[str, Any], given: Sequence[Record]) -> Self:
+        return cls(SearchSettings.from_dict(settings))
+
+    def changed(self, changes: Changes) -> Self:
+        return self if changes.hours is None else replace(self, settings=self.settings.replace(hours=changes.hours))
+
+    def prepare(self, machine: Machine, listener: events.Listener) -> SearchWork:
+        """Raises SettingsError and DataError."""
+        device = machine.start()
+        cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
+        settings = self.settings.replace(protocol=cache.protocol)
+        tasks = meta_tasks(cache, settings, device)
+        network = t_nas.search_network(settings, cache.channels)
+        engine = choose_engine(
+            machine.engine,
+            network,
+            device,
+            second_order=settings.order == "second",
+            side=cache.size,
+            images=image_counts(settings),
+            listener=listener,
+        )
+        method = SEARCH[settings.method]
+        state, learner = method.start(network, settings, device), method.learner(engine, network, settings)
+        return SearchWork(self, settings, cache, state, learner, tasks, device, engine)
+
+
+@dataclass(frozen=True)
+class SearchWork(DataWork):
+    """A search that is ready to run."""
+
+    recipe: Search
     settings: SearchSettings
     cache: ImageCache
-    network: SearchNetwork
     state: MetaState
     learner: AdaptingLearner
     tasks: Tasks
     device: torch.device
-    machine: Machine
     engine: Engine
 
+    @property
+    def name(self) -> str:
+        s = self.settings
+        return f"search-{self.cache.dataset}-{s.way}w{s.shot}s-{s.method}"
 
-def search(
-    settings: SearchSettings,
-    *,
-    runs: Path = Path("runs"),
-    machine: Machine = HERE,
-    listener: events.Listener = events.ignore,
-) -> dict[str, Any]:
-    """Run Algorithm 1 from the start; returns the `result` record.
+    def run(self, life: Life) -> SearchResult:
+        run, state = life.run, self.state
+        if run.last.is_file():
+            restore(checkpoint.load(run.last, KIND), state)
+            life.listener(events.Note(f"continuing {run.path} at task {state.tasks_done:,} of {self.settings.tasks:,}"))
+        else:
+            life.listener(events.Note(f"search in {run.path}"))
+        started_at = state.tasks_done
+        about = {
+            "settings": self.settings.to_dict(),
+            "data": describe_data(self.cache).to_json(),
+            "engine": self.engine.name,
+            "environment": environment(self.device).to_json(),
+            "run": str(run.path),
+        }
 
-    Raises SettingsError, DataError, TnasError for an unwritable folder, and Interrupted (with everything saved).
-    """
-    job = _prepare(settings, machine, listener)
-    name = f"search-{job.cache.dataset}-{settings.way}w{settings.shot}s-{settings.method}"
-    run = RunDirectory.create(runs, name, job.settings.to_toml(), environment(job.device))
-    return _run(job, run, listener)
+        def save(path: Path) -> None:
+            checkpoint.save(path, to_checkpoint(KIND, state, about))
 
+        kept = Kept(run.path, self.settings.ensemble, save)
+        saving = Saving(lambda: save(run.last), lambda: save(run.best), lambda: kept.after(state.history))
+        life.drive(meta_learn(self.learner, state, self.tasks, Plan.of(self.settings)), saving, stage="search")
+        return self._result(life, started_at)
 
-def resume(
-    run_path: Path,
-    *,
-    hours: float | None = None,
-    machine: Machine = HERE,
-    listener: events.Listener = events.ignore,
-) -> dict[str, Any]:
-    """Continue a stopped search to the numbers it would have reached without the stop; returns the `result` record.
+    def estimate(self) -> SearchEstimate:
+        """What it will cost; nothing is written."""
+        shape = (self.cache.channels, self.cache.size)
+        cost = estimate(self.learner, self.state, self.tasks, Plan.of(self.settings), self.settings, shape)
+        return SearchEstimate(engine=self.engine.name, **asdict(cost))
 
-    hours: a new limit for the run's whole time, earlier calls included (0: none, so that its tasks end it). Raises
-    CheckpointError, and DataError when the images are no longer those of the run.
-    """
-    run = RunDirectory.open(run_path)
-    saved = checkpoint.load(run.last, KIND)
-    settings = SearchSettings.from_dict(saved.about["settings"])
-    if hours is not None:
-        settings = settings.replace(hours=hours)
-    job = _prepare(settings, machine.as_before(saved.about.get("engine")), listener)
-    if job.cache.fingerprint != saved.about["data"]["fingerprint"]:
-        raise DataError(
-            f"{job.cache.path} does not hold the images that {run_path} was searched on.",
-            hint="prepare the data set again with the same protocol and seed",
+    def _result(self, life: Life, started_at: int) -> SearchResult:
+        run, settings, state = life.run, self.settings, self.state
+        theta, genotypes, decided = self._decoded(run)
+        kinds = [(g.without_weights, len(g.normal) + len(g.reduce)) for g in genotypes]
+        counts = [(kind["skip_connections"], kind["pools"], edges) for kind, edges in kinds]
+        return SearchResult(
+            run=str(run.path),
+            checkpoint=str(run.best),
+            method=settings.method,
+            title=SEARCH[settings.method].title,
+            dataset=self.cache.dataset,
+            protocol=self.cache.protocol,
+            fingerprint=self.cache.fingerprint,
+            way=settings.way,
+            shot=settings.shot,
+            seed=settings.seed,
+            tasks=state.tasks_done,
+            hours=settings.hours or None,
+            tasks_this_time=state.tasks_done - started_at,
+            validation_accuracy=state.best_accuracy,
+            validation_tasks=settings.validation_tasks,
+            wall_seconds=life.seconds,
+            resumed=life.resumed,
+            theta_largest_probability=largest_probability(theta),
+            theta_mean_largest_probability=float(decidedness(theta)),
+            adapted_mean_largest_probability=sum(decided) / len(decided),
+            distinct_genotypes=len(set(genotypes)),
+            **collapse(counts),
+            preparation=preparation_of(self.cache),
+            engine=self.engine.name,
+            environment=environment(self.device),
         )
-    restore(saved, job.state)
-    if hours is not None:
-        run.write_settings(job.settings.to_toml())
-    listener(events.Note(f"continuing {run_path} at task {job.state.tasks_done} of {settings.tasks}"))
-    return _run(job, run, listener)
 
-
-def dry_run(
-    settings: SearchSettings,
-    *,
-    machine: Machine = HERE,
-    listener: events.Listener = events.ignore,
-) -> dict[str, Any]:
-    """What the search will cost, as a record; nothing is written but a data set that had to be prepared."""
-    job = _prepare(settings, machine, listener)
-    cost = estimate(
-        job.learner,
-        job.state,
-        job.tasks,
-        Plan.of(settings),
-        settings,
-        (job.cache.channels, job.cache.size),
-    )
-    return {
-        "event": "result",
-        "version": 1,
-        "command": "search",
-        "dry_run": True,
-        "engine": job.engine.name,
-        **cost.to_json(),
-    }
-
-
-def _prepare(settings: SearchSettings, machine: Machine, listener: events.Listener) -> _Job:
-    device = machine.start()
-    cache = open_data(settings, machine, listener)
-    settings = settings.replace(protocol=cache.protocol)
-    tasks = meta_tasks(cache, settings, device)
-    network = t_nas.search_network(settings, cache.channels)
-    engine = choose_engine(
-        machine.engine,
-        network,
-        device,
-        second_order=settings.order == "second",
-        side=cache.size,
-        images=image_counts(settings),
-        listener=listener,
-    )
-    method = SEARCH[settings.method]
-    state, learner = method.start(network, settings, device), method.learner(engine, network, settings)
-    return _Job(settings, cache, network, state, learner, tasks, device, machine, engine)
-
-
-def _run(job: _Job, run: RunDirectory, listener: events.Listener) -> dict[str, Any]:
-    begin = time.monotonic()
-    if job.machine.tensorboard:
-        run.to_tensorboard()
-    about = {
-        "settings": job.settings.to_dict(),
-        "data": describe_data(job.cache),
-        "engine": job.engine.name,
-        "environment": environment(job.device),
-        "run": str(run.path),
-    }
-
-    def save(path: Path) -> None:
-        checkpoint.save(path, to_checkpoint(KIND, job.state, about))
-
-    kept = Kept(run.path, job.settings.ensemble, save)
-    listener(events.Note(f"search in {run.path}"))
-    started_at = job.state.tasks_done
-    drive(
-        meta_learn(job.learner, job.state, job.tasks, Plan.of(job.settings)),
-        run,
-        Saving(lambda: save(run.last), lambda: save(run.best), lambda: kept.after(job.state.history)),
-        listener,
-        stage="search",
-        resume=f"tnas search --resume {run.path}{job.machine.data_options}",
-    )
-    seconds = time.monotonic() - begin
-    record = {
-        "event": "result",
-        "version": 1,
-        "command": "search",
-        "run": str(run.path),
-        "checkpoint": str(run.best),
-        "method": job.settings.method,
-        "dataset": job.cache.dataset,
-        "protocol": job.cache.protocol,
-        "way": job.settings.way,
-        "shot": job.settings.shot,
-        "seed": job.settings.seed,
-        "tasks": job.state.tasks_done,
-        "hours": job.settings.hours or None,
-        "tasks_this_time": job.state.tasks_done - started_at,
-        "validation_accuracy": job.state.best_accuracy,
-        "validation_tasks": job.settings.validation_tasks,
-        "wall_seconds": seconds,
-        "resumed": started_at > 0,
-        **_about_theta(job, run),
-        "engine": job.engine.name,
-        **environment(job.device),
-    }
-    run.log(record)
-    return record
-
-
-def _about_theta(job: _Job, run: RunDirectory) -> dict[str, Any]:
-    """How far theta~ of the best checkpoint is from uniform, and what it decodes to on the validation tasks."""
-    if not run.best.is_file():
-        raise CheckpointError(f"{run.best} is missing.", hint="resume the run to write it again")
-    parameters = parameters_of(checkpoint.load(run.best, KIND), shapes_of(job.state.parameters), job.device)
-    genotypes = []
-    decided = []
-    for adapted, _ in adapt(job.learner, parameters, job.tasks.validate()):
-        thetas = adapted.parameters[THETA]
-        decided += decidedness(thetas).tolist()
-        genotypes += [decode(theta) for theta in thetas]
-    counts = [
-        (g.count("skip_connect"), g.count("max_pool_3x3", "avg_pool_3x3"), len(g.normal) + len(g.reduce))
-        for g in genotypes
-    ]
-    return {
-        "theta_largest_probability": largest_probability(parameters[THETA]),
-        "theta_mean_largest_probability": float(decidedness(parameters[THETA])),
-        "adapted_mean_largest_probability": sum(decided) / len(decided),
-        "distinct_genotypes": len(set(genotypes)),
-        **collapse(counts),
-    }
+    def _decoded(self, run: RunDirectory) -> tuple[Tensor, list[Genotype], list[float]]:
+        """theta~ of the best checkpoint, what it decodes to on each validation task, and how decided it is there."""
+        if not run.best.is_file():
+            raise CheckpointError(f"{run.best} is missing.", hint="take an untouched copy of the run")
+        parameters = parameters_of(checkpoint.load(run.best, KIND), shapes_of(self.state.parameters), self.device)
+        genotypes: list[Genotype] = []
+        decided: list[float] = []
+        for adapted, _ in adapt(self.learner, parameters, self.tasks.validate()):
+            thetas = adapted.parameters[THETA]
+            decided += decidedness(thetas).tolist()
+            genotypes += [decode(theta) for theta in thetas]
+        return parameters[THETA], genotypes, decided

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
+from tnas_cli.records.parts import Accuracy
+from tnas_cli.records.results import SearchResult, TrainResult
 from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
 
-Record = dict[str, Any]
 
-
-def over_seeds(train: Callable[[TrainSettings], Record], settings: TrainSettings, count: int) -> Record:
-    """Train with `count` seeds from the settings' own on, each in a run of its own; returns one `result` for all (for
+def over_seeds(train: Callable[[TrainSettings], TrainResult], settings: TrainSettings, count: int) -> TrainResult:
+    """Train with `count` seeds from the settings' own on, each in a run of its own; returns one result for all (for
     a count of 1 that of the run).
 
     `mean` and `interval` are those of the accuracies on a run's test tasks, averaged over the runs: how far the tasks
@@ -21,21 +21,31 @@ def over_seeds(train: Callable[[TrainSettings], Record], settings: TrainSettings
     if count == 1:
         return train(settings)
     results = [train(settings.replace(seed=settings.seed + number)) for number in range(count)]
-    means = [float(result["mean"]) for result in results]
-    return results[0] | {
-        **_of_all(results, means),
-        "mean": statistics.fmean(means),
-        "interval": statistics.fmean(float(result["interval"]) for result in results),
-        "inductive": {
-            part: statistics.fmean(float(result["inductive"][part]) for result in results)
-            for part in ("mean", "interval")
-        },
-        "means": means,
-    }
+    means = [result.mean for result in results]
+    inductive = [result.inductive for result in results if result.inductive is not None]
+    return replace(
+        results[0],
+        runs=tuple(str(result.run) for result in results),
+        seeds=tuple(result.seed for result in results),
+        mean_over_seeds=statistics.fmean(means),
+        spread_over_seeds=statistics.stdev(means),
+        wall_seconds=sum(result.wall_seconds or 0.0 for result in results),
+        mean=statistics.fmean(means),
+        interval=statistics.fmean(result.interval for result in results),
+        inductive=Accuracy(
+            mean=statistics.fmean(found.mean for found in inductive),
+            interval=statistics.fmean(found.interval for found in inductive),
+        )
+        if inductive
+        else None,
+        means=tuple(means),
+    )
 
 
-def search_over_seeds(search: Callable[[SearchSettings], Record], settings: SearchSettings, count: int) -> Record:
-    """Search with `count` seeds from the settings' own on, each in a run of its own; returns one `result` for all (for
+def search_over_seeds(
+    search: Callable[[SearchSettings], SearchResult], settings: SearchSettings, count: int
+) -> SearchResult:
+    """Search with `count` seeds from the settings' own on, each in a run of its own; returns one result for all (for
     a count of 1 that of the run).
 
     It is the result of the run that validation tasks, the same for all runs, prefer (of equal ones the earlier), with
@@ -46,21 +56,15 @@ def search_over_seeds(search: Callable[[SearchSettings], Record], settings: Sear
     if count == 1:
         return search(settings)
     results = [search(settings.replace(seed=settings.seed + number)) for number in range(count)]
-    accuracies = [float(result["validation_accuracy"]) for result in results]
-    return results[accuracies.index(max(accuracies))] | {
-        **_of_all(results, accuracies),
-        "checkpoints": [result["checkpoint"] for result in results],
-        "validation_accuracies": accuracies,
-        "tasks_this_time": sum(int(result["tasks_this_time"]) for result in results),
-    }
-
-
-def _of_all(results: Sequence[Record], values: Sequence[float]) -> Record:
-    """What stands for all runs: which they are, how their values spread, and how long they took together."""
-    return {
-        "runs": [result["run"] for result in results],
-        "seeds": [result["seed"] for result in results],
-        "mean_over_seeds": statistics.fmean(values),
-        "spread_over_seeds": statistics.stdev(values),
-        "wall_seconds": sum(float(result["wall_seconds"]) for result in results),
-    }
+    accuracies = [result.validation_accuracy for result in results]
+    return replace(
+        results[accuracies.index(max(accuracies))],
+        runs=tuple(str(result.run) for result in results),
+        seeds=tuple(result.seed for result in results),
+        mean_over_seeds=statistics.fmean(accuracies),
+        spread_over_seeds=statistics.stdev(accuracies),
+        wall_seconds=sum(result.wall_seconds or 0.0 for result in results),
+        checkpoints=tuple(result.checkpoint for result in results),
+        validation_accuracies=tuple(accuracies),
+        tasks_this_time=sum(result.tasks_this_time or 0 for result in results),
+    )

@@ -1,13 +1,11 @@
-"""`tnas train-eval --protocol supervised`: search for larger tasks, train what was found, measure (Section 5.3)."""
+"""`tnas supervised`: search for larger tasks, train what was found on them, measure (Section 5.3)."""
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 
@@ -15,17 +13,21 @@ from tnas_cli.engines.choose import choose_engine
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.errors import DataError, Interrupted, SettingsError
+from tnas_cli.errors import SettingsError
 from tnas_cli.methods import supervised as training
-from tnas_cli.recipes.open_cache import open_for
-from tnas_cli.recipes.setting import plan_of, write_plan
-from tnas_cli.recipes.supervised_result import summarise
-from tnas_cli.recipes.supervised_search import Found, black_of, finished, meta_architecture, search, tasks_of
+from tnas_cli.recipes.data import open_data
+from tnas_cli.recipes.meta_architecture import preparation_of
+from tnas_cli.recipes.supervised_result import Summary, summarise
+from tnas_cli.recipes.supervised_search import Architectures, black_of, finished, meta_architecture, search, tasks_of
+from tnas_cli.recipes.trainable import TrainableRecord, found_by, title_of, trainables
+from tnas_cli.recipes.work import DataWork
+from tnas_cli.records.kinds import Decoded, Record
+from tnas_cli.records.parts import Amount, Budget, CountedFor
+from tnas_cli.records.results import SupervisedResult
 from tnas_cli.runs import events
-from tnas_cli.runs.device import HERE, Machine, environment
-from tnas_cli.runs.files import write_text
-from tnas_cli.runs.interrupt import termination_as_interrupt
-from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.runs.device import Machine, environment
+from tnas_cli.runs.life import Life
+from tnas_cli.runs.recipe import Recipe
 from tnas_cli.settings.checked import preset
 from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.spaces.cells import Cells
@@ -33,194 +35,167 @@ from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import count
 
-Record = dict[str, Any]
-
-SETTING = "supervised"
-
-
-@dataclass(frozen=True)
-class _Job:
-    settings: SupervisedSettings
-    records: Sequence[Record]
-    given: Sequence[Genotype]
-    checkpoint: Path | None
-    cache: ImageCache
-    batch: TaskBatch
-    device: torch.device
-    machine: Machine
-    listener: events.Listener
+ASK = "name a genotype, or choose one of --method t-nas, s1, s2 and random"
 
 
 def supervised_settings(preset_name: str, given: Mapping[str, Any]) -> SupervisedSettings:
     """A preset, and what the user gave, the later winning; raises SettingsError."""
-    return SupervisedSettings.from_dict(preset(SETTING, preset_name, str(given.get("dataset", ""))) | dict(given))
+    return SupervisedSettings.from_dict(preset("supervised", preset_name, str(given.get("dataset", ""))) | dict(given))
 
 
-def supervised(
-    records: Sequence[Record],
-    settings: SupervisedSettings,
-    *,
-    checkpoint: Path | None = None,
-    runs: Path = Path("runs"),
-    machine: Machine = HERE,
-    listener: events.Listener = events.ignore,
-) -> Record:
-    """Find the genotypes of each task, train them on it from scratch, and measure them on its query images.
+@dataclass(frozen=True)
+class Supervised(Recipe):
+    """Genotypes for each task, by the method of the settings, trained on it from scratch and measured on its query
+    images. given: the genotypes of method 'given', else none. checkpoint: the meta-architecture of method 't-nas';
+    a run that goes on needs it only where it had not adapted it yet."""
 
-    records: the genotypes of method 'given', else none. checkpoint: the meta-architecture of method 't-nas'. Returns
-    the `result` record. Raises GenotypeError, CheckpointError, SettingsError, DataError, and Interrupted with what was
-    found and the finished networks saved.
-    """
-    if any("genotype" not in record for record in records):
-        raise SettingsError(
-            "the supervised setting trains genotypes, and was given a network of another kind.",
-            hint="name a genotype, or choose one of --method t-nas, s1, s2 and random",
+    settings: SupervisedSettings
+    given: Sequence[TrainableRecord] = ()
+    checkpoint: Path | None = None
+    resumed: bool = False
+    kind: ClassVar[str] = "supervised"
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return {"checkpoint": None if self.checkpoint is None else str(self.checkpoint.resolve())}
+
+    @classmethod
+    def again(cls, settings: Mapping[str, Any], options: Mapping[str, Any], given: Sequence[Record]) -> Self:
+        path = None if options["checkpoint"] is None else Path(options["checkpoint"])
+        return cls(SupervisedSettings.from_dict(settings), trainables(given), path, resumed=True)
+
+    def prepare(self, machine: Machine, listener: events.Listener) -> SupervisedWork:
+        """Raises SettingsError, GenotypeError and DataError."""
+        genotypes = [record for record in self.given if isinstance(record, Decoded)]
+        if len(genotypes) < len(self.given):
+            raise SettingsError(
+                "the supervised setting trains genotypes, and was given a network of another kind.", hint=ASK
+            )
+        if (self.settings.method == "given") != bool(genotypes):
+            what = "a genotype and a method that finds its own were given together."
+            raise SettingsError(what if genotypes else "no genotype was given.", hint=ASK)
+        cells = [Cells.from_json(record.genotype).to_genotype() for record in genotypes]
+        device = machine.start()
+        cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
+        settings = self.settings.replace(protocol=cache.protocol)
+        if settings.method == "t-nas" and not self.resumed:
+            meta_architecture(self.checkpoint, cache, device)  # one that cannot be adapted is refused now
+        batch = tasks_of(cache, "test", settings, settings.tasks, device)
+        # Genotypes' networks differ in nothing that an engine is chosen by.
+        example = cells[0] if cells else EXAMPLE
+        network = DecodedNetwork(example, settings.way, cache.channels, settings.channels)
+        engine = choose_engine(machine.engine, network, device, listener=listener)
+        return SupervisedWork(self, settings, genotypes, cells, cache, batch, device, machine, engine)
+
+
+#: A genotype that any search may find.
+EXAMPLE = Genotype((("skip_connect", 0), ("skip_connect", 1)), (("skip_connect", 0), ("skip_connect", 1)))
+
+
+@dataclass(frozen=True)
+class SupervisedWork(DataWork):
+    """Tasks that are ready to be searched for and trained on. A unit is a genotype, with all tasks that it is for."""
+
+    recipe: Supervised
+    settings: SupervisedSettings
+    given: Sequence[Decoded]
+    cells: Sequence[Genotype]
+    cache: ImageCache
+    batch: TaskBatch
+    device: torch.device
+    machine: Machine
+    engine: Engine
+
+    @property
+    def method(self) -> str:
+        """The method that the result stands for."""
+        return self.settings.method if self.settings.method != "given" else found_by(self.given)
+
+    @property
+    def name(self) -> str:
+        return f"supervised-{self.cache.dataset}-{self.settings.way}w{self.settings.shot}s-{self.method}"
+
+    def run(self, life: Life) -> SupervisedResult:
+        kept = life.once("found.json", lambda: self._search(life).to_json())
+        found = Architectures.from_json(kept)
+        summary = summarise(found.genotypes, self._train_all(life, found), lambda g: count(self._network(g).specs()))
+        return self._result(life, found, summary)
+
+    def _search(self, life: Life) -> Architectures:
+        life.listener(events.Note(f"supervised learning in {life.run.path}"))
+        where = (self.device, self.machine, life.listener)
+        return search(self.cache, self.batch, self.settings, self.cells, self.recipe.checkpoint, *where)
+
+    def _network(self, genotype: Genotype) -> DecodedNetwork:
+        return DecodedNetwork(genotype, self.settings.way, self.cache.channels, self.settings.channels)
+
+    def _train_all(self, life: Life, found: Architectures) -> dict[tuple[int, str], float]:
+        """Accuracy of each task with each of its genotypes, by the task's number and the genotype's digest."""
+        tasks: dict[Genotype, list[int]] = {}
+        for task, genotypes in enumerate(found.genotypes):
+            for genotype in dict.fromkeys(genotypes):
+                tasks.setdefault(genotype, []).append(task)
+        accuracies: dict[tuple[int, str], float] = {}
+        for number, (genotype, own) in enumerate(tasks.items(), start=1):
+            stage = f"network {number} of {len(tasks)}"
+
+            def train(genotype: Genotype = genotype, own: list[int] = own, stage: str = stage) -> dict[str, Any]:
+                return {"tasks": own, "accuracies": self._train(life, genotype, own, stage)}
+
+            kept = life.once(f"networks/{genotype.digest}.json", train)
+            accuracies |= {
+                (task, genotype.digest): value for task, value in zip(kept["tasks"], kept["accuracies"], strict=True)
+            }
+        return accuracies
+
+    def _train(self, life: Life, genotype: Genotype, tasks: Sequence[int], stage: str) -> list[float]:
+        """Train one genotype on all its tasks together and measure it on each."""
+        network, settings = self._network(genotype), self.settings
+        which, everything = torch.tensor(tasks, device=self.device), self.batch
+        batch = TaskBatch(
+            everything.support_x[which],
+            everything.support_y[which],
+            everything.query_x[which],
+            everything.query_y[which],
+            everything.way,
         )
-    if (settings.method == "given") != bool(records):
-        raise SettingsError(
-            "a genotype and a method that finds its own were given together." if records else "no genotype was given.",
-            hint="name a genotype, or choose one of --method t-nas, s1, s2 and random",
+        purpose = f"supervised weights of {genotype.digest}"
+        parameters = training.initial(network, settings.seed, purpose, tasks, self.device)
+        black = black_of(self.cache, self.device)
+        steps = training.train(self.engine, network, parameters, batch, black, settings, stage)
+        parameters = finished(steps, life.listener)
+        return [float(value) for value in training.measure(self.engine, network, parameters, batch)]
+
+    def _result(self, life: Life, found: Architectures, summary: Summary) -> SupervisedResult:
+        settings, cache = self.settings, self.cache
+        searched = None if found.search_tasks is None else Amount(amount=found.search_tasks, unit="tasks")
+        return SupervisedResult(
+            run=str(life.run.path),
+            method=self.method,
+            title=title_of(self.method),
+            network=None,
+            dataset=cache.dataset,
+            protocol=cache.protocol,
+            fingerprint=cache.fingerprint,
+            split="test",
+            way=settings.way,
+            shot=settings.shot,
+            query=settings.query,
+            **vars(summary),
+            counted_for=CountedFor(way=settings.way, image_channels=cache.channels, channels=settings.channels),
+            preparation=preparation_of(cache),
+            search_seconds=found.seconds,
+            search_seconds_before=found.seconds_before,
+            order=settings.order if settings.method in ("s1", "s2") else None,
+            transductive=True,
+            weights="from-scratch",
+            channels=settings.channels,
+            seed=settings.seed,
+            wall_seconds=life.seconds,
+            resumed=life.resumed,
+            budget=Budget(
+                search=searched, training=Amount(amount=settings.epochs, unit="epochs", each="task and genotype")
+            ),
+            engine=self.engine_name,
+            environment=environment(self.device),
         )
-    job = _prepare(records, settings, checkpoint, machine, listener)
-    if settings.method == "t-nas":
-        meta_architecture(checkpoint, job.cache, job.device)  # one that cannot be adapted is refused now
-    name = f"train-eval-{job.cache.dataset}-{settings.way}w{settings.shot}s-{_method(job)}"
-    run = RunDirectory.create(runs, name, job.settings.to_toml(), environment(job.device))
-    kept = None if checkpoint is None else str(checkpoint.resolve())
-    write_plan(run, SETTING, job.settings.to_dict(), records, checkpoint=kept, fingerprint=job.cache.fingerprint)
-    return _run(job, run)
-
-
-def resume(run_path: Path, *, machine: Machine = HERE, listener: events.Listener = events.ignore) -> Record:
-    """Continue a stopped run: what was found and the networks that are finished are read. Returns the `result`."""
-    run, plan, records = plan_of(run_path, SETTING)
-    checkpoint = None if plan["checkpoint"] is None else Path(plan["checkpoint"])
-    settings = SupervisedSettings.from_dict(plan["settings"])
-    job = _prepare(records, settings, checkpoint, machine, listener)
-    if job.cache.fingerprint != plan["fingerprint"]:
-        raise DataError(
-            f"{job.cache.path} does not hold the images that {run_path} was trained on.",
-            hint="prepare the data set again with the same protocol and seed",
-        )
-    return _run(job, run, resumed=True)
-
-
-def _method(job: _Job) -> str:
-    if job.settings.method != "given":
-        return job.settings.method
-    methods = {record.get("method", "genotype") for record in job.records}
-    return str(methods.pop()) if len(methods) == 1 else "mixed"
-
-
-def _prepare(
-    records: Sequence[Record],
-    settings: SupervisedSettings,
-    checkpoint: Path | None,
-    machine: Machine,
-    listener: events.Listener,
-) -> _Job:
-    given = [Cells.from_json(record["genotype"]).to_genotype() for record in records]
-    device = machine.start()
-    cache = open_for(settings.dataset, settings.protocol, machine, listener)
-    settings = settings.replace(protocol=cache.protocol)
-    batch = tasks_of(cache, "test", settings, settings.tasks, device)
-    return _Job(settings, records, given, checkpoint, cache, batch, device, machine, listener)
-
-
-def _run(job: _Job, run: RunDirectory, *, resumed: bool = False) -> Record:
-    begin = time.monotonic()
-    try:
-        with termination_as_interrupt():
-            found = _found(job, run)
-            # Genotypes' networks differ in nothing that an engine is chosen by.
-            example = _network(job, found.genotypes[0][0])
-            engine = choose_engine(job.machine.engine, example, job.device, listener=job.listener)
-            accuracies = _train_all(job, run, engine, found)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"stopped; finished networks are saved in {run.path}.",
-            hint=f"continue with: tnas train-eval --resume {run.path}{job.machine.data_options}",
-        ) from None
-    settings = job.settings
-    result: Record = {
-        "event": "result",
-        "version": 1,
-        "command": "train-eval",
-        "setting": SETTING,
-        "run": str(run.path),
-        "method": _method(job),
-        "network": None,
-        "dataset": job.cache.dataset,
-        "protocol": job.cache.protocol,
-        "fingerprint": job.cache.fingerprint,
-        "split": "test",
-        "way": settings.way,
-        "shot": settings.shot,
-        "query": settings.query,
-        **summarise(found.genotypes, accuracies, lambda genotype: count(_network(job, genotype).specs())),
-        "search_seconds": found.seconds,
-        "search_seconds_before": found.seconds_before,
-        "order": settings.order if settings.method in ("s1", "s2") else None,
-        "transductive": True,
-        "weights": "from-scratch",
-        "channels": settings.channels,
-        "seed": settings.seed,
-        "wall_seconds": time.monotonic() - begin,
-        "resumed": resumed,
-        "budget": {"search_tasks": found.search_tasks, "train_epochs": settings.epochs},
-        "engine": engine.name,
-        **environment(job.device),
-    }
-    run.log(result)
-    return result
-
-
-def _found(job: _Job, run: RunDirectory) -> Found:
-    """The genotypes of all tasks: searched for, or read where the run has done so."""
-    path = run.path / "found.json"
-    if path.is_file():
-        return Found.from_json(json.loads(path.read_text(encoding="utf-8")))
-    found = search(job.cache, job.batch, job.settings, job.given, job.checkpoint, job.device, job.machine, job.listener)
-    write_text(path, json.dumps(found.to_json()) + "\n")
-    return found
-
-
-def _network(job: _Job, genotype: Genotype) -> DecodedNetwork:
-    return DecodedNetwork(genotype, job.settings.way, job.cache.channels, job.settings.channels)
-
-
-def _train_all(job: _Job, run: RunDirectory, engine: Engine, found: Found) -> dict[tuple[int, str], float]:
-    """Accuracy of each task with each of its genotypes, by the task's number and the genotype's digest."""
-    tasks: dict[Genotype, list[int]] = {}
-    for task, genotypes in enumerate(found.genotypes):
-        for genotype in dict.fromkeys(genotypes):
-            tasks.setdefault(genotype, []).append(task)
-    accuracies: dict[tuple[int, str], float] = {}
-    for number, (genotype, own) in enumerate(tasks.items()):
-        path = run.path / "networks" / f"{genotype.digest}.json"
-        if not path.is_file():
-            values = _train(job, engine, genotype, own, f"network {number + 1} of {len(tasks)}")
-            write_text(path, json.dumps({"tasks": own, "accuracies": values}) + "\n")
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        accuracies |= {
-            (task, genotype.digest): value for task, value in zip(kept["tasks"], kept["accuracies"], strict=True)
-        }
-    return accuracies
-
-
-def _train(job: _Job, engine: Engine, genotype: Genotype, tasks: Sequence[int], stage: str) -> list[float]:
-    """Train one genotype on all its tasks together and measure it on each."""
-    network, settings = _network(job, genotype), job.settings
-    which, all_tasks = torch.tensor(tasks, device=job.device), job.batch
-    batch = TaskBatch(
-        all_tasks.support_x[which],
-        all_tasks.support_y[which],
-        all_tasks.query_x[which],
-        all_tasks.query_y[which],
-        all_tasks.way,
-    )
-    purpose = f"supervised weights of {genotype.digest}"
-    parameters = training.initial(network, settings.seed, purpose, tasks, job.device)
-    steps = training.train(engine, network, parameters, batch, black_of(job.cache, job.device), settings, stage)
-    parameters = finished(steps, job.listener)
-    return [float(value) for value in training.measure(engine, network, parameters, batch)]

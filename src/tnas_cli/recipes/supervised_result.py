@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from tnas_cli.methods.learner import interval
+from tnas_cli.records.parts import GenotypeAccuracy, SupervisedTask
 from tnas_cli.spaces.genotype import Genotype
+
+
+@dataclass(frozen=True)
+class Summary:
+    """First the mean over a task's genotypes, then over tasks with the 95% interval. `genotypes_trained` counts
+    trainings, one for each task and genotype."""
+
+    mean: float
+    interval: float
+    tasks: int
+    genotypes: int
+    genotypes_trained: int
+    parameters_mean: float
+    per_task: tuple[SupervisedTask, ...]
 
 
 def summarise(
     genotypes: Sequence[Sequence[Genotype]],
     accuracies: Mapping[tuple[int, str], float],
     weights: Callable[[Genotype], int],
-) -> dict[str, object]:
-    """The numbers of a `result`: first the mean over a task's genotypes, then over tasks with the 95% interval.
+) -> Summary:
+    """The numbers of a result.
 
     genotypes: of each task, where one that is named twice counts twice; accuracies: by the task's number and the
     genotype's digest; weights: the number of weights of a genotype's network.
@@ -23,21 +39,22 @@ def summarise(
     rows = [[accuracies[task, genotype.digest] for genotype in own] for task, own in enumerate(genotypes)]
     per_task = torch.tensor([sum(row) / len(row) for row in rows], dtype=torch.float64)
     everything = [genotype for own in genotypes for genotype in own]
-    return {
-        "mean": float(per_task.mean()),
-        "interval": interval(per_task),
-        "tasks": len(rows),
-        "genotypes": len(everything),
-        "genotypes_trained": len(accuracies),
-        "parameters_mean": sum(map(weights, everything)) / len(everything),
-        "per_task": [
-            {
-                "task": task,
-                "mean": float(per_task[task]),
-                "genotypes": [
-                    {"digest": genotype.digest, "accuracy": value} for genotype, value in zip(own, row, strict=True)
-                ],
-            }
+    return Summary(
+        mean=float(per_task.mean()),
+        interval=interval(per_task),
+        tasks=len(rows),
+        genotypes=len(everything),
+        genotypes_trained=len(accuracies),
+        parameters_mean=sum(map(weights, everything)) / len(everything),
+        per_task=tuple(
+            SupervisedTask(
+                task=task,
+                mean=float(per_task[task]),
+                genotypes=tuple(
+                    GenotypeAccuracy(digest=genotype.digest, accuracy=value)
+                    for genotype, value in zip(own, row, strict=True)
+                ),
+            )
             for task, (own, row) in enumerate(zip(genotypes, rows, strict=True))
-        ],
-    }
+        ),
+    )

@@ -33,7 +33,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Found:
+class Architectures:
     """The genotypes of each task, the seconds of search per task (None where a task needs none), and the seconds that
     were spent before, on other tasks (S2)."""
 
@@ -52,7 +52,7 @@ class Found:
         }
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Found:
+    def from_json(cls, value: dict[str, Any]) -> Architectures:
         """Read the form of `to_json`."""
         genotypes = tuple(tuple(map(Genotype.from_json, task)) for task in value["genotypes"])
         return cls(genotypes, value["seconds"], value["seconds_before"], value["search_tasks"])
@@ -90,32 +90,32 @@ def search(
     device: torch.device,
     machine: Machine,
     listener: events.Listener,
-) -> Found:
+) -> Architectures:
     """The genotypes of every task by the method of the settings.
 
     Raises what `meta_architecture` raises for T-NAS.
     """
     tasks = range(len(batch))
     if settings.method == "given":
-        return Found((tuple(given),) * len(tasks))
+        return Architectures((tuple(given),) * len(tasks))
     if settings.method == "random":
         drawn = [
             random_genotype(numpy_generator(settings.seed, "random genotypes", task * settings.genotypes + number))
             for task in tasks
             for number in range(settings.genotypes)
         ]
-        return Found(tuple(tuple(drawn[t * settings.genotypes :][: settings.genotypes]) for t in tasks))
+        return Architectures(tuple(tuple(drawn[t * settings.genotypes :][: settings.genotypes]) for t in tasks))
     if settings.method == "t-nas":
         meta = meta_architecture(checkpoint, cache, device)
         return _t_nas(meta, cache, batch, settings, device, machine, listener)
     if settings.method == "s1":
         begin = time.monotonic()
         found = _darts(cache, batch, settings, "s1", device, machine, listener)
-        return Found(tuple((genotype,) for genotype in found), (time.monotonic() - begin) / len(tasks))
+        return Architectures(tuple((genotype,) for genotype in found), (time.monotonic() - begin) / len(tasks))
     begin = time.monotonic()
     elsewhere = tasks_of(cache, "train", settings, settings.genotypes, device)
     found = _darts(cache, elsewhere, settings, "s2", device, machine, listener)
-    return Found((tuple(found),) * len(tasks), None, time.monotonic() - begin)
+    return Architectures((tuple(found),) * len(tasks), None, time.monotonic() - begin)
 
 
 def _darts(
@@ -143,7 +143,7 @@ def _t_nas(
     device: torch.device,
     machine: Machine,
     listener: events.Listener,
-) -> Found:
+) -> Architectures:
     """Algorithm 2 on every task, one after the other as its time is measured."""
     network = SearchNetwork(settings.way, cache.channels, meta.settings.channels, meta.settings.nodes)
     parameters = with_way(meta.parameters, settings.way)
@@ -163,7 +163,7 @@ def _t_nas(
         found.append(decode(adapted[THETA][0]))
         listener(events.Progress("t-nas", len(found), len(batch), "tasks"))
     seconds = (time.monotonic() - begin) / len(found)
-    return Found(tuple((genotype,) for genotype in found), seconds, search_tasks=meta.tasks_done)
+    return Architectures(tuple((genotype,) for genotype in found), seconds, search_tasks=meta.tasks_done)
 
 
 def meta_architecture(path: Path | None, cache: ImageCache, device: torch.device) -> MetaArchitecture:
@@ -174,7 +174,7 @@ def meta_architecture(path: Path | None, cache: ImageCache, device: torch.device
             "T-NAS adapts a meta-architecture, and none is given.", hint="add --checkpoint runs/search-.../best.pt"
         )
     meta = load_meta_architecture(path, device)
-    has, needs = (cache.size, cache.channels), (meta.data["size"], meta.data["channels"])
+    has, needs = (cache.size, cache.channels), (meta.size, meta.data.channels)
     if has != needs:
         raise SettingsError(
             f"{meta.path} was searched on images of {needs[0]} pixels and {needs[1]} channels; those of "

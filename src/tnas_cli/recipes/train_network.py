@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.methods.ensemble import together
@@ -15,96 +15,100 @@ from tnas_cli.methods.meta_learn import meta_learn
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
 from tnas_cli.methods.unrolled import weight_count
 from tnas_cli.methods.zoo import TRAIN
+from tnas_cli.recipes.data import evaluation_batches, meta_tasks
 from tnas_cli.recipes.few_shot_result import Trained
-from tnas_cli.recipes.tasks_of import evaluation_batches, meta_tasks
-from tnas_cli.recipes.train_job import Job
 from tnas_cli.runs import checkpoint, events
-from tnas_cli.runs.drive import Saving, drive
+from tnas_cli.runs.drive import Saving
 from tnas_cli.runs.files import write_text
 from tnas_cli.runs.kept import Kept
+from tnas_cli.runs.life import Life
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.spaces.parameters import Parameters
 
-Record = dict[str, Any]
+if TYPE_CHECKING:
+    from tnas_cli.recipes.from_scratch import FromScratchWork
 
 KIND = "tnas/decoded-weights"
 STAGE = "train-eval"
 
 
-def result_file(job: Job, run: RunDirectory, position: int) -> Path:
+def result_file(work: FromScratchWork, run: RunDirectory, position: int) -> Path:
     """Where what a network reached is kept, once it is trained and tested."""
-    return run.path / job.chosen[position][0].name / "result.json"
+    return run.path / work.chosen[position][0].name / "result.json"
 
 
-def finished(job: Job, run: RunDirectory, position: int) -> Trained | None:
+def finished(work: FromScratchWork, run: RunDirectory, position: int) -> Trained | None:
     """What a network reached, or None where it is not finished."""
-    path = result_file(job, run, position)
+    path = result_file(work, run, position)
     if not path.is_file():
         return None
-    trainable, times = job.chosen[position]
-    method, network = TRAIN[job.settings.method], trainable.build(job.settings, job.cache)
-    state = method.start(network, job.settings, f"weights of {trainable.name}", job.device)
+    trainable, times = work.chosen[position]
+    method, network = TRAIN[work.settings.method], trainable.build(work.settings, work.cache)
+    state = method.start(network, work.settings, f"weights of {trainable.name}", work.device)
     kept = json.loads(path.read_text(encoding="utf-8"))
     return Trained.from_json(trainable.name, times, weight_count(state.parameters), kept)
 
 
-def train_network(job: Job, run: RunDirectory, position: int, listener: events.Listener, resume_command: str) -> None:
+def train_network(work: FromScratchWork, life: Life, position: int) -> None:
     """Train one network, or go on where it stopped, and test it; what it reached is kept in its folder.
 
-    The listener hears one bar, over training and test tasks. Raises Interrupted with the training saved.
+    The life's listener hears one bar, over training and test tasks. Raises StoppedError with the training saved.
     """
     begin = time.monotonic()
-    trainable, _ = job.chosen[position]
-    done = result_file(job, run, position)
-    network, method, folder = trainable.build(job.settings, job.cache), TRAIN[job.settings.method], done.parent
-    state = method.start(network, job.settings, f"weights of {trainable.name}", job.device)
+    trainable, _ = work.chosen[position]
+    settings, done = work.settings, result_file(work, life.run, position)
+    network, method, folder = trainable.build(settings, work.cache), TRAIN[settings.method], done.parent
+    state = method.start(network, settings, f"weights of {trainable.name}", work.device)
     shapes = shapes_of(state.parameters)
     best, last = folder / "best.pt", folder / "last.pt"
     if last.is_file():
         restore(checkpoint.load(last, KIND), state)
     before = state.seconds
-    about = {"settings": job.settings.to_dict(), **trainable.to_json(), "run": str(run.path)}
+    about = {"settings": settings.to_dict(), **trainable.to_json(), "run": str(life.run.path)}
 
     def save(path: Path) -> None:
         checkpoint.save(path, to_checkpoint(KIND, state, about))
 
-    def training(event: events.Event) -> None:
+    kept = Kept(folder, settings.ensemble, save)
+    learner = method.learner(work.engine, network, settings)
+    tasks = meta_tasks(work.cache, settings, work.device)
+    saving = Saving(lambda: save(last), lambda: save(best), lambda: kept.after(state.history))
+    _with_test_tasks(life, settings.test_tasks).drive(
+        meta_learn(learner, state, tasks, work.plan), saving, stage=trainable.name
+    )
+    members = [parameters_of(checkpoint.load(path, KIND), shapes, work.device) for path in kept.paths() or [best]]
+
+    def tested(number: int) -> None:
+        trained = state.tasks_done
+        life.listener(events.Progress(STAGE, trained + number, trained + settings.test_tasks, "tasks"))
+
+    over_query, over_support = _test(work, learner, members, tested)
+    seconds = (before + time.monotonic() - begin) / work.count
+    reached = {"accuracies": over_query, "inductive": over_support, "validation": state.best_accuracy}
+    write_text(done, json.dumps(reached | {"training_tasks": state.tasks_done, "seconds": seconds}) + "\n")
+
+
+def _with_test_tasks(life: Life, test_tasks: int) -> Life:
+    """The same life, whose listener hears a training's progress as a part of the bar that test tasks belong to."""
+
+    def heard(event: events.Event) -> None:
         if isinstance(event, events.Progress):
-            total = event.total + job.settings.test_tasks
-            event = events.Progress(STAGE, event.done, total, event.unit, event.values)
-        listener(event)
+            event = events.Progress(STAGE, event.done, event.total + test_tasks, event.unit, event.values)
+        life.pass_on(event)
 
-    def testing(tested: int) -> None:
-        tasks = state.tasks_done
-        listener(events.Progress(STAGE, tasks + tested, tasks + job.settings.test_tasks, "tasks"))
-
-    kept = Kept(folder, job.settings.ensemble, save)
-    learner = method.learner(job.engine, network, job.settings)
-    drive(
-        meta_learn(learner, state, meta_tasks(job.cache, job.settings, job.device), job.plan),
-        run,
-        Saving(last=lambda: save(last), best=lambda: save(best), validated=lambda: kept.after(state.history)),
-        training,
-        stage=trainable.name,
-        resume=resume_command,
-    )
-    members = [parameters_of(checkpoint.load(path, KIND), shapes, job.device) for path in kept.paths() or [best]]
-    measured = _test(job, learner, members, testing)
-    measured["validation"] = state.best_accuracy
-    measured["training_tasks"] = state.tasks_done
-    measured["seconds"] = (before + time.monotonic() - begin) / job.side_by_side
-    write_text(done, json.dumps(measured) + "\n")
+    return life.heard_by(heard)
 
 
-def _test(job: Job, learner: Learner, members: Sequence[Parameters], tested: Callable[[int], None]) -> Record:
+def _test(
+    work: FromScratchWork, learner: Learner, members: Sequence[Parameters], tested: Callable[[int], None]
+) -> tuple[list[float], list[float]]:
     """Accuracies on the stored test tasks, transductive and inductive."""
-    settings, found, inductive = job.settings, [], []
-    batches = evaluation_batches(
-        job.cache, "test", settings.way, settings.shot, settings.query, settings.test_tasks, job.device
-    )
-    for batch in batches:
+    s = work.settings
+    found: list[float] = []
+    inductive: list[float] = []
+    for batch in evaluation_batches(work.cache, "test", s.way, s.shot, s.query, s.test_tasks, work.device):
         over_query, over_support = together(learner, members, batch)
         found += task_accuracies(over_query, batch.query_y).tolist()
         inductive += task_accuracies(over_support, batch.query_y).tolist()
         tested(len(found))
-    return {"accuracies": found, "inductive": inductive}
+    return found, inductive

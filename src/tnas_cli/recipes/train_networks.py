@@ -2,51 +2,55 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from tnas_cli.recipes.few_shot_result import Trained
-from tnas_cli.recipes.train_job import Job, read
 from tnas_cli.recipes.train_network import STAGE, finished, result_file, train_network
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
+from tnas_cli.runs.life import Life
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.scale.processes import side_by_side
 
+if TYPE_CHECKING:
+    from tnas_cli.recipes.from_scratch import FromScratch, FromScratchWork
 
-def train_networks(job: Job, run: RunDirectory, resume_command: str) -> list[Trained]:
-    """Train and test what is not finished yet; returns every network that is, in the order of the job.
+
+def train_networks(work: FromScratchWork, life: Life) -> list[Trained]:
+    """Train and test what is not finished yet; returns every network that is, in the order of the work.
 
     With `settings.hours` and several networks none is begun that would not end in time if it took as long as the
-    longest so far; the first is always trained. Raises Interrupted, or KeyboardInterrupt, with everything saved.
+    longest so far; the first is always trained. Raises StoppedError with everything saved.
     """
-    files = [result_file(job, run, position) for position in range(len(job.chosen))]
-    bar, positions = _Bar(job, sum(file.is_file() for file in files)), _positions(job, files)
-    if job.side_by_side > 1:
-        work = _Worker(run.path, job.machine, job.side_by_side, resume_command)
-        side_by_side(work, positions, job.side_by_side, bar.heard)
+    files = [result_file(work, life.run, position) for position in range(len(work.chosen))]
+    bar, positions = _Bar(life, len(files), sum(file.is_file() for file in files)), _positions(work, files)
+    if work.count > 1:
+        side_by_side(_Worker(work, life.run.path), positions, work.count, bar.heard)
     else:
         for position in positions:
-            train_network(job, run, position, bar.at(position), resume_command)
-    trained = [entry for position in range(len(job.chosen)) if (entry := finished(job, run, position)) is not None]
-    if len(trained) < len(job.chosen):
-        job.listener(events.Note(f"{len(trained)} of {len(job.chosen)} genotypes in {job.settings.hours:g} hours"))
+            train_network(work, life.heard_by(bar.at(position)), position)
+    reached = [finished(work, life.run, position) for position in range(len(work.chosen))]
+    trained = [entry for entry in reached if entry is not None]
+    if len(trained) < len(reached):
+        life.listener(events.Note(f"{len(trained)} of {len(reached)} genotypes in {work.settings.hours:g} hours"))
     return trained
 
 
-def _positions(job: Job, files: Sequence[Path]) -> Iterator[int]:
+def _positions(work: FromScratchWork, files: Sequence[Path]) -> Iterator[int]:
     """Which networks are left to train, for as long as there is time."""
-    limit = job.settings.hours * 3600 if job.settings.hours and len(job.chosen) > 1 else math.inf
+    limit = work.settings.hours * 3600 if work.settings.hours and len(work.chosen) > 1 else math.inf
     left = [position for position, file in enumerate(files) if not file.is_file()]
     before, begin = sum(map(_seconds, files)), time.monotonic()
     for position in left:
-        longest = max(map(_seconds, files)) * job.side_by_side
+        longest = max(map(_seconds, files)) * work.count
         if longest and before + time.monotonic() - begin + longest > limit:
             return
         yield position
@@ -62,9 +66,8 @@ def _seconds(file: Path) -> float:
 class _Bar:
     """One bar over all networks, training and test tasks alike."""
 
-    def __init__(self, job: Job, finished: int) -> None:
-        self.job = job
-        self.finished = finished
+    def __init__(self, life: Life, networks: int, finished: int) -> None:
+        self.life, self.networks, self.finished = life, networks, finished
         self.done: dict[int, int] = {}
 
     def at(self, position: int) -> events.Listener:
@@ -76,24 +79,22 @@ class _Bar:
         if isinstance(event, events.Progress) and event.stage == STAGE:
             self.done[position] = event.done
             done = self.finished * event.total + sum(self.done.values())
-            total = event.total * len(self.job.chosen)
-            event = events.Progress(event.stage, done, total, event.unit, event.values)
-        self.job.listener(event)
+            event = events.Progress(event.stage, done, event.total * self.networks, event.unit, event.values)
+        self.life.pass_on(event)
 
 
 class _Worker:
-    """Trains single networks of a run in another process, with its share of the threads."""
+    """Trains single networks of a run in another process, with its share of the threads and the engine of this one."""
 
-    def __init__(self, run: Path, machine: Machine, at_a_time: int, resume_command: str) -> None:
-        self.run = run
-        threads = max(1, torch.get_num_threads() // at_a_time)
-        self.machine = dataclasses.replace(machine, threads=threads)
-        self.at_a_time = at_a_time
-        self.resume_command = resume_command
-        self.job: Job | None = None
+    def __init__(self, work: FromScratchWork, run: Path) -> None:
+        self.recipe: FromScratch = work.recipe
+        threads = max(1, torch.get_num_threads() // work.count)
+        self.machine: Machine = replace(work.machine, threads=threads, engine=work.engine.name, offline=True)
+        self.run, self.count = run, work.count
+        self.work: FromScratchWork | None = None
 
     def __call__(self, position: int, listener: Callable[[events.Event], None]) -> None:
-        if self.job is None:
-            job = read(self.run, self.machine, events.ignore)
-            self.job = dataclasses.replace(job, side_by_side=self.at_a_time)
-        train_network(self.job, RunDirectory.open(self.run), position, listener, self.resume_command)
+        if self.work is None:
+            alone = replace(self.recipe, side_by_side=1)
+            self.work = replace(alone.prepare(self.machine, events.ignore), count=self.count)
+        train_network(self.work, Life(RunDirectory.open(self.run), listener), position)

@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tnas_cli.errors import SettingsError
-from tnas_cli.recipes.trainable import network_of
+from tnas_cli.recipes.trainable import TrainableRecord, network_of
+from tnas_cli.records.kinds import Decoded
 from tnas_cli.settings.few_shot import TrainSettings, for_one_training, of_method, preset
-
-Record = dict[str, Any]
 
 
 def settings_for(
-    records: Sequence[Record], preset_name: str, given: Mapping[str, Any], *, trainings: int | None = None
+    records: Sequence[TrainableRecord], preset_name: str, given: Mapping[str, Any], *, trainings: int | None = None
 ) -> TrainSettings:
     """Settings from a preset, the genotypes' own data set, way and shot, and what the user gave, the later winning.
 
@@ -27,7 +26,7 @@ def settings_for(
         raise SettingsError(
             f"--channels has no meaning for {network}.", hint="its name says how many filters: 4conv-32 or 4conv-64"
         )
-    own: Record = {}
+    own: dict[str, Any] = {}
     for name, value_of in _OWN.items():
         values = {value for value in map(value_of, records) if value is not None}
         if len(values) > 1 and name not in given:
@@ -40,7 +39,7 @@ def settings_for(
     if given.get("dataset", own.get("dataset")) != own.get("dataset"):
         own.pop("protocol", None)
     method = of_method("train_eval", given.get("method"))
-    distinct = len({json.dumps(record.get("genotype")) for record in records})
+    distinct = len({json.dumps(getattr(record, "genotype", None)) for record in records})
     single = min(distinct, distinct if trainings is None else trainings) == 1
     merged = preset("train_eval", preset_name) | method | own | (for_one_training(given) if single else dict(given))
     if "dataset" not in merged:
@@ -51,21 +50,26 @@ def settings_for(
     return TrainSettings.from_dict(merged)
 
 
-def _data(record: Record, name: str) -> Any:
+def _data(record: TrainableRecord, name: str) -> str | None:
     """A data set's property: that of the task where it names its own, else that of the search."""
-    task = record.get("task") or {}
-    return task[name] if name in task else (record.get("data") or {}).get(name)
+    if not isinstance(record, Decoded):
+        return None
+    own = None if record.task is None else getattr(record.task, name)
+    return own if own is not None else getattr(record.data, name, None)
 
 
-def _shot(record: Record) -> int | None:
-    shot = record.get("shot")
-    return shot if isinstance(shot, int) else None
+def _way(record: TrainableRecord) -> int | None:
+    return record.way if isinstance(record, Decoded) else None
 
 
-_OWN: dict[str, Callable[[Record], Any]] = {
+def _shot(record: TrainableRecord) -> int | None:
+    return record.shot if isinstance(record, Decoded) and isinstance(record.shot, int) else None
+
+
+_OWN: dict[str, Callable[[TrainableRecord], Any]] = {
     "dataset": lambda record: _data(record, "dataset"),
     "protocol": lambda record: _data(record, "protocol"),
-    "way": lambda record: record.get("way"),
+    "way": _way,
     "shot": _shot,
-    "channels": lambda record: record.get("channels"),
+    "channels": lambda record: record.channels,
 }

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tnas_cli.engines.interface import Network
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import GenotypeError, SettingsError, did_you_mean
-from tnas_cli.recipes.genotype_source import read_genotypes
+from tnas_cli.methods.zoo import SEARCH, TRAIN
+from tnas_cli.recipes.few_shot_result import Summary
+from tnas_cli.recipes.genotypes import read_genotypes
+from tnas_cli.records.kinds import Decoded, FixedNetwork, Record
+from tnas_cli.records.parts import Amount, TrainedNetwork
 from tnas_cli.settings.few_shot import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.genotype import Genotype
 
-Record = dict[str, Any]
+TrainableRecord = Decoded | FixedNetwork
 
 #: The networks that are no genotypes, and their filters.
 FILTERS = {"4conv-32": 32, "4conv-64": 64}
@@ -33,16 +37,14 @@ class Trainable:
     genotype: Genotype | None
 
     @classmethod
-    def of(cls, record: Record) -> Trainable:
-        """What a `genotype` or `network` record names; raises GenotypeError for what does not exist."""
-        if "network" not in record:
-            genotype = Genotype.from_json(record["genotype"])
+    def of(cls, record: TrainableRecord) -> Trainable:
+        """What a record names; raises GenotypeError for what does not exist."""
+        if isinstance(record, Decoded):
+            genotype = Genotype.from_json(record.genotype)
             return cls(genotype.digest, genotype)
-        if record["network"] not in FILTERS:
-            raise GenotypeError(
-                f"there is no network {record['network']!r}.", hint=did_you_mean(str(record["network"]), FILTERS)
-            )
-        return cls(record["network"], None)
+        if record.network not in FILTERS:
+            raise GenotypeError(f"there is no network {record.network!r}.", hint=did_you_mean(record.network, FILTERS))
+        return cls(record.network, None)
 
     def build(self, settings: TrainSettings, cache: ImageCache) -> Network:
         """The network for the settings' way and the data set's images."""
@@ -50,13 +52,13 @@ class Trainable:
             return FourConv(settings.way, cache.channels, cache.size, FILTERS[self.name])
         return DecodedNetwork(self.genotype, settings.way, cache.channels, settings.channels)
 
-    def to_json(self) -> Record:
+    def to_json(self) -> dict[str, Any]:
         """What a checkpoint says of it."""
         return {"network": self.name} if self.genotype is None else {"genotype": self.genotype.to_json()}
 
 
-def read_trainables(source: str, stdin: str | None = None, max_skips: int | None = None) -> list[Record]:
-    """A `network` record for '4conv', '4conv-32' or '4conv-64'; everything else as `read_genotypes` reads it.
+def read_trainables(source: str, stdin: str | None = None, max_skips: int | None = None) -> list[TrainableRecord]:
+    """A FixedNetwork for '4conv', '4conv-32' or '4conv-64'; everything else as `read_genotypes` reads it.
 
     Raises SettingsError for 4CONV with another number of filters, or with `max_skips`.
     """
@@ -64,44 +66,85 @@ def read_trainables(source: str, stdin: str | None = None, max_skips: int | None
         if max_skips is not None:
             raise SettingsError(f"--max-skips has no meaning for {NAMES[source]}.", hint="leave it out")
         name = NAMES[source]
-        return [{"event": "network", "version": 1, "network": name, "channels": FILTERS[name]}]
+        return [FixedNetwork(network=name, channels=FILTERS[name])]
     if re.fullmatch(r"4conv[-_]?\d+", source):
         raise SettingsError(f"there is no network {source!r}.", hint=did_you_mean(source, NAMES))
-    return read_genotypes(source, stdin, max_skips)
+    return [*read_genotypes(source, stdin, max_skips)]
 
 
-def network_of(records: Sequence[Record]) -> str | None:
+def trainables(records: Sequence[Record]) -> list[TrainableRecord]:
+    """Those of the records that name something to train; others have no place in a run's folder."""
+    return [record for record in records if isinstance(record, Decoded | FixedNetwork)]
+
+
+def network_of(records: Sequence[TrainableRecord]) -> str | None:
     """The name of the one network that is trained, or None for genotypes; raises SettingsError for a mixture."""
-    names = {record.get("network") for record in records}
+    names = {record.network if isinstance(record, FixedNetwork) else None for record in records}
     if len(names) > 1:
         listed = " and ".join(sorted(name or "genotypes" for name in names))
         raise SettingsError(f"{listed} cannot be trained in one call.", hint="call tnas train-eval once for each")
     return next(iter(names), None)
 
 
-def max_skips_of(records: Sequence[Record]) -> int | None:
+def found_by(records: Sequence[Decoded]) -> str:
+    """The method that found genotypes; 'mixed' where there were several, 'genotype' where none is named."""
+    methods = {record.method or "genotype" for record in records}
+    return methods.pop() if len(methods) == 1 else "mixed"
+
+
+def title_of(method: str) -> str | None:
+    """What a method's result is called; None for a name that is no method's."""
+    known = {name: entry.title for name, entry in SEARCH.items()} | {name: entry.title for name, entry in TRAIN.items()}
+    return known.get(method)
+
+
+def search_budget(records: Sequence[TrainableRecord]) -> Amount | None:
+    """On how many tasks the search was that found the first genotype."""
+    first = records[0]
+    if not isinstance(first, Decoded) or first.search_tasks is None:
+        return None
+    return Amount(amount=first.search_tasks, unit="tasks")
+
+
+def max_skips_of(records: Sequence[TrainableRecord]) -> int | None:
     """The limit of skip connections per cell with which all genotypes were decoded; None where that is not one."""
-    limits = {record.get("max_skips") for record in records}
+    limits = {record.max_skips if isinstance(record, Decoded) else None for record in records}
     return limits.pop() if len(limits) == 1 else None
 
 
-def rows_with_counts(records: Sequence[Record], measured: Record) -> Record:
-    """The measured numbers, with `skip_connections` and `pools` in every row that names a genotype of `records`."""
+def kinds_without_weights(records: Sequence[TrainableRecord]) -> dict[str, dict[str, int]]:
+    """`skip_connections` and `pools` of every genotype, by its digest."""
     found = {trainable.name: trainable.genotype for trainable in map(Trainable.of, records)}
-    counts = {name: genotype.without_weights for name, genotype in found.items() if genotype is not None}
-    rows: Record = {
-        name: [row | counts.get(row.get("digest"), {}) for row in measured[name]]
-        for name in ("per_genotype", "per_task")
-        if name in measured
-    }
-    if "selected" in measured:
-        rows["selected"] = measured["selected"] | counts.get(measured["selected"]["digest"], {})
-    return measured | rows
+    return {name: genotype.without_weights for name, genotype in found.items() if genotype is not None}
 
 
-def own_task(record: Record, settings: TrainSettings, cache: ImageCache) -> int | None:
+def with_counts(records: Sequence[TrainableRecord], summary: Summary) -> Summary:
+    """The same numbers, with `skip_connections` and `pools` in every row that names a genotype of `records`."""
+    kinds = kinds_without_weights(records)
+
+    def counted(row: TrainedNetwork) -> TrainedNetwork:
+        found = kinds.get(row.digest, {})
+        return replace(row, skip_connections=found.get("skip_connections"), pools=found.get("pools"))
+
+    rows = tuple(map(counted, summary.per_genotype))
+    return replace(summary, per_genotype=rows, selected=counted(summary.selected))
+
+
+def own_tasks(records: Sequence[TrainableRecord], settings: TrainSettings, cache: ImageCache) -> dict[str, list[int]]:
+    """The indices of the stored test tasks that decoded to each genotype, by its digest."""
+    own: dict[str, list[int]] = {}
+    for record in records:
+        index = own_task(record, settings, cache)
+        if index is not None:
+            own.setdefault(Trainable.of(record).name, []).append(index)
+    return own
+
+
+def own_task(record: TrainableRecord, settings: TrainSettings, cache: ImageCache) -> int | None:
     """The index of the stored test task that decoded to a genotype, or None."""
-    task = record.get("task") or {}
-    theirs = (task.get("dataset"), task.get("protocol"), task.get("split"), record.get("way"), record.get("shot"))
+    if not isinstance(record, Decoded) or record.task is None:
+        return None
+    task = record.task
+    theirs = (task.dataset, task.protocol, task.split, record.way, record.shot)
     same = theirs == (cache.dataset, cache.protocol, "test", settings.way, settings.shot)
-    return int(task["index"]) if same else None
+    return task.index if same else None

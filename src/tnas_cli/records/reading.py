@@ -54,6 +54,8 @@ def kind_of(values: Mapping[str, object]) -> type[Record]:
     if values.get("event") != results.Result.event:
         return _BY_EVENT.get(values.get("event"), Unknown)
     command = values.get("command")
+    if command == results.DataSets.command and "data_sets" in values:
+        return results.DataSets
     if command == "train-eval" and values.get("setting") in ("supervised", "transfer"):
         command = values["setting"]  # as version 1 has it
     return _BY_COMMAND.get((command, values.get("dry_run") is True), Unknown)

@@ -25,13 +25,15 @@ from tnas_cli.records.parts import (
 
 @dataclass(frozen=True, kw_only=True)
 class Result(Record):
-    """Of one `command`. `argv` are the words that it was called with, the program's name first."""
+    """Of one `command`. `argv` are the words that it was called with, the program's name first. `again`: the run was
+    finished before, and this is its result once more."""
 
     event = "result"
     command: ClassVar[str] = ""
     further: ClassVar[Mapping[str, object]] = {}
 
     argv: tuple[str, ...] | None = None
+    again: bool = False
 
     def __init_subclass__(cls) -> None:
         cls.constants = {"event": cls.event, "version": VERSION, "command": cls.command, **cls.further}
@@ -128,15 +130,15 @@ class TrainResult(Measured):
     interval: Share
     inductive: Accuracy | None = None
     selected: TrainedNetwork | None = None
-    own_tasks: OwnTasks | None = None
+    own_tasks: OwnTasks | None
     per_genotype: tuple[TrainedNetwork, ...] | None = None
     per_task: tuple[TaskAccuracy, ...] | None = None
     genotypes_distinct: Count | None = None
     side_by_side: Count | None = None
-    hours: Seconds | None = None
+    hours: Seconds | None
     validation: float | None = None
     training_seconds: Seconds | None = None
-    resumed: bool = False
+    resumed: bool = given(missing=False)
     means: tuple[Share, ...] | None = None
     nearest_neighbour: Share | None = None
 
@@ -158,8 +160,10 @@ class SupervisedResult(Measured):
     mean: Share
     interval: Share
     per_task: tuple[SupervisedTask, ...] | None = None
+    search_seconds: Seconds | None = given(missing=None)
+    search_seconds_before: Seconds | None = given(missing=None)
     channels: Some | None = None
-    resumed: bool = False
+    resumed: bool = given(missing=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +189,7 @@ class TransferResult(Measured):
     per_genotype: tuple[TrainedNetwork, ...] | None = None
     layers: Some | None = None
     channels: Some | None = None
-    resumed: bool = False
+    resumed: bool = given(missing=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,6 +303,36 @@ class PreparedData(Result):
     path: str
     bytes: Count
     preview: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadableCache(Part):
+    """A file that should hold a data set, and why it cannot be read."""
+
+    dataset: str
+    path: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownDataSet(Part):
+    """A data set that can be prepared, `how` it is come by, and what is prepared of it."""
+
+    dataset: str
+    about: str
+    licence: str
+    how: str
+    protocols: tuple[str, ...]
+    prepared: tuple[PreparedData | UnreadableCache, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSets(Result):
+    """All data sets that are known or prepared."""
+
+    command = "prepare-data"
+
+    data_sets: tuple[KnownDataSet, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tnas_cli import __version__
 from tnas_cli.records.reading import parse
 from tnas_cli.records.results import Measured
 from tnas_cli.report.grids import BELOW, Grid, details, main
@@ -19,6 +18,7 @@ from tnas_cli.report.reproduce import reproduce
 from tnas_cli.report.tables import Ours, Table, build_table
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.runs.files import write_text
+from tnas_cli.version import __version__
 
 _SUMMARY = (
     "source",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tnas_cli.errors import SettingsError
-from tnas_cli.recipes.setting import SETTINGS
 from tnas_cli.report.html.page import Commands
 from tnas_cli.report.material import Material, Record
 from tnas_cli.report.reproduce_setting import setting_options
@@ -44,7 +43,7 @@ def _of_run(material: Material, kind: Kind) -> Commands:
     genotypes = _source_of_genotypes(material) if kind == "train_eval" else []
     options: list[str] | None
     try:
-        if material.setting in SETTINGS:
+        if material.setting in ("supervised", "transfer"):
             options = setting_options(material.setting, settings)
         else:
             options = _options(kind, settings, fixed_network=bool(genotypes) and not genotypes[0].endswith(".jsonl"))
@@ -52,7 +51,7 @@ def _of_run(material: Material, kind: Kind) -> Commands:
         return Commands(name, tuple(lines), (f"No command is known for its settings.toml: {error.message}",))
     if options is None:
         values = ", ".join(f"{n} = {settings[n]}" for n in NO_OPTION[kind] if n in settings)
-        note = f"No preset and options reach all settings ({values}). From Python: tnas_cli.api with its settings.toml."
+        note = f"No preset and options reach all settings ({values}). From Python: tnas_cli with its settings.toml."
         return Commands(name, tuple(lines), (note,))
     limit = material.plan.get("limit")
     further = ["--limit", str(limit)] if limit is not None else []

@@ -73,7 +73,7 @@ def _of_dataset(name: str, record: Record, machine: Machine) -> Picture:
         raise DataError(f"tasks of {record.get('method')!r} cannot be computed again.", hint=_HINT)
     meta = load_meta_architecture(Path(record["checkpoint"]), torch.device("cpu"))
     cache = registry.ensure(about["dataset"], protocol=about["protocol"], root=machine.cache_root, offline=True)
-    if about["dataset"] == meta.data["dataset"] and cache.fingerprint != meta.data["fingerprint"]:
+    if about["dataset"] == meta.data.dataset and cache.fingerprint != meta.data.fingerprint:
         raise DataError(f"{cache.path} does not hold the images of the record.", hint=_HINT)
     index = int(about["index"])
     indices = evaluation_indices(cache, about["split"], way, shot, query, index + 1)[index]  # [way, shot + query]

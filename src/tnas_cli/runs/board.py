@@ -25,9 +25,10 @@ _TAGS = {
     "skips": "theta/skip connections",
     "pools": "theta/pools",
     "tasks/s": "speed/tasks per second",
+    "batches/s": "speed/batches per second",
 }
 #: What a record carries beside measurements; `validation` repeats the last `validated` record.
-_OTHERS = ("event", "stage", "tasks", "validation")
+_OTHERS = ("event", "stage", "tasks", "batches", "validation")
 
 
 def require_tensorboard(hint: str = "") -> None:
@@ -74,7 +75,8 @@ class Board:
         values = scalars(record)
         if not values:
             return
-        now, tasks, stage = time.time(), int(record["tasks"]), str(record["stage"])
+        now, stage = time.time(), str(record["stage"])
+        tasks = int(record["tasks"] if "tasks" in record else record["batches"])
         found = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
         events = [Event(wall_time=now, step=tasks, summary=found)]
         if stage not in self._files:

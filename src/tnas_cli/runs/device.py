@@ -6,12 +6,16 @@ import os
 import platform
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from tnas_cli import __version__
 from tnas_cli.errors import SettingsError
+from tnas_cli.records.parts import Environment
 from tnas_cli.runs.board import require_tensorboard
+from tnas_cli.version import __version__
+
+if TYPE_CHECKING:
+    # Reports name a machine and compute nothing: they must not wait for PyTorch.
+    import torch
 
 
 @dataclass(frozen=True)
@@ -27,21 +31,24 @@ class Machine:
     engine: str = "auto"
     tensorboard: bool = False
 
-    @property
-    def data_options(self) -> str:
-        """What a command line needs to find the same data again: empty, or ' --cache-dir ...'."""
-        return "" if self.cache_root is None else f" --cache-dir {self.cache_root}"
-
-    def as_before(self, engine: str | None) -> Machine:
-        """This machine for a run that goes on: no download, and the run's own engine unless another one is asked for,
-        so that the numbers are those of a run without a stop. Runs that name no engine used PyTorch."""
-        return replace(self, offline=True, engine=(engine or "torch") if self.engine == "auto" else self.engine)
+    def or_else(self, before: Machine) -> Machine:
+        """This machine for a run that goes on: what is not asked for here is as it was, and nothing is downloaded."""
+        return replace(
+            self,
+            device=before.device if self.device == "auto" else self.device,
+            threads=self.threads or before.threads,
+            cache_root=self.cache_root or before.cache_root,
+            offline=True,
+            engine=before.engine if self.engine == "auto" else self.engine,
+        )
 
     def start(self) -> torch.device:
         """Set the number of threads and return the device.
 
         Raises SettingsError when the device, or the package that writes event files, is not there.
         """
+        import torch
+
         if self.tensorboard:
             require_tensorboard()
         if self.threads is not None:
@@ -55,6 +62,8 @@ HERE = Machine()
 
 def choose_device(name: str) -> torch.device:
     """'auto' takes CUDA, then MPS, then the CPU; raises SettingsError when a named device is not there."""
+    import torch
+
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -69,18 +78,20 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def environment(device: torch.device) -> dict[str, str | int]:
+def environment(device: torch.device) -> Environment:
     """What a result has to name about where it was computed."""
-    return {
-        "package_version": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "platform": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count() or 1,
-        "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-    }
+    import torch
+
+    return Environment(
+        package_version=__version__,
+        python=platform.python_version(),
+        torch=torch.__version__,
+        platform=platform.platform(),
+        processor=_processor(),
+        cores=os.cpu_count() or 1,
+        threads=torch.get_num_threads(),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    )
 
 
 def _processor() -> str:

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tnas_cli.errors import Interrupted
 from tnas_cli.runs.events import Event, Listener, Progress, StepDone, Validated
-from tnas_cli.runs.interrupt import stop_request
+from tnas_cli.runs.interrupt import StoppedError, stop_request
 from tnas_cli.runs.run_directory import RunDirectory
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
@@ -27,35 +26,18 @@ class Saving:
 
 
 def drive(
-    events: Iterator[Event], run: RunDirectory, saving: Saving, listener: Listener, *, stage: str, resume: str
+    events: Iterator[Event], run: RunDirectory, saving: Saving, listener: Listener, *, stage: str, unit: str = "tasks"
 ) -> None:
-    """Consume `events` to the end. Ctrl-C saves and raises Interrupted whose hint is the command `resume`."""
-    saved = logged = time.monotonic()
-    accuracy: dict[str, float] = {}
-    first: tuple[float, int] | None = None  # when the first step of this call ended, and the tasks done by then
+    """Consume `events` to the end; `unit` is what they count. A request to stop saves and raises StoppedError."""
+    saved = time.monotonic()
+    log = _Log(run, listener, stage, unit, saved)
     with stop_request() as stop:
         for event in events:
             now = time.monotonic()
             if isinstance(event, StepDone):
-                first = first or (now, event.tasks_done)
-                values = {"loss": event.loss, "accuracy": event.accuracy, **event.values, **accuracy}
-                if now > first[0]:
-                    values["tasks/s"] = (event.tasks_done - first[1]) / (now - first[0])
-                listener(Progress(stage, event.tasks_done, event.tasks, "tasks", values))
-                if now - logged >= SECONDS_BETWEEN_LOG_LINES:
-                    logged = now
-                    run.log({"event": "step", "stage": stage, "tasks": event.tasks_done, **values})
+                log.step(event, now)
             elif isinstance(event, Validated):
-                accuracy = {"validation": event.accuracy}
-                run.log(
-                    {
-                        "event": "validated",
-                        "stage": stage,
-                        "tasks": event.tasks_done,
-                        "accuracy": event.accuracy,
-                        "interval": event.interval,
-                    }
-                )
+                log.validated(event)
                 if event.better:
                     saving.best()
                 saving.validated()
@@ -63,10 +45,33 @@ def drive(
                 saved = now
             if stop:
                 saving.last()
-                raise Interrupted(
-                    f"stopped; everything so far is saved in {run.path}.", hint=f"continue with: {resume}"
-                )
+                raise StoppedError
             if now - saved >= SECONDS_BETWEEN_CHECKPOINTS:
                 saving.last()
                 saved = now
     saving.last()
+
+
+class _Log:
+    """Steps and validations as progress for a person and as lines of the run's log."""
+
+    def __init__(self, run: RunDirectory, listener: Listener, stage: str, unit: str, now: float) -> None:
+        self.run, self.listener, self.stage, self.unit, self.logged = run, listener, stage, unit, now
+        self.accuracy: dict[str, float] = {}
+        #: When the first step of this call ended, and what was done by then.
+        self.first: tuple[float, int] | None = None
+
+    def step(self, event: StepDone, now: float) -> None:
+        self.first = self.first or (now, event.tasks_done)
+        values = {"loss": event.loss, "accuracy": event.accuracy, **event.values, **self.accuracy}
+        if now > self.first[0]:
+            values[f"{self.unit}/s"] = (event.tasks_done - self.first[1]) / (now - self.first[0])
+        self.listener(Progress(self.stage, event.tasks_done, event.tasks, self.unit, values))
+        if now - self.logged >= SECONDS_BETWEEN_LOG_LINES:
+            self.logged = now
+            self.run.log({"event": "step", "stage": self.stage, self.unit: event.tasks_done, **values})
+
+    def validated(self, event: Validated) -> None:
+        self.accuracy = {"validation": event.accuracy}
+        measured = {"accuracy": event.accuracy, "interval": event.interval}
+        self.run.log({"event": "validated", "stage": self.stage, self.unit: event.tasks_done, **measured})

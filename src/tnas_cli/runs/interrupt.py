@@ -1,4 +1,7 @@
-"""Ctrl-C asks a long computation to stop at the next safe point; a second Ctrl-C stops it at once."""
+"""Ctrl-C asks a long computation to stop at the next safe point; a second Ctrl-C stops it at once.
+
+SIGTERM (a cluster, `kill`) and SIGHUP (a terminal that went away) mean the same.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+#: Windows has no SIGHUP.
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
-@contextmanager
-def termination_as_interrupt() -> Iterator[None]:
-    """Within the block SIGTERM raises KeyboardInterrupt as Ctrl-C does, so that temporary files are taken away."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+class StoppedError(Exception):
+    """Work ended early because the user asked for it; what was finished is saved."""
 
 
 class StopRequest:
@@ -36,9 +29,19 @@ class StopRequest:
         return self.asked
 
 
+#: The request of the block that this process is in, so that blocks inside each other share one.
+_current: list[StopRequest] = []
+
+
 @contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Within the block SIGINT and SIGTERM are noted instead of raised; outside the main thread nothing changes."""
+    """Within the block a signal is noted instead of raised; the second one raises KeyboardInterrupt.
+
+    Inside such a block another one gives the same request. Outside the main thread nothing changes.
+    """
+    if _current:
+        yield _current[-1]
+        return
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
@@ -49,9 +52,34 @@ def stop_request() -> Iterator[StopRequest]:
             raise KeyboardInterrupt
         request.asked = True
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in SIGNALS}
+    _current.append(request)
     try:
         yield request
+    finally:
+        _current.pop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def stop_asked() -> bool:
+    """Whether the block that this process is in was asked to stop."""
+    return bool(_current and _current[-1])
+
+
+@contextmanager
+def signals_as_interrupt() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP raise KeyboardInterrupt as Ctrl-C does, so that half-written files go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

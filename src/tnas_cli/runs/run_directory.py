@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tnas_cli.errors import DataError
+from tnas_cli.records.parts import Environment
 from tnas_cli.runs.board import FOLDER, Board, require_tensorboard
 from tnas_cli.runs.files import cannot_write, write_text
 
@@ -20,7 +21,7 @@ class RunDirectory:
         self.board: Board | None = None
 
     @classmethod
-    def create(cls, root: Path, name: str, settings: str, environment: Mapping[str, Any]) -> RunDirectory:
+    def create(cls, root: Path, name: str, settings: str, environment: Environment) -> RunDirectory:
         """A new folder `root/name-<n>` with the first free n, never an existing one."""
         number = 1
         while True:
@@ -36,7 +37,7 @@ class RunDirectory:
                 raise cannot_write(path, error) from error
         run = cls(path)
         run.write_settings(settings)
-        write_text(path / "environment.json", json.dumps(environment, indent=2) + "\n")
+        write_text(path / "environment.json", json.dumps(environment.to_json(), indent=2) + "\n")
         return run
 
     @classmethod

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from tnas_cli.errors import Interrupted, TnasError
+from tnas_cli.errors import TnasError
 from tnas_cli.runs.events import Event
-from tnas_cli.runs.interrupt import stop_request
+from tnas_cli.runs.interrupt import StoppedError, stop_request
 
-#: Work(item, listener): computes, keeps its results in files, and ends early with Interrupted on SIGINT. It is sent to
+#: Work(item, listener): computes, keeps its results in files, and ends early with StoppedError on SIGINT. It is sent to
 #: the processes, so it must be picklable.
 Work = Callable[[int, Callable[[Event], None]], None]
 
@@ -44,8 +44,7 @@ def side_by_side(work: Work, items: Iterator[int], count: int, heard: Callable[[
     """Do `work` for all `items`, `count` at a time; an item is asked for only when a process is free for it.
 
     heard: called with an item and each of its events. An error in one process stops the others, which save what they
-    have, and is raised here. Ctrl-C does the same and raises Interrupted, or KeyboardInterrupt where the work does not
-    say what to do next. Raises TnasError when a process is killed.
+    have, and is raised here. Ctrl-C does the same and raises StoppedError. Raises TnasError when a process is killed.
     """
     context = multiprocessing.get_context("spawn")
     processes: list[_Process] = []
@@ -64,10 +63,10 @@ def side_by_side(work: Work, items: Iterator[int], count: int, heard: Callable[[
                 if not busy:
                     break
                 failure = _listen(busy, heard)
-                if stop and not isinstance(failure, Interrupted):
-                    failure = KeyboardInterrupt()
+                if stop:
+                    failure = StoppedError()
                 if failure is not None:
-                    failure = _stop(busy, failure, heard)
+                    _stop(busy, heard)
                     break
         finally:
             _end(processes)
@@ -111,21 +110,14 @@ def _listen(busy: list[_Process], heard: Callable[[int, Event], None]) -> BaseEx
     return None
 
 
-def _stop(
-    busy: list[_Process],
-    failure: BaseException,
-    heard: Callable[[int, Event], None],
-) -> BaseException:
-    """Ask the others to save and end, and wait for them; what to raise."""
+def _stop(busy: list[_Process], heard: Callable[[int, Event], None]) -> None:
+    """Ask the others to save and end, and wait for them."""
     for process in busy:
         if process.item is not None:
             with suppress(OSError):
                 process.pipe.send(_STOP)
     while any(process.item is not None for process in busy):
-        other = _listen([process for process in busy if process.item is not None], heard)
-        if isinstance(failure, KeyboardInterrupt) and isinstance(other, Interrupted):
-            failure = other
-    return failure
+        _listen([process for process in busy if process.item is not None], heard)
 
 
 def _end(processes: list[_Process]) -> None:
@@ -159,7 +151,7 @@ def _child(pipe: Connection, work: Work) -> None:
         while (item := pipe.recv()) != _STOP:
             try:
                 work(item, listener)
-            except (TnasError, KeyboardInterrupt) as error:
+            except (TnasError, StoppedError, KeyboardInterrupt) as error:
                 pipe.send(("failed", error))
             except Exception as error:
                 import traceback

@@ -21,17 +21,13 @@ from tnas_cli.settings.few_shot import LARGEST_IMAGE, SMALLEST_IMAGE, SearchSett
 TASKS_PER_BATCH = 8
 
 
-def open_data(settings: SearchSettings | TrainSettings, machine: Machine, listener: events.Listener) -> ImageCache:
-    """The data set of the settings, prepared first where that is possible.
+def open_data(dataset: str, protocol: str, machine: Machine, listener: events.Listener) -> ImageCache:
+    """The prepared data set, prepared first where that is possible; an empty protocol is its first one.
 
-    Raises SettingsError for images outside the sizes that the networks take, DataError when there is no data.
+    Raises SettingsError for images outside of the sizes that the networks take, DataError when there is no data.
     """
     cache = registry.ensure(
-        settings.dataset,
-        protocol=settings.protocol or None,
-        root=machine.cache_root,
-        offline=machine.offline,
-        listener=listener,
+        dataset, protocol=protocol or None, root=machine.cache_root, offline=machine.offline, listener=listener
     )
     if not SMALLEST_IMAGE <= cache.size <= LARGEST_IMAGE:
         raise SettingsError(

@@ -1,0 +1,42 @@
+"""`tnas search` as a function: learn a meta-architecture (Algorithm 1)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tnas_cli.recipes.search import Search
+from tnas_cli.recipes.several_seeds import search_over_seeds
+from tnas_cli.records.results import SearchEstimate, SearchResult
+from tnas_cli.runs import job
+from tnas_cli.runs.device import HERE, Machine
+from tnas_cli.runs.events import Listener, ignore
+from tnas_cli.settings.few_shot import SearchSettings
+
+RUNS = Path("runs")
+
+
+def search(
+    settings: SearchSettings,
+    *,
+    seeds: int = 1,
+    runs: Path = RUNS,
+    machine: Machine = HERE,
+    listener: Listener = ignore,
+) -> SearchResult:
+    """Learn a meta-architecture on a data set's training tasks, as a new run in the folder `runs`.
+
+    seeds: repeat with so many seeds, each in a run of its own. Raises SettingsError, DataError, TnasError for an
+    unwritable folder, and Interrupted with everything saved.
+    """
+
+    def once(seeded: SearchSettings) -> SearchResult:
+        return job.start(Search(seeded), SearchResult, runs=runs, machine=machine, listener=listener)
+
+    return search_over_seeds(once, settings, seeds)
+
+
+def estimate_search(
+    settings: SearchSettings, *, machine: Machine = HERE, listener: Listener = ignore
+) -> SearchEstimate:
+    """What the search will cost; nothing is written but a data set that had to be prepared."""
+    return Search(settings).prepare(machine, listener).estimate()

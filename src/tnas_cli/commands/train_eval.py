@@ -1,0 +1,77 @@
+"""`tnas train-eval` as functions: train networks from scratch, or let them inherit weights, and measure them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tnas_cli.recipes.estimate_training import estimate_from_scratch
+from tnas_cli.recipes.from_scratch import FromScratch
+from tnas_cli.recipes.inherited import Inherited, checkpoint_of
+from tnas_cli.recipes.several_seeds import over_seeds
+from tnas_cli.recipes.trainable import TrainableRecord
+from tnas_cli.records.results import TrainEstimate, TrainResult
+from tnas_cli.runs import job
+from tnas_cli.runs.device import HERE, Machine
+from tnas_cli.runs.events import Listener, ignore
+from tnas_cli.settings.few_shot import TrainSettings
+
+RUNS = Path("runs")
+
+
+def train_eval(
+    records: Sequence[TrainableRecord],
+    settings: TrainSettings,
+    *,
+    limit: int | None = None,
+    side_by_side: int | None = 1,
+    seeds: int = 1,
+    runs: Path = RUNS,
+    machine: Machine = HERE,
+    listener: Listener = ignore,
+) -> TrainResult:
+    """Train each distinct network once from scratch and measure it on the stored test tasks (Section 5.2.2).
+
+    limit: only the most frequent genotypes. side_by_side: genotypes trained at a time, each in a process of its own;
+    None for as many as that is faster for. seeds: repeat with so many seeds, each in a run of its own. Raises
+    SettingsError, GenotypeError, DataError, and Interrupted with everything saved.
+    """
+
+    def once(seeded: TrainSettings) -> TrainResult:
+        recipe = FromScratch(seeded, records, limit, side_by_side)
+        return job.start(recipe, TrainResult, runs=runs, machine=machine, listener=listener)
+
+    return over_seeds(once, settings, seeds)
+
+
+def estimate_training(
+    records: Sequence[TrainableRecord],
+    settings: TrainSettings,
+    *,
+    limit: int | None = None,
+    side_by_side: int | None = 1,
+    machine: Machine = HERE,
+    listener: Listener = ignore,
+) -> TrainEstimate:
+    """What training will cost, measured on the first network, times the number of distinct ones."""
+    return estimate_from_scratch(FromScratch(settings, records, limit, side_by_side), machine, listener)
+
+
+def inherit(
+    records: Sequence[TrainableRecord],
+    settings: TrainSettings,
+    *,
+    checkpoint: Path | None = None,
+    all_tasks: bool = False,
+    runs: Path = RUNS,
+    machine: Machine = HERE,
+    listener: Listener = ignore,
+) -> TrainResult:
+    """Measure genotypes with the weights of the search that found them, after one short meta-training for all.
+
+    checkpoint: the best.pt of that search, None for that of the records' run. all_tasks: each genotype on all test
+    tasks, not only on the one that decoded to it. Raises SettingsError, DataError, CheckpointError, and Interrupted
+    with everything saved.
+    """
+    recipe = Inherited(settings, records, checkpoint or checkpoint_of(records), all_tasks)
+    return job.start(recipe, TrainResult, runs=runs, machine=machine, listener=listener)

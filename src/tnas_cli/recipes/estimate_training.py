@@ -1,0 +1,40 @@
+"""What `tnas train-eval` will cost: one network, times how many there are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+
+import torch
+
+from tnas_cli.methods.zoo import TRAIN
+from tnas_cli.recipes.data import meta_tasks
+from tnas_cli.recipes.estimate import estimate
+from tnas_cli.recipes.from_scratch import FromScratch
+from tnas_cli.records.results import TrainEstimate
+from tnas_cli.runs.device import Machine
+from tnas_cli.runs.events import Listener, ignore
+
+
+def estimate_from_scratch(recipe: FromScratch, machine: Machine, listener: Listener) -> TrainEstimate:
+    """Measure the first network; nothing is written. Raises what `FromScratch.prepare` raises.
+
+    With several side by side one of them is measured, with its share of the threads, while the others' rest.
+    """
+    work = recipe.prepare(machine, listener)
+    if (count := work.count) > 1:
+        alone = replace(machine, threads=max(1, torch.get_num_threads() // count))
+        work = replace(replace(recipe, side_by_side=1).prepare(alone, ignore), count=count)
+    settings, method = work.settings, TRAIN[work.settings.method]
+    network = work.chosen[0][0].build(settings, work.cache)
+    state, learner = (
+        method.start(network, settings, "estimate", work.device),
+        method.learner(work.engine, network, settings),
+    )
+    tasks, shape = meta_tasks(work.cache, settings, work.device), (work.cache.channels, work.cache.size)
+    cost = estimate(learner, state, tasks, work.plan, settings, shape)
+    testing = cost.seconds_per_validation * settings.test_tasks / settings.validation_tasks
+    networks = len(work.chosen)
+    total = -(-networks // work.count) * (cost.total_seconds + testing)
+    values = asdict(cost) | {"total_seconds": min(total, settings.hours * 3600 or math.inf) if networks > 1 else total}
+    return TrainEstimate(engine=work.engine.name, **values, genotypes=networks, side_by_side=work.count)

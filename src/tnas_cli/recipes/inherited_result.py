@@ -1,0 +1,169 @@
+"""What genotypes reach with the weights of the search that found them, on their own test tasks or on all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from tnas_cli.engines.torch_engine import task_accuracies
+from tnas_cli.episodes.tasks import evaluation_indices, load_batch
+from tnas_cli.methods.learner import interval
+from tnas_cli.methods.meta_learn import MetaState
+from tnas_cli.methods.zoo import SEARCH
+from tnas_cli.recipes.data import TASKS_PER_BATCH
+from tnas_cli.recipes.few_shot_result import Trained, mean_per_task, summarise
+from tnas_cli.recipes.meta_architecture import preparation_of
+from tnas_cli.recipes.trainable import kinds_without_weights, max_skips_of, own_task, own_tasks, with_counts
+from tnas_cli.records.parts import Accuracy, Amount, Budget, CountedFor, OwnTasks, TaskAccuracy, TrainedNetwork
+from tnas_cli.records.results import TrainResult
+from tnas_cli.runs import events
+from tnas_cli.runs.device import environment
+from tnas_cli.runs.life import Life
+from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tnas_cli.spaces.genotype import Genotype
+from tnas_cli.spaces.parameters import Parameters, count
+
+if TYPE_CHECKING:
+    from tnas_cli.recipes.inherited import InheritedWork
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The measured part of a result; `per_genotype` and `selected` where each genotype saw the same tasks."""
+
+    mean: float
+    interval: float
+    tasks: int
+    parameters_mean: float
+    inductive: Accuracy | None
+    own_tasks: OwnTasks | None
+    per_task: tuple[TaskAccuracy, ...]
+    per_genotype: tuple[TrainedNetwork, ...] | None = None
+    selected: TrainedNetwork | None = None
+
+
+def on_own_tasks(work: InheritedWork, life: Life, parameters: Parameters) -> Measured:
+    """Every genotype on the test task that decoded to it."""
+    pairs = [
+        (index, Genotype.from_json(record.genotype))
+        for record in work.genotypes
+        if (index := own_task(record, work.settings, work.cache)) is not None
+    ]
+    indices, targets = [index for index, _ in pairs], [genotype for _, genotype in pairs]
+    over_query, over_support = _measure(work, life, parameters, indices, targets)
+    found, inductive = torch.tensor(over_query), torch.tensor(over_support)
+    weights = torch.tensor([float(_weights(work, genotype)) for genotype in targets])
+    kinds = kinds_without_weights(work.genotypes)
+    mean, half = float(found.double().mean()), interval(found)
+    return Measured(
+        mean=mean,
+        interval=half,
+        tasks=len(found),
+        parameters_mean=float(weights.mean()),
+        inductive=Accuracy(mean=float(inductive.double().mean()), interval=interval(inductive)),
+        own_tasks=OwnTasks(tasks=len(found), mean=mean, interval=half),
+        per_task=tuple(
+            TaskAccuracy(
+                index=index,
+                digest=genotype.digest,
+                accuracy=accuracy,
+                skip_connections=kinds[genotype.digest]["skip_connections"],
+                pools=kinds[genotype.digest]["pools"],
+            )
+            for index, genotype, accuracy in zip(indices, targets, found.tolist(), strict=True)
+        ),
+    )
+
+
+def on_all_tasks(work: InheritedWork, life: Life, parameters: Parameters, state: MetaState) -> Measured:
+    """Every distinct genotype on the same stored test tasks, as where they are trained from scratch."""
+    genotypes = Counter(Genotype.from_json(record.genotype) for record in work.genotypes)
+    indices = list(range(work.settings.test_tasks))
+    entries = []
+    for done, (genotype, times) in enumerate(genotypes.items(), start=1):
+        found, inductive = _measure(work, life, parameters, indices, [genotype] * len(indices))
+        kept = {"validation": state.best_accuracy, "accuracies": found, "inductive": inductive}
+        entries.append(Trained.from_json(genotype.digest, times, _weights(work, genotype), kept))
+        life.listener(events.Progress("test", done, len(genotypes), "genotypes"))
+    own = own_tasks(work.genotypes, work.settings, work.cache)
+    summary = with_counts(work.genotypes, summarise(entries, own))
+    return Measured(
+        mean=summary.mean,
+        interval=summary.interval,
+        tasks=summary.tasks,
+        parameters_mean=summary.parameters_mean,
+        inductive=summary.inductive,
+        own_tasks=summary.own_tasks,
+        per_task=tuple(
+            TaskAccuracy(index=index, accuracy=accuracy)
+            for index, accuracy in enumerate(mean_per_task(entries).tolist())
+        ),
+        per_genotype=summary.per_genotype,
+        selected=summary.selected,
+    )
+
+
+def result(work: InheritedWork, life: Life, found: Measured, state: MetaState, training_seconds: float) -> TrainResult:
+    """What the run measured."""
+    settings, method = work.settings, work.meta.settings.method
+    return TrainResult(
+        run=str(life.run.path),
+        method=method,
+        title=SEARCH[method].title,
+        training="soft-pruning",
+        network=None,
+        dataset=work.cache.dataset,
+        protocol=work.cache.protocol,
+        fingerprint=work.cache.fingerprint,
+        split="test",
+        way=settings.way,
+        shot=settings.shot,
+        query=settings.query,
+        **vars(found),
+        counted_for=CountedFor(way=settings.way, image_channels=work.cache.channels, channels=settings.channels),
+        preparation=preparation_of(work.cache),
+        validation=state.best_accuracy,
+        transductive=True,
+        weights="inherited",
+        max_skips=max_skips_of(work.genotypes),
+        genotypes=len(work.genotypes),
+        genotypes_trained=0,
+        hours=settings.hours or None,
+        seed=settings.seed,
+        wall_seconds=life.seconds,
+        training_seconds=training_seconds,
+        resumed=life.resumed,
+        budget=Budget(
+            search=Amount(amount=work.meta.tasks_done, unit="tasks"),
+            training=Amount(amount=state.tasks_done, unit="tasks"),
+        ),
+        engine=work.engine_name,
+        environment=environment(work.device),
+    )
+
+
+def _measure(
+    work: InheritedWork, life: Life, parameters: Parameters, indices: Sequence[int], targets: Sequence[Genotype]
+) -> tuple[list[float], list[float]]:
+    """Accuracy on the stored test tasks `indices`, each with its genotype: transductive and inductive."""
+    s = work.settings
+    table = evaluation_indices(work.cache, "test", s.way, s.shot, s.query, max(indices, default=0) + 1)
+    over_query: list[float] = []
+    over_support: list[float] = []
+    for first in range(0, len(indices), TASKS_PER_BATCH):
+        these = slice(first, first + TASKS_PER_BATCH)
+        batch = load_batch(work.cache, table[list(indices[these])], s.shot).to(work.device, torch.float32)
+        learner = replace(work.learner, targets=tuple(targets[these]))
+        transductive, inductive = learner.both_logits(parameters, batch)
+        over_query += task_accuracies(transductive, batch.query_y).tolist()
+        over_support += task_accuracies(inductive, batch.query_y).tolist()
+        life.listener(events.Progress("tasks", len(over_query), len(indices), "test tasks"))
+    return over_query, over_support
+
+
+def _weights(work: InheritedWork, genotype: Genotype) -> int:
+    return count(DecodedNetwork(genotype, work.settings.way, work.cache.channels, work.settings.channels).specs())

@@ -1,0 +1,25 @@
+"""What may be changed when a run goes on; everything else is the run's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Changes:
+    """hours: a new limit for the run's whole time, earlier calls included (0: none). side_by_side: networks trained at
+    a time. Where it computes and where its data lies may change too: that is the `Machine` of the call.
+    """
+
+    hours: float | None = None
+    side_by_side: int | None = None
+
+    @property
+    def named(self) -> dict[str, float]:
+        """The changes that are asked for, by name."""
+        both = {"hours": self.hours, "side_by_side": self.side_by_side}
+        return {name: value for name, value in both.items() if value is not None}
+
+
+#: Nothing is changed.
+NONE = Changes()

@@ -1,0 +1,139 @@
+"""The life of a run, whatever it computes: made, locked, driven, saved, stopped, gone on with, finished.
+
+A `Recipe` is what was asked for; prepared, it is `Work`, which does its units and says what came out. Everything else
+about a run is here and in the files beside this one:
+
+    made          `start`: folder, run.json, settings.toml, environment.json, the genotypes that were given
+    running       one process at a time (lock.py); SIGINT, SIGTERM and SIGHUP ask it to stop (interrupt.py)
+    stopped       what is under way is saved (drive.py); the error says `tnas resume RUN`
+    goes on       `resume`: with the settings, data, engine and options of run.json, from any working directory
+    finished      the result is the last line of events.jsonl and stands in result.json; it is not computed again
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from tnas_cli.errors import DataError, Interrupted, SettingsError
+from tnas_cli.records import reading, writing
+from tnas_cli.records.results import Result
+from tnas_cli.runs.called import argv
+from tnas_cli.runs.changes import NONE, Changes
+from tnas_cli.runs.device import HERE, Machine, environment
+from tnas_cli.runs.events import Listener, Note, ignore
+from tnas_cli.runs.files import write_text
+from tnas_cli.runs.interrupt import StoppedError, stop_request
+from tnas_cli.runs.life import Life
+from tnas_cli.runs.lock import locked
+from tnas_cli.runs.recipe import Recipe, Work
+from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.runs.run_file import RunFile
+
+R = TypeVar("R", bound=Result)
+
+GIVEN, RESULT = "genotypes.jsonl", "result.json"
+
+
+def start(recipe: Recipe, kind: type[R], *, runs: Path, machine: Machine = HERE, listener: Listener = ignore) -> R:
+    """Make a run of this recipe and live it to its end; returns its result, which is of `kind`.
+
+    Raises what `Recipe.prepare` raises before anything is written, TnasError for an unwritable folder, and Interrupted
+    with everything saved.
+    """
+    work = recipe.prepare(machine, listener)
+    run = RunDirectory.create(runs, work.name, work.settings.to_toml(), environment(work.device))
+    with locked(run.path):
+        _write(run, work, machine)
+        if recipe.given:
+            write_text(run.path / GIVEN, "".join(map(writing.line, recipe.given)))
+        result = _live(work, Life(run, listener), machine)
+    assert isinstance(result, kind)
+    return result
+
+
+def resume(
+    path: Path,
+    recipes: Mapping[str, Callable[[], type[Recipe]]],
+    *,
+    changes: Changes = NONE,
+    machine: Machine = HERE,
+    listener: Listener = ignore,
+) -> Result:
+    """Go on with the run in a folder, whatever recipe it is of; returns the result it would have had without the stop.
+
+    A finished run is left as it is and its result returned again, unless `changes` give it more to do. Raises DataError
+    for a folder that is no run or whose images are other ones by now, SettingsError for a change that its recipe does
+    not take, and TnasError where another process works on it.
+    """
+    kept = RunFile.read(path)
+    if kept.kind not in recipes:
+        raise DataError(f"{path} is a run of {kept.kind!r}.", hint=f"this tnas knows {', '.join(sorted(recipes))}")
+    kind = recipes[kept.kind]()
+    for name in changes.named:
+        if name not in kind.changeable:
+            raise SettingsError(f"--{name.replace('_', '-')} changes nothing in {path}.", hint="leave it out")
+    with locked(path):
+        if (finished := result_of(path)) is not None and not changes.named:
+            listener(Note(f"{path} is finished; this is its result again"))
+            return replace(finished, again=True)
+        given = reading.read(path / GIVEN) if (path / GIVEN).is_file() else []
+        machine = machine.or_else(kept.machine)
+        work = kind.again(kept.settings, kept.options, given).changed(changes).prepare(machine, listener)
+        if work.fingerprint != kept.fingerprint:
+            raise DataError(
+                f"{work.data_path} does not hold the images that {path} was made with.",
+                hint="prepare the data set again with the same protocol and seed",
+            )
+        run = RunDirectory.open(path)
+        if changes.named:
+            _write(run, work, machine)
+            run.write_settings(work.settings.to_toml())
+            work.reopen(run)
+        return _live(work, Life(run, listener, resumed=True), machine)
+
+
+def resume_command(run: Path) -> str:
+    """What goes on with a run, as a shell reads it."""
+    return f"tnas resume {shlex.quote(str(run))}"
+
+
+def result_of(path: Path) -> Result | None:
+    """The result of a finished run, or None."""
+    if not (path / RESULT).is_file():
+        return None
+    (found,) = reading.read(path / RESULT)
+    return found if isinstance(found, Result) else None
+
+
+def _write(run: RunDirectory, work: Work, machine: Machine) -> None:
+    recipe = work.recipe
+    where = replace(machine, engine=work.engine_name)
+    file = RunFile(recipe.kind, work.settings.to_dict(), recipe.options, work.fingerprint, where, argv() or ())
+    file.write(run.path)
+
+
+def _live(work: Work, life: Life, machine: Machine) -> Result:
+    run = life.run
+    if machine.tensorboard:
+        run.to_tensorboard()
+    with interrupted_with(run.path), stop_request():
+        result = replace(work.run(life), argv=argv())
+    run.log(writing.to_json(result))
+    write_text(run.path / RESULT, writing.line(result))
+    return result
+
+
+@contextmanager
+def interrupted_with(run: Path) -> Iterator[None]:
+    """A stop inside the block leaves it as Interrupted, which says how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, StoppedError):
+        raise Interrupted(
+            f"stopped; everything so far is saved in {run}.", hint=f"continue with: {resume_command(run)}"
+        ) from None

@@ -1,0 +1,57 @@
+"""What a run's work may ask of the run while it lives."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from copy import copy
+from typing import Any
+
+from tnas_cli.runs.drive import Saving, drive
+from tnas_cli.runs.events import Event, Listener
+from tnas_cli.runs.files import write_text
+from tnas_cli.runs.interrupt import StoppedError, stop_asked
+from tnas_cli.runs.run_directory import RunDirectory
+
+
+class Life:
+    """One call that works on a run. `resumed`: whether an earlier one did before."""
+
+    def __init__(self, run: RunDirectory, listener: Listener, *, resumed: bool = False) -> None:
+        self.run = run
+        self.resumed = resumed
+        self._listener = listener
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long this call has taken."""
+        return time.monotonic() - self._began
+
+    def heard_by(self, listener: Listener) -> Life:
+        """The same life for a part of the work, which says what it says to another listener."""
+        part = copy(self)
+        part._listener = listener
+        return part
+
+    def pass_on(self, event: Event) -> None:
+        """Pass an event on from where it is not safe to stop."""
+        self._listener(event)
+
+    def listener(self, event: Event) -> None:
+        """Pass an event on. Between two events is a safe point: raises StoppedError where a stop was asked for."""
+        self._listener(event)
+        if stop_asked():
+            raise StoppedError
+
+    def drive(self, events: Iterator[Event], saving: Saving, *, stage: str, unit: str = "tasks") -> None:
+        """Drive a method, which is saved where a stop is asked for (`drive.py`)."""
+        drive(events, self.run, saving, self._listener, stage=stage, unit=unit)
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """The JSON value that a unit of work left under `name` in the folder; made and kept where there is none."""
+        path = self.run.path / name
+        if not path.is_file():
+            write_text(path, json.dumps(make()) + "\n")
+        return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,82 @@
+"""`run.json`: what a run is, in one file, so that it can go on from any working directory without another word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tnas_cli.errors import DataError
+from tnas_cli.runs.device import Machine
+from tnas_cli.runs.files import write_text
+from tnas_cli.version import __version__
+
+NAME = "run.json"
+VERSION = 2
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """kind: which recipe; settings: as in `settings.toml`; options: what the recipe keeps beside them; fingerprint: the
+    content hash of its images; machine: where it computes, with the engine that was chosen; argv: the command line."""
+
+    kind: str
+    settings: Mapping[str, Any]
+    options: Mapping[str, Any]
+    fingerprint: str
+    machine: Machine
+    argv: tuple[str, ...] = ()
+    package_version: str = field(default=__version__)
+
+    def write(self, run: Path) -> None:
+        """Put it into the run's folder; raises TnasError where that cannot be written."""
+        machine = self.machine
+        root = None if machine.cache_root is None else str(machine.cache_root.resolve())
+        where = {"device": machine.device, "threads": machine.threads, "engine": machine.engine, "cache_root": root}
+        values = {
+            "version": VERSION,
+            "kind": self.kind,
+            "settings": dict(self.settings),
+            "options": dict(self.options),
+            "fingerprint": self.fingerprint,
+            "machine": where | {"tensorboard": machine.tensorboard},
+            "argv": list(self.argv),
+            "package_version": self.package_version,
+        }
+        write_text(run / NAME, json.dumps(values, indent=2) + "\n")
+
+    @classmethod
+    def read(cls, run: Path) -> RunFile:
+        """What the folder of a run says; raises DataError where it is not one, or of another version."""
+        try:
+            values = json.loads((run / NAME).read_text(encoding="utf-8"))
+            if values["version"] != VERSION:
+                raise DataError(
+                    f"{run / NAME} has version {values['version']!r}, this tnas reads version {VERSION}.",
+                    hint=f"install the version of tnas that made it: {values.get('package_version', 'see the file')}",
+                )
+            where = dict(values["machine"])
+            where["cache_root"] = None if where["cache_root"] is None else Path(where["cache_root"])
+            return cls(
+                values["kind"],
+                values["settings"],
+                values["options"],
+                values["fingerprint"],
+                Machine(**where),
+                tuple(values["argv"]),
+                values["package_version"],
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{run} is not a run that can go on.", hint=_hint(run)) from error
+
+    def on(self, machine: Machine) -> RunFile:
+        """The same run, going on elsewhere."""
+        return replace(self, machine=machine)
+
+
+def _hint(run: Path) -> str:
+    if (run / "settings.toml").is_file() and not (run / NAME).exists():
+        return "tnas 0.1 made it: start it again with --settings " + str(run / "settings.toml")
+    return "name a folder that tnas search, train-eval, supervised or transfer made"
