@@ -26,8 +26,7 @@ from benchmarks.live_view import share_of_a_core  # noqa: E402
 from tnas_cli.cli.console import Screen  # noqa: E402
 from tnas_cli.commands.search import search  # noqa: E402
 from tnas_cli.engines.fused_engine import FusedEngine  # noqa: E402
-from tnas_cli.methods import meta_learn  # noqa: E402
-from tnas_cli.recipes import data  # noqa: E402
+from tnas_cli.methods import meta_learn, streams  # noqa: E402
 from tnas_cli.recipes import search as work  # noqa: E402
 from tnas_cli.runs import checkpoint  # noqa: E402
 from tnas_cli.runs.device import Machine  # noqa: E402
@@ -64,8 +63,8 @@ def main() -> None:
 
     work.choose_engine = lambda *a, **k: engine  # type: ignore[assignment]
     engine.meta_gradient = clocked("engine", engine.meta_gradient)  # type: ignore[method-assign]
-    data.load_batch = clocked("reading images", data.load_batch)
-    data.sample_indices = clocked("sampling tasks", data.sample_indices)
+    streams.load_batch = clocked("reading images", streams.load_batch)
+    streams.sample_indices = clocked("sampling tasks", streams.sample_indices)
     meta_learn.outer.step = clocked("Adam", meta_learn.outer.step)
     work.Search.prepare = clocked("start", work.Search.prepare)  # type: ignore[method-assign]
     work.SearchWork._decoded = clocked("summary", work.SearchWork._decoded)  # type: ignore[method-assign]

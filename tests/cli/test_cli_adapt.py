@@ -15,7 +15,7 @@ from tests.conftest import Pipeline
 from tests.running import succeeding, task_folder
 from tnas_cli.engines.torch_engine import TorchEngine, task_accuracies
 from tnas_cli.episodes.cache import open_cache
-from tnas_cli.recipes.data import evaluation_batches
+from tnas_cli.methods.streams import evaluation_batches
 from tnas_cli.recipes.meta_architecture import load_meta_architecture
 from tnas_cli.spaces.parameters import for_tasks
 

@@ -12,8 +12,8 @@ from tests.conftest import TINY, Pipeline
 from tests.running import succeeding, tnas
 from tnas_cli.engines.torch_engine import TorchEngine, task_accuracies
 from tnas_cli.episodes.cache import open_cache
-from tnas_cli.methods.zoo import SEARCH
-from tnas_cli.recipes.data import evaluation_batches
+from tnas_cli.methods.registry import search_method
+from tnas_cli.methods.streams import evaluation_batches
 from tnas_cli.recipes.meta_architecture import load_meta_architecture
 
 TASKS = 6
@@ -48,7 +48,7 @@ def test_they_answer_by_their_mean_probabilities(pipeline: Pipeline, run: Path) 
     (batch,) = evaluation_batches(cache, "test", 3, 1, settings.query, TASKS, cpu)
     probabilities = []
     for member in members:
-        learner = SEARCH["t-nas"].learner(TorchEngine(), member.network, settings)
+        learner = search_method("t-nas").learner(TorchEngine(), member.network, settings)
         probabilities.append(learner.logits(member.parameters, batch).softmax(-1))
     expected = task_accuracies(torch.stack(probabilities).mean(0), batch.query_y).tolist()
     found = [record["accuracy"] for record in together.records[:-1]]

@@ -54,12 +54,14 @@ def _show_seeds(screen: Screen, result: dict[str, Any]) -> None:
 
 
 def _show(screen: Screen, result: dict[str, Any]) -> None:
-    from tnas_cli.methods.zoo import TRAIN
+    from tnas_cli.methods.registry import training_method
 
     table = Table(title=f"{result['dataset']} ({result['protocol']} split), {result['way']}-way {result['shot']}-shot")
     network = result["network"]
     named = (
-        ("genotype", "tasks decoded to it") if network is None else (f"network ({TRAIN[result['training']].title})",)
+        ("genotype", "tasks decoded to it")
+        if network is None
+        else (f"network ({training_method(result['training']).title})",)
     )
     for name in (*named, "weights", "validation", f"test, {result['tasks']} tasks"):
         table.add_column(name)

@@ -16,7 +16,7 @@ from tnas_cli.commands.search import search
 from tnas_cli.commands.train_eval import train_eval
 from tnas_cli.episodes import registry
 from tnas_cli.methods.nearest_neighbour import nearest_neighbour
-from tnas_cli.recipes.data import evaluation_batches
+from tnas_cli.methods.streams import evaluation_batches
 from tnas_cli.recipes.decoded import Origin, decoded_theta
 from tnas_cli.recipes.train_settings import settings_for
 from tnas_cli.records.kinds import Adapted, Decoded

@@ -18,9 +18,9 @@ from tnas_cli.episodes.task_folder import FolderTask, Invert, read_task_folder
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.adapt import adapt, logits_by_step, with_way
 from tnas_cli.methods.ensemble import mean_answer
-from tnas_cli.methods.zoo import SEARCH
+from tnas_cli.methods.registry import search_method
+from tnas_cli.methods.streams import TASKS_PER_BATCH, evaluation_batches
 from tnas_cli.recipes import adapt_records
-from tnas_cli.recipes.data import TASKS_PER_BATCH, evaluation_batches
 from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture, preparation_of
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.records.parts import TaskName
@@ -178,7 +178,7 @@ def _adapt_batches(
 ) -> Iterator[Adapted]:
     """A record for each of a data set's first tasks."""
     meta, way = begun.meta, begun.meta.settings.way
-    learner = SEARCH[begun.settings.method].learner(engine, meta.network, begun.settings)
+    learner = search_method(begun.settings.method).learner(engine, meta.network, begun.settings)
     batches = list(evaluation_batches(cache, split, way, shot, query, tasks, begun.device))
     preparation, index = preparation_of(cache), 0
     for batch, (adapted, logits) in zip(batches, adapt(learner, meta.parameters, batches), strict=True):
@@ -226,7 +226,7 @@ def _adapt_alike(begun: _Adapting, engine: Engine, tasks: Sequence[FolderTask], 
         torch.stack([task.support_x for task in tasks]).to(device),
         torch.stack([task.support_y for task in tasks]).to(device),
     )
-    learner = SEARCH[begun.settings.method].learner(engine, network, begun.settings)
+    learner = search_method(begun.settings.method).learner(engine, network, begun.settings)
     adapted = learner.adapt(parameters, support)
     images = [task.query_x for task in tasks if task.query_x is not None]  # of all tasks or of none
     query = [torch.stack(images).to(device)] if images else []

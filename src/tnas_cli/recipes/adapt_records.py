@@ -14,12 +14,13 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.task_folder import FolderTask, Invert
 from tnas_cli.errors import DataError
 from tnas_cli.methods.learner import interval
-from tnas_cli.methods.zoo import SEARCH
+from tnas_cli.methods.registry import search_method
 from tnas_cli.recipes.meta_architecture import MetaArchitecture, preparation_of
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.records.parts import Amount, Budget, Inner, Prediction, Preparation, TaskName
 from tnas_cli.records.results import AdaptResult
 from tnas_cli.runs.device import environment
+from tnas_cli.settings.features import INNER_THETA
 from tnas_cli.settings.few_shot import SearchSettings
 from tnas_cli.spaces.decode import decidedness, decode
 
@@ -34,7 +35,8 @@ def adapted(
     losses: Tensor,
 ) -> Adapted:
     """The record of one task, without what its query images say. theta [2, edges, 8], losses [steps + 1]."""
-    beta = 0.0 if settings.method == "auto-maml" else settings.beta_inner
+    moves_theta = INNER_THETA in search_method(settings.method).reads
+    beta = settings.beta_inner if moves_theta else 0.0
     kinds = decode(theta).without_weights
     return Adapted(
         task=task,
@@ -129,7 +131,7 @@ def result_of_folders(
     return AdaptResult(
         run=meta.run,
         method=meta.settings.method,
-        title=SEARCH[meta.settings.method].title,
+        title=search_method(meta.settings.method).title,
         network="search network adapted",
         dataset=None,
         protocol=None,

@@ -7,8 +7,7 @@ from dataclasses import asdict, replace
 
 import torch
 
-from tnas_cli.methods.zoo import TRAIN
-from tnas_cli.recipes.data import meta_tasks
+from tnas_cli.methods.registry import training_method
 from tnas_cli.recipes.estimate import estimate
 from tnas_cli.recipes.from_scratch import FromScratch
 from tnas_cli.records.results import TrainEstimate
@@ -25,13 +24,13 @@ def estimate_from_scratch(recipe: FromScratch, machine: Machine, listener: Liste
     if (count := work.count) > 1:
         alone = replace(machine, threads=max(1, torch.get_num_threads() // count))
         work = replace(replace(recipe, side_by_side=1).prepare(alone, ignore), count=count)
-    settings, method = work.settings, TRAIN[work.settings.method]
+    settings, method = work.settings, training_method(work.settings.method)
     network = work.chosen[0][0].build(settings, work.cache)
     state, learner = (
-        method.start(network, settings, "estimate", work.device),
+        method.start(network, settings, work.device, "estimate"),
         method.learner(work.engine, network, settings),
     )
-    tasks, shape = meta_tasks(work.cache, settings, work.device), (work.cache.channels, work.cache.size)
+    tasks, shape = method.tasks(work.cache, settings, work.device), (work.cache.channels, work.cache.size)
     cost = estimate(learner, state, tasks, work.plan, settings, shape)
     testing = cost.seconds_per_validation * settings.test_tasks / settings.validation_tasks
     networks = len(work.chosen)

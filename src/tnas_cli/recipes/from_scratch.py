@@ -14,7 +14,7 @@ from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.meta_learn import Plan
-from tnas_cli.methods.zoo import TRAIN
+from tnas_cli.methods.registry import training_method
 from tnas_cli.recipes.data import image_counts, open_data
 from tnas_cli.recipes.from_scratch_result import method_of, result
 from tnas_cli.recipes.train_network import result_file
@@ -76,8 +76,8 @@ class FromScratch(Recipe):
         settings = self.settings.replace(protocol=cache.protocol)
         genotypes = Counter(map(Trainable.of, self.given))
         chosen = genotypes.most_common(self.limit)
-        first, method = chosen[0][0].build(settings, cache), TRAIN[settings.method]
-        method.start(first, settings, "check", torch.device("cpu"))
+        first, method = chosen[0][0].build(settings, cache), training_method(settings.method)
+        method.shapes(first, settings)  # a network that the method cannot train is refused
         engine = choose_engine(
             machine.engine if method.by_engine else "torch",
             first,

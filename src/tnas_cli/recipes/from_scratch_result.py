@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tnas_cli.methods.zoo import TRAIN
+from tnas_cli.methods.registry import title_of, training_method
 from tnas_cli.recipes.few_shot_result import Trained, summarise
 from tnas_cli.recipes.trainable import (
     TrainableRecord,
@@ -14,7 +14,6 @@ from tnas_cli.recipes.trainable import (
     network_of,
     own_tasks,
     search_budget,
-    title_of,
     with_counts,
 )
 from tnas_cli.records.kinds import Decoded
@@ -36,7 +35,7 @@ def method_of(records: Sequence[TrainableRecord], settings: TrainSettings) -> st
 
 def result(work: FromScratchWork, life: Life, trained: Sequence[Trained]) -> TrainResult:
     """What the run measured."""
-    given, settings, method = work.recipe.given, work.settings, TRAIN[work.settings.method]
+    given, settings, method = work.recipe.given, work.settings, training_method(work.settings.method)
     summary = with_counts(given, summarise(trained, own_tasks(given, settings, work.cache)))
     each = max(entry.training_tasks or settings.tasks for entry in trained)
     return TrainResult(

@@ -18,10 +18,11 @@ from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.meta_learn import MetaState, Plan, meta_learn
+from tnas_cli.methods.registry import search_method
 from tnas_cli.methods.soft_pruning import SoftPruning
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
-from tnas_cli.methods.zoo import SEARCH
-from tnas_cli.recipes.data import image_counts, meta_tasks, open_data
+from tnas_cli.methods.streams import Episodes
+from tnas_cli.recipes.data import image_counts, open_data
 from tnas_cli.recipes.inherited_result import on_all_tasks, on_own_tasks, result
 from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture
 from tnas_cli.recipes.trainable import TrainableRecord, max_skips_of, own_task, trainables
@@ -79,7 +80,7 @@ class Inherited(Recipe):
         engine = choose_engine(
             machine.engine, meta.network, device, side=cache.size, images=image_counts(settings), listener=listener
         )
-        base = SEARCH[meta.settings.method].learner(engine, meta.network, meta.settings)
+        base = search_method(meta.settings.method).learner(engine, meta.network, meta.settings)
         learner = SoftPruning(engine, meta.network, base, PRUNE_STEPS, max_skips=max_skips_of(genotypes))
         return InheritedWork(self, settings, genotypes, meta, learner, cache, device, engine)
 
@@ -158,7 +159,7 @@ class InheritedWork(DataWork):
             checkpoint.save(path, to_checkpoint(KIND, state, about))
 
         life.listener(events.Note(f"meta-training the inherited weights in {run.path}"))
-        tasks = meta_tasks(self.cache, self.settings, self.device)
+        tasks = Episodes().tasks(self.cache, self.settings, self.device)
         saving = Saving(last=lambda: save(run.last), best=lambda: save(run.best))
         life.drive(meta_learn(self.learner, state, tasks, Plan.of(self.settings)), saving, stage="inherit")
         return state

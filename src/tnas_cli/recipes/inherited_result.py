@@ -13,8 +13,8 @@ from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import evaluation_indices, load_batch
 from tnas_cli.methods.learner import interval
 from tnas_cli.methods.meta_learn import MetaState
-from tnas_cli.methods.zoo import SEARCH
-from tnas_cli.recipes.data import TASKS_PER_BATCH
+from tnas_cli.methods.registry import search_method
+from tnas_cli.methods.streams import TASKS_PER_BATCH
 from tnas_cli.recipes.few_shot_result import Trained, mean_per_task, summarise
 from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.recipes.trainable import kinds_without_weights, max_skips_of, own_task, own_tasks, with_counts
@@ -113,7 +113,7 @@ def result(work: InheritedWork, life: Life, found: Measured, state: MetaState, t
     return TrainResult(
         run=str(life.run.path),
         method=method,
-        title=SEARCH[method].title,
+        title=search_method(method).title,
         training="soft-pruning",
         network=None,
         dataset=work.cache.dataset,

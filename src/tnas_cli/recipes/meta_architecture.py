@@ -9,9 +9,8 @@ import torch
 
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import CheckpointError, SettingsError
-from tnas_cli.methods.state_file import parameters_of, shapes_of
-from tnas_cli.methods.t_nas import search_network
-from tnas_cli.methods.zoo import SEARCH
+from tnas_cli.methods.registry import search_method
+from tnas_cli.methods.state_file import parameters_of
 from tnas_cli.records.codec import MisfitError, decode
 from tnas_cli.records.parts import DataFacts, Preparation
 from tnas_cli.runs import checkpoint
@@ -34,6 +33,11 @@ class MetaArchitecture:
     size: int
     tasks_done: int
     run: str
+
+
+def search_network(settings: SearchSettings, in_channels: int) -> SearchNetwork:
+    """The network that the settings describe."""
+    return SearchNetwork(settings.way, in_channels, settings.channels, settings.nodes)
 
 
 def describe_data(cache: ImageCache) -> DataFacts:
@@ -68,7 +72,7 @@ def load_meta_architecture(path: Path, device: torch.device) -> MetaArchitecture
         data, progress, run = decode(DataFacts, saved.about["data"]), saved.about["progress"], saved.about["run"]
         size = saved.about["data"]["size"]
         network = search_network(settings, data.channels)
-        shapes = shapes_of(SEARCH[settings.method].start(network, settings, device).parameters)
+        shapes = search_method(settings.method).shapes(network, settings)
         parameters = parameters_of(saved, shapes, device)
     except (KeyError, TypeError, MisfitError, SettingsError) as error:
         raise CheckpointError(

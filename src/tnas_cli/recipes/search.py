@@ -14,15 +14,15 @@ from tnas_cli.engines.choose import choose_engine
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import CheckpointError
-from tnas_cli.methods import t_nas
 from tnas_cli.methods.adapt import adapt
-from tnas_cli.methods.learner import AdaptingLearner
-from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
+from tnas_cli.methods.learner import SteppingLearner
+from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
+from tnas_cli.methods.method import SearchMethod
+from tnas_cli.methods.registry import search_method
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
-from tnas_cli.methods.zoo import SEARCH
-from tnas_cli.recipes.data import image_counts, meta_tasks, open_data
+from tnas_cli.recipes.data import image_counts, open_data
 from tnas_cli.recipes.estimate import estimate
-from tnas_cli.recipes.meta_architecture import KIND, describe_data, preparation_of
+from tnas_cli.recipes.meta_architecture import KIND, describe_data, preparation_of, search_network
 from tnas_cli.recipes.work import DataWork
 from tnas_cli.records.kinds import Record
 from tnas_cli.records.results import SearchEstimate, SearchResult
@@ -39,6 +39,7 @@ from tnas_cli.spaces.collapse import collapse
 from tnas_cli.spaces.decode import decidedness, decode, largest_probability
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA
+from tnas_cli.spaces.search_network import SearchNetwork
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ class Search(Recipe):
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
         settings = self.settings.replace(protocol=cache.protocol)
-        tasks = meta_tasks(cache, settings, device)
-        network = t_nas.search_network(settings, cache.channels)
+        method = search_method(settings.method)
+        tasks = method.tasks(cache, settings, device)
+        network = search_network(settings, cache.channels)
         engine = choose_engine(
             machine.engine,
             network,
@@ -73,9 +75,8 @@ class Search(Recipe):
             images=image_counts(settings),
             listener=listener,
         )
-        method = SEARCH[settings.method]
         state, learner = method.start(network, settings, device), method.learner(engine, network, settings)
-        return SearchWork(self, settings, cache, state, learner, tasks, device, engine)
+        return SearchWork(self, settings, cache, network, method, state, learner, tasks, device, engine)
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,10 @@ class SearchWork(DataWork):
     recipe: Search
     settings: SearchSettings
     cache: ImageCache
+    network: SearchNetwork
+    method: SearchMethod
     state: MetaState
-    learner: AdaptingLearner
+    learner: SteppingLearner
     tasks: Tasks
     device: torch.device
     engine: Engine
@@ -117,7 +120,8 @@ class SearchWork(DataWork):
 
         kept = Kept(run.path, self.settings.ensemble, save)
         saving = Saving(lambda: save(run.last), lambda: save(run.best), lambda: kept.after(state.history))
-        life.drive(meta_learn(self.learner, state, self.tasks, Plan.of(self.settings)), saving, stage="search")
+        steps = self.method.learn(self.network, self.settings, self.learner, state, self.tasks, Plan.of(self.settings))
+        life.drive(steps, saving, stage="search")
         return self._result(life, started_at)
 
     def estimate(self) -> SearchEstimate:
@@ -135,7 +139,7 @@ class SearchWork(DataWork):
             run=str(run.path),
             checkpoint=str(run.best),
             method=settings.method,
-            title=SEARCH[settings.method].title,
+            title=self.method.title,
             dataset=self.cache.dataset,
             protocol=self.cache.protocol,
             fingerprint=self.cache.fingerprint,

@@ -15,11 +15,12 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods import supervised as training
+from tnas_cli.methods.registry import title_of
 from tnas_cli.recipes.data import open_data
 from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.recipes.supervised_result import Summary, summarise
 from tnas_cli.recipes.supervised_search import Architectures, black_of, finished, meta_architecture, search, tasks_of
-from tnas_cli.recipes.trainable import TrainableRecord, found_by, title_of, trainables
+from tnas_cli.recipes.trainable import TrainableRecord, found_by, trainables
 from tnas_cli.recipes.work import DataWork
 from tnas_cli.records.kinds import Decoded, Record
 from tnas_cli.records.parts import Amount, Budget, CountedFor

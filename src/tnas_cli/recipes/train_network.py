@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.methods.ensemble import together
 from tnas_cli.methods.learner import Learner
-from tnas_cli.methods.meta_learn import meta_learn
-from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
+from tnas_cli.methods.registry import training_method
+from tnas_cli.methods.state_file import parameters_of, restore, to_checkpoint
+from tnas_cli.methods.streams import evaluation_batches
 from tnas_cli.methods.unrolled import weight_count
-from tnas_cli.methods.zoo import TRAIN
-from tnas_cli.recipes.data import evaluation_batches, meta_tasks
 from tnas_cli.recipes.few_shot_result import Trained
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.drive import Saving
@@ -43,10 +42,9 @@ def finished(work: FromScratchWork, run: RunDirectory, position: int) -> Trained
     if not path.is_file():
         return None
     trainable, times = work.chosen[position]
-    method, network = TRAIN[work.settings.method], trainable.build(work.settings, work.cache)
-    state = method.start(network, work.settings, f"weights of {trainable.name}", work.device)
+    method, network = training_method(work.settings.method), trainable.build(work.settings, work.cache)
     kept = json.loads(path.read_text(encoding="utf-8"))
-    return Trained.from_json(trainable.name, times, weight_count(state.parameters), kept)
+    return Trained.from_json(trainable.name, times, weight_count(method.shapes(network, work.settings)), kept)
 
 
 def train_network(work: FromScratchWork, life: Life, position: int) -> None:
@@ -57,9 +55,9 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
     begin = time.monotonic()
     trainable, _ = work.chosen[position]
     settings, done = work.settings, result_file(work, life.run, position)
-    network, method, folder = trainable.build(settings, work.cache), TRAIN[settings.method], done.parent
-    state = method.start(network, settings, f"weights of {trainable.name}", work.device)
-    shapes = shapes_of(state.parameters)
+    network, method, folder = trainable.build(settings, work.cache), training_method(settings.method), done.parent
+    state = method.start(network, settings, work.device, f"weights of {trainable.name}")
+    shapes = method.shapes(network, settings)
     best, last = folder / "best.pt", folder / "last.pt"
     if last.is_file():
         restore(checkpoint.load(last, KIND), state)
@@ -71,10 +69,10 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
 
     kept = Kept(folder, settings.ensemble, save)
     learner = method.learner(work.engine, network, settings)
-    tasks = meta_tasks(work.cache, settings, work.device)
+    tasks = method.tasks(work.cache, settings, work.device)
     saving = Saving(lambda: save(last), lambda: save(best), lambda: kept.after(state.history))
     _with_test_tasks(life, settings.test_tasks).drive(
-        meta_learn(learner, state, tasks, work.plan), saving, stage=trainable.name
+        method.learn(network, settings, learner, state, tasks, work.plan), saving, stage=trainable.name
     )
     members = [parameters_of(checkpoint.load(path, KIND), shapes, work.device) for path in kept.paths() or [best]]
 

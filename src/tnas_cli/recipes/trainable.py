@@ -10,7 +10,6 @@ from typing import Any
 from tnas_cli.engines.interface import Network
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import GenotypeError, SettingsError, did_you_mean
-from tnas_cli.methods.zoo import SEARCH, TRAIN
 from tnas_cli.recipes.few_shot_result import Summary
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.records.kinds import Decoded, FixedNetwork, Record
@@ -90,12 +89,6 @@ def found_by(records: Sequence[Decoded]) -> str:
     """The method that found genotypes; 'mixed' where there were several, 'genotype' where none is named."""
     methods = {record.method or "genotype" for record in records}
     return methods.pop() if len(methods) == 1 else "mixed"
-
-
-def title_of(method: str) -> str | None:
-    """What a method's result is called; None for a name that is no method's."""
-    known = {name: entry.title for name, entry in SEARCH.items()} | {name: entry.title for name, entry in TRAIN.items()}
-    return known.get(method)
 
 
 def search_budget(records: Sequence[TrainableRecord]) -> Amount | None:

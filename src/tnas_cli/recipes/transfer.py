@@ -16,11 +16,12 @@ from tnas_cli.episodes.labelled_images import LabelledImages, labelled_images
 from tnas_cli.episodes.registry import dataset_of
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods import transfer as training
+from tnas_cli.methods.registry import title_of
 from tnas_cli.methods.transfer import Transferred
 from tnas_cli.methods.transfer_state import KIND, restore, to_checkpoint
 from tnas_cli.recipes.data import open_data
 from tnas_cli.recipes.meta_architecture import preparation_of
-from tnas_cli.recipes.trainable import TrainableRecord, found_by, search_budget, title_of, trainables
+from tnas_cli.recipes.trainable import TrainableRecord, found_by, search_budget, trainables
 from tnas_cli.recipes.work import DataWork
 from tnas_cli.records.kinds import Decoded, Record
 from tnas_cli.records.parts import Amount, Budget

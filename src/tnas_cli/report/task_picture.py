@@ -17,7 +17,7 @@ from tnas_cli.episodes.task_folder import read_task_folder
 from tnas_cli.episodes.tasks import evaluation_indices, load_batch
 from tnas_cli.errors import DataError
 from tnas_cli.methods.adapt import adapt
-from tnas_cli.methods.zoo import SEARCH
+from tnas_cli.methods.registry import search_method, search_methods
 from tnas_cli.recipes.meta_architecture import load_meta_architecture
 from tnas_cli.report.figures.picture import Picture
 from tnas_cli.report.figures.task_grid import Pixels, Prediction, TaskImages, task_picture
@@ -69,7 +69,7 @@ def _of_dataset(name: str, record: Record, machine: Machine) -> Picture:
     """A task of a data set: adapt to this one task again, with PyTorch, which needs no kernel to be compiled."""
     about, inner = record["task"], record["inner"]
     way, shot, query = int(record["way"]), int(record["shot"]), int(record["query"]) // int(record["way"])
-    if record.get("method") not in SEARCH:
+    if record.get("method") not in search_methods():
         raise DataError(f"tasks of {record.get('method')!r} cannot be computed again.", hint=_HINT)
     meta = load_meta_architecture(Path(record["checkpoint"]), torch.device("cpu"))
     cache = registry.ensure(about["dataset"], protocol=about["protocol"], root=machine.cache_root, offline=True)
@@ -79,7 +79,7 @@ def _of_dataset(name: str, record: Record, machine: Machine) -> Picture:
     indices = evaluation_indices(cache, about["split"], way, shot, query, index + 1)[index]  # [way, shot + query]
     batch = load_batch(cache, indices[None], shot)
     settings = meta.settings.replace(test_steps=int(inner["steps"]))
-    learner = SEARCH[settings.method].learner(TorchEngine(), meta.network, settings)
+    learner = search_method(settings.method).learner(TorchEngine(), meta.network, settings)
     ((_, logits),) = adapt(learner, meta.parameters, [batch])
     probabilities = logits[0].softmax(-1)  # [Q, way]
     best, labels = probabilities.max(-1), batch.query_y[0].tolist()
