@@ -54,15 +54,11 @@ def _show_seeds(screen: Screen, result: dict[str, Any]) -> None:
 
 
 def _show(screen: Screen, result: dict[str, Any]) -> None:
-    from tnas_cli.methods.registry import training_method
+    from tnas_cli.methods.registry import title_of
 
     table = Table(title=f"{result['dataset']} ({result['protocol']} split), {result['way']}-way {result['shot']}-shot")
     network = result["network"]
-    named = (
-        ("genotype", "tasks decoded to it")
-        if network is None
-        else (f"network ({training_method(result['training']).title})",)
-    )
+    named = ("genotype", "tasks decoded to it") if network is None else (f"network ({title_of(result['training'])})",)
     for name in (*named, "weights", "validation", f"test, {result['tasks']} tasks"):
         table.add_column(name)
     for row in result["per_genotype"]:

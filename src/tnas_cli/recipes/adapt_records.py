@@ -14,7 +14,7 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.task_folder import FolderTask, Invert
 from tnas_cli.errors import DataError
 from tnas_cli.methods.learner import interval
-from tnas_cli.methods.registry import search_method
+from tnas_cli.methods.registry import search_method, title_of
 from tnas_cli.recipes.meta_architecture import MetaArchitecture, preparation_of
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.records.parts import Amount, Budget, Inner, Prediction, Preparation, TaskName
@@ -35,7 +35,7 @@ def adapted(
     losses: Tensor,
 ) -> Adapted:
     """The record of one task, without what its query images say. theta [2, edges, 8], losses [steps + 1]."""
-    moves_theta = INNER_THETA in search_method(settings.method).reads
+    moves_theta = INNER_THETA in search_method(settings.method).about.reads
     beta = settings.beta_inner if moves_theta else 0.0
     kinds = decode(theta).without_weights
     return Adapted(
@@ -131,7 +131,7 @@ def result_of_folders(
     return AdaptResult(
         run=meta.run,
         method=meta.settings.method,
-        title=search_method(meta.settings.method).title,
+        title=title_of(meta.settings.method),
         network="search network adapted",
         dataset=None,
         protocol=None,

@@ -13,7 +13,7 @@ from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import evaluation_indices, load_batch
 from tnas_cli.methods.learner import interval
 from tnas_cli.methods.meta_learn import MetaState
-from tnas_cli.methods.registry import search_method
+from tnas_cli.methods.registry import title_of
 from tnas_cli.methods.streams import TASKS_PER_BATCH
 from tnas_cli.recipes.few_shot_result import Trained, mean_per_task, summarise
 from tnas_cli.recipes.meta_architecture import preparation_of
@@ -113,7 +113,7 @@ def result(work: InheritedWork, life: Life, found: Measured, state: MetaState, t
     return TrainResult(
         run=str(life.run.path),
         method=method,
-        title=search_method(method).title,
+        title=title_of(method),
         training="soft-pruning",
         network=None,
         dataset=work.cache.dataset,

@@ -139,7 +139,7 @@ class SearchWork(DataWork):
             run=str(run.path),
             checkpoint=str(run.best),
             method=settings.method,
-            title=self.method.title,
+            title=self.method.about.title,
             dataset=self.cache.dataset,
             protocol=self.cache.protocol,
             fingerprint=self.cache.fingerprint,
