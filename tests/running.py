@@ -66,6 +66,13 @@ def succeeding(*arguments: Argument, stdin: str = "") -> Ran:
     return ran
 
 
+def unfinished(run: str | Path) -> Path:
+    """The run as a stop before its last step would leave it: trained, and nothing measured yet."""
+    for result in Path(run).rglob("result.json"):
+        result.unlink()
+    return Path(run)
+
+
 def command(*arguments: Argument) -> list[str]:
     """`tnas ARGUMENTS` for `subprocess`."""
     return [sys.executable, "-m", "tnas_cli", *map(str, arguments)]

@@ -128,15 +128,6 @@ def test_a_limit_of_skips_without_theta(pipeline: Pipeline, command: str) -> Non
     check(tnas("decode", "-", stdin=broken), 4, ("line 1: the genotype's 'max_skips' is 'few'",))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("4conv", "--dataset", "shapes"), "--max-skips has no meaning for 4conv-32"),
-        (("-", "--protocol", "supervised"), "few-shot setting"),
-        (("-", "--protocol", "transfer"), "few-shot setting"),
-        (("--resume",), "few-shot setting"),
-    ],
-)
-def test_where_skips_cannot_be_limited(pipeline: Pipeline, arguments: tuple[str, ...], words: str) -> None:
-    run = (pipeline.trained.result["run"],) if arguments == ("--resume",) else ()
-    check(tnas("train-eval", *arguments, *run, "--max-skips", 2, stdin=pipeline.adapted.stdout), 2, (words,))
+def test_where_skips_cannot_be_limited(pipeline: Pipeline) -> None:
+    ran = tnas("train-eval", "4conv", "--dataset", "shapes", "--max-skips", 2, stdin=pipeline.adapted.stdout)
+    check(ran, 2, ("--max-skips has no meaning for 4conv-32",))

@@ -26,9 +26,9 @@ def test_a_search_takes_as_long_as_it_is_told(pipeline: Pipeline, tmp_path: Path
     ]
     assert [record["tasks"] for record in validated] == [result["tasks"]]
     # The time is up, so there is nothing to do; more time goes on, and hours beside tasks are the longest it may take.
-    again = succeeding("search", "--resume", result["run"], *pipeline.here, "--json").result
+    again = succeeding("resume", result["run"], *pipeline.here, "--json").result
     assert again == result | {"again": True}
-    more = succeeding("search", "--resume", result["run"], "--hours", 0.0012, *pipeline.here, "--json").result
+    more = succeeding("resume", result["run"], "--hours", 0.0012, *pipeline.here, "--json").result
     assert more["tasks"] > result["tasks"]
     assert "hours = 0.0012\n" in (Path(result["run"]) / "settings.toml").read_text()
 
@@ -56,9 +56,9 @@ def test_inherited_weights_are_trained_for_hours(pipeline: Pipeline, tmp_path: P
     ).result
     assert result["hours"] == 0.0003
     assert 2 <= result["budget"]["training"]["amount"] < 10**6
-    more = succeeding("train-eval", "--resume", result["run"], "--hours", 0.0009, *pipeline.here, "--json").result
+    more = succeeding("resume", result["run"], "--hours", 0.0009, *pipeline.here, "--json").result
     assert more["budget"]["training"]["amount"] > result["budget"]["training"]["amount"]
-    again = succeeding("train-eval", "--resume", result["run"], *pipeline.here, "--json").result
+    again = succeeding("resume", result["run"], *pipeline.here, "--json").result
     assert (again["hours"], again["budget"]) == (0.0009, more["budget"])
     together = (*command, "--side-by-side", 2, "--runs", tmp_path, *pipeline.here)
     refused = tnas(*together, stdin=pipeline.decoded.stdout)
@@ -75,6 +75,6 @@ def test_impossible_hours_are_refused(pipeline: Pipeline, hours: str) -> None:
 
 @pytest.mark.parametrize("setting", ["supervised", "transfer"])
 def test_other_settings_have_no_hours(pipeline: Pipeline, setting: str) -> None:
-    refused = tnas("train-eval", "DARTS_V2", "--protocol", setting, "--dataset", "shapes", "--hours", 1, *pipeline.here)
+    refused = tnas(setting, "DARTS_V2", "--dataset", "shapes", "--hours", 1, *pipeline.here)
     assert refused.code == 2
     assert "hours" in refused.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Pipeline
-from tests.running import succeeding, tnas
+from tests.running import succeeding, tnas, unfinished
 
 KINDS = ("skip_connections", "pools")
 BUDGET = ("--query", 2, "--tasks", 4, "--meta-batch", 2, "--validate-every", 2, "--validation-tasks", 2)
@@ -59,8 +59,8 @@ def test_genotypes_with_few_skip_connections(pipeline: Pipeline, tmp_path: Path)
 
 def test_a_resumed_run_reaches_the_same_numbers(pipeline: Pipeline, tmp_path: Path) -> None:
     first = succeeding(*inheriting(pipeline, tmp_path), stdin=pipeline.decoded.stdout).result
-    again = succeeding("train-eval", "--resume", first["run"], *pipeline.here, "--json").result
-    assert again["again"]
+    again = succeeding("resume", unfinished(first["run"]), "--json").result
+    assert again["resumed"]
     assert again["per_task"] == first["per_task"]
 
 
@@ -71,7 +71,9 @@ def test_a_resumed_run_reaches_the_same_numbers(pipeline: Pipeline, tmp_path: Pa
         (("--alpha-inner", 0.2), "--alpha-inner has no meaning"),
         (("--dry-run",), "--dry-run has no meaning"),
         (("--limit", 1), "--limit has no meaning"),
-        (("--epochs", 1), "--epochs has no meaning"),
+        (("--epochs", 1), "--epochs"),
+        (("--side-by-side", 2), "--side-by-side has no meaning"),
+        (("--seeds", 2), "--seeds has no meaning"),
         (("--channels", 8), "was searched with"),
         (("--shot", 2), "--all-tasks"),
     ],

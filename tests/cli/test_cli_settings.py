@@ -1,4 +1,4 @@
-"""`tnas train-eval --protocol supervised|transfer` on tiny data, as a user types it."""
+"""`tnas supervised|transfer` on tiny data, as a user types it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.methods import class_pictures as pictures
-from tests.running import class_tree, succeeding, tnas
+from tests.running import class_tree, succeeding, tnas, unfinished
 from tnas_cli.episodes.cifar_classes import CIFAR10
 
 SMALL = ("--layers", 3, "--channels", 4, "--set", "batch=16", "--set", "cutout=8")
@@ -53,40 +53,40 @@ def signs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_transfer_of_a_published_genotype(cifar: Path, tmp_path: Path) -> None:
-    options = ("--protocol", "transfer", "--dataset", "cifar10", "--cache-dir", cifar, "--runs", tmp_path, *HERE)
-    ran = succeeding("train-eval", "AmoebaNet-A", *options, *SMALL, "--epochs", 1, "--json")
+    options = ("--dataset", "cifar10", "--cache-dir", cifar, "--runs", tmp_path, *HERE[:4])
+    ran = succeeding("transfer", "AmoebaNet-A", *options, *SMALL, "--epochs", 1, "--json")
     result = ran.result
     assert (result["setting"], result["method"], result["dataset"]) == ("transfer", "amoebanet-a", "cifar10")
     assert (result["layers"], result["channels"], result["budget"]["training"]["amount"]) == (3, 4, 1)
     assert result["images"] == 100
-    text = succeeding("train-eval", "--resume", result["run"], "--cache-dir", cifar, *HERE)
+    text = succeeding("resume", unfinished(result["run"]))
     assert text.stdout.splitlines()[-1].startswith(f"error {100 * (1 - result['mean']):.2f} ± ")
     assert f"tnas report {result['run']}" in text.stderr
     assert "AmoebaNet" in succeeding("report", result["run"], "--table", 7).stdout
 
 
 def test_the_papers_preset_is_that_of_the_data_set(cifar: Path, tmp_path: Path) -> None:
-    options = ("--protocol", "transfer", "--dataset", "cifar10", "--cache-dir", cifar, "--runs", tmp_path, *HERE)
-    ran = succeeding("train-eval", "DARTS_V1", *options, "--preset", "paper", *SMALL, "--epochs", 1, "--json")
+    options = ("--dataset", "cifar10", "--cache-dir", cifar, "--runs", tmp_path, *HERE[:4])
+    ran = succeeding("transfer", "DARTS_V1", *options, "--preset", "paper", *SMALL, "--epochs", 1, "--json")
     settings = (Path(ran.result["run"]) / "settings.toml").read_text()
     assert "learning_rate = 0.025\n" in settings and "drop_path = 0.2\n" in settings and "cutout = 8\n" in settings
 
 
 @pytest.mark.parametrize("method", ["random", "darts", "s2"])
 def test_supervised(signs: Path, tmp_path: Path, method: str) -> None:
-    options = ("--protocol", "supervised", "--dataset", signs, "--runs", tmp_path, *SHAPE, *HERE)
+    options = ("--dataset", signs, "--runs", tmp_path, *SHAPE, *HERE)
     few = ("--epochs", 1, "--set", "search_epochs=1", "--set", "genotypes=1")
-    result = succeeding("train-eval", *options, "--method", method, *few, "--json").result
+    result = succeeding("supervised", *options, "--method", method, *few, "--json").result
     assert (result["setting"], result["method"]) == ("supervised", "s1" if method == "darts" else method)
     assert (result["tasks"], result["way"], result["shot"]) == (2, 3, 6)
-    text = succeeding("train-eval", "--resume", result["run"], *HERE)
+    text = succeeding("resume", unfinished(result["run"]))
     assert text.stdout.splitlines()[-1].startswith(f"accuracy {100 * result['mean']:.2f} ± ")
     assert ("per task" in text.stderr) == (method == "darts")
 
 
 def test_supervised_training_of_a_given_genotype_is_above_chance(signs: Path, tmp_path: Path) -> None:
-    options = ("--protocol", "supervised", "--dataset", signs, "--runs", tmp_path, *SHAPE, *HERE)
-    result = succeeding("train-eval", "DARTS_V2", *options, "--epochs", 10, "--set", "flip=false", "--json").result
+    options = ("--dataset", signs, "--runs", tmp_path, *SHAPE, *HERE)
+    result = succeeding("supervised", "DARTS_V2", *options, "--epochs", 10, "--set", "flip=false", "--json").result
     assert result["method"] == "darts-second-order"
     assert result["mean"] > 0.55  # chance is a third
 
@@ -94,39 +94,39 @@ def test_supervised_training_of_a_given_genotype_is_above_chance(signs: Path, tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("DARTS_V2", "--epochs", 3, "--dataset", "glyphs"), "--epochs has no meaning in the few-shot setting"),
-        (("--protocol", "transfer", "--dataset", "cifar10"), "no genotype given"),
-        (("DARTS_V2", "--protocol", "transfer"), "dataset"),
-        (("DARTS_V2", "--protocol", "transfer", "--dataset", "cifar10", "--way", 5), "--way has no meaning"),
-        (("DARTS_V2", "--protocol", "transfer", "--dataset", "x", "--preset", "paper"), "no values for data set 'x'"),
-        (("DARTS_V2", "--protocol", "transfer", "--dataset", "cifar10", "--dry-run"), "--dry-run"),
-        (("DARTS_V2", "--protocol", "transfer", "--dataset", "cifar10", "--set", "batch"), "names no value"),
-        (("DARTS_V2", "--protocol", "transfer", "--dataset", "cifar10", "--set", "batches=3"), "did you mean 'batch'"),
-        (("DARTS_V2", "--protocol", "transfer", "--dataset", "cifar10", "--checkpoint", "best.pt"), "--checkpoint"),
-        (("4conv", "--protocol", "transfer", "--dataset", "glyphs"), "trains cells"),
-        (("4conv", "--protocol", "supervised", "--dataset", "glyphs"), "trains genotypes"),
-        (("--protocol", "supervised", "--dataset", "glyphs"), "no genotype was given"),
-        (("--protocol", "supervised", "--dataset", "glyphs", "--method", "maml"), "no method 'maml'"),
-        (("--protocol", "supervised", "--dataset", "glyphs", "--method", "s1", "--limit", 2), "--limit"),
-        (("--protocol", "supervised", "--dataset", "glyphs", "--method", "s1", "--checkpoint", "b.pt"), "--checkpoint"),
-        (("--protocol", "supervised", "--dataset", "glyphs", "--method", "s1", "--meta-batch", 2), "--meta-batch"),
-        (("--protocol", "supervised", "--dataset", "glyphs", "--method", "s1", "--set", "epochs=0"), "epochs is 0"),
+        (("train-eval", "DARTS_V2", "--epochs", 3, "--dataset", "glyphs"), "--epochs"),
+        (("transfer", "--dataset", "cifar10"), "no genotype given"),
+        (("transfer", "DARTS_V2"), "dataset"),
+        (("transfer", "DARTS_V2", "--dataset", "cifar10", "--way", 5), "--way"),
+        (("transfer", "DARTS_V2", "--dataset", "x", "--preset", "paper"), "no values for data set 'x'"),
+        (("transfer", "DARTS_V2", "--dataset", "cifar10", "--dry-run"), "--dry-run"),
+        (("transfer", "DARTS_V2", "--dataset", "cifar10", "--set", "batch"), "names no value"),
+        (("transfer", "DARTS_V2", "--dataset", "cifar10", "--set", "batches=3"), "did you mean 'batch'"),
+        (("transfer", "DARTS_V2", "--dataset", "cifar10", "--checkpoint", "best.pt"), "--checkpoint"),
+        (("transfer", "4conv", "--dataset", "glyphs"), "trains cells"),
+        (("supervised", "4conv", "--dataset", "glyphs"), "trains genotypes"),
+        (("supervised", "--dataset", "glyphs"), "no genotype was given"),
+        (("supervised", "--dataset", "glyphs", "--method", "maml"), "no method 'maml'"),
+        (("supervised", "--dataset", "glyphs", "--method", "s1", "--limit", 2), "--limit"),
+        (("supervised", "--dataset", "glyphs", "--method", "s1", "--checkpoint", "b.pt"), "--checkpoint"),
+        (("supervised", "--dataset", "glyphs", "--method", "s1", "--meta-batch", 2), "--meta-batch"),
+        (("supervised", "--dataset", "glyphs", "--method", "s1", "--set", "epochs=0"), "epochs is 0"),
     ],
 )
 def test_what_cannot_be(arguments: tuple[str | int, ...], message: str, tmp_path: Path) -> None:
-    ran = tnas("train-eval", *arguments, "--runs", tmp_path / "runs", "--cache-dir", tmp_path, *HERE[:4])
+    ran = tnas(*arguments, "--runs", tmp_path / "runs", "--cache-dir", tmp_path, *HERE[:4])
     assert ran.code == 2, ran.stderr
     assert message in ran.stderr
     assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_goes_on_with_nothing_but_its_folder(signs: Path, tmp_path: Path) -> None:
-    options = ("--protocol", "supervised", "--dataset", signs, "--runs", tmp_path, *SHAPE, *HERE)
-    run = succeeding("train-eval", "DARTS_V1", *options, "--epochs", 1, "--json").result["run"]
-    ran = tnas("train-eval", "--resume", run, "--epochs", 2)
-    assert ran.code == 2 and "nothing but --resume" in ran.stderr
+    options = ("--dataset", signs, "--runs", tmp_path, *SHAPE, *HERE)
+    run = succeeding("supervised", "DARTS_V1", *options, "--epochs", 1, "--json").result["run"]
+    ran = tnas("resume", run, "--epochs", 2)
+    assert ran.code == 2 and "--epochs" in ran.stderr
 
 
 def test_help_does_not_import_torch() -> None:
-    code = "import sys; import tnas_cli.cli.supervised_and_transfer; sys.exit('torch' in sys.modules)"
+    code = "import sys; import tnas_cli.cli.supervised, tnas_cli.cli.transfer; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ)).returncode == 0

@@ -115,12 +115,12 @@ def test_a_run_goes_on_with_its_own_engine(
     """Both searches are at their end; without their results, going on measures once more."""
     for engine, result in searched.items():
         (Path(str(result["run"])) / "result.json").unlink()
-        assert succeeding("search", "--resume", result["run"], "--json", *pipeline.here).result["engine"] == engine
+        assert succeeding("resume", result["run"], "--json", *pipeline.here).result["engine"] == engine
     (Path(str(searched["torch"]["run"])) / "result.json").unlink()
-    other = succeeding("search", "--resume", searched["torch"]["run"], "--engine", "fused", "--json", *pipeline.here)
+    other = succeeding("resume", searched["torch"]["run"], "--engine", "fused", "--json", *pipeline.here)
     assert other.result["engine"] == "fused"
     task = ("--dataset", "shapes", "--way", 3, "--shot", 1, "--test-tasks", 2)
     plain = ("--engine", "torch", "--json", *here(pipeline, tmp_path))
     trained = succeeding("train-eval", "4conv", *task, *TRAINING, *plain).result
     (Path(trained["run"]) / "result.json").unlink()
-    assert succeeding("train-eval", "--resume", trained["run"], "--json", *pipeline.here).result["engine"] == "torch"
+    assert succeeding("resume", trained["run"], "--json", *pipeline.here).result["engine"] == "torch"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TINY, TRAINING, Pipeline
-from tests.running import Argument, succeeding, tnas
+from tests.running import Argument, succeeding, tnas, unfinished
 
 BUDGET = ("--tasks", 8, "--validate-every", 4, "--validation-tasks", 2)
 NETWORK = ("train-eval", "4conv", "--dataset", "shapes", "--way", 3, "--shot", 1, *TRAINING, "--test-tasks", 4)
@@ -29,7 +29,8 @@ def test_a_search_adapts_decodes_and_resumes(pipeline: Pipeline, tmp_path: Path,
     assert meta["method"] == method
     folder = succeeding("adapt", found["checkpoint"], pipeline.task, *pipeline.here, "--json")
     assert len(folder.records[0]["support_losses"]) == 6
-    resumed = succeeding("search", "--resume", found["run"], *pipeline.here, "--json").result
+    resumed = succeeding("resume", unfinished(found["run"]), "--json").result
+    assert resumed["tasks_this_time"] == 0
     assert resumed["validation_accuracy"] == found["validation_accuracy"]
 
 
@@ -38,12 +39,12 @@ def test_a_training_has_its_methods_name_and_resumes(pipeline: Pipeline, tmp_pat
     run = (*NETWORK, "--method", method, "--runs", tmp_path, *pipeline.here, "--json")
     found = succeeding(*run).result
     assert (found["method"], found["training"]) == (method, method)
-    assert found["engine"] == ("torch" if "nets" in method else found["engine"])
+    assert found["engine"] == ("torch" if "nets" in method else "fused")
     assert 0 <= found["inductive"]["mean"] <= 1
     kept = sorted(path.name for path in (Path(found["run"]) / "4conv-32").glob("top-*.pt"))
     assert kept == (["top-2.pt", "top-4.pt"] if method == "maml++" else [])
-    again = succeeding("train-eval", "--resume", found["run"], *pipeline.here, "--json").result
-    assert again["mean"] == found["mean"]
+    again = succeeding("resume", unfinished(found["run"]), "--json").result
+    assert (again["mean"], again["resumed"]) == (found["mean"], True)
 
 
 def test_a_genotype_is_an_embedding_too(pipeline: Pipeline, tmp_path: Path) -> None:

@@ -100,11 +100,11 @@ def test_ctrl_c_saves_and_resume_reaches_the_same_numbers(
     run, code, stderr = stopped
     assert code == 130
     assert "Traceback" not in stderr
-    assert f"hint: continue with: tnas search --resume {run} --cache-dir {pipeline.cache}\n" in stderr
+    assert f"hint: continue with: tnas resume {run}\n" in stderr
     kind = "tnas/meta-architecture"
     done = checkpoint.load(run / "last.pt", kind).about["progress"]["tasks_done"]
     assert 0 < done < 40
-    resumed = succeeding("search", "--resume", run, *pipeline.here, "--json").result
+    resumed = succeeding("resume", run, *pipeline.here, "--json").result
     assert resumed["tasks"] == 40
     assert resumed["tasks_this_time"] == 40 - done
     whole = succeeding("search", *LONGER, "--runs", tmp_path / "whole", *pipeline.here, "--json").result

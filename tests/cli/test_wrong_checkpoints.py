@@ -57,7 +57,7 @@ TABLE = {
     "a damaged run to resume": Wrong(
         4,
         ("last.pt",),
-        lambda p, t: ("search", "--resume", cut(p.best, unfinished_copy(p, t) / "last.pt").parent, *p.here),
+        lambda p, t: ("resume", cut(p.best, unfinished_copy(p, t) / "last.pt").parent, *p.here),
     ),
     "unknown operation": Wrong(
         4, ("'avg_pool_7x7'", "normal"), lambda p, t: ("decode", genotype(t, "avg_pool_3x3", "avg_pool_7x7"))

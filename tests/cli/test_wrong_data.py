@@ -112,7 +112,7 @@ TABLE = {
         ("c99",),
         lambda p, t: ("adapt", p.best, with_folder(task_folder(t / "task", range(3)), "query/c99"), *p.here),
     ),
-    "resume what is no run": Wrong(3, ("nothing-here",), lambda p, t: ("search", "--resume", t / "nothing-here")),
+    "resume what is no run": Wrong(3, ("nothing-here",), lambda p, t: ("resume", t / "nothing-here")),
     "report without a result": Wrong(3, ("search-shapes",), lambda p, t: ("report", p.best.parent)),
     "report of nothing": Wrong(3, ("standard input",), lambda p, t: ("report", "-")),
     "report of what is no JSON": Wrong(3, ("line 1", "not JSON"), lambda p, t: ("report", "-"), stdin="hello\n"),

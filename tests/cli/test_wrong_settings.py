@@ -98,11 +98,20 @@ SETTINGS = {
         2, ("'4conv-46'", "did you mean '4conv-64'?"), lambda p, t: ("train-eval", "4conv-46", *p.here)
     ),
     "no genotype": Wrong(2, ("no genotype",), lambda p, t: ("train-eval", *p.here)),
-    "resume with other settings": Wrong(
-        2, ("--way", "--shot"), lambda p, t: ("search", "--resume", p.best.parent, "--way", 5, "--shot", 1)
+    "resume with other settings": Wrong(2, ("--way",), lambda p, t: ("resume", p.best.parent, "--way", 5, "--shot", 1)),
+    "resume a search with networks side by side": Wrong(
+        2, ("--side-by-side changes nothing",), lambda p, t: ("resume", p.best.parent, "--side-by-side", 2)
+    ),
+    "task folders and an option of data sets": Wrong(
+        2, ("--tasks has no meaning for task folders",), lambda p, t: (*adapting(p, p.best), "--tasks", 3)
+    ),
+    "a data set and an option of task folders": Wrong(
+        2,
+        ("--invert has no meaning",),
+        lambda p, t: ("adapt", p.best, "--dataset", "shapes", "--invert", "no", *p.here),
     ),
     "resume a training with other settings": Wrong(
-        2, ("--resume",), lambda p, t: ("train-eval", "--resume", p.trained.result["run"], "--tasks", 5)
+        2, ("--tasks",), lambda p, t: ("resume", p.trained.result["run"], "--tasks", 5)
     ),
 }
 

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
+from tnas_cli.cli.show import percent
 from tnas_cli.errors import SettingsError
 from tnas_cli.records.kinds import Adapted
+
+if TYPE_CHECKING:
+    from tnas_cli.commands.adapt import Adaptation
+
+
+_INVERT: dict[str, Literal["auto"] | bool] = {"auto": "auto", "yes": True, "no": False}
 
 
 def adapt(
     checkpoint: Annotated[Path, typer.Argument(help="best.pt of a search.")],
     task: Annotated[list[Path] | None, typer.Argument(help="Task folders: support/<class>/*, query/...")] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Adapt to this data set's tasks.")] = None,
-    split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "test",
-    tasks: Annotated[int, typer.Option("--tasks", min=1, help="How many tasks of the data set.")] = 20,
+    split: Annotated[str | None, typer.Option("--split", help="train, val or test; default: test.")] = None,
+    tasks: Annotated[
+        int | None, typer.Option("--tasks", min=1, help="How many tasks of the data set; default: 20.")
+    ] = None,
     protocol: options.Protocol = None,
     shot: options.Shot = None,
     query: options.Query = None,
@@ -34,7 +45,10 @@ def adapt(
     every_step: Annotated[
         bool, typer.Option("--every-step", help="Also the accuracies before each step and after the last one.")
     ] = False,
-    invert: Annotated[str, typer.Option("--invert", help="auto, yes or no: bright ink on dark.")] = "auto",
+    invert: Annotated[
+        str | None,
+        typer.Option("--invert", help="Of task folders: auto, yes or no, dark ink becomes bright; default: auto."),
+    ] = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     engine: options.Engine = "auto",
@@ -45,84 +59,83 @@ def adapt(
     verbose: options.Verbose = False,
 ) -> None:
     """Adapt a meta-architecture to tasks (Algorithm 2): theta_i, support losses, and predictions for query images."""
-    from tnas_cli.commands import adapt as work
+    from tnas_cli.commands.adapt import adapt_dataset, adapt_folders
     from tnas_cli.recipes.adapt import Asked
     from tnas_cli.runs.device import Machine
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
-    if bool(task) == (dataset is not None):
-        raise SettingsError(
-            "give either task folders or --dataset.", hint=f"for example: tnas adapt {checkpoint} my_task/"
-        )
-    if invert not in ("auto", "yes", "no"):
-        raise SettingsError(f"--invert is {invert!r}.", hint="choose auto, yes or no")
-    machine = Machine(device, threads, cache_dir, offline, engine)
-    asked = Asked(steps, ensemble, every_step)
+    of_data_sets = {"--split": split, "--tasks": tasks, "--protocol": protocol, "--shot": shot, "--query": query}
+    _check_what(task, dataset, of_data_sets, invert, checkpoint)
 
     def each(record: Adapted) -> None:
         if as_json:
             screen.record(record.to_json())
 
+    where: dict[str, Any] = {"each": each, "machine": Machine(device, threads, cache_dir, offline, engine)}
+    asked = Asked(steps, ensemble, every_step)
     with screen.progress() as listener:
+        where["listener"] = listener
         if task:
-            found = work.adapt_folders(
-                checkpoint,
-                task,
-                asked,
-                invert="auto" if invert == "auto" else invert == "yes",
-                each=each,
-                machine=machine,
-                listener=listener,
-            )
+            found = adapt_folders(checkpoint, task, asked, invert=_INVERT[invert or "auto"], **where)
         else:
-            assert dataset is not None
-            found = work.adapt_dataset(
-                checkpoint,
-                dataset,
-                asked,
-                split=split,
-                tasks=tasks,
-                protocol=protocol,
-                shot=shot,
-                query=query,
-                each=each,
-                machine=machine,
-                listener=listener,
-            )
+            of: dict[str, Any] = {
+                "split": split or "test",
+                "tasks": tasks or 20,
+                "protocol": protocol,
+                "shot": shot,
+                "query": query,
+            }
+            found = adapt_dataset(checkpoint, str(dataset), asked, **of, **where)
     if as_json:
         screen.record(found.result.to_json())
         return
-    _show(screen, [record.to_json() for record in found.tasks], found.result.to_json(), verbose)
-    targets = " ".join(map(str, task)) if task else f"--dataset {dataset} --split {split} --tasks {tasks}"
-    screen.say(f"next: tnas adapt {checkpoint} {targets} --json | tnas decode -")
+    _show(screen, found, verbose)
+    words = [str(folder) for folder in task or ()]
+    words = words or ["--dataset", str(dataset), "--split", split or "test", "--tasks", str(tasks or 20)]
+    screen.say(f"next: tnas adapt {shlex.join([str(checkpoint), *words])} --json | tnas decode -")
 
 
-def _show(screen: Screen, adapted: list[dict[str, Any]], result: dict[str, Any], verbose: bool) -> None:
+def _check_what(
+    folders: list[Path] | None, dataset: str | None, of_data_sets: Mapping[str, object], invert: str | None, best: Path
+) -> None:
+    """Raises SettingsError for neither task folders nor a data set, for both, and for options of the other one."""
+    if bool(folders) == (dataset is not None):
+        raise SettingsError("give either task folders or --dataset.", hint=f"for example: tnas adapt {best} my_task/")
+    if invert not in (None, *_INVERT):
+        raise SettingsError(f"--invert is {invert!r}.", hint="choose auto, yes or no")
+    given = [name for name, value in of_data_sets.items() if value is not None] if folders else []
+    if dataset is not None and invert is not None:
+        given.append("--invert")
+    if given:
+        of = "task folders" if folders else "tasks of a data set"
+        raise SettingsError(f"{given[0]} has no meaning for {of}.", hint="leave it out")
+
+
+def _show(screen: Screen, found: Adaptation, verbose: bool) -> None:
+    by_step = any(record.query_accuracies for record in found.tasks)
     table = Table(title="adapted tasks")
-    by_step = any("query_accuracies" in record for record in adapted)
     last = "accuracy, per step" if by_step else "accuracy"
     for name in ("task", "way", "support loss, per step", "mean largest probability", last):
         table.add_column(name, overflow="fold")
-    for record in adapted:
-        where = record["task"]
-        losses = [f"{loss:.3f}" for loss in record["support_losses"]]
-        found = record.get("query_accuracies", [record["accuracy"]])
-        accuracies = ["" if accuracy is None else f"{100 * accuracy:.2f}%" for accuracy in found]
+    for record in found.tasks:
+        task, losses = record.task, [f"{loss:.3f}" for loss in record.support_losses]
+        accuracies = record.query_accuracies or (record.accuracy,)
         table.add_row(
-            where.get("folder") or f"{where['dataset']} {where['split']} {where['index']}",
-            str(record["way"]),
+            task.folder or f"{task.dataset} {task.split} {task.index}",
+            str(record.way),
             " ".join(_shortened(losses, verbose)),
-            f"{record['theta_mean_largest_probability']:.3f}",
-            " ".join(_shortened(accuracies, verbose)),
+            f"{record.theta_mean_largest_probability:.3f}",
+            " ".join(_shortened(["" if one is None else f"{percent(one)}%" for one in accuracies], verbose)),
         )
     screen.show(table)
-    for record in adapted:
-        if record.get("predictions"):
+    for record in found.tasks:
+        if record.predictions:
             screen.show(_predictions(record))
-    if result["mean"] is not None:
+    result = found.result
+    if result.mean is not None:
         screen.say(
-            f"accuracy {100 * result['mean']:.2f} ± {100 * result['interval']:.2f}% over {result['tasks']} tasks "
-            f"(95% interval; {_who(result['members'])}, batch norm over the query set)"
+            f"accuracy {percent(result.mean)} ± {percent(result.interval)}% over {result.tasks} tasks "
+            f"(95% interval; {_who(result.members or 1)}, batch norm over the query set)"
         )
 
 
@@ -134,10 +147,10 @@ def _shortened(values: list[str], verbose: bool) -> list[str]:
     return values if verbose or len(values) <= 6 else [*values[:2], "...", *values[-2:]]
 
 
-def _predictions(record: dict[str, Any]) -> Table:
-    table = Table(title=f"predictions for {record['task']['folder']}")
+def _predictions(record: Adapted) -> Table:
+    table = Table(title=f"predictions for {record.task.folder}")
     for name in ("image", "class", "probability", "label"):
         table.add_column(name, overflow="fold")
-    for row in record["predictions"]:
-        table.add_row(row["image"], row["class"], f"{row['probability']:.3f}", row.get("label", ""))
+    for row in record.predictions or ():
+        table.add_row(row.image, row.class_, f"{row.probability:.3f}", row.label or "")
     return table

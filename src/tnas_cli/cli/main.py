@@ -38,7 +38,20 @@ def tnas(
 
 def _register() -> None:
     """Import the subcommands; each file brings its own options and imports the engine only when it runs."""
-    from tnas_cli.cli import adapt, cite, decode, doctor, prepare_data, quickstart, report, search, train_eval
+    from tnas_cli.cli import (
+        adapt,
+        cite,
+        decode,
+        doctor,
+        prepare_data,
+        quickstart,
+        report,
+        resume,
+        search,
+        supervised,
+        train_eval,
+        transfer,
+    )
 
     app.command("prepare-data")(prepare_data.prepare_data)
     app.command("search")(search.search)
@@ -46,6 +59,9 @@ def _register() -> None:
     app.command("decode")(decode.decode)
     app.command("train-eval")(train_eval.train_eval)
     app.command("report")(report.report)
+    app.command("resume")(resume.resume)
+    app.command("supervised")(supervised.supervised)
+    app.command("transfer")(transfer.transfer)
     app.command("cite")(cite.cite)
     app.command("quickstart")(quickstart.quickstart)
     app.command("doctor")(doctor.doctor)

@@ -63,7 +63,6 @@ Channels = Annotated[int | None, typer.Option("--channels", min=2, help="Channel
 ValidateEvery = Annotated[int | None, typer.Option("--validate-every", min=1, help="Tasks between validations.")]
 ValidationTasks = Annotated[int | None, typer.Option("--validation-tasks", min=1, help="Validation tasks.")]
 PresetSeed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random.")]
-Resume = Annotated[Path | None, typer.Option("--resume", help="Continue this run; takes its settings.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of run directories.")]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import Screen, duration
+from tnas_cli.cli.console import Screen
+from tnas_cli.cli.show import show, show_estimate
 from tnas_cli.errors import SettingsError
 
 Number = float | None
@@ -50,7 +51,6 @@ def search(
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, help="Repeat with so many seeds, each in a run of its own.")
     ] = 1,
-    resume: options.Resume = None,
     runs: options.Runs = Path("runs"),
     device: options.Device = "auto",
     threads: options.Threads = None,
@@ -65,97 +65,26 @@ def search(
 ) -> None:
     """Learn a meta-architecture on a data set's training tasks (Algorithm 1).
 
-    Writes runs/search-.../best.pt, chosen by validation tasks. Ctrl-C saves, and --resume goes on from there.
+    Writes runs/search-.../best.pt, chosen by validation tasks. Ctrl-C saves, and `tnas resume RUN` goes on.
     """
     values = locals()
-    from tnas_cli.commands import search as work
-    from tnas_cli.commands.resume import resume as go_on
-    from tnas_cli.runs.changes import Changes
+    from tnas_cli.commands.search import estimate_search
+    from tnas_cli.commands.search import search as work
     from tnas_cli.runs.device import Machine
     from tnas_cli.settings.few_shot import SearchSettings, for_one_training, of_method
     from tnas_cli.settings.few_shot import preset as load_preset
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     machine = Machine(device, threads, cache_dir, offline, engine, tensorboard)
-    given = options.settings_given(SearchSettings, values)
-    if seeds > 1 and (resume is not None or dry_run):
-        raise SettingsError(
-            f"--seeds repeats a whole search, which {'--dry-run' if dry_run else '--resume'} does not make.",
-            hint="leave it out",
-        )
-    if resume is not None:
-        others = ", ".join(f"--{name.replace('_', '-')}" for name in given if name != "hours")
-        if others:
-            raise SettingsError(f"--resume takes the run's own settings, but got {others}.", hint="leave them out")
-        with screen.progress() as listener:
-            result: dict[str, Any] = go_on(resume, changes=Changes(hours), listener=listener, machine=machine).to_json()
-        _render(screen, result)
-        return
     if dataset is None:
         raise SettingsError("no data set given.", hint="for example: tnas search --dataset glyphs --way 5 --shot 1")
-    settings = SearchSettings.from_dict(
-        load_preset("search", preset) | of_method("search", method) | for_one_training(given)
-    )
+    if seeds > 1 and dry_run:
+        raise SettingsError("--seeds repeats a whole search, which --dry-run does not make.", hint="leave it out")
+    given = for_one_training(options.settings_given(SearchSettings, values))
+    settings = SearchSettings.from_dict(load_preset("search", preset) | of_method("search", method) | given)
     with screen.progress() as listener:
         if dry_run:
-            result = work.estimate_search(settings, listener=listener, machine=machine).to_json()
-        else:
-            result = work.search(settings, seeds=seeds, runs=runs, machine=machine, listener=listener).to_json()
-    if dry_run:
-        render_estimate(screen, result)
-    else:
-        _render(screen, result)
-
-
-def render_estimate(screen: Screen, result: dict[str, Any]) -> None:
-    """The cost of a long computation, in words or as a record."""
-    if screen.as_json:
-        screen.record(result)
-        return
-    screen.text(f"weights            {result['parameters']:,}")
-    if result["flops_per_task"] is not None:
-        screen.text(f"arithmetic         {result['flops_per_task'] / 1e9:.2f} GFLOP per task")
-    screen.text(f"measured           {result['seconds_per_step']:.3g} s per meta-batch, {result['steps']:,} of them")
-    screen.text(f"validation         {duration(result['seconds_per_validation'])} each time")
-    screen.text(f"total to expect    {duration(result['total_seconds'])}")
-
-
-def _render(screen: Screen, result: dict[str, Any]) -> None:
-    if screen.as_json:
-        screen.record(result)
-        return
-    if "seeds" in result:
-        _say_seeds(screen, result)
-    for line in summary(result):
-        screen.say(line)
-    if result["warning"]:
-        screen.say(f"warning: {result['warning']}", style="yellow")
-    screen.text(result["checkpoint"])
-
-
-def _say_seeds(screen: Screen, result: dict[str, Any]) -> None:
-    rows = zip(result["seeds"], result["validation_accuracies"], result["runs"], strict=True)
-    for seed, accuracy, run in rows:
-        screen.say(f"seed {seed}: {100 * accuracy:.2f}% ({run})")
-    screen.say(
-        f"mean over {len(result['seeds'])} seeds {100 * result['mean_over_seeds']:.2f}%, standard deviation "
-        f"{100 * result['spread_over_seeds']:.2f}; the run with the best validation accuracy:"
-    )
-
-
-def summary(result: dict[str, Any]) -> list[str]:
-    """What a search found, in lines for a person."""
-    seconds = result["wall_seconds"]
-    rate = result["tasks_this_time"] / seconds if seconds else 0
-    return [
-        f"searched {result['tasks']:,} tasks{' with each seed, all' if 'seeds' in result else ''} in "
-        f"{duration(seconds)} ({rate:.2g} tasks per second)",
-        f"validation accuracy {100 * result['validation_accuracy']:.2f}% of the adapted search network "
-        f"({result['validation_tasks']} tasks)",
-        f"theta~: largest probability {result['theta_largest_probability']:.3f}, mean of the edges' largest "
-        f"{result['theta_mean_largest_probability']:.3f} (uniform: 0.125); adapted to validation tasks: "
-        f"{result['adapted_mean_largest_probability']:.3f}",
-        f"decoded on the validation tasks: {result['distinct_genotypes']} distinct genotypes, "
-        f"{100 * result['skip_share']:.1f}% skip connections, {100 * result['pool_share']:.1f}% pools",
-        f"next: tnas adapt {result['checkpoint']} --dataset {result['dataset']} --split test --tasks 20",
-    ]
+            show_estimate(screen, estimate_search(settings, machine=machine, listener=listener))
+            return
+        result = work(settings, seeds=seeds, runs=runs, machine=machine, listener=listener)
+    show(screen, result)

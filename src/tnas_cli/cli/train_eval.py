@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tnas_cli.cli import options
-from tnas_cli.cli.asked import Asked
 from tnas_cli.cli.console import Screen
-from tnas_cli.errors import SettingsError
+from tnas_cli.cli.genotypes import read_argument
+from tnas_cli.cli.show import show, show_estimate
+from tnas_cli.errors import SettingsError, did_you_mean
 
 Number = float | None
 Whole = int | None
@@ -28,25 +30,17 @@ def train_eval(
         str | None,
         typer.Option(
             "--method",
-            help="maml, maml++, meta-sgd, anil, protonets, matching-nets or compare-nets; default: maml. Supervised: "
-            "t-nas, s1, s2 or random.",
+            help="maml, maml++, meta-sgd, anil, protonets, matching-nets or compare-nets; default: maml.",
         ),
     ] = None,
     way: options.Way = None,
     shot: options.Shot = None,
     query: options.Query = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            "--protocol", help="The data set's split protocol; or another setting: supervised (5.3), transfer (D)."
-        ),
-    ] = None,
+    protocol: options.Protocol = None,
     preset: Annotated[str, typer.Option("--preset", help="paper or quick.")] = "quick",
     limit: Annotated[Whole, typer.Option("--limit", min=1, help="Only the most frequent genotypes.")] = None,
     max_skips: options.MaxSkips = None,
-    tasks: Annotated[
-        Whole, typer.Option("--tasks", min=1, help="Training tasks per genotype; supervised: tasks.")
-    ] = None,
+    tasks: Annotated[Whole, typer.Option("--tasks", min=1, help="Training tasks per genotype.")] = None,
     hours: Annotated[
         Number,
         typer.Option(
@@ -71,12 +65,10 @@ def train_eval(
     validate_every: options.ValidateEvery = None,
     validation_tasks: options.ValidationTasks = None,
     test_tasks: Annotated[Whole, typer.Option("--test-tasks", min=2, help="Test tasks.")] = None,
-    epochs: Annotated[Whole, typer.Option("--epochs", min=1, help="Supervised and transfer: of the training.")] = None,
-    layers: Annotated[Whole, typer.Option("--layers", min=1, help="Transfer: cells of the network.")] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            "--checkpoint", help="Supervised, t-nas: the best.pt to adapt. Inherited: the one to inherit from."
+            "--checkpoint", help="Inherited: the best.pt to inherit from; default: that of the genotypes' search."
         ),
     ] = None,
     weights: Annotated[
@@ -89,9 +81,6 @@ def train_eval(
     all_tasks: Annotated[
         bool, typer.Option("--all-tasks", help="Inherited: each genotype on all test tasks, not on its own.")
     ] = False,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Supervised and transfer: NAME=VALUE, any of the settings.")
-    ] = None,
     side_by_side: Annotated[
         Whole,
         typer.Option(
@@ -105,7 +94,6 @@ def train_eval(
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, help="Repeat with so many seeds; mean and spread over the runs.")
     ] = 1,
-    resume: options.Resume = None,
     runs: options.Runs = Path("runs"),
     device: options.Device = "auto",
     threads: options.Threads = None,
@@ -126,38 +114,75 @@ def train_eval(
     With --weights inherited nothing is trained from scratch: the search's weights are meta-trained once, for --tasks
     tasks, through the steps that turn an adapted search network into its decoded one.
 
-    With --protocol supervised (Section 5.3) --method finds genotypes for a few larger tasks, and they are trained on
-    each; a genotype that is given is trained on all. With --protocol transfer (Appendix D) a network of many cells is
-    trained on cifar10 or imagenet.
+    Ctrl-C saves, and `tnas resume RUN` goes on.
     """
     values = locals()
-    from tnas_cli.cli.few_shot import run_few_shot
-    from tnas_cli.cli.inherited import run_inherited
-    from tnas_cli.cli.supervised_and_transfer import INHERITED, Extra, run_setting, setting_meant
+    from tnas_cli.commands import train_eval as work
+    from tnas_cli.recipes.train_settings import settings_for
     from tnas_cli.runs.device import Machine
     from tnas_cli.settings.few_shot import TrainSettings
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     given = options.settings_given(TrainSettings, values)
+    inherited = _is_inherited(weights, values)
+    if seeds > 1 and dry_run:
+        raise SettingsError("--seeds repeats a training, which --dry-run does not make.", hint="leave it out")
+    records = read_argument(genotype, max_skips, example="tnas decode adapted.jsonl --json | tnas train-eval -")
     machine = Machine(device, threads, cache_dir, offline, engine, tensorboard)
-    asked = Asked(genotype, given, preset, limit, max_skips, resume, runs, machine, dry_run)
-    extra = Extra(epochs, layers, checkpoint, changes or ())
-    setting = setting_meant(protocol, resume, extra, weights)
-    if max_skips is not None and (setting not in (None, INHERITED) or resume is not None):
-        raise SettingsError(
-            "--max-skips decodes adapted records for the few-shot setting.", hint="use it in tnas decode, and pass that"
-        )
-    if seeds > 1 and (setting is not None or resume is not None or dry_run):
-        raise SettingsError(
-            "--seeds repeats a training from scratch in the few-shot setting.", hint="leave it out, and give --seed"
-        )
-    if side_by_side is not None and setting is not None:
-        raise SettingsError("--side-by-side is for few-shot trainings from scratch.", hint="leave it out")
-    if all_tasks and setting != INHERITED:
-        raise SettingsError("--all-tasks goes with --weights inherited.", hint="leave it out")
-    if setting == INHERITED:
-        run_inherited(screen, asked, checkpoint, all_tasks)
-    elif setting is not None:
-        run_setting(setting, screen, asked, extra)
-    else:
-        run_few_shot(screen, asked, seeds, side_by_side)
+    settings = settings_for(records, preset, given, trainings=1 if inherited else limit)
+    with screen.progress() as listener:
+        if inherited:
+            result = work.inherit(
+                records,
+                settings,
+                checkpoint=checkpoint,
+                all_tasks=all_tasks,
+                runs=runs,
+                machine=machine,
+                listener=listener,
+            )
+        elif dry_run:
+            cost = work.estimate_training(
+                records, settings, limit=limit, side_by_side=side_by_side, machine=machine, listener=listener
+            )
+            show_estimate(screen, cost)
+            return
+        else:
+            result = work.train_eval(
+                records,
+                settings,
+                limit=limit,
+                side_by_side=side_by_side,
+                seeds=seeds,
+                runs=runs,
+                machine=machine,
+                listener=listener,
+            )
+    show(screen, result)
+
+
+#: What follows from the search or from soft pruning, and cannot be chosen where weights are inherited.
+_FIXED = (
+    *("method", "alpha_inner", "inner_steps", "test_steps", "order", "learned_rates", "step_norms", "multi_step"),
+    *("ensemble", "limit", "side_by_side"),
+)
+
+
+def _is_inherited(weights: str, values: Mapping[str, Any]) -> bool:
+    """Whether weights are inherited; raises SettingsError for options that have no meaning then, or only then."""
+    if weights not in ("scratch", "inherited"):
+        raise SettingsError(f"unknown --weights {weights!r}.", hint=did_you_mean(weights, ("scratch", "inherited")))
+    refused = [name for name in _FIXED if values[name] is not None]
+    refused += ["dry_run"] if values["dry_run"] else []
+    refused += ["seeds"] if values["seeds"] > 1 else []
+    if weights == "inherited":
+        if refused:
+            option = f"--{refused[0].replace('_', '-')}"
+            raise SettingsError(
+                f"{option} has no meaning with --weights inherited.", hint="leave it out: the search decides it"
+            )
+        return True
+    for name, given in (("all_tasks", values["all_tasks"]), ("checkpoint", values["checkpoint"] is not None)):
+        if given:
+            raise SettingsError(f"--{name.replace('_', '-')} goes with --weights inherited.", hint="leave it out")
+    return False

@@ -77,7 +77,7 @@ class Cells:
 
     def to_genotype(self) -> Genotype:
         """The same cells in the search space; raises GenotypeError where it does not hold them."""
-        hint = "such cells can be trained with --protocol transfer only"
+        hint = "such cells can be trained by tnas transfer only"
         for name, cell in zip(CELLS, (self.normal, self.reduce), strict=True):
             if not cell.joins_all_nodes:
                 raise GenotypeError(

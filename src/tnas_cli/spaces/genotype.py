@@ -94,7 +94,7 @@ class Genotype:
             if states is not None and (not isinstance(states, Sequence) or list(states) != all_nodes):
                 raise GenotypeError(
                     f"{name}_concat={states} does not list every node {all_nodes}.",
-                    hint="such cells can be trained with --protocol transfer only",
+                    hint="such cells can be trained by tnas transfer only",
                 )
         return found
 

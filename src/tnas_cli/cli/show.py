@@ -1,0 +1,198 @@
+"""Results for a person: tables and the measured number on stdout, what belongs to it on stderr."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from tnas_cli.cli.console import Screen, duration
+from tnas_cli.records.parts import Accuracy, Budget, OwnTasks
+from tnas_cli.records.results import (
+    Estimate,
+    Result,
+    SearchResult,
+    SupervisedResult,
+    TrainEstimate,
+    TrainResult,
+    TransferResult,
+)
+
+
+def show(screen: Screen, result: Result) -> None:
+    """A run's result, of whatever kind: its record with --json, else what a person asks next."""
+    if screen.as_json:
+        screen.record(result.to_json())
+    elif isinstance(result, SearchResult):
+        _search(screen, result)
+    elif isinstance(result, TrainResult):
+        _over_seeds(screen, result) if result.seeds else _training(screen, result)
+    elif isinstance(result, SupervisedResult):
+        _supervised(screen, result)
+    elif isinstance(result, TransferResult):
+        _transfer(screen, result)
+    else:
+        screen.record(result.to_json())
+
+
+def show_estimate(screen: Screen, cost: Estimate) -> None:
+    """The cost of a long computation, in words or as a record."""
+    if screen.as_json:
+        screen.record(cost.to_json())
+        return
+    screen.text(f"weights            {cost.parameters:,}")
+    if cost.flops_per_task is not None:
+        screen.text(f"arithmetic         {cost.flops_per_task / 1e9:.2f} GFLOP per task")
+    screen.text(f"measured           {cost.seconds_per_step:.3g} s per meta-batch, {cost.steps:,} of them")
+    screen.text(f"validation         {duration(cost.seconds_per_validation)} each time")
+    if isinstance(cost, TrainEstimate) and cost.genotypes > 1:
+        screen.text(f"networks           {cost.genotypes}, {cost.side_by_side} at a time")
+    screen.text(f"total to expect    {duration(cost.total_seconds)}")
+
+
+def percent(value: float | None) -> str:
+    """A share of 1 as '98.76'; empty for None."""
+    return "" if value is None else f"{100 * value:.2f}"
+
+
+def _search(screen: Screen, found: SearchResult) -> None:
+    for line in search_lines(found):
+        screen.say(line)
+    if found.warning:
+        screen.say(f"warning: {found.warning}", style="yellow")
+    screen.text(found.checkpoint)
+
+
+def search_lines(found: SearchResult) -> list[str]:
+    """What a search found, in lines."""
+    lines = []
+    if found.seeds:
+        rows = zip(found.seeds, found.validation_accuracies or (), found.runs or (), strict=True)
+        lines += [f"seed {seed}: {percent(accuracy)}% ({run})" for seed, accuracy, run in rows]
+        lines.append(
+            f"mean over {len(found.seeds)} seeds {percent(found.mean_over_seeds)}%, standard deviation "
+            f"{percent(found.spread_over_seeds)}; the run with the best validation accuracy:"
+        )
+    seconds = found.wall_seconds or 0.0
+    rate = (found.tasks_this_time or 0) / seconds if seconds else 0
+    return [
+        *lines,
+        f"searched {found.tasks:,} tasks{' with each seed, all' if found.seeds else ''} in "
+        f"{duration(seconds)} ({rate:.2g} tasks per second)",
+        f"validation accuracy {percent(found.validation_accuracy)}% of the adapted search network "
+        f"({found.validation_tasks} tasks)",
+        f"theta~: largest probability {found.theta_largest_probability:.3f}, mean of the edges' largest "
+        f"{found.theta_mean_largest_probability:.3f} (uniform: 0.125); adapted to validation tasks: "
+        f"{found.adapted_mean_largest_probability:.3f}",
+        f"decoded on the validation tasks: {found.distinct_genotypes} distinct genotypes, "
+        f"{100 * (found.skip_share or 0):.1f}% skip connections, {100 * (found.pool_share or 0):.1f}% pools",
+        f"next: tnas adapt {found.checkpoint} --dataset {found.dataset} --split test --tasks 20",
+    ]
+
+
+def _training(screen: Screen, result: TrainResult) -> None:
+    if result.per_genotype and result.weights != "inherited":
+        screen.show(_networks(result))
+    screen.text(f"accuracy {percent(result.mean)} ± {percent(result.interval)}%")
+    _inductive(screen, result.inductive)
+    if result.weights == "inherited":
+        own = "all" if result.per_genotype else "the test task that decoded to it"
+        screen.say(
+            f"{result.genotypes} genotypes with the search's weights, each on {own}: {result.tasks} test tasks, 95% "
+            f"interval; meta-trained once on {_amount(result.budget)}, validation {percent(result.validation)}%, "
+            f"{duration(result.wall_seconds or 0)}"
+        )
+    else:
+        _own_tasks(screen, result.own_tasks)
+        trained = result.network or f"{result.genotypes_trained} of {result.genotypes} genotypes"
+        screen.say(
+            f"{result.tasks} test tasks, 95% interval, batch norm over the query set; {trained} trained from scratch "
+            f"on {_amount(result.budget)}{'' if result.network else ' each'}, {duration(result.wall_seconds or 0)}"
+        )
+    screen.say(f"next: tnas report {result.run}")
+
+
+def _networks(result: TrainResult) -> Table:
+    from tnas_cli.methods.registry import title_of
+
+    table = Table(title=f"{result.dataset} ({result.protocol} split), {result.way}-way {result.shot}-shot")
+    one_network = result.network is not None
+    training = title_of(result.training or "") or result.training
+    named = (f"network ({training})",) if one_network else ("genotype", "tasks decoded to it")
+    for name in (*named, "weights", "validation", f"test, {result.tasks} tasks"):
+        table.add_column(name)
+    for row in result.per_genotype or ():
+        table.add_row(
+            row.digest,
+            *(() if one_network else (str(row.count),)),
+            f"{row.parameters:,}",
+            f"{percent(row.validation)}%",
+            f"{percent(row.mean)} ± {percent(row.interval)}%",
+        )
+    return table
+
+
+def _inductive(screen: Screen, found: Accuracy | None) -> None:
+    if found is not None:
+        screen.say(
+            f"with batch norm over the support set (inductive): {percent(found.mean)} ± {percent(found.interval)}%"
+        )
+
+
+def _own_tasks(screen: Screen, own: OwnTasks | None) -> None:
+    if own is not None:
+        screen.say(
+            f"each genotype on the tasks that decoded to it: {percent(own.mean)} ± {percent(own.interval)}% "
+            f"({own.tasks} tasks)"
+        )
+
+
+def _amount(budget: Budget) -> str:
+    """'3,000 tasks'."""
+    return "" if budget.training is None else f"{budget.training.amount:,} {budget.training.unit}"
+
+
+def _over_seeds(screen: Screen, result: TrainResult) -> None:
+    for seed, mean, run in zip(result.seeds or (), result.means or (), result.runs or (), strict=True):
+        screen.say(f"seed {seed}: {percent(mean)}% ({run})")
+    screen.text(
+        f"accuracy {percent(result.mean)} ± {percent(result.interval)}% over {result.tasks} tasks, "
+        f"standard deviation over {len(result.seeds or ())} seeds {percent(result.spread_over_seeds)}"
+    )
+
+
+def _supervised(screen: Screen, result: SupervisedResult) -> None:
+    table = Table(title=f"{result.dataset}, {result.way}-way {result.shot}-shot, {result.method}")
+    for name in ("task", "genotypes", f"test, {result.way * result.query} query images"):
+        table.add_column(name)
+    for row in result.per_task or ():
+        digests = ", ".join(entry.digest for entry in row.genotypes)
+        table.add_row(str(row.task), digests, f"{percent(row.mean)}%")
+    screen.show(table)
+    screen.text(f"accuracy {percent(result.mean)} ± {percent(result.interval)}%")
+    if result.search_seconds is not None:
+        screen.say(f"search {duration(result.search_seconds)} per task")
+    screen.say(
+        f"{result.tasks} tasks, 95% interval over tasks, {result.genotypes_trained} networks trained for "
+        f"{_amount(result.budget)}, {duration(result.wall_seconds or 0)}"
+    )
+    screen.say(f"next: tnas report {result.run}")
+
+
+def _transfer(screen: Screen, result: TransferResult) -> None:
+    table = Table(title=f"{result.dataset}, {result.layers} cells, {result.channels} channels")
+    for name in ("genotype", "weights", "validation", f"test, {result.images:,} images", "top 5"):
+        table.add_column(name)
+    for row in result.per_genotype or ():
+        table.add_row(
+            row.digest,
+            f"{row.parameters:,}",
+            "" if row.validation is None else f"{percent(row.validation)}%",
+            f"{percent(row.mean)} ± {percent(row.interval)}%",
+            f"{percent(row.top5_mean)}%",
+        )
+    screen.show(table)
+    screen.text(f"error {percent(1 - result.mean)} ± {percent(result.interval)}%")
+    screen.say(
+        f"{_amount(result.budget)} on {result.train_split}, 95% interval over test images, "
+        f"{duration(result.wall_seconds or 0)}"
+    )
+    screen.say(f"next: tnas report {result.run}")

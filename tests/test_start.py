@@ -1,0 +1,44 @@
+"""What must not wait for PyTorch does not import it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Pipeline
+
+#: Packages that take long to import.
+HEAVY = {"torch", "torchvision", "numba", "matplotlib", "h5py"}
+
+
+def imported_by(code: str, cwd: Path) -> set[str]:
+    """Which of the heavy packages a piece of Python imports."""
+    code = f"import sys\n{code}\nprint('imported', *sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd, check=True)
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+def command(*words: object) -> str:
+    """Python that runs `tnas WORDS` and goes on."""
+    return f"from tnas_cli.cli.main import app\napp({[str(word) for word in words]!r}, standalone_mode=False)"
+
+
+def test_the_package_imports_nothing_of_itself(tmp_path: Path) -> None:
+    code = (
+        "import tnas_cli\nassert not [n for n in sys.modules if n.startswith('tnas_cli.') and n != 'tnas_cli.version']"
+    )
+    assert not imported_by(code, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "search", "train-eval", "supervised", "transfer", "resume", "adapt", "report"])
+def test_help_imports_nothing_heavy(name: str, tmp_path: Path) -> None:
+    words = [name, "--help"] if name else ["--help"]
+    assert not imported_by(command(*words), tmp_path)
+
+
+def test_a_report_imports_nothing_heavy(pipeline: Pipeline, tmp_path: Path) -> None:
+    assert not imported_by(command("report", pipeline.trained.result["run"]), tmp_path)
+    assert not imported_by(command("report", pipeline.runs, "--table", 3), tmp_path)
