@@ -64,4 +64,7 @@ def test_one_is_loaded_alone_and_once(things: PlugIns) -> None:
     assert first is not None
     assert things.get("good") is first
     assert things.get("nothing") is None
-    assert [words for words in plug_ins.problems() if "left out" in words and "'own'" not in words] == []
+    assert (things.problem("nothing"), things.problem("good")) == (None, None)
+    assert things.get("absent") is None
+    assert "no_such_module_anywhere" in str(things.problem("absent"))
+    assert not any("misnamed" in words for words in plug_ins.problems())

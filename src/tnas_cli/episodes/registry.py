@@ -70,7 +70,7 @@ def prepare(
     """
     spec = dataset(name)
     if spec is None:
-        raise SettingsError(f"unknown data set {name!r}.", hint=did_you_mean(name, names()))
+        raise SettingsError(_ADDED.problem(name) or f"unknown data set {name!r}.", hint=did_you_mean(name, names()))
     protocol = protocol or spec.protocol
     if protocol not in spec.protocols:
         raise SettingsError(
@@ -247,7 +247,8 @@ def _own(name: str, protocol: str | None, size: int | None, root: Path) -> Image
         )
     known = {dataset_of(path) for path in root.glob("*.h5")} | set(names()) - {"folder"}
     own = "; a folder of your own becomes one by: tnas prepare-data folder --source DIR --name NAME"
-    raise SettingsError(f"unknown data set {name!r}.", hint=did_you_mean(name, known) + own)
+    unknown = _ADDED.problem(name) or f"unknown data set {name!r}."
+    raise SettingsError(unknown, hint=did_you_mean(name, known) + own)
 
 
 def dataset_of(path: Path) -> str:

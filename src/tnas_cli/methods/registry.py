@@ -25,7 +25,8 @@ def method(name: str) -> Method[Any, Any, Any]:
         return found
     added = _ADDED.get(name)
     if added is None:
-        raise SettingsError(f"unknown method {name!r}.", hint=did_you_mean(name, [*OWN, *_ADDED.names()]))
+        known = did_you_mean(name, [*OWN, *_ADDED.names()])
+        raise SettingsError(_ADDED.problem(name) or f"unknown method {name!r}.", hint=known)
     return added
 
 
@@ -62,6 +63,11 @@ def all_about() -> dict[str, About]:
     """What is known of every method, tnas's own first; those of other packages are imported."""
     own = {name: found for name, (found, _) in OWN.items()}
     return own | {name: found.about for name, found in _ADDED.all().items()}
+
+
+def differs(name: str | None) -> dict[str, Any]:
+    """The settings in which a method differs from a preset, for a command's settings; none where none is named."""
+    return {} if name is None else dict(about(name).differs)
 
 
 def title_of(name: str) -> str | None:

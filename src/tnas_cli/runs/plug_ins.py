@@ -51,6 +51,10 @@ class PlugIns(Generic[Declared]):
         found = {name: self.get(name) for name in self.names()}
         return {name: declared for name, declared in found.items() if declared is not None}
 
+    def problem(self, name: str) -> str | None:
+        """Why the one of that name was left out; None where there is none, or nothing is wrong with it."""
+        return next((said for (group, of), said in _problems.items() if (group, of) == (self.group, name)), None)
+
     def _entries(self) -> dict[str, EntryPoint]:
         found: dict[str, EntryPoint] = {}
         for entry in entry_points(group=self.group):
@@ -78,5 +82,5 @@ class PlugIns(Generic[Declared]):
 
     def _leave_out(self, entry: EntryPoint, why: str) -> None:
         package = entry.dist.name if entry.dist is not None else entry.value
-        said = f"{entry.name!r} ({self.group}) of the package {package} is left out: {why}"
-        _problems.setdefault((self.group, f"{entry.name} {entry.value}"), said)
+        said = f"{entry.name!r} ({self.group}) of the package {package} is left out: {why.rstrip('.')}."
+        _problems.setdefault((self.group, entry.name), said)
