@@ -146,3 +146,14 @@ def test_names_need_no_torch() -> None:
         "assert 't-nas' in search_methods() and 'maml' in training_methods(); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_declaration_that_contradicts_itself_cannot_be_made() -> None:
+    known = about("maml")
+    with pytest.raises(ValueError, match="'inner lop'"):
+        dataclasses.replace(known, reads=frozenset({"inner lop"}))
+    declared = training_method("maml")
+    with pytest.raises(TypeError, match="must be a SearchMethod"):
+        dataclasses.replace(declared, about=dataclasses.replace(known, searches=True))
+    with pytest.raises(TypeError, match="no About"):
+        dataclasses.replace(declared, about={"name": "maml"})

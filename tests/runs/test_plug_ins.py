@@ -59,6 +59,15 @@ def test_names_need_no_import_and_broken_ones_are_named_and_left_out(things: Plu
         assert words in said
 
 
+def test_a_package_with_an_unreadable_list_is_named_and_hides_no_other(things: PlugIns, tmp_path: Path) -> None:
+    info = tmp_path / "torn-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torn\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[tnas.things]\nneither name nor value\n")
+    assert things.names() == ("absent", "good", "leaves", "misnamed", "number")
+    assert [words for words in plug_ins.problems() if "package torn cannot be read" in words]
+
+
 def test_one_is_loaded_alone_and_once(things: PlugIns) -> None:
     first = things.get("good")
     assert first is not None

@@ -40,6 +40,7 @@ def doctor(
             ("engine", f"{found['engine']}: {found['engine_reason']}"),
             ("kernels", found["kernels"] or "none"),
             ("cache", f"{found['cache']}: {', '.join(found['prepared']) or 'nothing prepared yet'}"),
+            ("added", ", ".join(found["added"]) or "nothing by other packages"),
             ("maths", f"gradient against finite difference: {found['gradient_error']:.1e} relative"),
             ("", f"loss of engine {found['engine']} against plain PyTorch: {found['engine_error']:.1e} relative"),
             ("speed", f"{rate:.3g} search tasks per second (28 px, 5-way 1-shot, engine {found['engine']})"),

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from tnas_cli.errors import Interrupted, SettingsError, TnasError
+from tnas_cli.runs import plug_ins
 from tnas_cli.runs.called import called_as
 from tnas_cli.version import __version__
 
@@ -71,7 +72,11 @@ _register()
 
 
 def main() -> None:
-    """Run `tnas`; every error leaves as one paragraph, a hint and an exit code, with a traceback if TNAS_DEBUG=1."""
+    """Run `tnas`; every error leaves as one paragraph, a hint and an exit code, with a traceback if TNAS_DEBUG=1.
+
+    What was left out of other packages is named at the end.
+    """
+    said = ""
     try:
         called_as(["tnas", *sys.argv[1:]])
         code = app(args=sys.argv[1:] or ["--help"], prog_name="tnas", standalone_mode=False) or 0
@@ -81,13 +86,16 @@ def main() -> None:
         if os.environ.get("TNAS_DEBUG") == "1":
             raise
         shown = error if isinstance(error, TnasError) else _usage(error)
-        sys.stderr.write(f"error: {shown}\n")
-        code = shown.exit_code
+        said, code = str(shown), shown.exit_code
+        sys.stderr.write(f"error: {said}\n")
     except Exception as error:
         if os.environ.get("TNAS_DEBUG") == "1":
             raise
         sys.stderr.write(f"error: unexpected {type(error).__name__}: {error}\nhint: TNAS_DEBUG=1 shows where\n")
         code = TnasError.exit_code
+    for words in plug_ins.problems():
+        if words not in said:
+            sys.stderr.write(f"warning: {words}\n")
     sys.exit(code)
 
 

@@ -12,9 +12,13 @@ import torch
 from tnas_cli.engines.choose import choose_engine, why_not_fused
 from tnas_cli.engines.interface import Engine, InnerRule, Network
 from tnas_cli.engines.torch_engine import TorchEngine, task_losses
+from tnas_cli.episodes import registry as data_sets
 from tnas_cli.episodes.cache import cache_root
+from tnas_cli.episodes.specs import DATASETS
+from tnas_cli.methods import registry as methods
+from tnas_cli.methods.about import OWN
 from tnas_cli.records.results import DoctorResult
-from tnas_cli.runs import events
+from tnas_cli.runs import events, plug_ins
 from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.seeds import torch_generator
 from tnas_cli.spaces.decoded_network import DecodedNetwork
@@ -56,6 +60,8 @@ def doctor(machine: Machine = HERE, *, warm: bool = False, listener: events.List
         kernels=kernels,
         cache=str(root),
         prepared=tuple(sorted(path.name for path in Path(root).glob("*.h5"))),
+        added=(*sorted(methods.all_about().keys() - OWN), *sorted(data_sets.datasets().keys() - DATASETS)),
+        left_out=plug_ins.problems(),
         gradient_error=gradient_error,
         engine_error=engine_error,
         sound=gradient_error < TOLERANCE and engine_error < ENGINE_TOLERANCE,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tnas_cli.settings import features
 from tnas_cli.settings.features import (
     ALTERNATING,
     CELLS,
@@ -20,6 +21,8 @@ from tnas_cli.settings.features import (
     PIECES,
 )
 
+_FEATURES = {value for name, value in vars(features).items() if name.isupper() and isinstance(value, str)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class About:
@@ -28,7 +31,7 @@ class About:
     title: what its result is called. searches: whether it is one of `tnas search` or of `tnas train-eval`. reads: the
     machinery of settings that it reads (`settings.features`). differs: settings in which it differs from a preset.
     citation: keys of `tnas cite`, or BibTeX entries. network: the name of the network that it trains instead of the one
-    that it is given.
+    that it is given. Raises ValueError for machinery that does not exist.
     """
 
     name: str
@@ -38,6 +41,11 @@ class About:
     differs: Mapping[str, Any] = field(default_factory=dict)
     citation: tuple[str, ...] = ()
     network: str | None = None
+
+    def __post_init__(self) -> None:
+        unknown = sorted(self.reads - _FEATURES)
+        if unknown:
+            raise ValueError(f"it reads {unknown[0]!r}, which settings/features.py does not have")
 
 
 #: MAML++ as published. The outer loss moves to the last step during 10 of 100 epochs or more; the outer rate falls from

@@ -57,6 +57,14 @@ class Method(Generic[N, S, L]):
     stream: Stream = field(default_factory=Episodes)
     before: Phase[N, S] | None = None
 
+    def __post_init__(self) -> None:
+        """Raises TypeError where what is said of it and what it is are two things."""
+        if not isinstance(self.about, About):
+            raise TypeError("its `about` is no About")
+        kind = SearchMethod if self.about.searches else TrainMethod
+        if not isinstance(self, kind):
+            raise TypeError(f"searches is {self.about.searches}, and so it must be a {kind.__name__}")
+
     @property
     def name(self) -> str:
         """What `--method` calls it."""

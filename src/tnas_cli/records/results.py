@@ -337,7 +337,10 @@ class DataSets(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorResult(Result):
-    """Whether the installation is sound, and how fast the machine is."""
+    """Whether the installation is sound, and how fast the machine is.
+
+    added, left_out: methods and data sets of other packages, and why some of them cannot be used.
+    """
 
     command = "doctor"
 
@@ -348,6 +351,8 @@ class DoctorResult(Result):
     kernels: str | None
     cache: str
     prepared: tuple[str, ...]
+    added: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     gradient_error: float
     engine_error: float
     sound: bool

@@ -8,10 +8,12 @@ Names are known without an import. `problems` says what was left out, and why.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Declared = TypeVar("Declared")
 
@@ -57,7 +59,7 @@ class PlugIns(Generic[Declared]):
 
     def _entries(self) -> dict[str, EntryPoint]:
         found: dict[str, EntryPoint] = {}
-        for entry in entry_points(group=self.group):
+        for entry in _declared(self.group):
             if entry.name in self.taken:
                 self._leave_out(entry, "tnas has one of that name")
             elif entry.name in found and found[entry.name].value != entry.value:
@@ -81,6 +83,23 @@ class PlugIns(Generic[Declared]):
         return None
 
     def _leave_out(self, entry: EntryPoint, why: str) -> None:
-        package = entry.dist.name if entry.dist is not None else entry.value
+        package = (entry.dist.name if entry.dist is not None else None) or entry.value
         said = f"{entry.name!r} ({self.group}) of the package {package} is left out: {why.rstrip('.')}."
         _problems.setdefault((self.group, entry.name), said)
+
+
+def _declared(group: str) -> Iterable[EntryPoint]:
+    """The entry points of a group; a package whose entry points cannot be read is left out, and named."""
+    from importlib.metadata import distributions, entry_points  # 20 ms that `tnas --help` need not wait for
+
+    try:
+        return entry_points(group=group)
+    except Exception:  # one package with a line that is none hides all others: read them one by one
+        found: list[EntryPoint] = []
+        for package in distributions():
+            try:
+                found += package.entry_points.select(group=group)
+            except Exception as error:
+                said = f"the entry points of the package {package.name} cannot be read: {type(error).__name__}: {error}"
+                _problems.setdefault(("", package.name), said.rstrip(".") + ".")
+        return found
