@@ -21,7 +21,7 @@ help:
 	@echo "make equations    measure Equations 5 and 6 beside 7 and 8: time and memory"
 	@echo "make growth       measure and draw how cost grows with way, shot, tasks, steps and image size"
 	@echo "make profile      measure where the time of a real search goes (DATASET=omniglot, prepared)"
-	@echo "make docs         write docs/cli.md and docs/api.md from the commands' and functions' own words"
+	@echo "make docs         write docs/cli.md, docs/api.md and the tables of docs/settings.md from the code's own words"
 
 quickstart: $(INSTALLED)
 	$(BIN)/tnas doctor --warm
@@ -62,6 +62,7 @@ profile: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python docs/write_cli_page.py
 	$(BIN)/python docs/write_api_page.py
+	$(BIN)/python docs/write_settings_page.py
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

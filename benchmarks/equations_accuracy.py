@@ -24,7 +24,8 @@ from tnas_cli.cli.console import Screen  # noqa: E402
 from tnas_cli.commands.adapt import adapt_dataset  # noqa: E402
 from tnas_cli.commands.search import search  # noqa: E402
 from tnas_cli.runs.device import Machine  # noqa: E402
-from tnas_cli.settings.few_shot import SearchSettings, preset  # noqa: E402
+from tnas_cli.settings.preset import preset  # noqa: E402
+from tnas_cli.settings.search import SearchSettings  # noqa: E402
 
 #: Inner and outer equation: the settings that choose them.
 WAYS: dict[str, dict[str, Any]] = {

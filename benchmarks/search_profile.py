@@ -30,7 +30,8 @@ from tnas_cli.methods import meta_learn, streams  # noqa: E402
 from tnas_cli.recipes import search as work  # noqa: E402
 from tnas_cli.runs import checkpoint  # noqa: E402
 from tnas_cli.runs.device import Machine  # noqa: E402
-from tnas_cli.settings.few_shot import SearchSettings, preset  # noqa: E402
+from tnas_cli.settings.preset import preset  # noqa: E402
+from tnas_cli.settings.search import SearchSettings  # noqa: E402
 
 spent: dict[str, float] = defaultdict(float)
 

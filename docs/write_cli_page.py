@@ -45,9 +45,13 @@ def _section(name: str, command: Any) -> str:
     if arguments:
         lines += ["| argument | |", "| --- | --- |"]
         lines += [f"| `{_argument_name(p)}` | {_cell(p.help)} |" for p in arguments] + [""]
-    lines += ["| option | default | |", "| --- | --- | --- |"]
-    lines += [f"| {_option_names(p)} | {_default(p)} | {_cell(p.help)} |" for p in options]
-    return "\n".join([*lines, ""])
+    panels: dict[str | None, list[Any]] = {}
+    for option in options:
+        panels.setdefault(option.rich_help_panel, []).append(option)
+    for panel, its in panels.items():
+        lines += [f"| {(panel or 'option').lower()} | default | |", "| --- | --- | --- |"]
+        lines += [f"| {_option_names(p)} | {_default(p)} | {_cell(p.help)} |" for p in its] + [""]
+    return "\n".join(lines)
 
 
 def _argument_name(argument: Any) -> str:
@@ -70,7 +74,7 @@ def _option_names(option: Any) -> str:
 
 def _kind(option: Any) -> str:
     kind = option.type_descriptor.annotation
-    shown = SHOWN_AS[kind]
+    shown = option.metavar or SHOWN_AS[kind]
     return shown if getattr(option, "min", None) is None else f"{shown} ≥ {option.min}"
 
 

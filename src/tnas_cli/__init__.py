@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from tnas_cli.report.html_report import html_report as html_report
     from tnas_cli.runs.changes import Changes as Changes
     from tnas_cli.runs.device import Machine as Machine
-    from tnas_cli.settings.few_shot import SearchSettings as SearchSettings
-    from tnas_cli.settings.few_shot import TrainSettings as TrainSettings
+    from tnas_cli.settings.search import SearchSettings as SearchSettings
     from tnas_cli.settings.supervised import SupervisedSettings as SupervisedSettings
+    from tnas_cli.settings.train import TrainSettings as TrainSettings
     from tnas_cli.settings.transfer import TransferSettings as TransferSettings
 
 #: Where each name of the Python interface is defined, and what it is called there if otherwise.
@@ -55,10 +55,10 @@ _HOMES = {
     "Asked": "recipes.adapt",
     "Changes": "runs.changes",
     "Machine": "runs.device",
-    "SearchSettings": "settings.few_shot",
+    "SearchSettings": "settings.search",
     "SupervisedSettings": "settings.supervised",
     "TnasError": "errors",
-    "TrainSettings": "settings.few_shot",
+    "TrainSettings": "settings.train",
     "TransferSettings": "settings.transfer",
     "adapt_dataset": "commands.adapt",
     "adapt_folders": "commands.adapt",

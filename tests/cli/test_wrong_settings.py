@@ -38,7 +38,7 @@ SETTINGS = {
     "more images than a class has": Wrong(
         2, ("5 support", "4 query", "only 8"), lambda p, t: searching(p, t, "--shot", 5, "--query", 4)
     ),
-    "no tasks": Wrong(2, ("--tasks",), lambda p, t: searching(p, t, "--tasks", 0)),
+    "no tasks": Wrong(2, ("tasks is 0", "at least 1"), lambda p, t: searching(p, t, "--tasks", 0)),
     "odd channels": Wrong(2, ("channels is 5",), lambda p, t: searching(p, t, "--channels", 5)),
     "negative rate": Wrong(2, ("alpha_inner", "-1"), lambda p, t: searching(p, t, "--alpha-inner", -1)),
     "rate that is no number": Wrong(2, ("beta_inner", "nan"), lambda p, t: searching(p, t, "--beta-inner", "nan")),
@@ -103,11 +103,11 @@ SETTINGS = {
         2, ("--side-by-side changes nothing",), lambda p, t: ("resume", p.best.parent, "--side-by-side", 2)
     ),
     "task folders and an option of data sets": Wrong(
-        2, ("--tasks has no meaning for task folders",), lambda p, t: (*adapting(p, p.best), "--tasks", 3)
+        2, ("--tasks has no effect with task folders",), lambda p, t: (*adapting(p, p.best), "--tasks", 3)
     ),
     "a data set and an option of task folders": Wrong(
         2,
-        ("--invert has no meaning",),
+        ("--invert has no effect",),
         lambda p, t: ("adapt", p.best, "--dataset", "shapes", "--invert", "no", *p.here),
     ),
     "resume a training with other settings": Wrong(

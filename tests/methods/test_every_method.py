@@ -20,7 +20,8 @@ from tnas_cli.report.references import references
 from tnas_cli.runs.events import StepDone
 from tnas_cli.settings import features
 from tnas_cli.settings.features import ENSEMBLE, OUTER_LOOP
-from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.parameters import THETA
 

@@ -15,7 +15,8 @@ from tnas_cli.methods import meta_learn as module
 from tnas_cli.methods.learner import Learner
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, about_theta, meta_learn, validation_due
 from tnas_cli.runs.events import Event, StepDone, Validated
-from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.update.outer import AdamRule, adam
 

@@ -15,7 +15,7 @@ from tnas_cli.methods.matching_nets import MatchingNets
 from tnas_cli.methods.metric import MetricLearner
 from tnas_cli.methods.proto_nets import ProtoNets
 from tnas_cli.methods.registry import training_method
-from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.parameters import for_tasks

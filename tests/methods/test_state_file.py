@@ -19,7 +19,7 @@ from tnas_cli.methods.state_file import parameters_of, restore, to_checkpoint
 from tnas_cli.runs import checkpoint
 from tnas_cli.runs.checkpoint import Checkpoint
 from tnas_cli.runs.events import StepDone, Validated
-from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.parameters import THETA, Parameters
 
 CPU = torch.device("cpu")

@@ -19,7 +19,7 @@ from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.methods.supervised import changed, initial, measure, train
 from tnas_cli.recipes.supervised_result import summarise
 from tnas_cli.runs.seeds import torch_generator
-from tnas_cli.settings.checked import preset
+from tnas_cli.settings.preset import preset
 from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.parameters import Parameters

@@ -14,7 +14,8 @@ from tnas_cli.methods import maml, t_nas
 from tnas_cli.methods import meta_learn as loop
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
 from tnas_cli.runs.events import Event, StepDone, Validated
-from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.parameters import THETA
 from tnas_cli.spaces.search_network import SearchNetwork

@@ -15,7 +15,7 @@ from tnas_cli.methods import t_nas
 from tnas_cli.methods.anil import is_head
 from tnas_cli.methods.learner import GradientSteps
 from tnas_cli.methods.unrolled import RATE, InnerLoop, Unrolled
-from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.parameters import THETA, Parameters
 from tnas_cli.spaces.search_network import SearchNetwork

@@ -19,7 +19,8 @@ from tnas_cli.records.kinds import Decoded
 from tnas_cli.records.parts import DataFacts
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
-from tnas_cli.settings.few_shot import UNLIMITED, TrainSettings
+from tnas_cli.settings.meta_learning import UNLIMITED
+from tnas_cli.settings.train import TrainSettings
 
 BUDGET = {"tasks": 4, "meta_batch": 2, "validate_every": 2, "validation_tasks": 2, "test_tasks": 3, "inner_steps": 1}
 

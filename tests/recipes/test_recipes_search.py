@@ -14,7 +14,7 @@ from tnas_cli.commands.search import estimate_search
 from tnas_cli.errors import CheckpointError, DataError
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import Machine
-from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.parameters import count
 from tnas_cli.spaces.search_network import SearchNetwork
 

@@ -27,7 +27,7 @@ from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.run_file import RunFile
 from tnas_cli.runs.seeds import torch_generator
-from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.parameters import draw
 from tnas_cli.spaces.search_network import SearchNetwork
 

@@ -7,7 +7,7 @@ import pytest
 from tnas_cli.recipes.several_seeds import search_over_seeds
 from tnas_cli.records.parts import Environment
 from tnas_cli.records.results import SearchResult
-from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.settings.search import SearchSettings
 
 ACCURACIES = {5: 0.75, 6: 1.0, 7: 0.5, 8: 1.0}
 

@@ -18,7 +18,7 @@ from tnas_cli.records.kinds import FixedNetwork
 from tnas_cli.records.writing import line
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import Machine
-from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.settings.train import TrainSettings
 
 GIVEN = {"dataset": "shapes", "way": 3, "shot": 1, "query": 2, "tasks": 4, "meta_batch": 2, "validate_every": 2}
 GIVEN |= {"validation_tasks": 2, "test_tasks": 3, "inner_steps": 1, "test_steps": 1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tnas_cli.errors import SettingsError
-from tnas_cli.settings.checked import preset
+from tnas_cli.settings.preset import preset
 from tnas_cli.settings.transfer import TransferSettings
 
 

@@ -23,7 +23,7 @@ from tnas_cli.methods.streams import LabelledBatches
 from tnas_cli.runs.events import Event, Progress
 from tnas_cli.runs.seeds import torch_generator
 from tnas_cli.settings import features
-from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.parameters import Parameters, Spec, draw, for_tasks
 from tnas_cli.update.outer import step
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,29 +11,68 @@ from rich.table import Table
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
+from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.show import percent
 from tnas_cli.errors import SettingsError
 from tnas_cli.records.kinds import Adapted
+from tnas_cli.runs.device import Machine
+from tnas_cli.settings.applies import refuse
 
 if TYPE_CHECKING:
     from tnas_cli.commands.adapt import Adaptation
 
 
+DATA_SET, FOLDERS = "Tasks of a data set", "Task folders"
+
 _INVERT: dict[str, Literal["auto"] | bool] = {"auto": "auto", "yes": True, "no": False}
 
 
+@flat
 def adapt(
+    *,
     checkpoint: Annotated[Path, typer.Argument(help="best.pt of a search.")],
     task: Annotated[list[Path] | None, typer.Argument(help="Task folders: support/<class>/*, query/...")] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Adapt to this data set's tasks.")] = None,
-    split: Annotated[str | None, typer.Option("--split", help="train, val or test; default: test.")] = None,
-    tasks: Annotated[
-        int | None, typer.Option("--tasks", min=1, help="How many tasks of the data set; default: 20.")
+    split: Annotated[
+        str | None, typer.Option("--split", help="train, val or test; default: test.", rich_help_panel=DATA_SET)
     ] = None,
-    protocol: options.Protocol = None,
-    shot: options.Shot = None,
-    query: options.Query = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Inner steps; default: the search's.")] = None,
+    tasks: Annotated[
+        int | None,
+        typer.Option(
+            "--tasks",
+            callback=options.at_least(1),
+            metavar="N",
+            help="How many tasks of the data set; default: 20.",
+            rich_help_panel=DATA_SET,
+        ),
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help="Split protocol of the data set.", rich_help_panel=DATA_SET)
+    ] = None,
+    shot: Annotated[
+        int | None,
+        typer.Option(
+            "--shot",
+            callback=options.at_least(1),
+            metavar="N",
+            help="Support images per class; default: the search's.",
+            rich_help_panel=DATA_SET,
+        ),
+    ] = None,
+    query: Annotated[
+        int | None,
+        typer.Option(
+            "--query",
+            callback=options.at_least(1),
+            metavar="N",
+            help="Query images per class; default: the search's.",
+            rich_help_panel=DATA_SET,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option("--steps", callback=options.at_least(1), metavar="N", help="Inner steps; default: the search's."),
+    ] = None,
     ensemble: Annotated[
         bool | None,
         typer.Option(
@@ -47,31 +85,29 @@ def adapt(
     ] = False,
     invert: Annotated[
         str | None,
-        typer.Option("--invert", help="Of task folders: auto, yes or no, dark ink becomes bright; default: auto."),
+        typer.Option("--invert", help="auto, yes or no: dark ink becomes bright.", rich_help_panel=FOLDERS),
     ] = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    engine: options.Engine = "auto",
-    cache_dir: options.CacheDir = None,
-    offline: options.Offline = False,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    machine: Annotated[Machine, From(options.machine_without("tensorboard"))],
+    screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Adapt a meta-architecture to tasks (Algorithm 2): theta_i, support losses, and predictions for query images."""
     from tnas_cli.commands.adapt import adapt_dataset, adapt_folders
     from tnas_cli.recipes.adapt import Asked
-    from tnas_cli.runs.device import Machine
 
-    screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
-    of_data_sets = {"--split": split, "--tasks": tasks, "--protocol": protocol, "--shot": shot, "--query": query}
+    of_data_sets: dict[str, object] = {
+        "split": split,
+        "tasks": tasks,
+        "protocol": protocol,
+        "shot": shot,
+        "query": query,
+    }
     _check_what(task, dataset, of_data_sets, invert, checkpoint)
 
     def each(record: Adapted) -> None:
-        if as_json:
+        if screen.as_json:
             screen.record(record.to_json())
 
-    where: dict[str, Any] = {"each": each, "machine": Machine(device, threads, cache_dir, offline, engine)}
+    where: dict[str, Any] = {"each": each, "machine": machine}
     asked = Asked(steps, ensemble, every_step)
     with screen.progress() as listener:
         where["listener"] = listener
@@ -86,32 +122,31 @@ def adapt(
                 "query": query,
             }
             found = adapt_dataset(checkpoint, str(dataset), asked, **of, **where)
-    if as_json:
+    if screen.as_json:
         screen.record(found.result.to_json())
         return
-    _show(screen, found, verbose)
+    _show(screen, found)
     words = [str(folder) for folder in task or ()]
     words = words or ["--dataset", str(dataset), "--split", split or "test", "--tasks", str(tasks or 20)]
     screen.say(f"next: tnas adapt {shlex.join([str(checkpoint), *words])} --json | tnas decode -")
 
 
 def _check_what(
-    folders: list[Path] | None, dataset: str | None, of_data_sets: Mapping[str, object], invert: str | None, best: Path
+    folders: list[Path] | None, dataset: str | None, of_data_sets: dict[str, object], invert: str | None, best: Path
 ) -> None:
     """Raises SettingsError for neither task folders nor a data set, for both, and for options of the other one."""
     if bool(folders) == (dataset is not None):
         raise SettingsError("give either task folders or --dataset.", hint=f"for example: tnas adapt {best} my_task/")
     if invert not in (None, *_INVERT):
         raise SettingsError(f"--invert is {invert!r}.", hint="choose auto, yes or no")
-    given = [name for name, value in of_data_sets.items() if value is not None] if folders else []
-    if dataset is not None and invert is not None:
-        given.append("--invert")
-    if given:
-        of = "task folders" if folders else "tasks of a data set"
-        raise SettingsError(f"{given[0]} has no meaning for {of}.", hint="leave it out")
+    given = [name for name, value in (of_data_sets | {"invert": invert}).items() if value is not None]
+    needs = dict.fromkeys(of_data_sets, DATA_SET) | {"invert": FOLDERS}
+    reads, who = (FOLDERS, "task folders") if folders else (DATA_SET, "--dataset")
+    others = {"--dataset": frozenset({DATA_SET}), "task folders": frozenset({FOLDERS})}
+    refuse(given, needs, frozenset({reads}), who, others)
 
 
-def _show(screen: Screen, found: Adaptation, verbose: bool) -> None:
+def _show(screen: Screen, found: Adaptation) -> None:
     by_step = any(record.query_accuracies for record in found.tasks)
     table = Table(title="adapted tasks")
     last = "accuracy, per step" if by_step else "accuracy"
@@ -123,9 +158,9 @@ def _show(screen: Screen, found: Adaptation, verbose: bool) -> None:
         table.add_row(
             task.folder or f"{task.dataset} {task.split} {task.index}",
             str(record.way),
-            " ".join(_shortened(losses, verbose)),
+            " ".join(_shortened(losses, screen.verbose)),
             f"{record.theta_mean_largest_probability:.3f}",
-            " ".join(_shortened(["" if one is None else f"{percent(one)}%" for one in accuracies], verbose)),
+            " ".join(_shortened(["" if one is None else f"{percent(one)}%" for one in accuracies], screen.verbose)),
         )
     screen.show(table)
     for record in found.tasks:

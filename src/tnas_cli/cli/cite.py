@@ -9,23 +9,23 @@ import typer
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
+from tnas_cli.cli.flat import From, flat
 
 
+@flat
 def cite(
+    *,
     run: Annotated[
         str | None,
         typer.Argument(metavar="[RUN|-]", help="Run directory, file of JSON lines, or - for stdin; default: none."),
     ] = None,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Print BibTeX for what a run used: the paper, tnas, its methods and its data sets; without RUN, the first two."""
     from tnas_cli.commands.cite import cite as engine
 
-    screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     references, result = engine(run, stdin=sys.stdin)
-    if as_json:
+    if screen.as_json:
         for record in [*references, result]:
             screen.record(record.to_json())
         return

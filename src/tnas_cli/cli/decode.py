@@ -10,12 +10,15 @@ import typer
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
+from tnas_cli.cli.flat import From, flat
 from tnas_cli.errors import SettingsError, did_you_mean
 
 FORMATS = ("darts", "json", "dot")
 
 
+@flat
 def decode(
+    *,
     source: Annotated[
         str, typer.Argument(help="Adapted records, a checkpoint, a genotype (text, file or name), or - for stdin.")
     ],
@@ -24,9 +27,7 @@ def decode(
         Path | None, typer.Option("--picture", "-p", help="Also draw both cells: a .svg or .png file.")
     ] = None,
     max_skips: options.MaxSkips = None,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Decode adapted tasks to genotypes: per node the two strongest edges with their best operation.
 
@@ -40,14 +41,13 @@ def decode(
     from tnas_cli.report.cell_graph import to_dot
     from tnas_cli.spaces.genotype import Genotype
 
-    screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     if form not in FORMATS:
         raise SettingsError(f"unknown format {form!r}.", hint=did_you_mean(form, FORMATS))
     if picture is not None and picture.suffix.lower() not in (".svg", ".png"):
         raise SettingsError(f"cannot draw {picture}: unknown ending.", hint="name a .svg or .png file")
     stdin = sys.stdin.read() if source == "-" else None
     records, result = decode_source(source, stdin=stdin, picture=picture, max_skips=max_skips)
-    if as_json or form == "json":
+    if screen.as_json or form == "json":
         for record in [*records, result]:
             screen.record(record.to_json())
         return
@@ -56,7 +56,7 @@ def decode(
             screen.text(to_dot(Genotype.from_json(record.genotype)))
         else:
             screen.text(record.darts)
-    for record in records if verbose else records[:1]:
+    for record in records if screen.verbose else records[:1]:
         number = record.parameters
         weights = "outside of the search space" if number is None else f"{number:,} weights"
         screen.say(f"{record.digest}: {weights}, {record.skip_connections} skip connections, {record.pools} pools")

@@ -8,27 +8,24 @@ import typer
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
+from tnas_cli.cli.flat import From, flat
 from tnas_cli.errors import TnasError
+from tnas_cli.runs.device import Machine
 
 
+@flat
 def doctor(
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    engine: options.Engine = "auto",
+    *,
     warm: Annotated[bool, typer.Option("--warm", help="Compile the kernels of the usual networks now.")] = False,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    machine: Annotated[Machine, From(options.machine_without("cache_dir", "offline", "tensorboard"))],
+    screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Check the installation: versions, device, engine, caches, a self-test of the maths, the speed of a sample."""
     from tnas_cli.commands.doctor import doctor as examine
-    from tnas_cli.runs.device import Machine
 
-    screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
-    machine = Machine(device, threads, engine=engine)
     with screen.progress() as listener:
         found: dict[str, Any] = examine(machine, warm=warm, listener=listener).to_json()
-    if as_json:
+    if screen.as_json:
         screen.record(found)
     else:
         packages = "  ".join(f"{name} {version}" for name, version in found["packages"].items())

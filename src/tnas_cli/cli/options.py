@@ -1,72 +1,115 @@
-"""Options that several subcommands share, each declared once."""
+"""Options that several subcommands share, each declared once: alone, or as the group that makes an object of them."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object per line on stdout, the last one the result.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No words and no progress on stderr.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More words on stderr.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")]
-Engine = Annotated[str, typer.Option("--engine", help="auto, fused (compiled kernels, CPU) or torch (any device).")]
+from tnas_cli.cli.console import Screen
+from tnas_cli.cli.flat import parameters_of, with_parameters
+from tnas_cli.errors import SettingsError
+from tnas_cli.runs.device import Machine
+
+
+def at_least(least: int) -> Callable[[typer.CallbackParam, float | None], float | None]:
+    """A check of an option's value, whose message says what to choose."""
+
+    def check(param: typer.CallbackParam, value: float | None) -> float | None:
+        if value is not None and not value >= least:
+            raise SettingsError(f"{param.opts[0]} is {value}.", hint=f"choose a number of at least {least}")
+        return value
+
+    return check
+
+
+MACHINE, OUTPUT, SEVERAL = "Machine", "Output", "Several trainings"
+
+Json = Annotated[
+    bool, typer.Option("--json", help="JSON lines on stdout; the last is the result.", rich_help_panel=OUTPUT)
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No words and no progress on stderr.", rich_help_panel=OUTPUT)
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More words on stderr.", rich_help_panel=OUTPUT)]
+Seed = Annotated[int, typer.Option("--seed", callback=at_least(0), metavar="N", help="Seed of everything random.")]
 CacheDir = Annotated[
     Path | None,
-    typer.Option("--cache-dir", help="Where prepared data sets lie; default: TNAS_CACHE or the user's cache folder."),
+    typer.Option(
+        "--cache-dir",
+        help="Folder of prepared data; default: TNAS_CACHE or the user's.",
+        metavar="DIR",
+        rich_help_panel=MACHINE,
+    ),
 ]
-Tensorboard = Annotated[
-    bool,
-    typer.Option("--tensorboard", help="Also write event files for TensorBoard, into RUN/tensorboard."),
-]
-Offline = Annotated[bool, typer.Option("--offline", help="Never download anything.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost on this machine, and stop.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost here, and stop.")]
 MaxSkips = Annotated[
-    int | None, typer.Option("--max-skips", min=0, help="At most so many skip connections in each decoded cell.")
+    int | None,
+    typer.Option("--max-skips", callback=at_least(0), metavar="N", help="Most skip connections in a decoded cell."),
 ]
-
-# What search and train-eval have in common. None means: as the preset says.
-Way = Annotated[int | None, typer.Option("--way", min=2, help="Classes per task.")]
-Shot = Annotated[int | None, typer.Option("--shot", min=1, help="Support images per class.")]
-Query = Annotated[int | None, typer.Option("--query", min=1, help="Query images per class.")]
-Protocol = Annotated[str | None, typer.Option("--protocol", help="The data set's split protocol.")]
-MetaBatch = Annotated[int | None, typer.Option("--meta-batch", min=1, help="Tasks per outer step.")]
-AlphaInner = Annotated[float | None, typer.Option("--alpha-inner", help="Inner learning rate of w.")]
-InnerSteps = Annotated[int | None, typer.Option("--inner-steps", min=1, help="Inner steps M while training.")]
-TestSteps = Annotated[int | None, typer.Option("--test-steps", min=1, help="Inner steps when validating and testing.")]
-AlphaOuter = Annotated[float | None, typer.Option("--alpha-outer", help="Adam's rate for w~.")]
-Order = Annotated[
-    str | None,
-    typer.Option("--order", help="first (Equation 8), second (Equation 6), or annealed: first, then second."),
+Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="The best.pt of a search.", metavar="FILE")]
+Genotype = Annotated[
+    str | None, typer.Argument(help="A genotype: a published name (DARTS_V2), text, a file of records, or -.")
 ]
-LearnedRates = Annotated[
-    str | None, typer.Option("--learned-rates", help="Inner rates that are learned: none, step (per tensor) or weight.")
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", callback=at_least(1), metavar="N", help="Only the most frequent genotypes.", rich_help_panel=SEVERAL
+    ),
 ]
-StepNorms = Annotated[
-    bool | None, typer.Option("--step-norms/--no-step-norms", help="Batch norms' gain and bias for each inner step.")
-]
-MultiStep = Annotated[
-    float | None, typer.Option("--multi-step", help="Share of the training with a loss after every step; 0: never.")
-]
-CosineTo = Annotated[
-    float | None, typer.Option("--cosine-to", help="Share to which outer rates fall along a cosine; 1: constant.")
-]
-Ensemble = Annotated[
-    int | None, typer.Option("--ensemble", min=1, help="Best validation checkpoints that answer together.")
-]
-Channels = Annotated[int | None, typer.Option("--channels", min=2, help="Channels of the normal cell.")]
-ValidateEvery = Annotated[int | None, typer.Option("--validate-every", min=1, help="Tasks between validations.")]
-ValidationTasks = Annotated[int | None, typer.Option("--validation-tasks", min=1, help="Validation tasks.")]
-PresetSeed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random.")]
-Runs = Annotated[Path, typer.Option("--runs", help="Folder of run directories.")]
+Runs = Annotated[Path, typer.Option("--runs", help="Folder of run directories.", metavar="DIR", rich_help_panel=OUTPUT)]
 
 
-def settings_given(settings: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a command's parameters those that are settings by the same name, where the user gave them."""
-    names = [field.name for field in dataclasses.fields(settings)]
-    return {name: values[name] for name in names if values.get(name) is not None}
+def screen(as_json: Json = False, quiet: Quiet = False, verbose: Verbose = False) -> Screen:
+    """The two streams of a command."""
+    return Screen(as_json=as_json, quiet=quiet, verbose=verbose)
+
+
+def _machine(
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device", help="auto, cpu, cuda or mps.", metavar="TEXT", show_default=False, rich_help_panel=MACHINE
+        ),
+    ] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads",
+            callback=at_least(1),
+            metavar="N",
+            help="CPU threads; default: all cores.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            help="What computes: auto, fused (CPU) or torch.",
+            show_default=False,
+            metavar="TEXT",
+            rich_help_panel=MACHINE,
+        ),
+    ] = "auto",
+    cache_dir: CacheDir = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Never download.", rich_help_panel=MACHINE)] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Event files in RUN/tensorboard.", rich_help_panel=OUTPUT)
+    ] = False,
+) -> Machine:
+    return Machine(device, threads, cache_dir, offline, engine, tensorboard)
+
+
+def machine_without(*names: str) -> Callable[..., Machine]:
+    """Where a command computes, by the options of a machine but these, which do nothing for it."""
+
+    def machine(**values: Any) -> Machine:
+        return _machine(**values)
+
+    return with_parameters(machine, [p for p in parameters_of(_machine) if p.name not in names])
+
+
+machine = machine_without()

@@ -10,13 +10,17 @@ from rich.table import Table
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
+from tnas_cli.cli.flat import From, flat
 from tnas_cli.errors import SettingsError
+from tnas_cli.settings.applies import refuse
 
 Text = str | None
 SKIPPED_SHOWN = 10
 
 
+@flat
 def prepare_data(
+    *,
     dataset: Annotated[
         Text,
         typer.Argument(
@@ -44,9 +48,7 @@ def prepare_data(
     list_all: Annotated[bool, typer.Option("--list", help="Say what is known and what is prepared, and stop.")] = False,
     cache_dir: options.CacheDir = None,
     force: Annotated[bool, typer.Option("--force", help="Prepare again what is prepared already.")] = False,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Turn images into a cache: one HDF5 file with splits, provenance and fixed test tasks.
 
@@ -55,8 +57,20 @@ def prepare_data(
     from tnas_cli.commands import prepare_data as engine
     from tnas_cli.runs.interrupt import signals_as_interrupt
 
-    screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     if list_all:
+        _refuse_beside_list(
+            dataset,
+            source=source,
+            protocol=protocol,
+            size=size,
+            channels=channels,
+            resize=resize,
+            split=split,
+            name=name,
+            preview=preview,
+            skip_bad=skip_bad or None,
+            force=force or None,
+        )
         listed: dict[str, Any] = engine.data_sets(cache_dir).to_json()
         _list(screen, listed["data_sets"])
         return
@@ -80,13 +94,21 @@ def prepare_data(
             listener=listener,
         ).to_json()
     _warn(screen, record)
-    if as_json:
+    if screen.as_json:
         screen.record(record)
         return
     _show(screen, record)
     where = f" --cache-dir {cache_dir}" if cache_dir else ""
     protocol_option = f" --protocol {protocol}" if protocol else ""
     screen.say(f"next: tnas search --dataset {record['dataset']}{protocol_option} --way 5 --shot 1{where}")
+
+
+def _refuse_beside_list(dataset: str | None, **options: object) -> None:
+    """Raises SettingsError for what is about one data set."""
+    if dataset is not None:
+        raise SettingsError(f"--list shows every data set, not {dataset} alone.", hint="tnas prepare-data --list")
+    given = [name for name, value in options.items() if value is not None]
+    refuse(given, dict.fromkeys(given, "one data set"), frozenset(), "--list", {})
 
 
 def _shares(split: str | None) -> tuple[int, int, int] | None:

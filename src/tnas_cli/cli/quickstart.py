@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen, duration
+from tnas_cli.cli.flat import From, flat
 from tnas_cli.runs import events
+from tnas_cli.runs.device import Machine
 
 
+@flat
 def quickstart(
+    *,
     runs: options.Runs = Path("runs"),
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    engine: options.Engine = "auto",
-    cache_dir: options.CacheDir = None,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    machine: Annotated[Machine, From(options.machine_without("offline", "tensorboard"))],
+    screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """See the whole pipeline in minutes: data, search, adapt, decode, train, measure, report. Needs no network."""
     import time
@@ -26,21 +25,18 @@ def quickstart(
     from tnas_cli.cli.report_table import TableOf
     from tnas_cli.commands.quickstart import quickstart as run
     from tnas_cli.commands.report import report
-    from tnas_cli.runs.device import Machine
 
-    screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
     begin = time.monotonic()
     with screen.progress() as listener:
         # Each step says one line of its own; what the commands would note besides is for -v.
         def shown(event: events.Event) -> None:
-            if verbose or isinstance(event, events.Progress):
+            if screen.verbose or isinstance(event, events.Progress):
                 listener(event)
 
-        machine = Machine(device, threads, cache_dir, engine=engine)
         results: list[dict[str, Any]] = [
             r.to_json() for r in run(runs=runs, machine=machine, listener=shown, say=screen.say)
         ]
-    if as_json:
+    if screen.as_json:
         for result in results[:-1]:
             screen.record({**result, "event": "step"})
         screen.record(results[-1])

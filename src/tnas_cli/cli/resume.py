@@ -9,16 +9,21 @@ import typer
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
+from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.show import show
+from tnas_cli.runs.device import Machine
 
 
+@flat
 def resume(
+    *,
     run: Annotated[Path, typer.Argument(help="Folder of the run.")],
     hours: Annotated[
         float | None,
         typer.Option(
             "--hours",
-            min=0,
+            callback=options.at_least(0),
+            metavar="X",
             help="New limit of the run's whole time, earlier calls included; 0: no limit.",
             rich_help_panel="What may change",
         ),
@@ -26,17 +31,15 @@ def resume(
     side_by_side: Annotated[
         int | None,
         typer.Option(
-            "--side-by-side", min=1, help="Networks trained at a time from now on.", rich_help_panel="What may change"
+            "--side-by-side",
+            callback=options.at_least(1),
+            metavar="N",
+            help="Networks trained at a time from now on.",
+            rich_help_panel="What may change",
         ),
     ] = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    engine: options.Engine = "auto",
-    cache_dir: options.CacheDir = None,
-    tensorboard: options.Tensorboard = False,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    machine: Annotated[Machine, From(options.machine_without("offline"))],
+    screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Go on with a run that was stopped, of a search or of any training.
 
@@ -45,10 +48,7 @@ def resume(
     """
     from tnas_cli.commands.resume import resume as go_on
     from tnas_cli.runs.changes import Changes
-    from tnas_cli.runs.device import Machine
 
-    screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
-    machine = Machine(device, threads, cache_dir, offline=True, engine=engine, tensorboard=tensorboard)
     with screen.progress() as listener:
         result = go_on(run, changes=Changes(hours, side_by_side), machine=machine, listener=listener)
     show(screen, result)

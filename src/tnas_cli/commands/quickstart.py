@@ -23,7 +23,9 @@ from tnas_cli.records.kinds import Adapted, Decoded
 from tnas_cli.records.results import DecodeResult, Result
 from tnas_cli.runs import events
 from tnas_cli.runs.device import HERE, Machine
-from tnas_cli.settings.few_shot import SearchSettings, TrainSettings, preset
+from tnas_cli.settings.preset import preset
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.train import TrainSettings
 
 DATASET = "glyphs"
 

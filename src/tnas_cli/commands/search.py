@@ -10,7 +10,7 @@ from tnas_cli.records.results import SearchEstimate, SearchResult
 from tnas_cli.runs import job
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.runs.events import Listener, ignore
-from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.settings.search import SearchSettings
 
 RUNS = Path("runs")
 

@@ -14,7 +14,7 @@ from tnas_cli.records.results import TrainEstimate, TrainResult
 from tnas_cli.runs import job
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.runs.events import Listener, ignore
-from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.settings.train import TrainSettings
 
 RUNS = Path("runs")
 

@@ -21,7 +21,7 @@ from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.errors import DataError, SettingsError, TnasError, did_you_mean
 from tnas_cli.runs.events import Listener, Note, ignore
 from tnas_cli.runs.plug_ins import PlugIns
-from tnas_cli.settings.few_shot import LARGEST_IMAGE, SMALLEST_IMAGE
+from tnas_cli.settings.meta_learning import LARGEST_IMAGE, SMALLEST_IMAGE
 
 GROUP = "tnas.datasets"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -9,7 +9,7 @@ from tnas_cli.methods.about import OWN
 from tnas_cli.methods.method import TrainMethod
 from tnas_cli.methods.plus_plus import inner_loop
 from tnas_cli.methods.unrolled import InnerLoop, Unrolled
-from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.parameters import Spec
 
 

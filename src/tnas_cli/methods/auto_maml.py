@@ -15,7 +15,7 @@ from tnas_cli.methods.about import OWN
 from tnas_cli.methods.learner import GradientSteps, Labelled, SteppingLearner
 from tnas_cli.methods.method import SearchMethod
 from tnas_cli.methods.streams import EpisodesInHalves
-from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.parameters import THETA, Parameters
 from tnas_cli.spaces.search_network import SearchNetwork
 

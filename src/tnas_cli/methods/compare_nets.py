@@ -12,7 +12,7 @@ from tnas_cli.errors import SettingsError
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.method import TrainMethod
 from tnas_cli.methods.metric import MetricLearner, one_hot
-from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.parameters import Parameters, Spec
 from tnas_cli.spaces.relation_network import RelationNetwork

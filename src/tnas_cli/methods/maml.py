@@ -7,7 +7,7 @@ from tnas_cli.methods import plus_plus
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.learner import GradientSteps, SteppingLearner
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.settings.train import TrainSettings
 
 
 def steps(engine: Engine, network: Network, settings: TrainSettings) -> GradientSteps:

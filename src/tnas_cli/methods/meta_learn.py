@@ -16,7 +16,8 @@ from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import TnasError
 from tnas_cli.methods.learner import Learner, accuracies, mean_and_interval
 from tnas_cli.runs.events import Event, StepDone, Validated
-from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.decode import decidedness, decode, normalised_entropy
 from tnas_cli.spaces.parameters import THETA, Parameters
 from tnas_cli.update import outer

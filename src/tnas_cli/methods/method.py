@@ -19,7 +19,8 @@ from tnas_cli.methods.streams import Episodes, LabelledBatches, Stream
 from tnas_cli.runs.events import Event
 from tnas_cli.runs.seeds import torch_generator
 from tnas_cli.settings.features import ENGINE
-from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.parameters import Parameters, Spec, draw
 from tnas_cli.spaces.search_network import SearchNetwork
 

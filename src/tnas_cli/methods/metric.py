@@ -15,7 +15,7 @@ from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.learner import Learner
-from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.operations import statistics_of_first
 from tnas_cli.spaces.parameters import Parameters, Spec, for_tasks
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from tnas_cli.methods.unrolled import RATE
-from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.parameters import THETA, Parameters
 from tnas_cli.update.outer import AdamRule, adam
 

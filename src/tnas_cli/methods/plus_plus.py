@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.methods.unrolled import InnerLoop, Unrolled
-from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.parameters import Spec
 
 #: Gradients go through the inner steps from a third of the training on: 50 of the 150 epochs published.

@@ -32,21 +32,40 @@ def method(name: str) -> Method[Any, Any, Any]:
 
 def search_method(name: str) -> SearchMethod:
     """The method of that name that searches; raises SettingsError where there is none."""
-    if not about(name).searches:
-        raise SettingsError(f"{name} trains a given network.", hint=f"tnas search has {', '.join(search_methods())}")
+    about_search(name)
     return cast("SearchMethod", method(name))
 
 
 def training_method(name: str) -> TrainMethod:
     """The method of that name that trains a fixed network; raises SettingsError where there is none."""
-    if about(name).searches:
-        raise SettingsError(f"{name} searches.", hint=f"tnas train-eval has {', '.join(training_methods())}")
+    about_training(name)
     return cast("TrainMethod", method(name))
 
 
 def about(name: str) -> About:
     """What is known of a method; raises SettingsError, with a suggestion, where there is none of that name."""
     return OWN[name][0] if name in OWN else method(name).about
+
+
+def about_search(name: str) -> About:
+    """What is known of a method that searches; raises SettingsError where there is none of that name."""
+    found = about(name)
+    if not found.searches:
+        raise SettingsError(f"{name} trains a given network.", hint=f"tnas search has {', '.join(search_methods())}")
+    return found
+
+
+def about_training(name: str) -> About:
+    """What is known of a method that trains a fixed network; raises SettingsError where there is none of that name."""
+    found = about(name)
+    if found.searches:
+        raise SettingsError(f"{name} searches.", hint=f"tnas train-eval has {', '.join(training_methods())}")
+    return found
+
+
+def readers(*, searches: bool) -> dict[str, frozenset[str]]:
+    """What each method of `tnas search`, or of `tnas train-eval`, reads."""
+    return {name: found.reads for name, found in all_about().items() if found.searches == searches}
 
 
 def search_methods() -> tuple[str, ...]:

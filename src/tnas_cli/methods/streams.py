@@ -14,7 +14,8 @@ from tnas_cli.episodes.labelled_images import Batches, images_of_split
 from tnas_cli.episodes.sampling import EVALUATION_SEED
 from tnas_cli.episodes.tasks import TaskBatch, evaluation_indices, load_batch, sample_half, sample_indices
 from tnas_cli.methods.meta_learn import Tasks
-from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.train import TrainSettings
 
 #: Tasks loaded and adapted at a time when no gradient of the query set is needed.
 TASKS_PER_BATCH = 8

@@ -66,7 +66,7 @@ def train(
             loss = float(found.losses.mean())
             if not math.isfinite(loss):
                 raise TnasError(
-                    f"the training loss is {loss} after {done} steps.", hint="lower it: --set learning_rate=0.02"
+                    f"the training loss is {loss} after {done} steps.", hint="lower it: --learning-rate 0.02"
                 )
             step(optimiser, parameters, clipped(found.gradients, settings.clip))
             yield Progress(stage, done + 1, per_epoch * settings.epochs, "steps", {"loss": loss})

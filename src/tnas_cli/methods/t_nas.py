@@ -10,7 +10,7 @@ from tnas_cli.methods import plus_plus
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.learner import GradientSteps, SteppingLearner
 from tnas_cli.methods.method import SearchMethod
-from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.search_network import SearchNetwork
 
 

@@ -140,7 +140,7 @@ def _step(
     if not math.isfinite(value):
         raise TnasError(
             f"the training loss is {value} after {state.steps} steps.",
-            hint="lower it: --set learning_rate=0.01; the last checkpoint is kept",
+            hint="lower it: --learning-rate 0.01; the last checkpoint is kept",
         )
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]

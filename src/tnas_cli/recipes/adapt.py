@@ -27,7 +27,7 @@ from tnas_cli.records.parts import TaskName
 from tnas_cli.records.results import AdaptResult
 from tnas_cli.runs import events
 from tnas_cli.runs.device import HERE, Machine
-from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.parameters import THETA, Parameters
 
 

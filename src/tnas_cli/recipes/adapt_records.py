@@ -21,7 +21,7 @@ from tnas_cli.records.parts import Amount, Budget, Inner, Prediction, Preparatio
 from tnas_cli.records.results import AdaptResult
 from tnas_cli.runs.device import environment
 from tnas_cli.settings.features import INNER_THETA
-from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.decode import decidedness, decode
 
 

@@ -7,7 +7,9 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
-from tnas_cli.settings.few_shot import LARGEST_IMAGE, SMALLEST_IMAGE, SearchSettings, TrainSettings
+from tnas_cli.settings.meta_learning import LARGEST_IMAGE, SMALLEST_IMAGE
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.train import TrainSettings
 
 
 def open_data(dataset: str, protocol: str, machine: Machine, listener: events.Listener) -> ImageCache:

@@ -11,7 +11,8 @@ import torch
 from tnas_cli.methods.learner import AdaptingLearner, Learner, accuracies
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
 from tnas_cli.methods.unrolled import weight_count
-from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.cost import flops_per_image, flops_per_task
 
 MEASURED_STEPS = 3

@@ -13,6 +13,7 @@ from tnas_cli.engines.choose import choose_engine
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError
+from tnas_cli.methods.fits import check_fit
 from tnas_cli.methods.meta_learn import Plan
 from tnas_cli.methods.registry import training_method
 from tnas_cli.recipes.data import image_counts, open_data
@@ -30,7 +31,7 @@ from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.scale import processes
-from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.settings.train import TrainSettings
 
 #: More processes than this are not started unless asked for: each holds a network's memory of its own.
 MOST_SIDE_BY_SIDE = 8
@@ -71,12 +72,14 @@ class FromScratch(Recipe):
     def prepare(self, machine: Machine, listener: events.Listener) -> FromScratchWork:
         """Raises SettingsError, DataError and GenotypeError."""
         network_of(self.given)
+        method = training_method(self.settings.method)
+        check_fit(self.settings, method.about, machine.engine)
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
         settings = self.settings.replace(protocol=cache.protocol)
         genotypes = Counter(map(Trainable.of, self.given))
         chosen = genotypes.most_common(self.limit)
-        first, method = chosen[0][0].build(settings, cache), training_method(settings.method)
+        first = chosen[0][0].build(settings, cache)
         method.shapes(first, settings)  # a network that the method cannot train is refused
         engine = choose_engine(
             machine.engine if method.by_engine else "torch",

@@ -21,7 +21,7 @@ from tnas_cli.records.parts import Amount, Budget, CountedFor
 from tnas_cli.records.results import TrainResult
 from tnas_cli.runs.device import environment
 from tnas_cli.runs.life import Life
-from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.settings.train import TrainSettings
 
 if TYPE_CHECKING:
     from tnas_cli.recipes.from_scratch import FromScratchWork

@@ -35,7 +35,7 @@ from tnas_cli.runs.device import Machine
 from tnas_cli.runs.drive import Saving
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
-from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.parameters import Parameters
 from tnas_cli.update.outer import AdamRule, adam
 

@@ -14,7 +14,7 @@ from tnas_cli.methods.state_file import parameters_of
 from tnas_cli.records.codec import MisfitError, decode
 from tnas_cli.records.parts import DataFacts, Preparation
 from tnas_cli.runs import checkpoint
-from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.parameters import Parameters
 from tnas_cli.spaces.search_network import SearchNetwork
 

@@ -15,6 +15,7 @@ from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import CheckpointError
 from tnas_cli.methods.adapt import adapt
+from tnas_cli.methods.fits import check_fit
 from tnas_cli.methods.learner import SteppingLearner
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
 from tnas_cli.methods.method import SearchMethod
@@ -34,7 +35,7 @@ from tnas_cli.runs.kept import Kept
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
-from tnas_cli.settings.few_shot import SearchSettings
+from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.collapse import collapse
 from tnas_cli.spaces.decode import decidedness, decode, largest_probability
 from tnas_cli.spaces.genotype import Genotype
@@ -60,10 +61,11 @@ class Search(Recipe):
 
     def prepare(self, machine: Machine, listener: events.Listener) -> SearchWork:
         """Raises SettingsError and DataError."""
+        method = search_method(self.settings.method)
+        check_fit(self.settings, method.about, machine.engine)
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
         settings = self.settings.replace(protocol=cache.protocol)
-        method = search_method(settings.method)
         tasks = method.tasks(cache, settings, device)
         network = search_network(settings, cache.channels)
         engine = choose_engine(

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from tnas_cli.records.parts import Accuracy
 from tnas_cli.records.results import SearchResult, TrainResult
-from tnas_cli.settings.few_shot import SearchSettings, TrainSettings
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.train import TrainSettings
 
 
 def over_seeds(train: Callable[[TrainSettings], TrainResult], settings: TrainSettings, count: int) -> TrainResult:

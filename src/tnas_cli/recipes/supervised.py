@@ -29,7 +29,9 @@ from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine, environment
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
-from tnas_cli.settings.checked import preset
+from tnas_cli.settings.applies import refuse_settings
+from tnas_cli.settings.features import SUPERVISED_READS
+from tnas_cli.settings.preset import preset
 from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.decoded_network import DecodedNetwork
@@ -39,9 +41,15 @@ from tnas_cli.spaces.parameters import count
 ASK = "name a genotype, or choose one of --method t-nas, s1, s2 and random"
 
 
-def supervised_settings(preset_name: str, given: Mapping[str, Any]) -> SupervisedSettings:
-    """A preset, and what the user gave, the later winning; raises SettingsError."""
-    return SupervisedSettings.from_dict(preset("supervised", preset_name, str(given.get("dataset", ""))) | dict(given))
+def supervised_settings(
+    preset_name: str, given: Mapping[str, Any], file: Mapping[str, Any] | None = None
+) -> SupervisedSettings:
+    """A preset, the values of a file, and what the user gave, the later winning; raises SettingsError."""
+    asked = {**(file or {}), **given}
+    settings = SupervisedSettings.from_dict({**preset("supervised", preset_name), **asked})
+    reads, others = SUPERVISED_READS[settings.method], SUPERVISED_READS
+    refuse_settings(given, SupervisedSettings, reads, f"--method {settings.method}", others)
+    return settings
 
 
 @dataclass(frozen=True)

@@ -1,53 +1,97 @@
-"""Settings of `tnas train-eval`: a preset, what the records say of themselves, and what the user gave."""
+"""Settings of `tnas train-eval`: a preset, what the records say of themselves, a file, and what the user gave."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from tnas_cli.errors import SettingsError
+from tnas_cli.methods.about import About
+from tnas_cli.methods.registry import about_training, readers
 from tnas_cli.recipes.trainable import TrainableRecord, network_of
 from tnas_cli.records.kinds import Decoded
-from tnas_cli.settings.few_shot import TrainSettings, for_one_training, of_method, preset
+from tnas_cli.settings.applies import Readers, refuse_settings
+from tnas_cli.settings.features import CELLS, INHERITED_READS, SCRATCH_READS, TEST_TASKS
+from tnas_cli.settings.fields import settings_of
+from tnas_cli.settings.meta_learning import for_one_training
+from tnas_cli.settings.preset import preset
+from tnas_cli.settings.train import TrainSettings
+
+Weights = Literal["scratch", "inherited", "inherited, all tasks"]
+
+_SETTINGS = settings_of(TrainSettings)
 
 
 def settings_for(
-    records: Sequence[TrainableRecord], preset_name: str, given: Mapping[str, Any], *, trainings: int | None = None
+    records: Sequence[TrainableRecord],
+    preset_name: str,
+    given: Mapping[str, Any],
+    file: Mapping[str, Any] | None = None,
+    *,
+    trainings: int | None = None,
+    weights: Weights = "scratch",
 ) -> TrainSettings:
-    """Settings from a preset, the genotypes' own data set, way and shot, and what the user gave, the later winning.
+    """The later winning: a preset, what its method changes in it, the genotypes' own data set, way and shot, the values
+    of a file, and what the user gave.
 
     trainings: how many there will be at most (None: one for each distinct genotype); of a single one, hours alone are a
     length. Raises SettingsError when the genotypes come from different settings, or name none and none is given, and
-    for channels of a network that has none to choose.
+    for a given value that neither the method nor the network reads.
     """
-    network = network_of(records)
-    if network is not None and "channels" in given:
+    file = file or {}
+    asked = {**file, **given}
+    network, method = network_of(records), about_training(asked.get("method", _SETTINGS["method"].default))
+    check_given(given, method, network, weights)
+    own = _own_settings(records, asked)
+    distinct = len({json.dumps(getattr(record, "genotype", None)) for record in records})
+    single = not file and min(distinct, distinct if trainings is None else trainings) == 1
+    merged = {**preset("train_eval", preset_name), **method.differs, **own, **asked}
+    if "dataset" not in merged:
         raise SettingsError(
-            f"--channels has no meaning for {network}.", hint="its name says how many filters: 4conv-32 or 4conv-64"
+            f"{network or 'the genotype'} does not say which data set it is for.",
+            hint="add --dataset, --way and --shot",
         )
+    return TrainSettings.from_dict(merged | for_one_training(given) if single else merged)
+
+
+def check_given(given: Mapping[str, Any], method: About, network: str | None, weights: Weights) -> None:
+    """Raises SettingsError for a setting that was given and that the weights, the network or the method do not read."""
+    if weights != "scratch":
+        refuse_settings(given, TrainSettings, weights_read(weights), "--weights inherited", _other_weights())
+        return
+    if network is not None:
+        everything = frozenset(about.needs for about in _SETTINGS.values() if about.needs is not None)
+        refuse_settings(given, TrainSettings, everything - {CELLS}, network, {"a genotype": everything})
+    refuse_settings(given, TrainSettings, method.reads | SCRATCH_READS, method.name, readers(searches=False))
+
+
+def weights_read(weights: Weights) -> frozenset[str]:
+    """What is read where weights are inherited, or by any method where they are learned from scratch."""
+    if weights == "scratch":
+        return SCRATCH_READS.union(*readers(searches=False).values())
+    return INHERITED_READS | ({TEST_TASKS} if weights == "inherited, all tasks" else set())
+
+
+def _other_weights() -> Readers:
+    return {"--weights scratch": weights_read("scratch"), "--all-tasks": weights_read("inherited, all tasks")}
+
+
+def _own_settings(records: Sequence[TrainableRecord], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What the records say of themselves; raises SettingsError where they disagree and nothing is asked."""
     own: dict[str, Any] = {}
     for name, value_of in _OWN.items():
         values = {value for value in map(value_of, records) if value is not None}
-        if len(values) > 1 and name not in given:
+        if len(values) > 1 and name not in asked:
             raise SettingsError(
                 f"the genotypes come from different settings: {name} is {', '.join(map(str, sorted(values)))}.",
                 hint=f"give --{name}, or pass them one kind at a time",
             )
         if len(values) == 1:
             own[name] = values.pop()
-    if given.get("dataset", own.get("dataset")) != own.get("dataset"):
+    if asked.get("dataset", own.get("dataset")) != own.get("dataset"):
         own.pop("protocol", None)
-    method = of_method("train_eval", given.get("method"))
-    distinct = len({json.dumps(getattr(record, "genotype", None)) for record in records})
-    single = min(distinct, distinct if trainings is None else trainings) == 1
-    merged = preset("train_eval", preset_name) | method | own | (for_one_training(given) if single else dict(given))
-    if "dataset" not in merged:
-        raise SettingsError(
-            f"{network or 'the genotype'} does not say which data set it is for.",
-            hint="add --dataset, --way and --shot",
-        )
-    return TrainSettings.from_dict(merged)
+    return own
 
 
 def _data(record: TrainableRecord, name: str) -> str | None:

@@ -14,7 +14,7 @@ from tnas_cli.recipes.few_shot_result import Summary
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.records.kinds import Decoded, FixedNetwork, Record
 from tnas_cli.records.parts import Amount, TrainedNetwork
-from tnas_cli.settings.few_shot import TrainSettings
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.genotype import Genotype

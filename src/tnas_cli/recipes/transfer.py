@@ -32,17 +32,24 @@ from tnas_cli.runs.drive import Saving
 from tnas_cli.runs.files import write_text
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
-from tnas_cli.settings.checked import preset
+from tnas_cli.settings.applies import refuse_together
+from tnas_cli.settings.preset import preset
 from tnas_cli.settings.transfer import TransferSettings
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.darts_network import weights
 
 
-def transfer_settings(preset_name: str, given: Mapping[str, Any]) -> TransferSettings:
-    """A preset for the data set, and what the user gave, the later winning; raises SettingsError."""
-    dataset = str(given.get("dataset", ""))
+def transfer_settings(
+    preset_name: str, given: Mapping[str, Any], file: Mapping[str, Any] | None = None
+) -> TransferSettings:
+    """A preset for the data set, the values of a file, and what the user gave, the later winning; raises SettingsError,
+    also for a given value that another setting switches off."""
+    asked = {**(file or {}), **given}
+    dataset = str(asked.get("dataset", ""))
     name = dataset_of(Path(dataset)) if dataset.endswith((".h5", ".hdf5")) else dataset
-    return TransferSettings.from_dict(preset("transfer", preset_name, name) | dict(given))
+    settings = TransferSettings.from_dict({**preset("transfer", preset_name, name), **asked})
+    refuse_together(given, settings)
+    return settings
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tnas_cli.errors import SettingsError
+from tnas_cli.methods.registry import about
 from tnas_cli.report.html.page import Commands
 from tnas_cli.report.material import Material, Record
 from tnas_cli.report.reproduce_setting import setting_options
-from tnas_cli.settings.few_shot import UNLIMITED, SearchSettings, TrainSettings, of_method, preset, presets
+from tnas_cli.settings.features import SCRATCH_READS
+from tnas_cli.settings.fields import settings_of
+from tnas_cli.settings.meta_learning import UNLIMITED
+from tnas_cli.settings.preset import preset, presets
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.train import TrainSettings
 
 Kind = Literal["search", "train_eval"]
 
-#: Settings that no option sets: only a preset or a method does.
-NO_OPTION: dict[Kind, tuple[str, ...]] = {
-    "search": ("reduction", "train_split", "nodes", "theta_betas", "theta_weight_decay"),
-    "train_eval": ("reduction", "train_split"),
-}
 _COMMANDS: dict[str, Kind] = {"search": "search", "train-eval": "train_eval"}
 _CLASSES: dict[Kind, type[SearchSettings] | type[TrainSettings]] = {
     "search": SearchSettings,
@@ -41,7 +42,6 @@ def _of_run(material: Material, kind: Kind) -> Commands:
     if "dataset" in settings and not str(settings["dataset"]).endswith((".h5", ".hdf5")):
         lines.append(_prepare(settings["dataset"], settings.get("protocol")))
     genotypes = _source_of_genotypes(material) if kind == "train_eval" else []
-    options: list[str] | None
     try:
         if material.setting in ("supervised", "transfer"):
             options = setting_options(material.setting, settings)
@@ -49,17 +49,14 @@ def _of_run(material: Material, kind: Kind) -> Commands:
             options = _options(kind, settings, fixed_network=bool(genotypes) and not genotypes[0].endswith(".jsonl"))
     except SettingsError as error:
         return Commands(name, tuple(lines), (f"No command is known for its settings.toml: {error.message}",))
-    if options is None:
-        values = ", ".join(f"{n} = {settings[n]}" for n in NO_OPTION[kind] if n in settings)
-        note = f"No preset and options reach all settings ({values}). From Python: tnas_cli with its settings.toml."
-        return Commands(name, tuple(lines), (note,))
     limit = material.plan.get("limit")
     further = ["--limit", str(limit)] if limit is not None else []
     further += ["--weights", "inherited"] if material.setting == "inherited" else []
     if (checkpoint := material.plan.get("checkpoint")) is not None:
         further += ["--checkpoint", str(checkpoint)]
     further += ["--all-tasks"] if material.plan.get("all_tasks") else []
-    lines.append(_line("tnas", material.command, *genotypes, *options, *further, *_machine(material)))
+    command = material.setting if material.setting in ("supervised", "transfer") else material.command
+    lines.append(_line("tnas", command, *genotypes, *options, *further, *_machine(material)))
     return Commands(name, tuple(lines), _notes(material))
 
 
@@ -72,40 +69,31 @@ def _source_of_genotypes(material: Material) -> list[str]:
     return networks[:1] or [str((material.folder or Path()) / "genotypes.jsonl")]
 
 
-def _options(kind: Kind, settings: Mapping[str, Any], *, fixed_network: bool) -> list[str] | None:
-    """The shortest options that reach exactly these settings; None where no preset leads there."""
+def _options(kind: Kind, settings: Mapping[str, Any], *, fixed_network: bool) -> list[str]:
+    """The shortest options that reach these settings, but for those that the method does not read."""
     cls = _CLASSES[kind]
-    wanted = cls.from_dict(settings).to_dict()
-    method = wanted.get("method")
+    wanted = cls.from_dict(settings)
+    method = about(wanted.method)
+    reads = method.reads | (SCRATCH_READS if kind == "train_eval" else frozenset())
     found: list[list[str]] = []
     for name in presets(kind):
-        start = preset(kind, name) | of_method(kind, method) | {"dataset": wanted["dataset"], "method": method}
-        reached = cls.from_dict(start).to_dict()
-        if any(reached[n] != wanted[n] for n in NO_OPTION[kind]):
-            continue
+        start = {**preset(kind, name), **method.differs, "dataset": wanted.dataset, "method": wanted.method}
+        reached = cls.from_dict(start)
         # The data set, its tasks and the seed are said even where they are the defaults: they are what a reader asks.
         said = ("dataset", "protocol", "way", "shot", "query", "tasks", "seed")
         options = ["--preset", name]
-        if method != cls(dataset="any").method:
-            options += ["--method", str(method)]
-        for n, value in wanted.items():
-            if n in ("method", *NO_OPTION[kind]) or (n == "channels" and fixed_network) or value == "":
+        if wanted.method != cls(dataset="any").method:
+            options += ["--method", wanted.method]
+        for n, setting in settings_of(cls).items():
+            value = getattr(wanted, n)
+            if n == "method" or (n == "channels" and fixed_network) or value == "":
                 continue
-            if n == "tasks" and value == UNLIMITED:
+            if (n == "tasks" and value == UNLIMITED) or (setting.needs is not None and setting.needs not in reads):
                 continue
-            if n in said or reached[n] != value:
-                options += _option(n, value)
+            if n in said or getattr(reached, n) != value:
+                options += setting.spelled(value)
         found.append(options)
-    return min(found, key=len, default=None)
-
-
-def _option(name: str, value: Any) -> list[str]:
-    option = name.replace("_", "-")
-    if name == "alternating":
-        return ["--alternating" if value else "--simultaneous"]
-    if isinstance(value, bool):
-        return [f"--{option}" if value else f"--no-{option}"]
-    return [f"--{option}", str(value)]
+    return min(found, key=len)
 
 
 def _machine(material: Material) -> list[str]:

@@ -1,4 +1,4 @@
-"""The options of `tnas train-eval` that lead to a run of the supervised or of the transfer setting again."""
+"""The options of `tnas supervised` or `tnas transfer` that lead to a run of theirs again."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from typing import Any
 from tnas_cli.errors import SettingsError
 from tnas_cli.recipes.supervised import supervised_settings
 from tnas_cli.recipes.transfer import transfer_settings
-from tnas_cli.settings.checked import CheckedSettings
+from tnas_cli.settings.base import Settings
+from tnas_cli.settings.fields import settings_of
+from tnas_cli.settings.preset import presets
 
-_SETTINGS: dict[str, Callable[[str, Mapping[str, Any]], CheckedSettings]] = {
+_SETTINGS: dict[str, Callable[[str, Mapping[str, Any], Mapping[str, Any]], Settings]] = {
     "supervised": supervised_settings,
     "transfer": transfer_settings,
 }
-PRESETS = ("paper", "quick")
-
-#: Settings with options of their own; --set takes the others.
-_OPTIONS = ("dataset", "method", "seed", "way", "shot", "query", "tasks", "channels", "epochs", "layers", "order")
 #: Said even where they are the preset's: they are what a reader asks.
 _SAID = ("protocol", "seed", "way", "shot", "query", "tasks", "epochs")
 
@@ -25,23 +23,19 @@ _SAID = ("protocol", "seed", "way", "shot", "query", "tasks", "epochs")
 def setting_options(setting: str, settings: Mapping[str, Any]) -> list[str]:
     """The shortest options that reach exactly these settings; raises SettingsError for what are no settings of it."""
     dataset = {"dataset": settings.get("dataset", "")}
-    wanted = _SETTINGS[setting]("quick", settings).to_dict()
+    wanted = _SETTINGS[setting]("quick", {}, settings)
     found: list[list[str]] = []
-    for name in PRESETS:
+    for name in presets("supervised" if setting == "supervised" else "transfer"):
         try:
-            reached = _SETTINGS[setting](name, dataset).to_dict()
+            reached = _SETTINGS[setting](name, dataset, {})
         except SettingsError:
             continue  # a preset for other data sets
-        options = ["--protocol", setting, "--preset", name, "--dataset", str(dataset["dataset"])]
-        for n, value in wanted.items():
+        options = ["--preset", name, "--dataset", str(dataset["dataset"])]
+        for n, about in settings_of(type(wanted)).items():
+            value = getattr(wanted, n)
             if n == "dataset" or value == "" or (n == "method" and value == "given"):
                 continue
-            if n in _SAID or reached[n] != value:
-                options += [f"--{n}", str(value)] if n in _OPTIONS else ["--set", f"{n}={_text(value)}"]
+            if n in _SAID or getattr(reached, n) != value:
+                options += about.spelled(value)
         found.append(options)
     return min(found, key=len)
-
-
-def _text(value: Any) -> str:
-    """As --set reads it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

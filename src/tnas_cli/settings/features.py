@@ -49,22 +49,23 @@ DARTS: Final = "search by DARTS"
 #: Several genotypes for a task (Section 5.3): genotypes.
 SEVERAL_GENOTYPES: Final = "several genotypes for a task"
 
-_OUTER = frozenset({OUTER_LOOP, ENSEMBLE})
-_BY_STEPS = _OUTER | {INNER_LOOP, ORDER, ENGINE, CELLS}
+#: The training of fixed networks from scratch: which method, and several of them (seeds, limit, side by side, dry run).
+SCRATCH: Final = "training from scratch"
 
-#: What each method reads.
-READS: Final[dict[str, frozenset[str]]] = {
-    "t-nas": _BY_STEPS | {INNER_THETA, OUTER_THETA, ALTERNATING, LEARNED_RATES, PIECES},
-    "t-nas++": _BY_STEPS | {INNER_THETA, OUTER_THETA, LEARNED_RATES, PIECES},
-    "auto-maml": _BY_STEPS | {OUTER_THETA},
-    "maml": _BY_STEPS | {LEARNED_RATES, PIECES},
-    "maml++": _BY_STEPS | {LEARNED_RATES, PIECES},
-    "meta-sgd": _BY_STEPS | {PIECES},  # its rates are per weight, always
-    "anil": _BY_STEPS | {LEARNED_RATES, PIECES},
-    "protonets": _OUTER | {CELLS},
-    "matching-nets": _OUTER | {CELLS},
-    "compare-nets": _OUTER,  # with an architecture of its own
-}
+#: A folder of a run: runs, seeds (each in a run of its own), tensorboard.
+RUN: Final = "run"
+
+#: Weights that the search learned: checkpoint, all_tasks.
+INHERITANCE: Final = "inherited weights"
+
+#: Test tasks that are the same for all networks: test_tasks.
+TEST_TASKS: Final = "common test tasks"
+
+#: What weights are measured with, where a network inherits them; on test tasks of its own, or on all.
+INHERITED_READS: Final = frozenset({INHERITANCE, OUTER_LOOP, CELLS, ENGINE})
+
+#: What a training from scratch reads beside what its method does.
+SCRATCH_READS: Final = frozenset({SCRATCH, TEST_TASKS})
 
 #: What each way to an architecture reads in Section 5.3.
 SUPERVISED_READS: Final[dict[str, frozenset[str]]] = {

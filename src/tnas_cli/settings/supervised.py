@@ -1,68 +1,72 @@
-"""Settings of supervised learning on a few larger tasks (Section 5.3); presets/supervised.toml has the values."""
+"""Settings of `tnas supervised` (Section 5.3); presets/supervised.toml has the values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tnas_cli.errors import SettingsError
-from tnas_cli.settings.checked import CheckedSettings
+from tnas_cli.settings import features
+from tnas_cli.settings.base import Settings
+from tnas_cli.settings.fields import IMAGES, NETWORK, SEARCH, TRAINING, setting
+from tnas_cli.settings.preset import Kind
 
 #: Where a task's architecture comes from. 'given': genotypes that the user names, each on all tasks.
 Method = Literal["t-nas", "s1", "s2", "random", "given"]
 
-METHODS: tuple[Method, ...] = ("t-nas", "s1", "s2", "random", "given")
+_DARTS = features.DARTS
 
 
 @dataclass(frozen=True)
-class SupervisedSettings(CheckedSettings):
-    """Tasks, the training of each decoded network, and the search by DARTS that S1 and S2 need.
+class SupervisedSettings(Settings):
+    """A few larger tasks, the training of each decoded network, and the search by DARTS that S1 and S2 need."""
 
-    genotypes: random ones per task, or training tasks that S2 searches on. padding: pixels of a random crop; flip:
-    whether half of the images are mirrored. steps: of the adaptation, 0 for the checkpoint's own; adapt_batch: support
-    images in one pass of it. search_*: of w in DARTS; theta_*: of theta; order 'second' takes the exact Equation 4 with
-    xi the rate of w.
-    """
+    presets: ClassVar[Kind] = "supervised"
 
-    method: Method = "given"
-    way: int = 10
-    shot: int = 200
-    query: int = 50
-    tasks: int = 10
-    channels: int = 16
-    genotypes: int = 5
-    epochs: int = 200
-    batch: int = 64
-    learning_rate: float = 0.05
-    momentum: float = 0.9
-    weight_decay: float = 3e-4
-    clip: float = 5.0
-    padding: int = 8
-    flip: bool = True
-    steps: int = 0
-    adapt_batch: int = 250
-    search_epochs: int = 50
-    search_batch: int = 64
-    search_rate: float = 0.025
-    search_rate_end: float = 0.001
-    search_weight_decay: float = 3e-4
-    theta_rate: float = 3e-4
-    theta_weight_decay: float = 1e-3
-    order: Literal["first", "second"] = "first"
+    dataset: str = setting(help="A prepared data set, or a .h5 file.")
+    protocol: str = setting("", help="Split protocol of the data set.")
+    seed: int = setting(0, help="Seed of everything random.", least=0)
+    method: Method = setting("given", help="Where a task's genotypes come from; s1 is DARTS.")
+    way: int = setting(10, help="Classes per task.", least=2)
+    shot: int = setting(200, help="Support images per class.", least=1)
+    query: int = setting(50, help="Query images per class.", least=1)
+    tasks: int = setting(10, help="Test tasks.", least=1)
+    channels: int = setting(16, help="Channels of the normal cell.", panel=NETWORK, least=2, even=True)
+    genotypes: int = setting(
+        5,
+        help="Random genotypes per task; training tasks on which s2 searches.",
+        panel=SEARCH,
+        least=1,
+        needs=features.SEVERAL_GENOTYPES,
+    )
+    epochs: int = setting(200, help="Epochs of each training.", least=1)
+    batch: int = setting(64, help="Images per step.", panel=TRAINING, least=2)
+    learning_rate: float = setting(0.05, help="Rate at the start; a cosine to 0.", panel=TRAINING, above=0)
+    momentum: float = setting(0.9, help="Of SGD.", panel=TRAINING, least=0, most=0.99)
+    weight_decay: float = setting(3e-4, help="Of w.", panel=TRAINING, least=0, most=1)
+    clip: float = setting(5.0, help="Largest norm of a gradient.", panel=TRAINING, above=0)
+    padding: int = setting(8, help="Pixels by which a random crop moves.", panel=IMAGES, least=0)
+    flip: bool = setting(True, help="Mirror half of the images.", panel=IMAGES)
+    steps: int = setting(
+        0, help="Steps of Algorithm 2; 0: the checkpoint's own.", panel=SEARCH, least=0, needs=features.ADAPTATION
+    )
+    adapt_batch: int = setting(
+        250, help="Support images in one pass of a step.", panel=SEARCH, least=2, needs=features.ADAPTATION
+    )
+    search_epochs: int = setting(50, help="Epochs of DARTS.", panel=SEARCH, least=1, needs=_DARTS)
+    search_batch: int = setting(64, help="Images per step of DARTS.", panel=SEARCH, least=2, needs=_DARTS)
+    search_rate: float = setting(0.025, help="Rate of w at the start.", panel=SEARCH, above=0, needs=_DARTS)
+    search_rate_end: float = setting(0.001, help="Rate of w at the end.", panel=SEARCH, least=0, most=1, needs=_DARTS)
+    search_weight_decay: float = setting(3e-4, help="Of w in DARTS.", panel=SEARCH, least=0, most=1, needs=_DARTS)
+    theta_rate: float = setting(3e-4, help="Adam's rate for theta.", panel=SEARCH, above=0, needs=_DARTS)
+    theta_weight_decay: float = setting(1e-3, help="Of theta.", panel=SEARCH, least=0, most=1, needs=_DARTS)
+    order: Literal["first", "second"] = setting(
+        "first", help="Equation 4 with xi = 0, or with the rate of w for xi.", panel=SEARCH, needs=_DARTS, switch=True
+    )
 
-    def __post_init__(self) -> None:
-        self.one_of("method", METHODS)
-        self.at_least(0, "seed", "padding", "steps")
-        self.at_least(1, "shot", "query", "tasks", "genotypes", "epochs", "search_epochs")
-        self.at_least(2, "way", "channels", "batch", "adapt_batch", "search_batch")
-        if self.channels % 2:
-            raise SettingsError(f"channels is {self.channels}.", hint="choose an even number, at least 2")
+    def check_together(self) -> None:
+        """DARTS divides a task's support images 1 : 1."""
         if self.method in ("s1", "s2") and self.shot < 2:
             raise SettingsError(
                 f"shot is {self.shot}.", hint="DARTS needs 2 or more: half of the support images move theta"
             )
-        self.positive("learning_rate", "clip", "search_rate", "theta_rate")
-        self.within(0, 1, "weight_decay", "search_rate_end", "search_weight_decay", "theta_weight_decay")
-        self.within(0, 0.99, "momentum")
-        self.yes_or_no("flip")
-        self.one_of("order", ("first", "second"))

@@ -1,54 +1,55 @@
-"""Settings of the transfer to CIFAR-10 and ImageNet (Appendix D); presets/transfer.toml has the published values."""
+"""Settings of `tnas transfer` (Appendix D); presets/transfer.toml has the published values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-from tnas_cli.settings.checked import CheckedSettings
+from tnas_cli.settings.base import Settings
+from tnas_cli.settings.fields import CHOICE, IMAGES, NETWORK, TRAINING, setting
+from tnas_cli.settings.preset import Kind
 
 
 @dataclass(frozen=True)
-class TransferSettings(CheckedSettings):
-    """One network on one data set.
+class TransferSettings(Settings):
+    """One network on one data set with labels."""
 
-    layers: cells; channels: of the first ones; stem: 'auto' is 'imagenet' from 128 pixels on. decay: of the learning
-    rate, along a cosine to 0 or by `decay_rate` per epoch. clip: of the gradient's norm. drop_path: its probability at
-    the end, from 0 at the start. crop: 'shift' pads by `padding` pixels and cuts the images' size out, 'resize' takes a
-    random part and enlarges it. jitter: of brightness, contrast and saturation. train_split: 'train' chooses the best
-    epoch by the validation images; 'train+val' trains on them too and tests the last epoch.
-    """
+    presets: ClassVar[Kind] = "transfer"
 
-    layers: int = 20
-    channels: int = 36
-    stem: Literal["auto", "cifar", "imagenet"] = "auto"
-    auxiliary: bool = True
-    auxiliary_weight: float = 0.4
-    epochs: int = 600
-    batch: int = 96
-    learning_rate: float = 0.025
-    decay: Literal["cosine", "exponential"] = "cosine"
-    decay_rate: float = 0.97
-    momentum: float = 0.9
-    weight_decay: float = 3e-4
-    clip: float = 5.0
-    drop_path: float = 0.2
-    label_smoothing: float = 0.0
-    crop: Literal["shift", "resize"] = "shift"
-    padding: int = 4
-    cutout: int = 16
-    jitter: float = 0.0
-    train_split: Literal["train", "train+val"] = "train"
-
-    def __post_init__(self) -> None:
-        self.at_least(0, "seed", "padding", "cutout")
-        self.at_least(1, "layers", "epochs")
-        self.at_least(2, "channels", "batch")
-        self.positive("learning_rate", "clip")
-        self.within(0, 1, "auxiliary_weight", "decay_rate", "weight_decay", "jitter")
-        self.within(0, 0.99, "momentum", "drop_path", "label_smoothing")
-        self.one_of("stem", ("auto", "cifar", "imagenet"))
-        self.one_of("decay", ("cosine", "exponential"))
-        self.one_of("crop", ("shift", "resize"))
-        self.one_of("train_split", ("train", "train+val"))
-        self.yes_or_no("auxiliary")
+    dataset: str = setting(help="cifar10, imagenet, or a .h5 file.")
+    protocol: str = setting("", help="Split protocol of the data set.")
+    seed: int = setting(0, help="Seed of everything random.", least=0)
+    layers: int = setting(20, help="Cells of the network.", least=1)
+    channels: int = setting(36, help="Channels of the first cells.", least=2)
+    stem: Literal["auto", "cifar", "imagenet"] = setting(
+        "auto", help="First layers; auto is imagenet from 128 pixels on.", panel=NETWORK
+    )
+    auxiliary: bool = setting(True, help="A second classifier while training.", panel=NETWORK)
+    auxiliary_weight: float = setting(
+        0.4, help="Weight of its loss.", panel=NETWORK, least=0, most=1, only_with=("auxiliary", True)
+    )
+    epochs: int = setting(600, help="Epochs of training.", least=1)
+    batch: int = setting(96, help="Images per step.", panel=TRAINING, least=2)
+    learning_rate: float = setting(0.025, help="Rate at the start.", panel=TRAINING, above=0)
+    decay: Literal["cosine", "exponential"] = setting("cosine", help="How the rate falls.", panel=TRAINING)
+    decay_rate: float = setting(
+        0.97, help="Factor per epoch.", panel=TRAINING, least=0, most=1, only_with=("decay", "exponential")
+    )
+    momentum: float = setting(0.9, help="Of SGD.", panel=TRAINING, least=0, most=0.99)
+    weight_decay: float = setting(3e-4, help="Of all weights.", panel=TRAINING, least=0, most=1)
+    clip: float = setting(5.0, help="Largest norm of a gradient.", panel=TRAINING, above=0)
+    drop_path: float = setting(
+        0.2, help="Share of paths dropped at the end, from 0 at the start.", panel=TRAINING, least=0, most=0.99
+    )
+    label_smoothing: float = setting(
+        0.0, help="Share of a label that goes to all classes.", panel=TRAINING, least=0, most=0.99
+    )
+    crop: Literal["shift", "resize"] = setting("shift", help="Move an image, or enlarge a part of it.", panel=IMAGES)
+    padding: int = setting(
+        4, help="Pixels by which an image moves.", panel=IMAGES, least=0, only_with=("crop", "shift")
+    )
+    cutout: int = setting(16, help="Side of the square that is cut out; 0: none.", panel=IMAGES, least=0)
+    jitter: float = setting(0.0, help="Of brightness, contrast and saturation.", panel=IMAGES, least=0, most=1)
+    train_split: Literal["train", "train+val"] = setting(
+        "train", help="Choose by validation images, or train on them too.", panel=CHOICE
+    )

@@ -1,10 +1,17 @@
 import tomllib
 from dataclasses import asdict, fields
+from pathlib import Path
 
 import pytest
 
 from tnas_cli.errors import SettingsError
-from tnas_cli.settings.few_shot import TRAIN_METHODS, SearchSettings, TrainSettings, preset, presets
+from tnas_cli.settings.base import read_toml
+from tnas_cli.settings.fields import PANELS, settings_of
+from tnas_cli.settings.preset import preset, presets
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.supervised import SupervisedSettings
+from tnas_cli.settings.train import TrainSettings
+from tnas_cli.settings.transfer import TransferSettings
 
 PAPER_SEARCH = {  # Lian et al., Section 5.2.1
     "alpha_inner": 0.1,
@@ -169,13 +176,68 @@ def test_toml_and_plain_values_give_the_settings_back(settings: SearchSettings |
     assert set(settings.to_dict()) == {field.name for field in fields(settings)}
 
 
-@pytest.mark.parametrize("method", TRAIN_METHODS)
-def test_pieces_of_maml_plus_plus_belong_to_methods_with_an_inner_loop(method: str) -> None:
-    if method in ("protonets", "matching-nets", "compare-nets"):
-        for piece in ({"learned_rates": "step"}, {"step_norms": True}, {"multi_step": 0.1}, {"order": "annealed"}):
-            with pytest.raises(SettingsError, match=f"no meaning for {method}"):
-                TrainSettings("x", method=method, **piece)
-    else:
-        assert TrainSettings("x", method=method, step_norms=True).pieces == ["step_norms"]
+def test_equation_5_has_no_pieces_of_maml_plus_plus() -> None:
     with pytest.raises(SettingsError, match="Equation 5"):
         SearchSettings("x", alternating=True, learned_rates="step")
+
+
+def test_supervised_settings_check_what_belongs_together() -> None:
+    assert SupervisedSettings("x", shot=1, method="random").shot == 1
+    with pytest.raises(SettingsError, match="shot is 1") as caught:
+        SupervisedSettings("x", shot=1, method="s1")
+    assert "half of the support images" in caught.value.hint
+
+
+ALL = (SearchSettings, TrainSettings, SupervisedSettings, TransferSettings)
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_every_setting_says_what_it_is(cls) -> None:
+    known = settings_of(cls)
+    assert list(known) == [field.name for field in fields(cls)]
+    for name, about in known.items():
+        assert about.help.endswith(".") and len(about.help) <= 75, name
+        assert about.kind in ("text", "yes or no") or about.range, f"{name} has no range"
+        assert about.panel in PANELS
+        if name != "dataset":
+            about.check(about.default)
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_every_value_of_every_preset_is_a_setting_of_its_kind(cls) -> None:
+    for values in presets(cls.presets).values():
+        parts = [part for part in values.values() if isinstance(part, dict)] or [values]
+        for part in parts:
+            settings = cls.from_dict({"dataset": "glyphs"} | part)
+            assert {n: v for n, v in settings.to_dict().items() if n in part} == {
+                n: tuple(v) if isinstance(v, list) else v for n, v in part.items()
+            }
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_a_file_that_was_written_is_read_back(cls, tmp_path: Path) -> None:
+    settings = cls(dataset='a line\nand a "quote"')
+    file = tmp_path / "settings.toml"
+    file.write_text("\ufeff" + settings.to_toml(), encoding="utf-8")  # as an editor may leave it
+    assert cls.from_dict(read_toml(cls, file)) == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("way =", "cannot read"), ("ways = 3", "unknown setting 'ways' in"), (None, "cannot read")],
+)
+def test_a_file_that_cannot_be_used_is_named(text: str | None, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(SettingsError, match=message) as caught:
+        read_toml(SearchSettings, file)
+    assert str(file) in caught.value.message
+
+
+def test_the_words_of_a_command_line_for_a_value() -> None:
+    known = settings_of(SearchSettings)
+    assert known["way"].spelled(5) == ["--way", "5"]
+    assert known["alternating"].spelled(False) == ["--simultaneous"]
+    assert known["step_norms"].spelled(True) == ["--step-norms"]
+    assert known["theta_betas"].spelled((0.5, 0.9)) == ["--theta-betas", "0.5", "0.9"]

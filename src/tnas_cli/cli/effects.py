@@ -1,0 +1,27 @@
+"""Options beside the settings that have no effect in a command as it was called."""
+
+from __future__ import annotations
+
+from tnas_cli.runs.device import Machine
+from tnas_cli.settings.applies import refuse
+from tnas_cli.settings.features import INHERITANCE, RUN, SCRATCH
+
+#: The machinery that each of them belongs to.
+NEEDS = {
+    **dict.fromkeys(("limit", "side_by_side", "seeds", "dry_run"), SCRATCH),
+    **dict.fromkeys(("all_tasks", "checkpoint"), INHERITANCE),
+}
+
+
+def refuse_beside_dry_run(seeds: int, machine: Machine) -> None:
+    """Raises SettingsError for what needs a run; an estimate makes none."""
+    given = [name for name, value in (("seeds", seeds > 1), ("tensorboard", machine.tensorboard)) if value]
+    refuse(given, dict.fromkeys(given, RUN), frozenset(), "--dry-run", {})
+
+
+def refuse_for_weights(given: dict[str, object], reads: frozenset[str], weights: str) -> None:
+    """Raises SettingsError for what these weights do not read; given: the options, of which some are not (None, 1)."""
+    named = [name for name, value in given.items() if value not in (None, False)]
+    other = "inherited" if weights == "scratch" else "scratch"
+    readers = {f"--weights {other}": frozenset({INHERITANCE if weights == "scratch" else SCRATCH})}
+    refuse(named, NEEDS, reads, f"--weights {weights}", readers)

@@ -1,0 +1,97 @@
+"""What a user asks of a command's settings: an option for each field, a preset, and a file."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tnas_cli.cli.flat import with_parameters
+from tnas_cli.errors import SettingsError
+from tnas_cli.settings.base import Settings, read_toml
+from tnas_cli.settings.fields import PANELS, About, settings_of
+from tnas_cli.settings.preset import presets
+
+_TYPES: Mapping[str, Any] = {
+    "whole": int,
+    "number": float,
+    "text": str,
+    "yes or no": bool,
+    "two numbers": tuple[float, float],
+}
+_SHOWN = {"whole": "N", "number": "X", "text": "TEXT", "two numbers": "X X"}
+_SHORT = {"dataset": ("-d",)}
+
+#: The options that come first, where a command has them.
+_FIRST = ("dataset", "method", "way", "shot", "query", "tasks", "hours", "epochs", "preset", "settings")
+
+DEFAULT_PRESET = "quick"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """preset: its name; given: values that the user named; file: those of a file that names all settings, so that
+    nobody can say which of them are meant."""
+
+    preset: str
+    given: Mapping[str, Any]
+    file: Mapping[str, Any]
+
+
+def asked_of(cls: type[Settings]) -> Callable[..., Asked]:
+    """A function with an option for each setting, --preset and --settings, which returns what was asked."""
+
+    def asked(preset: str | None, settings: Path | None, **values: Any) -> Asked:
+        given = {name: value for name, value in values.items() if value is not None}
+        file = {} if settings is None else read_toml(cls, settings)
+        if file.keys() < settings_of(cls).keys():
+            return Asked(preset or DEFAULT_PRESET, {**file, **given}, {})
+        if preset is not None:
+            raise SettingsError(
+                f"--preset has no effect: {settings} names every setting.", hint="leave one of them out"
+            )
+        return Asked(DEFAULT_PRESET, given, file)
+
+    options = [_preset(cls), _FILE, *map(_option, sorted(settings_of(cls).values(), key=_panel))]
+    return with_parameters(asked, sorted(options, key=_first))
+
+
+def _option(about: About) -> inspect.Parameter:
+    # A range is checked where the settings are: its message says what to choose.
+    info = typer.Option(
+        *(about.options, *_SHORT.get(about.name, ())),
+        help=about.described,
+        rich_help_panel=about.panel or None,
+        metavar=_SHOWN.get(about.kind),
+    )
+    return _parameter(about.name, _TYPES[about.kind], info)
+
+
+def _preset(cls: type[Settings]) -> inspect.Parameter:
+    names = ", ".join(presets(cls.presets))
+    return _parameter(
+        "preset", str, typer.Option("--preset", help=f"{names}; default: {DEFAULT_PRESET}.", metavar="TEXT")
+    )
+
+
+def _parameter(name: str, kind: Any, info: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, info]
+    )
+
+
+_FILE = _parameter(
+    "settings", Path, typer.Option("--settings", help="A settings.toml, as a run writes it.", metavar="FILE")
+)
+
+
+def _panel(about: About) -> int:
+    return PANELS.index(about.panel)
+
+
+def _first(option: inspect.Parameter) -> int:
+    return _FIRST.index(option.name) if option.name in _FIRST else len(_FIRST)

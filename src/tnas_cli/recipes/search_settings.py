@@ -1,0 +1,29 @@
+"""Settings of `tnas search`: a preset, what its method changes in it, a file, and what the user gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tnas_cli.methods.registry import about_search, readers
+from tnas_cli.settings.applies import refuse_settings
+from tnas_cli.settings.fields import settings_of
+from tnas_cli.settings.meta_learning import for_one_training
+from tnas_cli.settings.preset import preset
+from tnas_cli.settings.search import SearchSettings
+
+_METHOD = settings_of(SearchSettings)["method"].default
+
+
+def search_settings(
+    preset_name: str, given: Mapping[str, Any], file: Mapping[str, Any] | None = None
+) -> SearchSettings:
+    """The later winning: a preset, what its method changes in it, the values of a file, and what the user gave.
+
+    Raises SettingsError for a value that cannot be, and for one that was given and that the method does not read.
+    """
+    file = file or {}
+    method = about_search(given.get("method", file.get("method", _METHOD)))
+    refuse_settings(given, SearchSettings, method.reads, method.name, readers(searches=True))
+    named = for_one_training(given) if not file else dict(given)
+    return SearchSettings.from_dict({**preset("search", preset_name), **method.differs, **file, **named})

@@ -1,0 +1,79 @@
+"""What all settings have in common: values checked once, plain values and TOML both ways."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from tnas_cli.errors import SettingsError, did_you_mean
+from tnas_cli.settings.fields import settings_of
+from tnas_cli.settings.preset import Kind
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of all; its fields are made by `setting`, which says what each of them is. presets: which file has them."""
+
+    presets: ClassVar[Kind]
+
+    def __post_init__(self) -> None:
+        for name, about in settings_of(type(self)).items():
+            about.check(getattr(self, name))
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Raises SettingsError where values that are each in order do not go together."""
+
+    def replace(self, **changes: Any) -> Self:
+        """The same settings with some values changed, checked again."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for checkpoints and records."""
+        return dataclasses.asdict(self)
+
+    def to_toml(self) -> str:
+        """The settings as a TOML file, which `read_toml` reads."""
+        return "".join(f"{name} = {_toml(value)}\n" for name, value in self.to_dict().items())
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Settings from plain values; raises SettingsError for a name that does not exist or a value that cannot be."""
+        check_names(cls, values)
+        if "dataset" not in values:
+            raise SettingsError("the setting 'dataset' is missing.", hint="name a prepared data set with --dataset")
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def check_names(cls: type[Settings], values: Mapping[str, Any], source: Path | None = None) -> None:
+    """Raises SettingsError, with a suggestion, for a name that is no setting."""
+    known = settings_of(cls)
+    for name in values:
+        if name not in known:
+            where = "" if source is None else f" in {source}"
+            raise SettingsError(f"unknown setting {name!r}{where}.", hint=did_you_mean(name, known))
+
+
+def read_toml(cls: type[Settings], file: Path) -> dict[str, Any]:
+    """The values that a file names, all or some; raises SettingsError for what cannot be read or is no setting."""
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"cannot read {file}: {error}.", hint="name a settings.toml that a run wrote") from error
+    check_names(cls, values, file)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)  # TOML's strings are JSON's
+    return repr(value)

@@ -1,0 +1,85 @@
+"""Settings of what learns from many small tasks, which `search.py` and `train.py` add to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tnas_cli.settings import features
+from tnas_cli.settings.base import Settings
+from tnas_cli.settings.fields import CHOICE, INNER, NETWORK, OUTER, PIECES, setting
+
+#: Images from which the stem's two halvings and the reduction cell leave something to look at.
+SMALLEST_IMAGE, LARGEST_IMAGE = 20, 224
+
+#: The number of tasks where only time limits a training.
+UNLIMITED = 10**9
+
+_INNER, _OUTER, _PIECES = features.INNER_LOOP, features.OUTER_LOOP, features.PIECES
+
+
+@dataclass(frozen=True)
+class MetaLearningSettings(Settings):
+    """What search and training from scratch have in common. The method's name is checked where methods are known."""
+
+    dataset: str = setting(help="A prepared data set, or a .h5 file.")
+    way: int = setting(5, help="Classes per task.", least=2)
+    shot: int = setting(1, help="Support images per class.", least=1)
+    query: int = setting(15, help="Query images per class.", least=1)
+    protocol: str = setting("", help="Split protocol of the data set.")
+    seed: int = setting(0, help="Seed of everything random.", least=0)
+    channels: int = setting(
+        16, help="Channels of the normal cell.", panel=NETWORK, least=2, even=True, needs=features.CELLS
+    )
+    alpha_inner: float = setting(0.1, help="Inner rate of w.", panel=INNER, above=0, needs=_INNER)
+    inner_steps: int = setting(5, help="Inner steps M in training.", panel=INNER, least=1, needs=_INNER)
+    test_steps: int = setting(5, help="Inner steps in validation and test.", panel=INNER, least=1, needs=_INNER)
+    alpha_outer: float = setting(1e-3, help="Adam's rate for w~.", panel=OUTER, above=0, needs=_OUTER)
+    order: Literal["first", "second", "annealed"] = setting(
+        "first",
+        help="Outer gradient (Equation 8, 6, or 8 and then 6).",
+        panel=INNER,
+        needs=features.ORDER,
+        value_needs={"annealed": _PIECES},
+        switch=True,
+    )
+    learned_rates: Literal["none", "step", "weight"] = setting(
+        "none", help="Learned inner rates.", panel=PIECES, needs=features.LEARNED_RATES, switch=True
+    )
+    step_norms: bool = setting(
+        False, help="Batch norm weights for each step.", panel=PIECES, needs=_PIECES, switch=True
+    )
+    multi_step: float = setting(
+        0.0, help="Share of training with a loss at each step.", panel=PIECES, least=0, most=1, needs=_PIECES,
+        switch=True,
+    )  # fmt: skip
+    cosine_to: float = setting(
+        1.0, help="Share to which outer rates fall by a cosine.", panel=OUTER, least=0, most=1, needs=_OUTER
+    )
+    ensemble: int = setting(
+        1, help="Best checkpoints that answer together.", panel=CHOICE, least=1, needs=features.ENSEMBLE
+    )
+    reduction: Literal["sum", "mean"] = setting(
+        "mean", help="Of the gradients of a meta-batch.", panel=OUTER, needs=_OUTER
+    )
+    tasks: int = setting(2000, help="Training tasks.", least=1, needs=_OUTER)
+    hours: float = setting(0.0, help="Time to spend, or the limit beside --tasks.", least=0, needs=_OUTER)
+    meta_batch: int = setting(4, help="Tasks per outer step.", panel=OUTER, least=1, needs=_OUTER)
+    train_split: Literal["train", "train+val"] = setting(
+        "train", help="Classes of the training tasks.", panel=CHOICE, needs=_OUTER
+    )
+    validate_every: int = setting(1000, help="Tasks between validations.", panel=CHOICE, least=1, needs=_OUTER)
+    validation_tasks: int = setting(100, help="Validation tasks.", panel=CHOICE, least=1, needs=_OUTER)
+
+    @property
+    def pieces(self) -> list[str]:
+        """The settings of MAML++'s inner loop that are not plain MAML's."""
+        plain = {"learned_rates": "none", "step_norms": False, "multi_step": 0.0}
+        found = [name for name, value in plain.items() if getattr(self, name) != value]
+        return [*found, "order"] if self.order == "annealed" else found
+
+
+def for_one_training(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the user gave for a single training: where it names hours and no tasks, only time ends it."""
+    return dict(given) | ({"tasks": UNLIMITED} if given.get("hours") and "tasks" not in given else {})

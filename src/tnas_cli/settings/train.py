@@ -1,0 +1,25 @@
+"""Settings of `tnas train-eval`; presets/train_eval.toml has the published values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tnas_cli.settings import features
+from tnas_cli.settings.fields import CHOICE, setting
+from tnas_cli.settings.meta_learning import MetaLearningSettings
+from tnas_cli.settings.preset import Kind
+
+
+@dataclass(frozen=True)
+class TrainSettings(MetaLearningSettings):
+    """Training of a fixed network from scratch, and its test (Section 5.2.2)."""
+
+    presets: ClassVar[Kind] = "train_eval"
+
+    method: str = setting(
+        "maml",
+        help="maml, maml++, meta-sgd, anil, protonets, matching-nets or compare-nets.",
+        needs=features.SCRATCH,
+    )
+    test_tasks: int = setting(600, help="Test tasks.", panel=CHOICE, least=2, needs=features.TEST_TASKS)

@@ -1,0 +1,73 @@
+"""Help: two screens for a command, grouped, the common options first; options are those of the settings."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.running import tnas
+from tnas_cli.cli.main import app
+from tnas_cli.settings.fields import settings_of
+from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.supervised import SupervisedSettings
+from tnas_cli.settings.train import TrainSettings
+from tnas_cli.settings.transfer import TransferSettings
+
+COMMANDS = [str(command.name) for command in app.registered_commands]
+OF = {
+    "search": SearchSettings,
+    "train-eval": TrainSettings,
+    "supervised": SupervisedSettings,
+    "transfer": TransferSettings,
+}
+TWO_SCREENS = 100
+
+
+def help_of(command: str) -> str:
+    return tnas(command, "--help", environment={"COLUMNS": "80"}).stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_it_fits_on_two_screens(command: str) -> None:
+    lines = help_of(command).splitlines()
+    assert len(lines) <= TWO_SCREENS
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("command", OF)
+def test_every_setting_is_an_option_with_its_help(command: str) -> None:
+    shown = " ".join(re.sub(r"[│╭╮╰╯─]", " ", help_of(command)).split())
+    wide = " ".join(re.sub(r"[│╭╮╰╯─]", " ", tnas(command, "--help").stdout).split())
+    for about in settings_of(OF[command]).values():
+        for option in about.options.split("/"):
+            assert re.search(rf"{option}(?![\w-])", shown), option
+        assert about.described in wide
+
+
+@pytest.mark.parametrize("command", OF)
+def test_the_common_options_come_first(command: str) -> None:
+    panels = re.findall(r"╭─ (.+?) ─", help_of(command))
+    options = panels.index("Options")
+    assert panels[:options] in ([], ["Arguments"])
+    assert panels[-2:] == ["Output", "Machine"]
+    lines = help_of(command).splitlines()
+    assert "--dataset" in lines[next(n for n, line in enumerate(lines) if line.startswith("╭─ Options")) + 1]
+
+
+def test_help_is_quick_and_needs_no_pytorch() -> None:
+    code = (
+        "import sys; sys.argv = ['tnas', '--help']; from tnas_cli.cli.main import main\n"
+        "try: main()\n"
+        "finally: assert not {'torch', 'numba', 'h5py', 'matplotlib', 'click'} & sys.modules.keys()"
+    )
+    seconds = []
+    for _ in range(3):
+        begin = time.monotonic()
+        assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ), capture_output=True).returncode == 0
+        seconds.append(time.monotonic() - begin)
+    assert min(seconds) < 1.0  # 0.2 s on an idle machine; benchmarks/startup.py measures it
