@@ -61,7 +61,7 @@ def classify(network: Any, settings: TrainSettings, parameters: Parameters, batc
         leaves = {name: tensor.detach().requires_grad_() for name, tensor in weights.items()}
         loss = task_losses(wide.logits(for_tasks(leaves, 1), x), y).mean()
         step(optimiser, weights, dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True)))
-        yield Progress("classify", number, len(batches), "batches", {"loss": float(loss)})
+        yield Progress("classify", number, len(batches), "batches", {"loss": float(loss.detach())})
 
 
 METHOD = TrainMethod(

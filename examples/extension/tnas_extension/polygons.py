@@ -10,10 +10,10 @@ from tnas_cli.episodes.catalogue import ClassPictures, Picture
 from tnas_cli.episodes.dataset import Built, DatasetSpec, Request, built
 from tnas_cli.runs.seeds import numpy_generator
 
-CORNERS = range(3, 15)
+CORNERS = range(3, 16)
 IMAGES = 20
 #: The classes go in turn to these splits.
-SPLITS = ("train", "train", "val", "test")
+SPLITS = ("train", "train", "val", "train", "test")
 
 
 def draw(corners: int, star: bool, seed: int, number: int, size: int) -> Image.Image:
@@ -45,13 +45,13 @@ def build(request: Request) -> Built:
             for image in range(IMAGES)
         ]
         classes.append(ClassPictures(name, SPLITS[number % len(SPLITS)], pictures))
-    note = "two classes to train, one to val, one to test, in turn"
+    note = "of five classes three to train, one to val, one to test, in turn"
     return built(request, classes, note, DATASET.licence, "drawn by tnas-extension", ((0.0,), (1.0,)))
 
 
 DATASET = DatasetSpec(
     name="polygons",
-    about="polygons and stars of 3 to 14 corners, drawn",
+    about="polygons and stars of 3 to 15 corners, drawn",
     protocols=("drawn",),
     size=28,
     channels=1,

@@ -89,6 +89,12 @@ def differs(name: str | None) -> dict[str, Any]:
     return {} if name is None else dict(about(name).differs)
 
 
+def added_citations(name: str) -> tuple[str, ...]:
+    """What a method of another package cites; nothing for other names, and no import."""
+    added = _ADDED.get(name)
+    return () if added is None else added.about.citation
+
+
 def title_of(name: str) -> str | None:
     """What a method's result is called; None for a name that is no method's."""
     try:

@@ -90,7 +90,7 @@ def _with_test_tasks(life: Life, test_tasks: int) -> Life:
     """The same life, whose listener hears a training's progress as a part of the bar that test tasks belong to."""
 
     def heard(event: events.Event) -> None:
-        if isinstance(event, events.Progress):
+        if isinstance(event, events.Progress) and event.unit == "tasks":
             event = events.Progress(STAGE, event.done, event.total + test_tasks, event.unit, event.values)
         life.pass_on(event)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tnas_cli.methods.registry import title_of
 from tnas_cli.records.results import Measured
 from tnas_cli.report.measured import dataset_of, is_adapted, split_of, train_epochs, training_tasks
 from tnas_cli.report.paper_tables import PaperRow, PaperTable
 
-NAMES = {"t-nas": "T-NAS", "t-nas++": "T-NAS++", "auto-maml": "Auto-MAML", "maml": "MAML", "maml++": "MAML++"}
-NAMES |= {"meta-sgd": "Meta-SGD", "anil": "ANIL", "protonets": "ProtoNets", "matching-nets": "Matching nets"}
-NAMES |= {"compare-nets": "CompareNets", "s1": "S1", "s2": "S2"}
+#: Ways to an architecture (Section 5.3) that are no methods, as the paper calls them.
+WAYS = {"s1": "S1", "s2": "S2"}
 
 
 @dataclass
@@ -65,7 +65,8 @@ def _same(m: Measured, row: PaperRow, paper: PaperTable) -> bool:
 
 def _label(m: Measured, paper: PaperTable) -> str:
     """A further row's name: the method and how it differs from the paper's measurement."""
-    name = NAMES.get(m.method, m.method)
+    # A record of version 0.1 has no title.
+    name = m.title or title_of(m.method) or WAYS.get(m.method, m.method)
     if is_adapted(m):
         name += " search network, adapted"
     elif m.network is not None:

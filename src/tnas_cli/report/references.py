@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import resources
 
+from tnas_cli.methods.registry import added_citations
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -35,6 +37,17 @@ def references() -> list[Reference]:
 
 
 def cited_for(methods: Collection[str], datasets: Mapping[str, Collection[str]]) -> list[Reference]:
-    """The entries for these methods and these data sets with their split protocols."""
+    """The entries for these methods and these data sets with their split protocols.
+
+    A method of another package says itself what it cites: keys of these entries, or entries of its own.
+    """
     named = set(datasets) | {f"{name}:{protocol}" for name, protocols in datasets.items() for protocol in protocols}
-    return [r for r in references() if r.always or r.methods & set(methods) or r.datasets & named]
+    added = [entry for name in sorted(methods) for entry in added_citations(name)]
+    found = [r for r in references() if r.always or r.methods & set(methods) or r.datasets & named or r.key in added]
+    return found + [_of_bibtex(entry) for entry in dict.fromkeys(added) if entry.lstrip().startswith("@")]
+
+
+def _of_bibtex(entry: str) -> Reference:
+    """A work by the BibTeX entry that another package gives."""
+    key = entry.partition("{")[2].partition(",")[0].strip()
+    return Reference(key, entry.strip(), frozenset(), frozenset(), always=False)

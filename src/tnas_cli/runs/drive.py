@@ -43,6 +43,8 @@ def drive(
                 saving.validated()
                 saving.last()
                 saved = now
+            else:
+                listener(event)
             if stop:
                 saving.last()
                 raise StoppedError

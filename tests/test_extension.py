@@ -1,0 +1,94 @@
+"""The example of an extension, installed beside tnas without a network, and used in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "examples" / "extension"
+LONGEST_FILE = 80
+
+
+def install(source: Path, site: Path) -> None:
+    """What an installer does with a package of pure Python: its files, and metadata with its entry points."""
+    project = tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    name, version = project["name"], project["version"]
+    package = name.replace("-", "_")
+    shutil.copytree(source / package, site / package)
+    info = site / f"{package}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8")
+    lines = []
+    for group, entries in project["entry-points"].items():
+        lines += [f"[{group}]", *(f"{key} = {value}" for key, value in entries.items()), ""]
+    (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    install(SOURCE, folder)
+    return folder
+
+
+def tnas(site: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`tnas` with the packages of `site`, in a process of its own."""
+    paths = os.pathsep.join([str(site), *(os.environ[n] for n in ("PYTHONPATH",) if n in os.environ)])
+    environment = {**os.environ, "PYTHONPATH": paths, "TNAS_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "tnas_cli", *arguments]
+    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+def records(ran: subprocess.CompletedProcess[str]) -> list[dict[str, object]]:
+    assert ran.returncode == 0, ran.stderr
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+def test_each_file_is_short() -> None:
+    files = list(SOURCE.glob("*/*.py"))
+    assert len(files) > 2
+    for path in files:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE, path
+
+
+def test_its_data_set_and_its_method_work_like_tnass_own(site: Path, tmp_path: Path) -> None:
+    listed = tnas(site, tmp_path, "prepare-data", "--list")
+    assert "polygons" in listed.stdout
+    trained = tnas(
+        site, tmp_path, "train-eval", "4conv", "--method", "meta-baseline", "--dataset", "polygons",
+        "--way", "3", "--shot", "1", "--query", "3", "--tasks", "8", "--meta-batch", "4", "--validate-every", "4",
+        "--validation-tasks", "4", "--test-tasks", "4", "--json",
+    )  # fmt: skip
+    result = records(trained)[-1]
+    assert (result["method"], result["title"]) == ("meta-baseline", "Meta-Baseline")
+    assert result["dataset"] == "polygons"
+    assert float(str(result["mean"])) > 0.4  # 1/3 is chance, and the phase before has seen half of the shapes
+    cited = tnas(site, tmp_path, "cite", str(result["run"]))
+    assert "chen2021metabaseline" in cited.stdout
+    reported = tnas(site, tmp_path, "report", str(result["run"]))
+    assert "Meta-Baseline" in reported.stdout
+
+
+def test_an_option_that_it_does_not_read_is_refused(site: Path, tmp_path: Path) -> None:
+    ran = tnas(site, tmp_path, "train-eval", "4conv", "--method", "meta-baseline", "--dataset", "polygons",
+               "--alpha-inner", "0.1")  # fmt: skip
+    assert ran.returncode == 2
+    assert "meta-baseline" in ran.stderr
+
+
+def test_a_broken_package_is_named_and_breaks_nothing(site: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "site"
+    shutil.copytree(site, broken)
+    (broken / "tnas_extension" / "meta_baseline.py").write_text("import no_such_module\n", encoding="utf-8")
+    unknown = tnas(broken, tmp_path, "train-eval", "4conv", "--method", "meta-baseline", "--dataset", "polygons")
+    assert unknown.returncode == 2
+    assert "no_such_module" in unknown.stderr
+    assert "Traceback" not in unknown.stderr
+    assert tnas(broken, tmp_path, "prepare-data", "--list").returncode == 0
