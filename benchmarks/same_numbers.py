@@ -43,13 +43,13 @@ ELSEWHERE = (
 _DATA = ("--dataset", "glyphs", "--way", "5", "--shot", "1")
 _SEARCH = ("search", *_DATA, "--channels", "8", "--tasks", "12", "--meta-batch", "4", "--inner-steps", "2")
 _SEARCH += ("--test-steps", "3", "--validate-every", "8", "--validation-tasks", "4", "--query", "5")
-_BUDGET = ("--tasks", "8", "--meta-batch", "4", "--validate-every", "4", "--validation-tasks", "4", "--test-tasks", "6")
-_BUDGET += ("--query", "5")
+_SHORT = ("--tasks", "8", "--meta-batch", "4", "--validate-every", "4", "--validation-tasks", "4", "--query", "5")
+_BUDGET = (*_SHORT, "--test-tasks", "6")
 _TRAIN = (*_BUDGET, "--inner-steps", "2", "--test-steps", "2")
 _FIXED = ("train-eval", "4conv", *_DATA, *_TRAIN)
 _GIVEN = ("train-eval", "GENOTYPES", *_TRAIN, "--limit", "2", "--side-by-side", "1")
-_LARGE = ("--set", "search_epochs=2", "--epochs", "2", "--seed", "3")
-_CELLS = ("--layers", "3", "--channels", "4", "--epochs", "2", "--set", "batch=24", "--set", "cutout=4")
+_LARGE = ("--epochs", "2", "--seed", "3")
+_CELLS = ("--layers", "3", "--channels", "4", "--epochs", "2")
 
 #: The command lines of each scenario that may mean it, the newest first. GENOTYPES and CHECKPOINT stand for what the
 #: search of the same engine gave, TASK for a task folder, IMAGES for labelled pictures.
@@ -73,25 +73,31 @@ SCENARIOS: dict[str, tuple[tuple[str, ...], ...]] = {
         f"train-{name}": (("train-eval", "4conv", *_DATA, *_BUDGET, "--method", name),)
         for name in ("protonets", "matching-nets", "compare-nets")
     },
-    "inherited": (("train-eval", "GENOTYPES", *_BUDGET, "--weights", "inherited", "--checkpoint", "CHECKPOINT"),),
+    "inherited": (("train-eval", "GENOTYPES", *_SHORT, "--weights", "inherited", "--checkpoint", "CHECKPOINT"),),
     "inherited-all": (
         ("train-eval", "GENOTYPES", *_BUDGET, "--weights", "inherited", "--checkpoint", "CHECKPOINT", "--all-tasks"),
     ),
     **{
         f"supervised-{method}": tuple(
-            (*words, "--dataset", "glyphs", "--method", method, *_LARGE, *further)
-            for words in (("supervised",), ("train-eval", "--protocol", "supervised"))
+            (*words, "--dataset", "glyphs", "--method", method, *_LARGE, *further, *epochs)
+            for words, epochs in (
+                (("supervised",), short),
+                (("train-eval", "--protocol", "supervised"), ("--set", "search_epochs=2")),
+            )
         )
-        for method, further in (
-            ("s1", ()),
-            ("s2", ("--order", "second", "--engine", "torch")),
-            ("random", ()),
-            ("t-nas", ("--channels", "8", "--checkpoint", "CHECKPOINT")),
+        for method, further, short in (
+            ("s1", (), ("--search-epochs", "2")),
+            ("s2", ("--order", "second", "--engine", "torch"), ("--search-epochs", "2")),
+            ("random", (), ()),
+            ("t-nas", ("--channels", "8", "--checkpoint", "CHECKPOINT"), ()),
         )
     },
     "transfer": tuple(
-        (*words, "--dataset", "IMAGES", *_CELLS)
-        for words in (("transfer", "DARTS_V2"), ("train-eval", "DARTS_V2", "--protocol", "transfer"))
+        (*words, "--dataset", "IMAGES", *_CELLS, *more)
+        for words, more in (
+            (("transfer", "DARTS_V2"), ("--batch", "24", "--cutout", "4")),
+            (("train-eval", "DARTS_V2", "--protocol", "transfer"), ("--set", "batch=24", "--set", "cutout=4")),
+        )
     ),
 }
 

@@ -10,7 +10,7 @@ from tnas_cli.methods.registry import readers
 from tnas_cli.settings.applies import Readers
 from tnas_cli.settings.base import Settings
 from tnas_cli.settings.features import INHERITED_READS, SCRATCH_READS, SUPERVISED_READS
-from tnas_cli.settings.fields import About, settings_of
+from tnas_cli.settings.fields import Setting, settings_of
 from tnas_cli.settings.preset import presets
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.supervised import SupervisedSettings
@@ -60,12 +60,12 @@ def _presets(cls: type[Settings]) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _differing(about: About, values: Mapping[str, Mapping[str, Any]]) -> str:
+def _differing(about: Setting, values: Mapping[str, Mapping[str, Any]]) -> str:
     differing = {n: v[about.name] for n, v in values.items() if v.get(about.name, about.default) != about.default}
     return ", ".join(f"{name} {_value(value)}" for name, value in differing.items())
 
 
-def _range(about: About) -> str:
+def _range(about: Setting) -> str:
     if about.choices:
         return ", ".join(about.choices)
     words = {"whole": "whole", "two numbers": "two", "yes or no": "true, false"}.get(about.kind, "")
@@ -82,7 +82,7 @@ def _value(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _readers(about: About, others: Readers) -> str:
+def _readers(about: Setting, others: Readers) -> str:
     if about.only_with is not None:
         return f"where `{about.only_with[0]}` is {_value(about.only_with[1])}"
     found = [name for name, reads in others.items() if about.needs is None or about.needs in reads]

@@ -10,7 +10,7 @@ from tests.running import tnas
 from tnas_cli.methods.registry import readers
 from tnas_cli.settings.base import Settings
 from tnas_cli.settings.features import INHERITED_READS, SCRATCH_READS, SUPERVISED_READS
-from tnas_cli.settings.fields import About, settings_of
+from tnas_cli.settings.fields import Setting, settings_of
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.settings.train import TrainSettings
@@ -35,7 +35,7 @@ CASES = {
 }
 
 
-def value_of(about: About) -> tuple[str, ...]:
+def value_of(about: Setting) -> tuple[str, ...]:
     """Words that set it, to a value that its range allows."""
     if about.kind == "yes or no":
         return (about.options.split("/")[0],)
@@ -43,7 +43,7 @@ def value_of(about: About) -> tuple[str, ...]:
     return (about.options, *values.get(about.kind, (str(max(2, int(about.least or 0))),)))
 
 
-def settings(cls: type[Settings]) -> list[About]:
+def settings(cls: type[Settings]) -> list[Setting]:
     """All but what every case names itself."""
     return [about for name, about in settings_of(cls).items() if name not in ("dataset", "method")]
 
@@ -131,6 +131,9 @@ def test_a_file_of_settings_is_what_a_run_wrote(tmp_path: Path) -> None:
     # A switch of the file is one that somebody asked for; a value that its method read is not.
     other = tnas("search", "--settings", file, "--method", "auto-maml")
     assert other.code == 2 and "--learned-rates has no effect with auto-maml" in other.stderr
+    lines = file.read_text().splitlines()[:-2]  # as an earlier version may have written it
+    file.write_text("\n".join(lines) + "\n")
+    assert tnas("search", "--settings", file).code == 3
     file.write_text('dataset = "nowhere.h5"\nbeta_inner = 3.0\nmethod = "auto-maml"\n')
     ran = tnas("search", "--settings", file, "--preset", "paper")
     assert ran.code == 2 and "--beta-inner has no effect with auto-maml" in ran.stderr

@@ -19,16 +19,17 @@ import torch
 
 ENGINES = ("fused", "torch")
 _TASKS = ("--dataset", "glyphs", "--way", "3", "--shot", "1", "--query", "3", "--meta-batch", "2")
-_STEPS = ("--tasks", "4", "--validate-every", "4", "--validation-tasks", "2", "--inner-steps", "1", "--test-steps", "1")
-_GENTLE = ("--alpha-inner", "0.01")
-SEARCH = ("search", *_TASKS, *_STEPS, *_GENTLE, "--beta-inner", "1", "--channels", "8")
+_TASKS += ("--tasks", "4", "--validate-every", "4", "--validation-tasks", "2")
+_GENTLE = ("--inner-steps", "1", "--test-steps", "1", "--alpha-inner", "0.01")
+_THETA = ("--beta-inner", "1")
+SEARCH = ("search", *_TASKS, *_GENTLE, "--channels", "8")
 SEARCHES = {
-    "t-nas": (),
-    "t-nas++": ("--method", "t-nas++", "--ensemble", "1"),
+    "t-nas": (*_THETA,),
+    "t-nas++": (*_THETA, "--method", "t-nas++", "--ensemble", "1"),
     "auto-maml": ("--method", "auto-maml"),
-    "alternating": ("--alternating",),
+    "alternating": (*_THETA, "--alternating"),
 }
-TRAIN = (*_TASKS, *_STEPS, "--test-tasks", "3")
+TRAIN = (*_TASKS, "--test-tasks", "3")
 TRAININGS = {
     "maml": (*_GENTLE,),
     "maml++": (*_GENTLE, "--method", "maml++", "--ensemble", "1"),

@@ -44,7 +44,7 @@ def signs(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def settings(signs: str, **given: Any) -> Any:
-    return supervised_settings("quick", TINY | {"dataset": signs} | given)
+    return supervised_settings("quick", {}, TINY | {"dataset": signs} | given)
 
 
 def best(path: Path, size: int = 20) -> Path:

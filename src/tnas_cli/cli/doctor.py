@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.errors import TnasError
+from tnas_cli.records.results import DoctorResult
 from tnas_cli.runs.device import Machine
 
 
@@ -24,27 +25,30 @@ def doctor(
     from tnas_cli.commands.doctor import doctor as examine
 
     with screen.progress() as listener:
-        found: dict[str, Any] = examine(machine, warm=warm, listener=listener).to_json()
+        found = examine(machine, warm=warm, listener=listener)
     if screen.as_json:
-        screen.record(found)
+        screen.record(found.to_json())
     else:
-        packages = "  ".join(f"{name} {version}" for name, version in found["packages"].items())
-        rate = found["search_tasks_per_second"]
-        for name, value in (
-            ("tnas", f"{found['package_version']}  python {found['python']}  {found['platform']}"),
-            ("packages", packages),
-            ("device", f"{found['device']} ({found['processor']}), {found['threads']} of {found['cores']} threads"),
-            ("engine", f"{found['engine']}: {found['engine_reason']}"),
-            ("kernels", found["kernels"] or "none"),
-            ("cache", f"{found['cache']}: {', '.join(found['prepared']) or 'nothing prepared yet'}"),
-            ("added", ", ".join(found["added"]) or "nothing by other packages"),
-            ("maths", f"gradient against finite difference: {found['gradient_error']:.1e} relative"),
-            ("", f"loss of engine {found['engine']} against plain PyTorch: {found['engine_error']:.1e} relative"),
-            ("speed", f"{rate:.3g} search tasks per second (28 px, 5-way 1-shot, engine {found['engine']})"),
-        ):
-            screen.text(f"{name:<10}{value}")
-    if not found["sound"]:
+        _show(screen, found)
+    if not found.sound:
         raise TnasError(
-            f"the self-test is off by {max(found['gradient_error'], found['engine_error']):.1e}.",
+            f"the self-test is off by {max(found.gradient_error, found.engine_error):.1e}.",
             hint="reinstall tnas-cli and torch, and run tnas doctor again",
         )
+
+
+def _show(screen: Screen, found: DoctorResult) -> None:
+    where, rate = found.environment, found.search_tasks_per_second
+    for name, value in (
+        ("tnas", f"{where.package_version}  python {where.python}  {where.platform}"),
+        ("packages", "  ".join(f"{name} {version}" for name, version in found.packages.items())),
+        ("device", f"{where.device} ({where.processor}), {where.threads} of {where.cores} threads"),
+        ("engine", f"{found.engine}: {found.engine_reason}"),
+        ("kernels", found.kernels or "none"),
+        ("cache", f"{found.cache}: {', '.join(found.prepared) or 'nothing prepared yet'}"),
+        ("added", ", ".join(found.added) or "nothing by other packages"),
+        ("maths", f"gradient against finite difference: {found.gradient_error:.1e} relative"),
+        ("", f"loss of engine {found.engine} against plain PyTorch: {found.engine_error:.1e} relative"),
+        ("speed", f"{rate:.3g} search tasks per second (28 px, 5-way 1-shot, engine {found.engine})"),
+    ):
+        screen.text(f"{name:<10}{value}")

@@ -1,4 +1,4 @@
-"""What a user asks of a command's settings: an option for each field, a preset, and a file."""
+"""What a user wants of a command's settings: an option for each field, a preset, and a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 from tnas_cli.cli.flat import with_parameters
 from tnas_cli.errors import SettingsError
 from tnas_cli.settings.base import Settings, read_toml
-from tnas_cli.settings.fields import PANELS, About, settings_of
+from tnas_cli.settings.fields import PANELS, Setting, settings_of
 from tnas_cli.settings.preset import presets
 
 _TYPES: Mapping[str, Any] = {
@@ -33,42 +33,43 @@ DEFAULT_PRESET = "quick"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """preset: its name; given: values that the user named; file: those of a file that names all settings, so that
-    nobody can say which of them are meant."""
+class Wanted:
+    """preset: its name; given: values that the user named; file: those of a file that a run wrote, which names all
+    settings, so that nobody can say which of them were meant."""
 
     preset: str
     given: Mapping[str, Any]
     file: Mapping[str, Any]
 
 
-def asked_of(cls: type[Settings]) -> Callable[..., Asked]:
-    """A function with an option for each setting, --preset and --settings, which returns what was asked."""
+def wanted_of(cls: type[Settings]) -> Callable[..., Wanted]:
+    """A function with an option for each setting, --preset and --settings, which returns what was wanted."""
 
-    def asked(preset: str | None, settings: Path | None, **values: Any) -> Asked:
+    def wanted(preset: str | None, settings: Path | None, **values: Any) -> Wanted:
         given = {name: value for name, value in values.items() if value is not None}
         file = {} if settings is None else read_toml(cls, settings)
-        if file.keys() < settings_of(cls).keys():
-            return Asked(preset or DEFAULT_PRESET, {**file, **given}, {})
+        # A run of an earlier version may lack some.
+        if len(file) <= len(settings_of(cls)) / 2:
+            return Wanted(preset or DEFAULT_PRESET, {**file, **given}, {})
         if preset is not None:
             raise SettingsError(
-                f"--preset has no effect: {settings} names every setting.", hint="leave one of them out"
+                f"--preset has no effect: {settings} has the settings of a run.", hint="leave one of them out"
             )
-        return Asked(DEFAULT_PRESET, given, file)
+        return Wanted(DEFAULT_PRESET, given, file)
 
     options = [_preset(cls), _FILE, *map(_option, sorted(settings_of(cls).values(), key=_panel))]
-    return with_parameters(asked, sorted(options, key=_first))
+    return with_parameters(wanted, sorted(options, key=_first))
 
 
-def _option(about: About) -> inspect.Parameter:
+def _option(setting: Setting) -> inspect.Parameter:
     # A range is checked where the settings are: its message says what to choose.
     info = typer.Option(
-        *(about.options, *_SHORT.get(about.name, ())),
-        help=about.described,
-        rich_help_panel=about.panel or None,
-        metavar=_SHOWN.get(about.kind),
+        *(setting.options, *_SHORT.get(setting.name, ())),
+        help=setting.described,
+        rich_help_panel=setting.panel or None,
+        metavar=_SHOWN.get(setting.kind),
     )
-    return _parameter(about.name, _TYPES[about.kind], info)
+    return _parameter(setting.name, _TYPES[setting.kind], info)
 
 
 def _preset(cls: type[Settings]) -> inspect.Parameter:
@@ -89,8 +90,8 @@ _FILE = _parameter(
 )
 
 
-def _panel(about: About) -> int:
-    return PANELS.index(about.panel)
+def _panel(setting: Setting) -> int:
+    return PANELS.index(setting.panel)
 
 
 def _first(option: inspect.Parameter) -> int:

@@ -61,11 +61,10 @@ def _register() -> None:
     app.command("train-eval")(train_eval.train_eval)
     app.command("report")(report.report)
     app.command("resume")(resume.resume)
-    app.command("supervised")(supervised.supervised)
-    app.command("transfer")(transfer.transfer)
-    app.command("cite")(cite.cite)
-    app.command("quickstart")(quickstart.quickstart)
-    app.command("doctor")(doctor.doctor)
+    for name, command in (("supervised", supervised.supervised), ("transfer", transfer.transfer)):
+        app.command(name, rich_help_panel="Further experiments")(command)
+    for name, command in (("quickstart", quickstart.quickstart), ("doctor", doctor.doctor), ("cite", cite.cite)):
+        app.command(name, rich_help_panel="Around it")(command)
 
 
 _register()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -12,6 +12,7 @@ from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.errors import SettingsError
+from tnas_cli.records.results import DataSets, PreparedData, UnreadableCache
 from tnas_cli.settings.applies import refuse
 
 Text = str | None
@@ -71,8 +72,7 @@ def prepare_data(
             skip_bad=skip_bad or None,
             force=force or None,
         )
-        listed: dict[str, Any] = engine.data_sets(cache_dir).to_json()
-        _list(screen, listed["data_sets"])
+        _list(screen, engine.data_sets(cache_dir))
         return
     if dataset is None:
         raise SettingsError("which data set?", hint="tnas prepare-data --list says what is known")
@@ -92,15 +92,15 @@ def prepare_data(
             force=force,
             preview=preview,
             listener=listener,
-        ).to_json()
+        )
     _warn(screen, record)
     if screen.as_json:
-        screen.record(record)
+        screen.record(record.to_json())
         return
     _show(screen, record)
     where = f" --cache-dir {cache_dir}" if cache_dir else ""
     protocol_option = f" --protocol {protocol}" if protocol else ""
-    screen.say(f"next: tnas search --dataset {record['dataset']}{protocol_option} --way 5 --shot 1{where}")
+    screen.say(f"next: tnas search --dataset {record.dataset}{protocol_option} --way 5 --shot 1{where}")
 
 
 def _refuse_beside_list(dataset: str | None, **options: object) -> None:
@@ -121,13 +121,13 @@ def _shares(split: str | None) -> tuple[int, int, int] | None:
     return train, val, test
 
 
-def _warn(screen: Screen, record: dict[str, Any]) -> None:
-    if record["duplicates_across_splits"]:
+def _warn(screen: Screen, record: PreparedData) -> None:
+    if record.duplicates_across_splits:
         screen.say(
-            f"warning: {record['duplicates_across_splits']:,} images stand, pixel for pixel, in more than one split",
+            f"warning: {record.duplicates_across_splits:,} images stand, pixel for pixel, in more than one split",
             style="yellow",
         )
-    skipped = record["skipped"]
+    skipped = record.skipped
     if skipped:
         screen.say(f"warning: {len(skipped):,} images could not be read and were left out:", style="yellow")
         for message in skipped[:SKIPPED_SHOWN]:
@@ -136,48 +136,48 @@ def _warn(screen: Screen, record: dict[str, Any]) -> None:
             screen.say(f"  ... and {len(skipped) - SKIPPED_SHOWN:,} more; --json lists all")
 
 
-def _show(screen: Screen, record: dict[str, Any]) -> None:
-    screen.text(f"{record['dataset']} ({record['protocol']}), {_images(record)}, {_size(record['bytes'])}")
+def _show(screen: Screen, record: PreparedData) -> None:
+    screen.text(f"{record.dataset} ({record.protocol}), {_images(record)}, {_size(record.bytes)}")
     table = Table()
     table.add_column("split")
     table.add_column("classes", justify="right")
     table.add_column("images", justify="right")
-    for split, counts in record["splits"].items():
-        table.add_row(split, f"{counts['classes']:,}", f"{counts['images']:,}")
+    for split, counts in record.splits.items():
+        table.add_row(split, f"{counts.classes:,}", f"{counts.images:,}")
     screen.show(table)
-    facts = [("path", record["path"]), ("split", record["split_note"]), ("licence", record["licence"])]
-    if record.get("preview"):
-        facts.append(("preview", record["preview"]))
+    facts = [("path", record.path), ("split", record.split_note), ("licence", record.licence)]
+    if record.preview:
+        facts.append(("preview", record.preview))
     if screen.verbose:
-        facts += [("source", record["source"]), ("fingerprint", record["fingerprint"])]
+        facts += [("source", record.source), ("fingerprint", record.fingerprint)]
     for label, value in facts:
         screen.text(f"{label:<8} {value}")
 
 
-def _images(record: dict[str, Any]) -> str:
-    colour = "gray" if record["channels"] == 1 else "colour"
-    return f"{record['size']} x {record['size']} {colour}"
+def _images(record: PreparedData) -> str:
+    colour = "gray" if record.channels == 1 else "colour"
+    return f"{record.size} x {record.size} {colour}"
 
 
 def _size(count: int) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
-def _list(screen: Screen, known: list[dict[str, Any]]) -> None:
+def _list(screen: Screen, known: DataSets) -> None:
     if screen.as_json:
-        screen.record({"event": "result", "version": 1, "command": "prepare-data", "data_sets": known})
+        screen.record(known.to_json())
         return
     table = Table()
     for column in ("data set", "what", "from", "prepared"):
         table.add_column(column)
-    for entry in known:
-        prepared = "\n".join(_prepared(record) for record in entry["prepared"]) or "-"
-        table.add_row(entry["dataset"], entry["about"], entry["how"], prepared)
+    for entry in known.data_sets:
+        prepared = "\n".join(_prepared(record) for record in entry.prepared) or "-"
+        table.add_row(entry.dataset, entry.about, entry.how, prepared)
     screen.show(table)
 
 
-def _prepared(record: dict[str, Any]) -> str:
-    if "error" in record:
-        return f"unreadable: {Path(record['path']).name}"
-    images = sum(counts["images"] for counts in record["splits"].values())
-    return f"{record['protocol']}, {_images(record)}, {images:,} images, {_size(record['bytes'])}"
+def _prepared(record: PreparedData | UnreadableCache) -> str:
+    if isinstance(record, UnreadableCache):
+        return f"unreadable: {Path(record.path).name}"
+    images = sum(counts.images for counts in record.splits.values())
+    return f"{record.protocol}, {_images(record)}, {images:,} images, {_size(record.bytes)}"

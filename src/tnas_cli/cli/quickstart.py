@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen, duration
 from tnas_cli.cli.flat import From, flat
+from tnas_cli.records.results import SearchResult, TrainResult
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
 
@@ -33,21 +34,20 @@ def quickstart(
             if screen.verbose or isinstance(event, events.Progress):
                 listener(event)
 
-        results: list[dict[str, Any]] = [
-            r.to_json() for r in run(runs=runs, machine=machine, listener=shown, say=screen.say)
-        ]
+        results = list(run(runs=runs, machine=machine, listener=shown, say=screen.say))
     if screen.as_json:
         for result in results[:-1]:
-            screen.record({**result, "event": "step"})
-        screen.record(results[-1])
+            screen.record({**result.to_json(), "event": "step"})
+        screen.record(results[-1].to_json())
         return
+    searched, trained = results[1], results[-1]
+    assert isinstance(searched, SearchResult) and isinstance(trained, TrainResult)
     screen.say("6 report")
-    screen.show(TableOf(report([results[-1]["run"]])))
+    screen.show(TableOf(report([str(trained.run)])))
     screen.say(f"all of it took {duration(time.monotonic() - begin)}. Try next:")
-    search = results[1]["checkpoint"]
     for command in (
-        f"tnas adapt {search} YOUR_TASK/              # support/<class>/*.png, query/*.png",
-        f"tnas decode {search} --picture cells.svg",
+        f"tnas adapt {searched.checkpoint} YOUR_TASK/              # support/<class>/*.png, query/*.png",
+        f"tnas decode {searched.checkpoint} --picture cells.svg",
         "tnas search --dataset omniglot --way 5 --shot 1   # downloads 16 MB first",
     ):
         screen.say(f"  {command}")

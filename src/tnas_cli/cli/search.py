@@ -11,7 +11,7 @@ from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
 from tnas_cli.cli.effects import refuse_beside_dry_run
 from tnas_cli.cli.flat import From, flat
-from tnas_cli.cli.given import Asked, asked_of
+from tnas_cli.cli.given import Wanted, wanted_of
 from tnas_cli.cli.show import show, show_estimate
 from tnas_cli.errors import SettingsError
 from tnas_cli.runs.device import Machine
@@ -21,7 +21,7 @@ from tnas_cli.settings.search import SearchSettings
 @flat
 def search(
     *,
-    asked: Annotated[Asked, From(asked_of(SearchSettings))],
+    wanted: Annotated[Wanted, From(wanted_of(SearchSettings))],
     seeds: Annotated[
         int,
         typer.Option(
@@ -45,11 +45,11 @@ def search(
     from tnas_cli.commands.search import search as work
     from tnas_cli.recipes.search_settings import search_settings
 
-    if "dataset" not in {**asked.file, **asked.given}:
+    if "dataset" not in {**wanted.file, **wanted.given}:
         raise SettingsError("no data set given.", hint="for example: tnas search --dataset glyphs --way 5 --shot 1")
     if dry_run:
         refuse_beside_dry_run(seeds, machine)
-    settings = search_settings(asked.preset, asked.given, asked.file)
+    settings = search_settings(wanted.preset, wanted.given, wanted.file)
     with screen.progress() as listener:
         if dry_run:
             show_estimate(screen, estimate_search(settings, machine=machine, listener=listener))

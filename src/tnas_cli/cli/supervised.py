@@ -10,7 +10,7 @@ from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.genotypes import read_argument
-from tnas_cli.cli.given import Asked, asked_of
+from tnas_cli.cli.given import Wanted, wanted_of
 from tnas_cli.cli.show import show
 from tnas_cli.runs.device import Machine
 from tnas_cli.settings.applies import refuse
@@ -25,7 +25,7 @@ _ALSO = {"darts": "s1"}
 def supervised(
     *,
     genotype: options.Genotype = None,
-    asked: Annotated[Asked, From(asked_of(SupervisedSettings))],
+    wanted: Annotated[Wanted, From(wanted_of(SupervisedSettings))],
     checkpoint: options.Checkpoint = None,
     runs: options.Runs = Path("runs"),
     machine: Annotated[Machine, From(options.machine_without("tensorboard"))],
@@ -39,9 +39,9 @@ def supervised(
     from tnas_cli.commands.supervised import supervised as work
     from tnas_cli.recipes.supervised import supervised_settings
 
-    if (method := asked.given.get("method")) in _ALSO:
-        asked = replace(asked, given={**asked.given, "method": _ALSO[method]})
-    settings = supervised_settings(asked.preset, asked.given, asked.file)
+    if (method := wanted.given.get("method")) in _ALSO:
+        wanted = replace(wanted, given={**wanted.given, "method": _ALSO[method]})
+    settings = supervised_settings(wanted.preset, wanted.given, wanted.file)
     if checkpoint is not None:
         reads, who = SUPERVISED_READS[settings.method], f"--method {settings.method}"
         refuse(["checkpoint"], {"checkpoint": ADAPTATION}, reads, who, SUPERVISED_READS)

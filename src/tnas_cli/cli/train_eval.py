@@ -12,7 +12,7 @@ from tnas_cli.cli.console import Screen
 from tnas_cli.cli.effects import refuse_beside_dry_run, refuse_for_weights
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.genotypes import read_argument
-from tnas_cli.cli.given import Asked, asked_of
+from tnas_cli.cli.given import Wanted, wanted_of
 from tnas_cli.cli.show import show, show_estimate
 from tnas_cli.errors import SettingsError, did_you_mean
 from tnas_cli.runs.device import Machine
@@ -31,7 +31,7 @@ def train_eval(
             help="A genotype: a published name (DARTS_V2), text, a file of records, or -; or 4conv, 4conv-64."
         ),
     ] = None,
-    asked: Annotated[Asked, From(asked_of(TrainSettings))],
+    wanted: Annotated[Wanted, From(wanted_of(TrainSettings))],
     dry_run: options.DryRun = False,
     limit: options.Limit = None,
     max_skips: options.MaxSkips = None,
@@ -103,7 +103,7 @@ def train_eval(
         refuse_beside_dry_run(seeds, machine)
     records = read_argument(genotype, max_skips, example="tnas decode adapted.jsonl --json | tnas train-eval -")
     trainings = limit if kind == "scratch" else 1
-    settings = settings_for(records, asked.preset, asked.given, asked.file, trainings=trainings, weights=kind)
+    settings = settings_for(records, wanted.preset, wanted.given, wanted.file, trainings=trainings, weights=kind)
     where: dict[str, Any] = {"runs": runs, "machine": machine}
     how: dict[str, Any] = {"limit": limit, "side_by_side": side_by_side}
     with screen.progress() as listener:

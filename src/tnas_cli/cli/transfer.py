@@ -9,7 +9,7 @@ from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.genotypes import read_argument
-from tnas_cli.cli.given import Asked, asked_of
+from tnas_cli.cli.given import Wanted, wanted_of
 from tnas_cli.cli.show import show
 from tnas_cli.runs.device import Machine
 from tnas_cli.settings.transfer import TransferSettings
@@ -19,7 +19,7 @@ from tnas_cli.settings.transfer import TransferSettings
 def transfer(
     *,
     genotype: options.Genotype = None,
-    asked: Annotated[Asked, From(asked_of(TransferSettings))],
+    wanted: Annotated[Wanted, From(wanted_of(TransferSettings))],
     limit: options.Limit = None,
     runs: options.Runs = Path("runs"),
     machine: Annotated[Machine, From(options.machine_without("engine"))],
@@ -33,7 +33,7 @@ def transfer(
     from tnas_cli.recipes.transfer import transfer_settings
 
     records = read_argument(genotype, example="tnas transfer DARTS_V2 --dataset cifar10")
-    settings = transfer_settings(asked.preset, asked.given, asked.file)
+    settings = transfer_settings(wanted.preset, wanted.given, wanted.file)
     with screen.progress() as listener:
         result = work(records, settings, limit=limit, runs=runs, machine=machine, listener=listener)
     show(screen, result)

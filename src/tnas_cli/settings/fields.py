@@ -23,7 +23,7 @@ Kind = Literal["whole", "number", "text", "yes or no", "two numbers"]
 
 
 @dataclass(frozen=True)
-class About:
+class Setting:
     """A setting. least, most: its range, both included; above, below: excluded. choices: the words that it can be.
 
     needs: the machinery that reads it (`settings.features`), None for what every method reads. value_needs: the same
@@ -148,7 +148,7 @@ def setting(
     switch: bool = False,
     option: str | None = None,
 ) -> Any:
-    """A field of a settings dataclass; `About` says what the words mean. Its type says kind and choices."""
+    """A field of a settings dataclass; `Setting` says what the words mean. Its type says kind and choices."""
     said = {
         "help": help,
         "panel": panel,
@@ -166,20 +166,20 @@ def setting(
     return field(default=default, metadata=said)
 
 
-_KNOWN: dict[type[Any], Mapping[str, About]] = {}
+_KNOWN: dict[type[Any], Mapping[str, Setting]] = {}
 
 
-def settings_of(cls: type[Any]) -> Mapping[str, About]:
+def settings_of(cls: type[Any]) -> Mapping[str, Setting]:
     """The settings of a dataclass by name, in its order."""
     if cls not in _KNOWN:
         _KNOWN[cls] = _settings_of(cls)
     return _KNOWN[cls]
 
 
-def _settings_of(cls: type[Any]) -> Mapping[str, About]:
+def _settings_of(cls: type[Any]) -> Mapping[str, Setting]:
     hints = get_type_hints(cls)
     return {
-        found.name: About(
+        found.name: Setting(
             name=found.name,
             kind=_kind(hints[found.name]),
             choices=_choices(hints[found.name]),
