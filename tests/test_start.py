@@ -42,3 +42,13 @@ def test_help_imports_nothing_heavy(name: str, tmp_path: Path) -> None:
 def test_a_report_imports_nothing_heavy(pipeline: Pipeline, tmp_path: Path) -> None:
     assert not imported_by(command("report", pipeline.trained.result["run"]), tmp_path)
     assert not imported_by(command("report", pipeline.runs, "--table", 3), tmp_path)
+
+
+def test_an_adaptation_builds_no_optimiser_and_so_does_not_import_the_compiler(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    code = (
+        f"{command('adapt', pipeline.best, pipeline.task, '--json', *pipeline.here)}\n"
+        "assert not {'torch._dynamo', 'torch._inductor', 'sympy'} & set(sys.modules)"
+    )
+    assert "torch" in imported_by(code, tmp_path)
