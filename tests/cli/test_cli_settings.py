@@ -59,7 +59,9 @@ def test_transfer_of_a_published_genotype(cifar: Path, tmp_path: Path) -> None:
     assert (result["setting"], result["method"], result["dataset"]) == ("transfer", "amoebanet-a", "cifar10")
     assert (result["layers"], result["channels"], result["budget"]["training"]["amount"]) == (3, 4, 1)
     assert result["images"] == 100
-    text = succeeding("resume", unfinished(result["run"]))
+    fused = tnas("resume", unfinished(result["run"]), "--engine", "fused")
+    assert fused.code == 2 and "--engine has no effect with tnas transfer" in fused.stderr
+    text = succeeding("resume", result["run"])
     assert text.stdout.splitlines()[-1].startswith(f"error {100 * (1 - result['mean']):.2f} ± ")
     assert f"tnas report {result['run']}" in text.stderr
     assert "AmoebaNet" in succeeding("report", result["run"], "--table", 7).stdout
@@ -126,6 +128,10 @@ def test_a_run_goes_on_with_nothing_but_its_folder(signs: Path, tmp_path: Path) 
     run = succeeding("supervised", "DARTS_V1", *options, "--epochs", 1, "--json").result["run"]
     ran = tnas("resume", run, "--epochs", 2)
     assert ran.code == 2 and "--epochs" in ran.stderr
+    ran = tnas("resume", unfinished(run), "--tensorboard")
+    assert ran.code == 2 and "--tensorboard has no effect with tnas supervised" in ran.stderr
+    ran = tnas("resume", run, "--hours", 1)
+    assert ran.code == 2 and "--hours changes nothing" in ran.stderr
 
 
 def test_help_does_not_import_torch() -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.fits import check_fit
-from tnas_cli.methods.registry import about, readers, training_methods
+from tnas_cli.methods.registry import about, method, readers, training_methods
+from tnas_cli.settings.fields import settings_of
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
+from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.search_network import SearchNetwork
 
 PIECES = ({"learned_rates": "step"}, {"step_norms": True}, {"multi_step": 0.1}, {"order": "annealed"})
 
@@ -47,3 +53,34 @@ def test_equation_5_is_refused_where_it_is_not_read() -> None:
 def test_the_fused_engine_is_refused_where_pytorch_computes(method: str) -> None:
     with pytest.raises(SettingsError, match=f"--engine has no effect with {method}"):
         check_fit(TrainSettings("x", method=method), about(method), "fused")
+
+
+#: What an inner loop may read, and another value of it.
+INNER = {
+    "alpha_inner": 0.7,
+    "beta_inner": 3.0,
+    "inner_steps": 2,
+    "test_steps": 3,
+    "order": "second",
+    "learned_rates": "weight",
+    "step_norms": True,
+    "multi_step": 0.5,
+    "alternating": True,
+}
+
+
+@pytest.mark.parametrize("name", [*readers(searches=True), *readers(searches=False)])
+def test_a_method_reads_what_it_declares_and_nothing_else(name: str) -> None:
+    """The learner and its meta-parameters depend on exactly those settings of the inner loop that the method reads."""
+    engine, known, declared = TorchEngine(), about(name), method(name)
+    network: Any = SearchNetwork(3, 1, 4) if known.searches else FourConv(3, 1, 28, 8)
+    cls: Any = SearchSettings if known.searches else TrainSettings
+    # Pieces that are off by default, so that each can be turned on alone; Equation 5 has no form with any of them.
+    off = {"learned_rates": "none", "step_norms": False, "multi_step": 0.0}
+    plain = cls(dataset="x", method=name, **{**known.differs, **off, "inner_steps": 1, "test_steps": 1})
+    for setting in settings_of(cls).values():
+        if setting.name in INNER and (name, setting.name) != ("t-nas++", "alternating"):
+            changed = plain.replace(**{setting.name: INNER[setting.name]})
+            same = declared.learner(engine, network, plain) == declared.learner(engine, network, changed)
+            same = same and declared.shapes(network, plain) == declared.shapes(network, changed)
+            assert same == (setting.needs not in known.reads), setting.name

@@ -29,8 +29,8 @@ from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine, environment
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
-from tnas_cli.settings.applies import refuse_settings
-from tnas_cli.settings.features import SUPERVISED_READS
+from tnas_cli.settings.applies import refuse, refuse_settings
+from tnas_cli.settings.features import STEPS_LOG, SUPERVISED_READS
 from tnas_cli.settings.preset import preset
 from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.spaces.cells import Cells
@@ -83,6 +83,8 @@ class Supervised(Recipe):
         if (self.settings.method == "given") != bool(genotypes):
             what = "a genotype and a method that finds its own were given together."
             raise SettingsError(what if genotypes else "no genotype was given.", hint=ASK)
+        if machine.tensorboard:
+            refuse(["tensorboard"], {"tensorboard": STEPS_LOG}, frozenset(), "tnas supervised, which logs no steps", {})
         cells = [Cells.from_json(record.genotype).to_genotype() for record in genotypes]
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)

@@ -32,7 +32,8 @@ from tnas_cli.runs.drive import Saving
 from tnas_cli.runs.files import write_text
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
-from tnas_cli.settings.applies import refuse_together
+from tnas_cli.settings.applies import refuse, refuse_together
+from tnas_cli.settings.features import ENGINE
 from tnas_cli.settings.preset import preset
 from tnas_cli.settings.transfer import TransferSettings
 from tnas_cli.spaces.cells import Cells
@@ -72,6 +73,8 @@ class Transfer(Recipe):
 
     def prepare(self, machine: Machine, listener: events.Listener) -> TransferWork:
         """Raises GenotypeError, SettingsError and DataError."""
+        if machine.engine == "fused":
+            refuse(["engine"], {"engine": ENGINE}, frozenset(), "tnas transfer, which PyTorch computes", {})
         genotypes = [record for record in self.given if isinstance(record, Decoded)]
         if len(genotypes) < len(self.given) or not genotypes:
             raise SettingsError(

@@ -55,6 +55,9 @@ SCRATCH: Final = "training from scratch"
 #: A folder of a run: runs, seeds (each in a run of its own), tensorboard.
 RUN: Final = "run"
 
+#: A log with a line per step: tensorboard.
+STEPS_LOG: Final = "log of steps"
+
 #: Weights that the search learned: checkpoint, all_tasks.
 INHERITANCE: Final = "inherited weights"
 
