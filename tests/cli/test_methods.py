@@ -8,12 +8,14 @@ import pytest
 
 from tests.conftest import TINY, TRAINING, Pipeline
 from tests.running import Argument, succeeding, tnas, unfinished
+from tnas_cli.methods.registry import about, search_methods, training_methods
+from tnas_cli.settings.features import ENGINE, INNER_THETA
 
 BUDGET = ("--tasks", 8, "--validate-every", 4, "--validation-tasks", 2)
 NETWORK = ("train-eval", "4conv", "--dataset", "shapes", "--way", 3, "--shot", 1, *TRAINING, "--test-tasks", 4)
 
 
-@pytest.mark.parametrize("method", ["t-nas++", "auto-maml"])
+@pytest.mark.parametrize("method", [name for name in search_methods() if name != "t-nas"])  # the pipeline is its own
 def test_a_search_adapts_decodes_and_resumes(pipeline: Pipeline, tmp_path: Path, method: str) -> None:
     search = ("search", "--method", method, *TINY, "--query", 1, *BUDGET, "--runs", tmp_path, *pipeline.here)
     found = succeeding(*search, "--json").result
@@ -23,8 +25,8 @@ def test_a_search_adapts_decodes_and_resumes(pipeline: Pipeline, tmp_path: Path,
     assert {record["method"] for record in adapted.records} == {method}
     decoded = succeeding("decode", "-", "--json", stdin=adapted.stdout)
     digests = {record["digest"] for record in decoded.records if record["event"] == "genotype"}
-    # Auto-MAML's theta does not adapt: one architecture for all tasks.
-    assert len(digests) == (1 if method == "auto-maml" else 3)
+    # Where theta does not adapt, as in Auto-MAML, there is one architecture for all tasks.
+    assert len(digests) == (3 if INNER_THETA in about(method).reads else 1)
     meta = succeeding("decode", found["checkpoint"], "--json").records[0]
     assert meta["method"] == method
     folder = succeeding("adapt", found["checkpoint"], pipeline.task, *pipeline.here, "--json")
@@ -34,15 +36,17 @@ def test_a_search_adapts_decodes_and_resumes(pipeline: Pipeline, tmp_path: Path,
     assert resumed["validation_accuracy"] == found["validation_accuracy"]
 
 
-@pytest.mark.parametrize("method", ["maml", "maml++", "meta-sgd", "anil", "protonets", "matching-nets", "compare-nets"])
+@pytest.mark.parametrize("method", training_methods())
 def test_a_training_has_its_methods_name_and_resumes(pipeline: Pipeline, tmp_path: Path, method: str) -> None:
     run = (*NETWORK, "--method", method, "--runs", tmp_path, *pipeline.here, "--json")
     found = succeeding(*run).result
     assert (found["method"], found["training"]) == (method, method)
-    assert found["engine"] == ("torch" if "nets" in method else "fused")
+    assert found["title"] == about(method).title
+    assert found["network"] == (about(method).network or "4conv-32")
+    assert found["engine"] == ("fused" if ENGINE in about(method).reads else "torch")
     assert 0 <= found["inductive"]["mean"] <= 1
     kept = sorted(path.name for path in (Path(found["run"]) / "4conv-32").glob("top-*.pt"))
-    assert kept == (["top-2.pt", "top-4.pt"] if method == "maml++" else [])
+    assert kept == (["top-2.pt", "top-4.pt"] if about(method).differs.get("ensemble") else [])
     again = succeeding("resume", unfinished(found["run"]), "--json").result
     assert (again["mean"], again["resumed"]) == (found["mean"], True)
 

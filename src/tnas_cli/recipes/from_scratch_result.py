@@ -36,6 +36,7 @@ def method_of(records: Sequence[TrainableRecord], settings: TrainSettings) -> st
 def result(work: FromScratchWork, life: Life, trained: Sequence[Trained]) -> TrainResult:
     """What the run measured."""
     given, settings, method = work.recipe.given, work.settings, training_method(work.settings.method)
+    network = network_of(given)
     summary = with_counts(given, summarise(trained, own_tasks(given, settings, work.cache)))
     each = max(entry.training_tasks or settings.tasks for entry in trained)
     return TrainResult(
@@ -44,7 +45,7 @@ def result(work: FromScratchWork, life: Life, trained: Sequence[Trained]) -> Tra
         title=title_of(method_of(given, settings)),
         training=settings.method,
         order=settings.order if method.by_engine else None,
-        network=network_of(given),
+        network=network and (method.about.network or network),
         dataset=work.cache.dataset,
         protocol=work.cache.protocol,
         fingerprint=work.cache.fingerprint,

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from tnas_cli.errors import CheckpointError, TnasError
+from tnas_cli.methods.registry import about
 from tnas_cli.recipes.genotype_source import genotype_record
 from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture
 from tnas_cli.report.cell_graph import cells_picture
@@ -21,6 +22,7 @@ from tnas_cli.report.figures.theta_map import Encoding, theta_picture
 from tnas_cli.report.material import Material, Record
 from tnas_cli.report.task_picture import picture_of_task
 from tnas_cli.runs.device import HERE, Machine
+from tnas_cli.settings.features import INNER_THETA
 from tnas_cli.spaces.decode import decode
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA
@@ -186,8 +188,9 @@ def _of_meta(meta: MetaArchitecture) -> Encoding:
 
 
 def _searched(meta: MetaArchitecture) -> str:
-    """What the search found: Auto-MAML learns one architecture for all tasks, the paper's S2."""
-    return "architecture of Auto-MAML" if meta.settings.method == "auto-maml" else "meta-architecture"
+    """What the search found; where theta does not move inside a task, as in Auto-MAML, one architecture for all."""
+    found = about(meta.settings.method)
+    return "meta-architecture" if INNER_THETA in found.reads else f"architecture of {found.title}"
 
 
 def _task_name(record: Record) -> str:
