@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
 
 from tnas_cli.episodes.specs import DATASETS
+from tnas_cli.report import references as report_references
 from tnas_cli.report.references import Reference, cited_for, references
 
 ALL = references()
@@ -89,3 +91,12 @@ def test_methods(method: str, cited: set[str]) -> None:
 )
 def test_data_sets(dataset: str, protocol: str, cited: set[str]) -> None:
     assert keys(set(), {dataset: {protocol}}) == {"lian2020tnas", "tnas"} | cited
+
+
+def test_what_a_method_and_a_data_set_of_another_package_declare_is_cited(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry, other = "@misc{me2026mine,\n  title = {Mine}\n}", "@misc{you2026yours,\n  title = {Yours}\n}"
+    monkeypatch.setattr(report_references, "added_citations", {"mine": ("finn2017maml", entry)}.__getitem__)
+    yours = dataclasses.replace(DATASETS["glyphs"], name="yours", citation=(other,))
+    monkeypatch.setitem(DATASETS, "yours", yours)
+    cited = {"lian2020tnas", "tnas", "finn2017maml", "me2026mine", "you2026yours"}
+    assert keys({"mine"}, {"yours": set()}) == cited

@@ -50,7 +50,8 @@ class Built:
 @dataclass(frozen=True)
 class DatasetSpec:
     """One way to come by a data set. `bytes` is the download's size; `size` and `channels` are 0 where the images that
-    are found decide; `layouts` says what --source may be. A data set is embedded, downloadable, or needs a source.
+    are found decide; `layouts` says what --source may be. `citation`: keys of `tnas cite`, or BibTeX entries, where
+    another package declares it. A data set is embedded, downloadable, or needs a source.
     """
 
     name: str
@@ -66,6 +67,7 @@ class DatasetSpec:
     embedded: bool = False
     url: str | None = None
     bytes: int = 0
+    citation: tuple[str, ...] = ()
 
     @property
     def protocol(self) -> str:

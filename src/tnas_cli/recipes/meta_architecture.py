@@ -11,6 +11,7 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import CheckpointError, SettingsError
 from tnas_cli.methods.registry import search_method
 from tnas_cli.methods.state_file import parameters_of
+from tnas_cli.methods.t_nas import search_network
 from tnas_cli.records.codec import MisfitError, decode
 from tnas_cli.records.parts import DataFacts, Preparation
 from tnas_cli.runs import checkpoint
@@ -33,11 +34,6 @@ class MetaArchitecture:
     size: int
     tasks_done: int
     run: str
-
-
-def search_network(settings: SearchSettings, in_channels: int) -> SearchNetwork:
-    """The network that the settings describe."""
-    return SearchNetwork(settings.way, in_channels, settings.channels, settings.nodes)
 
 
 def describe_data(cache: ImageCache) -> DataFacts:

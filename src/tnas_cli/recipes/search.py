@@ -21,9 +21,10 @@ from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
 from tnas_cli.methods.method import SearchMethod
 from tnas_cli.methods.registry import search_method
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
+from tnas_cli.methods.t_nas import search_network
 from tnas_cli.recipes.data import image_counts, open_data
 from tnas_cli.recipes.estimate import estimate
-from tnas_cli.recipes.meta_architecture import KIND, describe_data, preparation_of, search_network
+from tnas_cli.recipes.meta_architecture import KIND, describe_data, preparation_of
 from tnas_cli.recipes.work import DataWork
 from tnas_cli.records.kinds import Record
 from tnas_cli.records.results import SearchEstimate, SearchResult

@@ -39,12 +39,23 @@ def references() -> list[Reference]:
 def cited_for(methods: Collection[str], datasets: Mapping[str, Collection[str]]) -> list[Reference]:
     """The entries for these methods and these data sets with their split protocols.
 
-    A method of another package says itself what it cites: keys of these entries, or entries of its own.
+    A method or a data set of another package says itself what it cites: keys of these entries, or entries of its own.
     """
     named = set(datasets) | {f"{name}:{protocol}" for name, protocols in datasets.items() for protocol in protocols}
     added = [entry for name in sorted(methods) for entry in added_citations(name)]
+    added += [entry for name in sorted(datasets) for entry in _of_dataset(name)]
     found = [r for r in references() if r.always or r.methods & set(methods) or r.datasets & named or r.key in added]
     return found + [_of_bibtex(entry) for entry in dict.fromkeys(added) if entry.lstrip().startswith("@")]
+
+
+def _of_dataset(name: str) -> tuple[str, ...]:
+    """What a data set of another package cites."""
+    if any(name == known.split(":")[0] for reference in references() for known in reference.datasets):
+        return ()
+    from tnas_cli.episodes.registry import dataset  # HDF5's library, which tnas's own data sets are cited without
+
+    found = dataset(name)
+    return () if found is None else found.citation
 
 
 def _of_bibtex(entry: str) -> Reference:
