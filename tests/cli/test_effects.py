@@ -139,6 +139,29 @@ def test_a_file_of_settings_is_what_a_run_wrote(tmp_path: Path) -> None:
     assert ran.code == 2 and "--beta-inner has no effect with auto-maml" in ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "refused", "hint"),
+    [
+        ("--compare a b --table 3", "--table", "leave it out"),
+        ("--check file.toml --table 3", "--table", "leave it out"),
+        ("--figures out --table 3", "--table", "leave it out"),
+        ("--html page.html --table 3", "--table", "leave it out"),
+        ("--table 3 --cache-dir here", "--cache-dir", "--figures or --html"),
+        ("--compare a b --cache-dir here", "--cache-dir", "--figures or --html"),
+    ],
+)
+def test_a_report_of_another_kind(words: str, refused: str, hint: str) -> None:
+    ran = tnas("report", *words.split())
+    assert ran.code == 2 and f"error: {refused} has no effect with " in ran.stderr
+    assert hint in ran.stderr.splitlines()[-1]
+
+
+def test_one_form_of_a_genotype_is_asked_for() -> None:
+    ran = tnas("decode", "DARTS_V2", "--json", "--format", "dot")
+    assert ran.code == 2 and "--json and --format dot exclude each other" in ran.stderr
+    assert tnas("decode", "DARTS_V2", "--json", "--format", "json").code == 0
+
+
 @pytest.mark.parametrize("words", ["omniglot", "--size 28", "--force", "--source here"])
 def test_a_list_is_of_all_data_sets(words: str) -> None:
     ran = tnas("prepare-data", "--list", *words.split())

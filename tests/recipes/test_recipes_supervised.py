@@ -182,3 +182,13 @@ def test_what_is_refused(signs: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a run that can go on"):
         resume(tmp_path, machine=HERE)
     assert not list(tmp_path.glob("supervised-*"))  # nothing was begun
+
+
+@pytest.mark.parametrize("method", ["s1", "s2"])
+def test_an_engine_that_cannot_search_is_refused_before_anything_is_written(
+    method: str, signs: str, tmp_path: Path
+) -> None:
+    chosen = settings(signs, method=method, order="second", channels=8)
+    with pytest.raises(SettingsError, match="first-order gradients only"):
+        supervised([], chosen, runs=tmp_path / "runs", machine=Machine("cpu", 1, engine="fused"))
+    assert not (tmp_path / "runs").exists()

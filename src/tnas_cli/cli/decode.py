@@ -22,7 +22,9 @@ def decode(
     source: Annotated[
         str, typer.Argument(help="Adapted records, a checkpoint, a genotype (text, file or name), or - for stdin.")
     ],
-    form: Annotated[str, typer.Option("--format", "-f", help="darts, json or dot.")] = "darts",
+    form: Annotated[
+        str | None, typer.Option("--format", "-f", metavar="TEXT", help="darts (default), json or dot.")
+    ] = None,
     picture: Annotated[
         Path | None, typer.Option("--picture", "-p", help="Also draw both cells: a .svg or .png file.")
     ] = None,
@@ -41,8 +43,10 @@ def decode(
     from tnas_cli.report.cell_graph import to_dot
     from tnas_cli.spaces.genotype import Genotype
 
-    if form not in FORMATS:
+    if form is not None and form not in FORMATS:
         raise SettingsError(f"unknown format {form!r}.", hint=did_you_mean(form, FORMATS))
+    if screen.as_json and form not in (None, "json"):
+        raise SettingsError(f"--json and --format {form} exclude each other.", hint="leave one of them out")
     if picture is not None and picture.suffix.lower() not in (".svg", ".png"):
         raise SettingsError(f"cannot draw {picture}: unknown ending.", hint="name a .svg or .png file")
     stdin = sys.stdin.read() if source == "-" else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tnas_cli.runs.device import Machine
 from tnas_cli.settings.applies import refuse
 from tnas_cli.settings.features import INHERITANCE, RUN, SCRATCH
@@ -25,3 +27,16 @@ def refuse_for_weights(given: dict[str, object], reads: frozenset[str], weights:
     other = "inherited" if weights == "scratch" else "scratch"
     readers = {f"--weights {other}": frozenset({INHERITANCE if weights == "scratch" else SCRATCH})}
     refuse(named, NEEDS, reads, f"--weights {weights}", readers)
+
+
+#: What `tnas report` can give: a table, or something else that an option asks for.
+_TABLE, _COMPARISON, _CHECK, _PICTURES = "a table", "--compare", "--check", "--figures or --html"
+
+
+def refuse_in_report(given: Mapping[str, object], compare: bool, check: object, figures: object, html: object) -> None:
+    """Raises SettingsError for --table beside what is no table, and --cache-dir where no images are drawn."""
+    asked = {_COMPARISON: compare, _CHECK: check, _PICTURES: figures or html}
+    what = next((name for name, value in asked.items() if value), _TABLE)
+    named = [name for name, value in given.items() if value is not None]
+    others = {_PICTURES: frozenset({_PICTURES})}
+    refuse(named, {"table": _TABLE, "cache_dir": _PICTURES}, frozenset({what}), what, others)

@@ -10,6 +10,7 @@ import typer
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
+from tnas_cli.cli.effects import refuse_in_report
 from tnas_cli.cli.report_files import write_files
 from tnas_cli.cli.report_table import TableOf, plain
 from tnas_cli.errors import ExpectationError, SettingsError, did_you_mean
@@ -25,7 +26,9 @@ def report(
             metavar="RUN|-", help="Run directories, files of JSON lines, or - for stdin; default: all of runs/."
         ),
     ] = None,
-    table: Annotated[int, typer.Option("--table", help="Number of the paper's table, 2 to 8.")] = 2,
+    table: Annotated[
+        int | None, typer.Option("--table", metavar="N", help="Number of the paper's table, 2 to 8; default: 2.")
+    ] = None,
     form: Annotated[
         str | None,
         typer.Option(
@@ -69,6 +72,7 @@ def report(
         given = {"--compare": compare, "--check": check, "--format": form, "--output": output}
         given["--figures" if figures else "--html" if html else "--dark"] = files
         _refuse_together([option for option, value in given.items() if value])
+    refuse_in_report({"table": table, "cache_dir": cache_dir}, compare, check, figures, html)
     if files:
         write_files(screen, runs or [], figures, html, dark, cache_dir)
         return
@@ -80,7 +84,7 @@ def report(
         raise SettingsError(f"unknown format {chosen!r}.", hint=did_you_mean(chosen, FORMATS))
     if as_json and form not in (None, "json"):
         raise SettingsError(f"--json and --format {form} exclude each other.", hint="leave one of them out")
-    found = engine(runs or [], table=table, stdin=sys.stdin)
+    found = engine(runs or [], table=2 if table is None else table, stdin=sys.stdin)
     if output is not None:
         write_text(output, plain(found) if chosen == "rich" else render(found, chosen))
         screen.say(f"wrote {output}")

@@ -19,7 +19,15 @@ from tnas_cli.methods.registry import title_of
 from tnas_cli.recipes.data import open_data
 from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.recipes.supervised_result import Summary, summarise
-from tnas_cli.recipes.supervised_search import Architectures, black_of, finished, meta_architecture, search, tasks_of
+from tnas_cli.recipes.supervised_search import (
+    Architectures,
+    black_of,
+    check_engine,
+    finished,
+    meta_architecture,
+    search,
+    tasks_of,
+)
 from tnas_cli.recipes.trainable import TrainableRecord, found_by, trainables
 from tnas_cli.recipes.work import DataWork
 from tnas_cli.records.kinds import Decoded, Record
@@ -96,6 +104,8 @@ class Supervised(Recipe):
         example = cells[0] if cells else EXAMPLE
         network = DecodedNetwork(example, settings.way, cache.channels, settings.channels)
         engine = choose_engine(machine.engine, network, device, listener=listener)
+        if not self.resumed:
+            check_engine(settings, cache, device, machine)  # a search that it cannot do is refused now
         return SupervisedWork(self, settings, genotypes, cells, cache, batch, device, machine, engine)
 
 

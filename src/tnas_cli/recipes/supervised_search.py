@@ -118,6 +118,13 @@ def search(
     return Architectures((tuple(found),) * len(tasks), None, time.monotonic() - begin)
 
 
+def check_engine(settings: SupervisedSettings, cache: ImageCache, device: torch.device, machine: Machine) -> None:
+    """Raises SettingsError where DARTS is to search by an engine that cannot do it."""
+    if settings.method in ("s1", "s2"):
+        network = SearchNetwork(settings.way, cache.channels, settings.channels)
+        choose_engine(machine.engine, network, device, second_order=settings.order == "second")
+
+
 def _darts(
     cache: ImageCache,
     batch: TaskBatch,
