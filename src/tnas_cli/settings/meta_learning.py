@@ -45,7 +45,11 @@ class MetaLearningSettings(Settings):
         switch=True,
     )
     learned_rates: Literal["none", "step", "weight"] = setting(
-        "none", help="Learned inner rates.", panel=PIECES, needs=features.LEARNED_RATES, switch=True
+        "none",
+        help="Learn inner rates per step or weight.",
+        panel=PIECES,
+        needs=features.LEARNED_RATES,
+        switch=True,
     )
     step_norms: bool = setting(
         False, help="Batch norm weights for each step.", panel=PIECES, needs=_PIECES, switch=True
@@ -55,16 +59,21 @@ class MetaLearningSettings(Settings):
         switch=True,
     )  # fmt: skip
     cosine_to: float = setting(
-        1.0, help="Share to which outer rates fall by a cosine.", panel=OUTER, least=0, most=1, needs=_OUTER
+        1.0,
+        help="Share of outer rates left by a cosine at the end.",
+        panel=OUTER,
+        least=0,
+        most=1,
+        needs=_OUTER,
     )
     ensemble: int = setting(
         1, help="Best checkpoints that answer together.", panel=CHOICE, least=1, needs=features.ENSEMBLE
     )
     reduction: Literal["sum", "mean"] = setting(
-        "mean", help="Of the gradients of a meta-batch.", panel=OUTER, needs=_OUTER
+        "mean", help="How a meta-batch's gradients are joined.", panel=OUTER, needs=_OUTER
     )
     tasks: int = setting(2000, help="Training tasks.", least=1, needs=_OUTER)
-    hours: float = setting(0.0, help="Time to spend, or the limit beside --tasks.", least=0, needs=_OUTER)
+    hours: float = setting(0.0, help="Time to spend; beside --tasks, the limit.", least=0, needs=_OUTER)
     meta_batch: int = setting(4, help="Tasks per outer step.", panel=OUTER, least=1, needs=_OUTER)
     train_split: Literal["train", "train+val"] = setting(
         "train", help="Classes of the training tasks.", panel=CHOICE, needs=_OUTER

@@ -30,7 +30,7 @@ class SearchSettings(MetaLearningSettings):
     )
     alternating: bool = setting(
         False,
-        help="Equation 5, or 7.",
+        help="w and theta in turn (Equation 5), or together (Equation 7).",
         panel=INNER,
         needs=features.ALTERNATING,
         switch=True,

@@ -26,7 +26,7 @@ class SupervisedSettings(Settings):
     dataset: str = setting(help="A prepared data set, or a .h5 file.")
     protocol: str = setting("", help="Split protocol of the data set.")
     seed: int = setting(0, help="Seed of everything random.", least=0)
-    method: Method = setting("given", help="Where a task's genotypes come from; s1 is DARTS.")
+    method: Method = setting("given", help="Where a task's genotypes come from (s1 is DARTS).")
     way: int = setting(10, help="Classes per task.", least=2)
     shot: int = setting(200, help="Support images per class.", least=1)
     query: int = setting(50, help="Query images per class.", least=1)
@@ -34,7 +34,7 @@ class SupervisedSettings(Settings):
     channels: int = setting(16, help="Channels of the normal cell.", panel=NETWORK, least=2, even=True)
     genotypes: int = setting(
         5,
-        help="Random genotypes per task; training tasks on which s2 searches.",
+        help="Of random: how many for each task. Of s2: training tasks to search on.",
         panel=SEARCH,
         least=1,
         needs=features.SEVERAL_GENOTYPES,
@@ -42,8 +42,8 @@ class SupervisedSettings(Settings):
     epochs: int = setting(200, help="Epochs of each training.", least=1)
     batch: int = setting(64, help="Images per step.", panel=TRAINING, least=2)
     learning_rate: float = setting(0.05, help="Rate at the start; a cosine to 0.", panel=TRAINING, above=0)
-    momentum: float = setting(0.9, help="Of SGD.", panel=TRAINING, least=0, most=0.99)
-    weight_decay: float = setting(3e-4, help="Of w.", panel=TRAINING, least=0, most=1)
+    momentum: float = setting(0.9, help="Momentum of SGD.", panel=TRAINING, least=0, most=0.99)
+    weight_decay: float = setting(3e-4, help="Weight decay of w.", panel=TRAINING, least=0, most=1)
     clip: float = setting(5.0, help="Largest norm of a gradient.", panel=TRAINING, above=0)
     padding: int = setting(8, help="Pixels by which a random crop moves.", panel=IMAGES, least=0)
     flip: bool = setting(True, help="Mirror half of the images.", panel=IMAGES)
@@ -57,9 +57,13 @@ class SupervisedSettings(Settings):
     search_batch: int = setting(64, help="Images per step of DARTS.", panel=SEARCH, least=2, needs=_DARTS)
     search_rate: float = setting(0.025, help="Rate of w at the start.", panel=SEARCH, above=0, needs=_DARTS)
     search_rate_end: float = setting(0.001, help="Rate of w at the end.", panel=SEARCH, least=0, most=1, needs=_DARTS)
-    search_weight_decay: float = setting(3e-4, help="Of w in DARTS.", panel=SEARCH, least=0, most=1, needs=_DARTS)
+    search_weight_decay: float = setting(
+        3e-4, help="Weight decay of w in DARTS.", panel=SEARCH, least=0, most=1, needs=_DARTS
+    )
     theta_rate: float = setting(3e-4, help="Adam's rate for theta.", panel=SEARCH, above=0, needs=_DARTS)
-    theta_weight_decay: float = setting(1e-3, help="Of theta.", panel=SEARCH, least=0, most=1, needs=_DARTS)
+    theta_weight_decay: float = setting(
+        1e-3, help="Weight decay of theta.", panel=SEARCH, least=0, most=1, needs=_DARTS
+    )
     order: Literal["first", "second"] = setting(
         "first", help="Equation 4 with xi = 0, or with the rate of w for xi.", panel=SEARCH, needs=_DARTS, switch=True
     )

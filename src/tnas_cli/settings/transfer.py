@@ -26,17 +26,22 @@ class TransferSettings(Settings):
     )
     auxiliary: bool = setting(True, help="A second classifier while training.", panel=NETWORK)
     auxiliary_weight: float = setting(
-        0.4, help="Weight of its loss.", panel=NETWORK, least=0, most=1, only_with=("auxiliary", True)
+        0.4,
+        help="Weight of the second classifier's loss.",
+        panel=NETWORK,
+        least=0,
+        most=1,
+        only_with=("auxiliary", True),
     )
     epochs: int = setting(600, help="Epochs of training.", least=1)
     batch: int = setting(96, help="Images per step.", panel=TRAINING, least=2)
     learning_rate: float = setting(0.025, help="Rate at the start.", panel=TRAINING, above=0)
     decay: Literal["cosine", "exponential"] = setting("cosine", help="How the rate falls.", panel=TRAINING)
     decay_rate: float = setting(
-        0.97, help="Factor per epoch.", panel=TRAINING, least=0, most=1, only_with=("decay", "exponential")
+        0.97, help="Factor of the rate per epoch.", panel=TRAINING, least=0, most=1, only_with=("decay", "exponential")
     )
-    momentum: float = setting(0.9, help="Of SGD.", panel=TRAINING, least=0, most=0.99)
-    weight_decay: float = setting(3e-4, help="Of all weights.", panel=TRAINING, least=0, most=1)
+    momentum: float = setting(0.9, help="Momentum of SGD.", panel=TRAINING, least=0, most=0.99)
+    weight_decay: float = setting(3e-4, help="Weight decay of all weights.", panel=TRAINING, least=0, most=1)
     clip: float = setting(5.0, help="Largest norm of a gradient.", panel=TRAINING, above=0)
     drop_path: float = setting(
         0.2, help="Share of paths dropped at the end, from 0 at the start.", panel=TRAINING, least=0, most=0.99
@@ -49,7 +54,7 @@ class TransferSettings(Settings):
         4, help="Pixels by which an image moves.", panel=IMAGES, least=0, only_with=("crop", "shift")
     )
     cutout: int = setting(16, help="Side of the square that is cut out; 0: none.", panel=IMAGES, least=0)
-    jitter: float = setting(0.0, help="Of brightness, contrast and saturation.", panel=IMAGES, least=0, most=1)
+    jitter: float = setting(0.0, help="Change of brightness, contrast and saturation.", panel=IMAGES, least=0, most=1)
     train_split: Literal["train", "train+val"] = setting(
         "train", help="Choose by validation images, or train on them too.", panel=CHOICE
     )
