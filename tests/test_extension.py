@@ -91,4 +91,10 @@ def test_a_broken_package_is_named_and_breaks_nothing(site: Path, tmp_path: Path
     assert unknown.returncode == 2
     assert "no_such_module" in unknown.stderr
     assert "Traceback" not in unknown.stderr
-    assert tnas(broken, tmp_path, "prepare-data", "--list").returncode == 0
+    (broken / "tnas_extension" / "polygons.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
+    listed = tnas(broken, tmp_path, "prepare-data", "--list")
+    assert listed.returncode == 0
+    assert (
+        "warning: 'polygons' (tnas.datasets) of the package tnas-extension is left out: SystemExit: 3." in listed.stderr
+    )
+    assert "polygons" not in listed.stdout
