@@ -126,7 +126,7 @@ def test_only_the_most_frequent(images: str, tmp_path: Path) -> None:
 
 
 def test_what_is_refused(images: str, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="--engine has no effect with the transfer"):
+    with pytest.raises(SettingsError, match="--engine has no effect with tnas transfer"):
         transfer(read_genotypes("DARTS_V2"), settings(images), runs=tmp_path, machine=Machine("cpu", 1, engine="fused"))
     with pytest.raises(SettingsError, match="trains cells"):
         transfer([FixedNetwork(network="4conv-32")], settings(images), runs=tmp_path, machine=HERE)

@@ -81,8 +81,6 @@ class Transfer(Recipe):
                 "the transfer setting trains cells, and was given a network of another kind.",
                 hint="name a genotype: tnas transfer DARTS_V2 --dataset cifar10",
             )
-        if machine.engine == "fused":
-            refuse(["engine"], {"engine": ENGINE}, frozenset(), "the transfer, which PyTorch computes", {})
         chosen = Counter(Cells.from_json(record.genotype) for record in genotypes).most_common(self.limit)
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
