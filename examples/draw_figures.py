@@ -39,11 +39,11 @@ def main(folder: Path, tasks: int) -> None:
 
     sources = [search, folder / "adapted.jsonl"]
     drawn = [tnas.figures(sources, folder / "figures", dark=dark) for dark in (False, True)]
-    for reason in drawn[0]["left_out"]:
+    for reason in drawn[0][1]:
         print(f"not drawn: {reason}")
-    print(tnas.html_report(sources, folder / "report.html")["html"])
+    print(tnas.html_report(sources, folder / "report.html").html)
 
-    files = [Path(file) for found in drawn for figure in found["figures"] for file in figure["files"]]
+    files = [Path(file) for figures, _ in drawn for figure in figures for file in figure.files]
     for kind, (name, dark) in KINDS.items():
         source = next(
             file for file in files if name in file.stem and file.suffix == ".png" and ("-dark" in file.stem) == dark

@@ -15,6 +15,10 @@ from tnas_cli.episodes.cache import open_cache
 from tnas_cli.methods.registry import search_method
 from tnas_cli.methods.streams import evaluation_batches
 from tnas_cli.recipes.meta_architecture import load_meta_architecture
+from tnas_cli.report import task_picture
+from tnas_cli.report.figures import task_grid
+from tnas_cli.report.figures.picture import Picture
+from tnas_cli.report.figures.task_grid import TaskImages
 
 TASKS = 6
 
@@ -57,6 +61,34 @@ def test_they_answer_by_their_mean_probabilities(pipeline: Pipeline, run: Path) 
     for one, other in zip(together.records[:-1], alone.records[:-1], strict=True):
         assert one.keys() == other.keys()
         assert {key for key in one if one[key] != other[key]} <= {"accuracy", "members"}
+
+
+def test_the_figure_shows_what_they_answered_together(
+    pipeline: Pipeline, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, shown = tmp_path / "adapted.jsonl", []
+    arguments = ("--dataset", "shapes", "--tasks", 1, *pipeline.here, "--engine", "torch", "--json")
+    file.write_text(succeeding("adapt", run / "best.pt", *arguments).stdout)
+
+    def record(name: str, title: str, task: TaskImages, note: str = "") -> Picture:
+        shown.append((task, note))
+        return task_grid.task_picture(name, title, task, note)
+
+    monkeypatch.setattr(task_picture, "task_picture", record)
+    succeeding("report", file, "--figures", tmp_path / "out", "--cache-dir", pipeline.cache)
+    ((task, note),) = shown
+    assert "2 checkpoints answered together" in note
+
+    cpu, cache = torch.device("cpu"), open_cache(Path(pipeline.prepared.result["path"]))
+    members = [load_meta_architecture(path, cpu) for path in run.glob("top-*.pt")]
+    (batch,) = evaluation_batches(cache, "test", 3, 1, members[0].settings.query, 1, cpu)
+    probabilities = []
+    for member in members:
+        learner = search_method("t-nas").learner(TorchEngine(), member.network, member.settings)
+        probabilities.append(learner.logits(member.parameters, batch)[0].softmax(-1))
+    together = torch.stack(probabilities).mean(0).amax(-1).tolist()
+    assert [found.probability for found in task.query] == pytest.approx(together, abs=1e-6)
+    assert [found.probability for found in task.query] != pytest.approx(probabilities[0].amax(-1).tolist(), abs=1e-6)
 
 
 def test_folders_are_answered_together_too(pipeline: Pipeline, run: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_result_that_is_given_twice_is_measured_once(tmp_path: Path) -> None:
     run = a_run(tmp_path / "train-eval-x-1", 'dataset = "omniglot"\n', result)
     file = tmp_path / "result.jsonl"
     file.write_text(json.dumps(result) + "\n")
-    assert html_report([run, file], tmp_path / "r.html")["measured"] == 1
+    assert html_report([run, file], tmp_path / "r.html").measured == 1
     text = (tmp_path / "r.html").read_text()
     assert [row[3] for row in cells(text, "table-2") if row[3]] == ["98.76 ± 0.34 [1]"]
     assert [row[0] for row in cells(text, "summary-table")] == ["train-eval-x-1", "result"]

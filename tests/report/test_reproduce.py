@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.records.examples import a_training, an_adapted
 from tnas_cli.cli.main import app
 from tnas_cli.commands import search, supervised, train_eval, transfer
 from tnas_cli.methods.registry import about
 from tnas_cli.recipes import trainable
 from tnas_cli.recipes.supervised import supervised_settings
 from tnas_cli.recipes.transfer import transfer_settings
-from tnas_cli.records.kinds import Decoded
-from tnas_cli.report.material import Material
+from tnas_cli.records import results
+from tnas_cli.records.codec import decode
+from tnas_cli.records.kinds import Decoded, FixedNetwork, Record
+from tnas_cli.records.parts import Environment, Preparation, TaskName
 from tnas_cli.report.reproduce import reproduce
+from tnas_cli.report.run_folder import RunFacts, RunPlan
+from tnas_cli.report.source import Source
 from tnas_cli.settings.preset import preset, presets
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
@@ -43,9 +49,11 @@ def settings_of(kind: Any, changes: dict[str, Any]) -> Any:
     return cls.from_dict({"dataset": "omniglot"} | start | values)
 
 
-def material(command: str, settings: Any, **parts: Any) -> Material:
-    parts = {"environment": {"threads": 2, "device": "cpu"}, **parts}
-    return Material(f"{command}-x-1", Path("runs/x y"), Path("runs/x y"), settings=settings.to_dict(), **parts)
+def run(command: str, settings: Any, plan: dict[str, Any] | None = None, records: Sequence[Record] = ()) -> Source:
+    """A run directory with these settings."""
+    environment, kind = Environment(threads=2, device="cpu"), command if plan is None else plan.get("kind", command)
+    facts = RunFacts(settings.to_dict(), environment, decode(RunPlan, (plan or {}) | {"kind": kind}))
+    return Source(f"{command}-x-1", Path("runs/x y"), Path("runs/x y"), records=records, facts=facts)
 
 
 def called_with(line: str, module: Any, function: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -70,9 +78,7 @@ def called_with(line: str, module: Any, function: str, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("changes", SEARCHES, ids=str)
 def test_a_searchs_command_leads_to_its_settings(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of("search", changes)
-    found = reproduce(
-        material("search", settings, records=[{"event": "result", "command": "search", "engine": "torch"}])
-    )
+    found = reproduce(run("search", settings, {"machine": {"engine": "torch"}}))
     prepare, line = found.lines
     assert prepare.startswith("tnas prepare-data omniglot")
     seen = called_with(line, search, "search", monkeypatch)
@@ -83,7 +89,7 @@ def test_a_searchs_command_leads_to_its_settings(changes: dict[str, Any], monkey
 @pytest.mark.parametrize("changes", TRAININGS, ids=str)
 def test_a_trainings_command_leads_to_its_settings(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of("train_eval", changes)
-    found = reproduce(material("train-eval", settings, plan={"limit": 3, "engine": "fused"}))
+    found = reproduce(run("train-eval", settings, {"options": {"limit": 3}, "machine": {"engine": "fused"}}))
     monkeypatch.setattr(trainable, "read_trainables", lambda *_: [replace(GENOTYPE, way=7, shot=9)])
     seen = called_with(found.lines[1], train_eval, "train_eval", monkeypatch)
     assert shlex.split(found.lines[1])[2] == "runs/x y/genotypes.jsonl"
@@ -93,8 +99,7 @@ def test_a_trainings_command_leads_to_its_settings(changes: dict[str, Any], monk
 
 def test_a_fixed_network_is_named_and_has_no_channels(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of("train_eval", {"preset": "quick", "channels": 32})
-    records = [{"event": "network", "network": "4conv-32"}]
-    line = reproduce(material("train-eval", settings, records=records)).lines[1]
+    line = reproduce(run("train-eval", settings, records=[FixedNetwork(network="4conv-32")])).lines[1]
     assert line.startswith("tnas train-eval 4conv-32 ") and "--channels" not in line
 
 
@@ -113,8 +118,8 @@ def test_a_supervised_runs_command_leads_to_its_settings(
 ) -> None:
     settings = supervised_settings(name, {"dataset": "glyphs", **changes})
     checkpoint = "a b/best.pt" if changes.get("method") == "t-nas" else None
-    plan = {"setting": "supervised", "checkpoint": checkpoint}
-    found = reproduce(material("train-eval", settings, plan=plan))
+    plan = {"kind": "supervised", "options": {"checkpoint": checkpoint}}
+    found = reproduce(run("supervised", settings, plan))
     monkeypatch.setattr(trainable, "read_trainables", lambda *_: [GENOTYPE])
     seen = called_with(found.lines[1], supervised, "supervised", monkeypatch)
     assert seen["arguments"][1] == settings
@@ -129,7 +134,7 @@ def test_a_supervised_runs_command_leads_to_its_settings(
 def test_a_transfers_command_leads_to_its_settings(name: str, dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {"train_split": "train+val", "jitter": 0.2, "epochs": 7, "auxiliary": name == "quick"}
     settings = transfer_settings(name, {"dataset": dataset, **changes})
-    found = reproduce(material("train-eval", settings, plan={"setting": "transfer", "limit": 2}))
+    found = reproduce(run("transfer", settings, {"kind": "transfer", "options": {"limit": 2}}))
     assert len(found.lines) == (1 if dataset.endswith(".h5") else 2)  # a file is not prepared
     monkeypatch.setattr(trainable, "read_trainables", lambda *_: [GENOTYPE])
     seen = called_with(found.lines[-1], transfer, "transfer", monkeypatch)
@@ -138,8 +143,8 @@ def test_a_transfers_command_leads_to_its_settings(name: str, dataset: str, monk
 
 def test_inherited_weights_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of("train_eval", {"preset": "quick", "tasks": 30})
-    plan = {"setting": "inherited", "checkpoint": "a b/best.pt", "all_tasks": True}
-    line = reproduce(material("train-eval", settings, plan=plan)).lines[1]
+    plan = {"kind": "inherited", "options": {"checkpoint": "a b/best.pt", "all_tasks": True}}
+    line = reproduce(run("train-eval", settings, plan)).lines[1]
     monkeypatch.setattr(trainable, "read_trainables", lambda *_: [GENOTYPE])
     seen = called_with(line, train_eval, "inherit", monkeypatch)
     assert seen["arguments"][1] == settings
@@ -148,38 +153,64 @@ def test_inherited_weights_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_a_method_does_not_read_is_not_said() -> None:
     settings = settings_of("search", {"preset": "quick", "method": "auto-maml", "beta_inner": 3.0, "nodes": 3})
-    line = reproduce(material("search", settings)).lines[1]
+    line = reproduce(run("search", settings)).lines[1]
     assert "--nodes 3" in line and "--beta-inner" not in line  # tnas 0.1 took it in silence; now it would be refused
 
 
 def test_settings_of_another_version_are_not_claimed() -> None:
-    found = reproduce(Material("search-x-1", Path("x"), Path("x"), settings={"dataset": "omniglot", "novel": 1}))
+    facts = RunFacts({"dataset": "omniglot", "novel": 1})
+    found = reproduce(Source("search-x-1", Path("x"), Path("x"), facts=facts))
     assert len(found.lines) == 1 and "novel" in found.notes[0]
 
 
-def adapted(task: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    return {"event": "adapted", "task": task, "checkpoint": "a b/best.pt", "shot": 1, "inner": {"steps": 7}, **changes}
+def of_file(*records: Record) -> Source:
+    return Source("adapted", Path("a.jsonl"), records=records)
+
+
+def of_folders(**changes: Any) -> list[Record]:
+    tasks = [TaskName(folder="x/cats & dogs"), TaskName(folder="y")]
+    return [an_adapted(task=task, checkpoint="a b/best.pt", **changes) for task in tasks]
+
+
+def of_tasks(**changes: Any) -> results.AdaptResult:
+    """The result of an adaptation to 15 query images a class."""
+    values = {f.name: getattr(a_training(), f.name) for f in fields(results.Measured)}
+    return results.AdaptResult(**values | {"weights": "inherited", "network": "search network adapted", **changes})
 
 
 def test_adaptations_of_folders_and_of_a_data_set() -> None:
-    folders = [adapted({"folder": "x/cats & dogs"}), adapted({"folder": "y"})]
-    (line,) = reproduce(Material("adapted", Path("a.jsonl"), records=folders)).lines
-    assert shlex.split(line) == ["tnas", "adapt", "a b/best.pt", "x/cats & dogs", "y", "--steps", "7", "--json"]
-    every = [record | {"support_accuracies": [0.2, 1.0]} for record in folders]
-    assert reproduce(Material("adapted", Path("a.jsonl"), records=every)).lines[0].endswith(" --every-step --json")
+    (line,) = reproduce(of_file(*of_folders())).lines
+    assert shlex.split(line) == ["tnas", "adapt", "a b/best.pt", "x/cats & dogs", "y", "--steps", "5", "--json"]
+    every = of_folders(support_accuracies=(0.2, 1.0))
+    assert reproduce(of_file(*every)).lines[0].endswith(" --every-step --json")
     for members, option in ((1, "--no-ensemble"), (5, "--ensemble")):
-        together = [*folders, {"event": "result", "members": members}]
-        found = reproduce(Material("adapted", Path("a.jsonl"), records=together))
-        assert found.lines[0].endswith(f" {option} --json")
-    tasks = [adapted({"dataset": "omniglot", "protocol": "random", "split": "test", "index": n}) for n in range(4)]
-    tasks.append({"event": "result", "query": 15, "fingerprint": "0123"})
-    found = reproduce(Material("adapted", Path("a.jsonl"), records=tasks))
+        for records in ([*of_folders(), of_tasks(members=members)], of_folders(members=members)):
+            assert reproduce(of_file(*records)).lines[0].endswith(f" {option} --json")
+    tasks = [an_adapted(task=TaskName(dataset="omniglot", protocol="random", split="test", index=n)) for n in range(4)]
+    found = reproduce(of_file(*tasks, of_tasks(fingerprint="0123")))
     assert found.lines[0] == "tnas prepare-data omniglot --protocol random"
-    options = "--dataset omniglot --protocol random --split test --tasks 4 --shot 1 --query 15 --steps 7 --json"
+    options = "--dataset omniglot --protocol random --split test --tasks 4 --shot 1 --query 15 --steps 5 --json"
     assert found.lines[1].endswith(options)
     assert any("0123" in note for note in found.notes)
 
 
+@pytest.mark.parametrize(("invert", "words"), [(True, "--invert yes"), (False, "--invert no"), ("auto", "y --steps 5")])
+def test_images_are_prepared_again_as_they_were(invert: Any, words: str) -> None:
+    seen = Preparation(size=28, channels=1, mean=(0.0,), std=(1.0,), resize="fit", invert=invert)
+    found = reproduce(of_file(*of_folders(preparation=seen)))
+    assert words in found.lines[0] and not any("--invert" in note for note in found.notes)
+
+
+def test_a_record_that_does_not_say_how_its_images_were_prepared_is_noted() -> None:
+    assert "whether --invert was given" in reproduce(of_file(*of_folders())).notes[0]
+
+
+def test_the_exact_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    argv = ("tnas", "adapt", "a b/best.pt", "x")
+    found = reproduce(of_file(*of_folders(), of_tasks(argv=argv)))
+    assert found.notes[-1] == "It was called as: tnas adapt 'a b/best.pt' x"
+
+
 def test_results_alone_point_to_their_run() -> None:
-    found = reproduce(Material("trained", Path("t.jsonl"), records=[{"event": "result", "run": "runs/x-1"}]))
+    found = reproduce(Source("trained", Path("t.jsonl"), records=[a_training(run="runs/x-1")]))
     assert not found.lines and "runs/x-1" in found.notes[0]

@@ -61,6 +61,7 @@ def report(
 ) -> None:
     """Show a table of the paper with its numbers and ours in separate columns, each of ours with its budget."""
     from tnas_cli.commands.report import report as engine
+    from tnas_cli.records.results import ReportResult
     from tnas_cli.report.formats import FORMATS, render, to_record
     from tnas_cli.runs.files import write_text
 
@@ -90,16 +91,8 @@ def report(
         screen.say(f"wrote {output}")
     if as_json:
         screen.record(to_record(found).to_json())
-        screen.record(
-            {
-                "event": "result",
-                "version": 1,
-                "command": "report",
-                "table": found.number,
-                "measured": len(found.measured),
-                "output": str(output) if output else None,
-            }
-        )
+        measured, path = len(found.measured), str(output) if output else None
+        screen.record(ReportResult(table=found.number, measured=measured, output=path).to_json())
     elif output is None and chosen == "rich":
         screen.show(TableOf(found))
     elif output is None:
@@ -114,13 +107,14 @@ def _refuse_together(options_given: list[str]) -> None:
 def _compare(screen: Screen, runs: list[str], own_tasks: bool) -> None:
     """The first run minus the second, over their common tasks."""
     from tnas_cli.commands.report import compare
+    from tnas_cli.records.results import ReportResult
     from tnas_cli.report.compare import summary
 
     comparison = compare(runs, own_tasks=own_tasks)
     if screen.as_json:
         screen.record(comparison.record().to_json())
-        values = {"difference": 100 * comparison.difference, "interval": 100 * comparison.interval}
-        screen.record({"event": "result", "version": 1, "command": "report", "tasks": comparison.tasks, **values})
+        difference, interval = 100 * comparison.difference, 100 * comparison.interval
+        screen.record(ReportResult(tasks=comparison.tasks, difference=difference, interval=interval).to_json())
     else:
         screen.text("\n".join(summary(comparison)))
 
@@ -128,6 +122,7 @@ def _compare(screen: Screen, runs: list[str], own_tasks: bool) -> None:
 def _check(screen: Screen, file: Path, runs: list[str]) -> None:
     """A line per expectation; raises ExpectationError after the last one unless all are met."""
     from tnas_cli.commands.report import check
+    from tnas_cli.records.results import ReportResult
 
     with screen.progress() as listener:
         outcomes = check(file, runs, stdin=sys.stdin, listener=listener)
@@ -138,8 +133,7 @@ def _check(screen: Screen, file: Path, runs: list[str]) -> None:
             screen.text(outcome.line())
     missed = [outcome for outcome in outcomes if outcome.status != "met"]
     if screen.as_json:
-        counts = {"expectations": len(outcomes), "met": len(outcomes) - len(missed)}
-        screen.record({"event": "result", "version": 1, "command": "report", **counts})
+        screen.record(ReportResult(expectations=len(outcomes), met=len(outcomes) - len(missed)).to_json())
     if missed:
         raise ExpectationError(
             f"{len(missed)} of {len(outcomes)} expectations in {file} are not met.",

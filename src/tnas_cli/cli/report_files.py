@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tnas_cli.cli.console import Screen
 from tnas_cli.errors import SettingsError
@@ -19,38 +19,38 @@ def write_files(
         raise SettingsError(
             "--dark is about figures.", hint="add --figures DIR; the HTML page follows the reader's choice"
         )
+    from tnas_cli.records.results import ReportResult
     from tnas_cli.runs.device import Machine
 
     machine = Machine(cache_root=cache_dir, offline=True)
     # Both may need it, and it can be read once only.
     stdin = sys.stdin.read() if "-" in runs else None
-    result: dict[str, Any] = {"event": "result", "version": 1, "command": "report"}
+    result = ReportResult()
     left_out: list[str] = []
     if figures is not None:
         from tnas_cli.commands.figures import figures as draw
 
-        drawn = draw(runs, figures, dark=dark, stdin=stdin, machine=machine)
-        for figure in drawn["figures"]:
+        drawn, left_out = draw(runs, figures, dark=dark, stdin=stdin, machine=machine)
+        for figure in drawn:
             if screen.as_json:
-                screen.record({"event": "figure", "version": 1, **figure})
+                screen.record(figure.to_json())
                 continue
-            for file in figure["files"]:
+            for file in figure.files:
                 screen.text(file)
             if screen.verbose:
-                screen.say(f"{figure['figure']}. {figure['caption']}")
-        left_out = drawn["left_out"]
-        result |= {"figures": str(figures), "drawn": len(drawn["figures"])}
-        screen.say(f"drew {len(drawn['figures'])} figures into {figures}")
+                screen.say(f"{figure.figure}. {figure.caption}")
+        result = replace(result, figures=str(figures), drawn=len(drawn))
+        screen.say(f"drew {len(drawn)} figures into {figures}")
     if html is not None:
         from tnas_cli.report.html_report import html_report
 
         written = html_report(runs, html, stdin=stdin, machine=machine)
-        left_out = written["left_out"]
-        result |= {"html": str(html), "sources": written["sources"], "measured": written["measured"]}
+        left_out = list(written.left_out)
+        result = replace(result, html=written.html, sources=written.sources, measured=written.measured)
         if not screen.as_json:
             screen.text(str(html))
-        screen.say(f"wrote {html}: {written['measured']} measured results, {written['figures']} figures")
+        screen.say(f"wrote {html}: {written.measured} measured results, {written.figures} figures")
     for reason in left_out:
         screen.say(f"not drawn: {reason}")
     if screen.as_json:
-        screen.record(result | {"left_out": left_out})
+        screen.record(replace(result, left_out=tuple(left_out)).to_json())

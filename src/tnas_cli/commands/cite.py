@@ -12,7 +12,7 @@ from tnas_cli.records.kinds import Adapted, Decoded, Record, Reference
 from tnas_cli.records.reading import read, text_of
 from tnas_cli.records.results import CiteResult, Measured, PreparedData, SearchResult
 from tnas_cli.report.references import cited_for
-from tnas_cli.report.sources import LOG, SETTINGS
+from tnas_cli.report.run_folder import LOG, SETTINGS
 from tnas_cli.version import __version__
 
 _HINT = "pass a run directory, what a command printed with --json, or - for stdin"

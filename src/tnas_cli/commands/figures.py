@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tnas_cli.errors import DataError
+from tnas_cli.records.kinds import FigureFiles
 from tnas_cli.report.figures.picture import ENDINGS, save
 from tnas_cli.report.figures.theme import DARK, LIGHT
-from tnas_cli.report.material import read_material
 from tnas_cli.report.pictures import find_pictures
+from tnas_cli.report.source import read_sources
 from tnas_cli.runs.device import HERE, Machine
 
 
@@ -21,27 +21,26 @@ def figures(
     dark: bool = False,
     stdin: str | None = None,
     machine: Machine = HERE,
-) -> dict[str, Any]:
-    """Draw into `folder`; returns a record of what was written, with captions, and of what could not be drawn and why.
+) -> tuple[list[FigureFiles], list[str]]:
+    """Draw into `folder`; returns a record of each figure, and a sentence for each that could not be drawn.
 
     `dark` draws on a dark ground, and the names of the files end in -dark. Raises DataError for a source that is
     missing or malformed and where nothing at all can be drawn, TnasError where the folder cannot be written.
     """
-    found = find_pictures(read_material(sources, stdin), machine)
-    if not found.pictures:
+    found = find_pictures(read_sources(sources, stdin), machine)
+    if not found.by_source:
         raise DataError(
             "nothing to draw: " + "; ".join(found.left_out) + ".",
             hint="pass the run directory of a search or a training, or records of `tnas adapt --json`",
         )
     theme, suffix = (DARK, "-dark") if dark else (LIGHT, "")
     written = []
-    for pictures in found.pictures.values():
+    for pictures in found.by_source.values():
         for picture in pictures:
             figure = picture.draw(theme)
             paths = [folder / f"{picture.name}{suffix}{ending}" for ending in ENDINGS]
             for path in paths:
                 save(figure, path)
-            written.append(
-                {"figure": picture.title, "caption": picture.caption, "files": [str(path) for path in paths]}
-            )
-    return {"figures": written, "left_out": found.left_out}
+            files = tuple(map(str, paths))
+            written.append(FigureFiles(figure=picture.title, caption=picture.caption, files=files))
+    return written, found.left_out

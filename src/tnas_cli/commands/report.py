@@ -12,7 +12,7 @@ from tnas_cli.report import expectations
 from tnas_cli.report.compare import Comparison
 from tnas_cli.report.expectations import Outcome
 from tnas_cli.report.per_task import read_per_task
-from tnas_cli.report.sources import results_of
+from tnas_cli.report.results import results_of
 from tnas_cli.report.tables import Table, build_table
 from tnas_cli.runs import events
 

@@ -125,7 +125,7 @@ class Step(Record):
     @property
     def unit(self) -> Literal["tasks", "batches"]:
         """What was counted."""
-        return "batches" if self.tasks is None else "tasks"
+        return "tasks" if self.batches is None else "batches"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +145,11 @@ class Validated(Record):
     def done(self) -> int:
         """How many tasks or batches."""
         return self.tasks if self.tasks is not None else self.batches or 0
+
+    @property
+    def unit(self) -> Literal["tasks", "batches"]:
+        """What was counted."""
+        return "tasks" if self.batches is None else "batches"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -375,7 +375,8 @@ class ReportResult(Result):
     met: Count | None = None
     html: str | None = None
     sources: Count | None = None
-    figures: Count | None = None
+    figures: str | None = None
+    drawn: Count | None = None
     left_out: tuple[str, ...] | None = None
 
 

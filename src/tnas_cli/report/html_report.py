@@ -2,131 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tnas_cli.records.reading import parse
-from tnas_cli.records.results import Measured
+from tnas_cli.records.results import Measured, Result, SearchResult
 from tnas_cli.report.grids import BELOW, Grid, details, main
 from tnas_cli.report.html.page import HtmlTable, Page, PaperPart, SourceFigures, as_figure, render
-from tnas_cli.report.material import Material, Record, read_material
+from tnas_cli.report.html.summary import NUMERIC, TITLES, duration, summary_rows
 from tnas_cli.report.measured import measurements
 from tnas_cli.report.paper_tables import paper_table_numbers
 from tnas_cli.report.pictures import find_pictures
 from tnas_cli.report.reproduce import reproduce
+from tnas_cli.report.source import Source, read_sources
 from tnas_cli.report.tables import Ours, Table, build_table
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.runs.files import write_text
 from tnas_cli.version import __version__
 
-_SUMMARY = (
-    "source",
-    "command",
-    "method",
-    "data set",
-    "way",
-    "shot",
-    "accuracy in %",
-    "± 95%",
-    "tasks",
-    "seconds",
-    "seed",
-)
-_NUMERIC = (False, False, False, False, True, True, True, True, True, True, True)
+
+@dataclass(frozen=True)
+class Written:
+    """What is on a page: so many sources, measured results and figures, and what could not be read or drawn."""
+
+    html: str
+    sources: int
+    measured: int
+    figures: int
+    left_out: Sequence[str]
 
 
 def html_report(
     sources: Sequence[str | Path], file: Path, *, stdin: str | None = None, machine: Machine = HERE
-) -> dict[str, Any]:
-    """Write the page; returns a record of what is on it.
+) -> Written:
+    """Write the page; returns what is on it.
 
-    Raises DataError for a source that is missing or malformed, TnasError where the file cannot be written.
+    Raises DataError for a source that is missing or malformed (unless it is one of several runs), TnasError where the
+    file cannot be written.
     """
-    materials = read_material(sources, stdin)
+    found = read_sources(sources, stdin)
     results: list[Measured] = []
-    for material in materials:
+    for source in found.read:
         # A run and the file that its command wrote may both be given: that is one measurement.
-        results += [result for result in _measured(material) if result not in results]
-    found = find_pictures(materials, machine)
-    tables = _paper_parts(results)
-    figures = [SourceFigures(name, tuple(map(as_figure, pictures))) for name, pictures in found.pictures.items()]
+        results += [result for result in _measured(source) if result not in results]
+    pictures = find_pictures(found, machine)
+    figures = [SourceFigures(name, tuple(map(as_figure, of))) for name, of in pictures.by_source.items()]
+    rows = [row for source in found.read for row in summary_rows(source)]
     page = Page(
         title="T-NAS report",
-        facts=_facts(materials, results),
+        facts=_facts(found.read, results),
         summary=HtmlTable(
-            "summary-table",
-            "What was given, and what it measured",
-            _SUMMARY,
-            _NUMERIC,
-            (("", tuple(map(_row, _rows(materials)))),),
+            "summary-table", "What was given, and what it measured", TITLES, NUMERIC, (("", tuple(rows)),)
         ),
-        papers=tables,
+        papers=_paper_parts(results),
         figures=figures,
-        left_out=found.left_out,
+        left_out=pictures.left_out,
         settings=_side_by_side(
-            "settings-table", "settings.toml of each run", "setting", {m.name: m.settings for m in materials}
+            "settings-table", "settings.toml of each run", "setting", {s.name: s.facts.settings for s in found.read}
         ),
         environment=_side_by_side(
-            "environment-table", "environment.json of each run", "property", {m.name: m.environment for m in materials}
+            "environment-table",
+            "environment.json of each run",
+            "property",
+            {s.name: s.facts.environment.to_json() for s in found.read},
         ),
-        commands=[reproduce(material) for material in materials],
+        commands=[reproduce(source) for source in found.read],
         version=__version__,
     )
     write_text(file, render(page))
-    return {
-        "html": str(file),
-        "sources": len(materials),
-        "measured": len(results),
-        "figures": sum(len(source.figures) for source in figures),
-        "left_out": found.left_out,
-    }
+    drawn = sum(len(source.figures) for source in figures)
+    return Written(str(file), len(found.read), len(results), drawn, pictures.left_out)
 
 
-def _measured(material: Material) -> list[Measured]:
+def _measured(source: Source) -> list[Measured]:
     """The source's results that are measurements: of a run directory the last one only, as in `tnas report`."""
-    results = measurements(parse(record, material.name) for record in material.of("result"))
-    return results[-1:] if material.folder is not None else results
+    results = measurements(source.records)
+    return results[-1:] if source.folder is not None else results
 
 
-def _facts(materials: Sequence[Material], results: Sequence[Measured]) -> tuple[str, ...]:
-    seconds = sum(r["wall_seconds"] for m in materials for r in m.of("result") if _is_number(r.get("wall_seconds")))
-    versions = sorted({str(v) for m in materials for v in [m.environment.get("package_version")] if v})
+def _facts(sources: Sequence[Source], results: Sequence[Measured]) -> tuple[str, ...]:
+    computed = [record for source in sources for record in source.of(Result)]
+    seconds = sum(r.wall_seconds or 0 for r in computed if isinstance(r, Measured | SearchResult))
+    versions = sorted({version for source in sources if (version := source.facts.environment.package_version)})
     facts = [
-        _count(len(materials), "source"),
+        _count(len(sources), "source"),
         _count(len(results), "measured result"),
-        f"{_duration(seconds)} of computing",
+        f"{duration(seconds)} of computing",
     ]
     return (*facts, *(f"tnas {version}" for version in versions))
-
-
-def _rows(materials: Sequence[Material]) -> list[tuple[Material, Record]]:
-    """A row per result, and one for a source that has none yet."""
-    return [(material, result) for material in materials for result in material.of("result") or [{}]]
-
-
-def _row(pair: tuple[Material, Record]) -> tuple[str, ...]:
-    material, result = pair
-    value = {**material.settings, **result}
-    mean: Any = value.get("mean")
-    interval: Any = value.get("interval")
-    if mean is None:
-        mean, interval = value.get("validation_accuracy"), None
-    search = value.get("command") == "search"
-    protocol = f" ({value['protocol']})" if value.get("protocol") else ""
-    return (
-        material.name,
-        f"{value.get('command', material.command)}" + ("" if result else ", not finished"),
-        str(value.get("method", "")),
-        f"{value.get('dataset', '')}{protocol}",
-        str(value.get("way", "")),
-        str(value.get("shot", "")),
-        f"{100 * mean:.2f}{' (validation)' if search else ''}" if _is_number(mean) else "",
-        f"{100 * interval:.2f}" if _is_number(interval) and value.get("tasks") != 1 else "",
-        f"{value['tasks']:,}" if isinstance(value.get("tasks"), int) and result else "",
-        _seconds(value["wall_seconds"]) if _is_number(value.get("wall_seconds")) else "",
-        str(value.get("seed", "")),
-    )
 
 
 def _paper_parts(results: Sequence[Measured]) -> list[PaperPart]:
@@ -157,7 +120,7 @@ def _grid(name: str, caption: str, grid: Grid) -> HtmlTable:
     return HtmlTable(name, caption, grid.titles, grid.numeric, tuple(groups))
 
 
-def _side_by_side(name: str, caption: str, first: str, values: dict[str, Record]) -> HtmlTable | None:
+def _side_by_side(name: str, caption: str, first: str, values: Mapping[str, Mapping[str, object]]) -> HtmlTable | None:
     """A row per key, a column per source that has any; the last column says where the sources differ."""
     having = {source: record for source, record in values.items() if record}
     if not having:
@@ -178,21 +141,5 @@ def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _count(number: int, unit: str) -> str:
     return f"{number:,} {unit}{'' if number == 1 else 's'}"
-
-
-def _seconds(seconds: float) -> str:
-    """A plain number, so that the column can be sorted."""
-    return f"{seconds:,.0f}" if seconds >= 100 else f"{seconds:.3g}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -19,7 +19,7 @@ from tnas_cli.records.parts import TaskAccuracy
 from tnas_cli.records.reading import read
 from tnas_cli.records.results import AdaptResult, Measured, SupervisedResult, TrainResult
 from tnas_cli.report.measured import accuracy_of
-from tnas_cli.report.sources import read_measured
+from tnas_cli.report.results import read_measured
 
 _HINT = "compare run directories of `tnas train-eval`, or what `tnas adapt --dataset NAME --json` printed"
 #: Accuracies are kept in single precision.

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
-from tnas_cli.errors import CheckpointError, TnasError
+from tnas_cli.errors import CheckpointError, DataError, TnasError
 from tnas_cli.methods.registry import about
-from tnas_cli.recipes.genotype_source import genotype_record
+from tnas_cli.recipes.decoded import Origin, decoded_theta
 from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture
+from tnas_cli.records.kinds import Adapted, Decoded
+from tnas_cli.records.parts import TaskName
+from tnas_cli.records.results import AdaptResult, TrainResult, TransferResult
 from tnas_cli.report.cell_graph import cells_picture
 from tnas_cli.report.figures.curves import FEW_SHOT, IMAGES, curves_picture
 from tnas_cli.report.figures.picture import Picture
 from tnas_cli.report.figures.smoothness import checked_theta
-from tnas_cli.report.figures.steps import Steps, checked_accuracies, checked_losses, steps_picture
+from tnas_cli.report.figures.steps import Steps, checked_losses, steps_picture
 from tnas_cli.report.figures.theta_map import Encoding, theta_picture
-from tnas_cli.report.material import Material, Record
+from tnas_cli.report.source import Source, Sources
 from tnas_cli.report.task_picture import picture_of_task
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.settings.features import INNER_THETA
-from tnas_cli.spaces.decode import decode
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA
 
@@ -33,10 +35,10 @@ GENOTYPES_SHOWN = 3
 
 
 @dataclass
-class Found:
+class Pictures:
     """The pictures of each source by its name, and a sentence for each that could not be made."""
 
-    pictures: dict[str, list[Picture]] = field(default_factory=dict)
+    by_source: dict[str, list[Picture]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     #: Genotypes that have a picture: several sources may carry the same one.
     genotypes: set[str] = field(default_factory=set)
@@ -51,34 +53,36 @@ class Found:
         if picture is None:
             self.left_out.append(f"{source}: no {what}: {otherwise}")
         else:
-            self.pictures.setdefault(source, []).append(picture)
+            self.by_source.setdefault(source, []).append(picture)
 
 
-def find_pictures(materials: Sequence[Material], machine: Machine = HERE) -> Found:
+def find_pictures(sources: Sources, machine: Machine = HERE) -> Pictures:
     """Everything that can be drawn from the sources; nothing is drawn yet."""
-    found = Found()
-    for material in materials:
-        before = len(found.pictures.get(material.name, [])), len(found.left_out)
-        _of_log(material, found)
-        _of_adapted(material, found, machine)
-        _of_genotypes(material, found)
-        if before == (len(found.pictures.get(material.name, [])), len(found.left_out)):
-            found.left_out.append(f"{material.name}: nothing to draw: it holds results only")
+    found = Pictures(left_out=list(sources.left_out))
+    for source in sources.read:
+        before = len(found.by_source.get(source.name, [])), len(found.left_out)
+        found.left_out += [f"{source.name}: {problem}" for problem in source.problems]
+        _of_log(source, found)
+        _of_adapted(source, found, machine)
+        _of_genotypes(source, found)
+        if before == (len(found.by_source.get(source.name, [])), len(found.left_out)):
+            found.left_out.append(f"{source.name}: nothing to draw: it holds results only")
     return found
 
 
-def _of_log(material: Material, found: Found) -> None:
+def _of_log(source: Source, found: Pictures) -> None:
     """Curves of a run; of a search also its meta-architecture."""
-    name = material.name
-    if material.stages or material.folder is not None:
-        over = IMAGES if material.setting == "transfer" else FEW_SHOT
+    name = source.name
+    if source.stages or source.folder is not None:
+        batches = source.setting == "transfer" or any(log.unit == "batches" for log in source.stages.values())
+        over = IMAGES if batches else FEW_SHOT
         otherwise = "its log holds no step and no validation yet"
-        if material.setting == "supervised":
+        if source.setting == "supervised":
             otherwise = "trainings of the supervised setting log no steps"
         title = f"{name}: over the {over.unit}"
-        found.add(name, "curves", lambda: curves_picture(f"{name}-curves", title, material.stages, over), otherwise)
-    if material.folder is not None and material.command == "search":
-        folder = material.folder
+        found.add(name, "curves", lambda: curves_picture(f"{name}-curves", title, source.stages, over), otherwise)
+    if source.folder is not None and source.command == "search":
+        folder = source.folder
 
         def meta() -> Picture:
             loaded = _meta(folder / "best.pt")
@@ -88,70 +92,74 @@ def _of_log(material: Material, found: Found) -> None:
         found.add(name, "theta", meta, "")
 
 
-def _of_adapted(material: Material, found: Found, machine: Machine) -> None:
+def _of_adapted(source: Source, found: Pictures, machine: Machine) -> None:
     """Of adapted records: theta beside the meta-architecture's, the support losses, one task's images."""
-    adapted, name = material.of("adapted"), material.name
+    adapted, name = source.of(Adapted), source.name
     if not adapted:
         return
-    found.add(name, "theta", lambda: _theta(material, adapted, found), "")
+    found.add(name, "theta", lambda: _theta(source, adapted, found), "")
 
     def steps() -> Picture:
         tasks = [
             Steps(
                 _task_name(record),
-                checked_losses(record.get("support_losses"), f"{name}, adapted record {number}"),
-                record.get("way") if isinstance(record.get("way"), int) else None,
-                *(
-                    checked_accuracies(record.get(f"{images}_accuracies"), f"{name}, adapted record {number}")
-                    for images in ("query", "support")
-                ),
+                checked_losses(record.support_losses, f"{name}, adapted record {number}"),
+                record.way,
+                record.query_accuracies or (),
+                record.support_accuracies or (),
             )
             for number, record in enumerate(adapted, start=1)
         ]
         return steps_picture(f"{name}-steps", f"{name}: adaptation to {len(tasks)} tasks", tasks)
 
     found.add(name, "support losses", steps, "")
-    found.add(name, "task images", lambda: picture_of_task(f"{name}-task", adapted[0], machine), "")
+    found.add(
+        name, "task images", lambda: picture_of_task(f"{name}-task", _with_members(adapted[0], source), machine), ""
+    )
 
 
-def _theta(material: Material, adapted: Sequence[Record], found: Found) -> Picture:
+def _with_members(record: Adapted, source: Source) -> Adapted:
+    """The record with how many answered for it; version 1 says that in the result alone."""
+    result = source.result
+    known = result.members if isinstance(result, AdaptResult) else None
+    return record if record.members is not None else replace(record, members=known)
+
+
+def _theta(source: Source, adapted: Sequence[Adapted], found: Pictures) -> Picture:
     shown = list(adapted[:ADAPTED_SHOWN])
     encodings = [
-        Encoding(_task_name(record), checked_theta(record.get(THETA), f"adapted record {number}"), decoded=True)
+        Encoding(_task_name(record), checked_theta(record.theta, f"adapted record {number}"), decoded=True)
         for number, record in enumerate(shown, start=1)
     ]
     try:
-        encodings.insert(0, _of_meta(_meta(Path(str(adapted[0].get("checkpoint"))))))
-    except CheckpointError as error:
-        found.left_out.append(f"{material.name}: no meta-architecture beside the adapted ones: {error.message}")
+        encodings.insert(0, _of_meta(_meta(_checkpoint_of(adapted[0]))))
+    except (CheckpointError, DataError) as error:
+        found.left_out.append(f"{source.name}: no meta-architecture beside the adapted ones: {error.message}")
     same = [encoding for encoding in encodings if encoding.theta.shape == encodings[0].theta.shape]
     of = f" of {len(adapted)}" if len(adapted) > len(shown) else ""
-    title = f"{material.name}: theta of {len(shown)}{of} adapted tasks"
-    return theta_picture(f"{material.name}-theta", title, same)
+    title = f"{source.name}: theta of {len(shown)}{of} adapted tasks"
+    return theta_picture(f"{source.name}-theta", title, same)
 
 
-def _of_genotypes(material: Material, found: Found) -> None:
+def _of_genotypes(source: Source, found: Pictures) -> None:
     """The most frequent genotypes among genotype records, or of adapted records where there are none."""
-    name = material.name
-    records = material.of("genotype")
+    name = source.name
+    records = source.of(Decoded)
     if not records:
-        for number, record in enumerate(material.of("adapted"), start=1):
-            try:
-                theta = torch.from_numpy(checked_theta(record.get(THETA), f"adapted record {number}"))
-                records.append(genotype_record(decode(theta), record))
-            except (TnasError, KeyError, TypeError, ValueError):
-                continue  # the heat map says why
-    known: dict[str, tuple[Genotype, Record]] = {}
+        records = _decoded(source.of(Adapted))
+    known: dict[str, tuple[Genotype, Decoded]] = {}
     counts: Counter[str] = Counter()
     for number, record in enumerate(records, start=1):
         try:
-            genotype = Genotype.from_json(record.get("genotype"))
+            genotype = Genotype.from_json(record.genotype)
         except TnasError as error:
             found.left_out.append(f"{name}: no cells of genotype record {number}: {error.message}")
             continue
         known.setdefault(genotype.digest, (genotype, record))
         counts[genotype.digest] += 1
-    trained = [str(row.get("digest")) for row in material.result.get("per_genotype") or [] if isinstance(row, dict)]
+    result = source.result
+    networks = result.per_genotype if isinstance(result, TrainResult | TransferResult) else None
+    trained = [network.digest for network in networks or ()]
     # Those that were trained and measured say more than those that were only decoded.
     order = [digest for digest in trained if digest in known]
     order += [digest for digest, _ in counts.most_common() if digest not in order]
@@ -160,23 +168,45 @@ def _of_genotypes(material: Material, found: Found) -> None:
             continue
         found.genotypes.add(digest)
         genotype, record = known[digest]
-        facts = _facts(record, counts[digest], len(records), material.setting)
+        facts = _facts(record, counts[digest], len(records), source.setting)
         picture = cells_picture(f"{name}-cells-{digest}", f"genotype {digest}", genotype, facts)
-        found.pictures.setdefault(name, []).append(picture)
+        found.by_source.setdefault(name, []).append(picture)
     if len(order) > GENOTYPES_SHOWN:
         more = len(order) - GENOTYPES_SHOWN
         found.left_out.append(f"{name}: no cells of {more} further genotypes: draw them with tnas decode --picture")
 
 
-def _facts(record: Record, count: int, of: int, setting: str) -> str:
-    weights = record.get("parameters")
-    size = f"{weights:,} weights. " if isinstance(weights, int) else ""
+def _decoded(adapted: Sequence[Adapted]) -> list[Decoded]:
+    """What adapted records decode to; the heat map says why one does not."""
+    records = []
+    for number, record in enumerate(adapted, start=1):
+        try:
+            theta = torch.from_numpy(checked_theta(record.theta, f"adapted record {number}"))
+            records.append(decoded_theta(theta, Origin.of(record)))
+        except TnasError:
+            continue
+    return records
+
+
+def _facts(record: Decoded, count: int, of: int, setting: str) -> str:
+    size = f"{record.parameters:,} weights{_counted_for(record)}. " if record.parameters is not None else ""
     often = (
         f"{count} of {of} genotypes that were found. "
         if setting == "supervised"
         else f"Decoded for {count} of {of} tasks. "
     )
     return f"{size}{often if of > 1 else ''}Arrows carry their operation; the output is the concatenation of all nodes."
+
+
+def _counted_for(record: Decoded) -> str:
+    of = record.counted_for
+    return "" if of is None else f" for {of.way} classes at width {of.channels}"
+
+
+def _checkpoint_of(record: Adapted) -> Path:
+    if record.checkpoint is None:
+        raise DataError("its records name no checkpoint.", hint="pass records of `tnas adapt --json`")
+    return Path(record.checkpoint)
 
 
 def _meta(path: Path) -> MetaArchitecture:
@@ -193,10 +223,13 @@ def _searched(meta: MetaArchitecture) -> str:
     return "meta-architecture" if INNER_THETA in found.reads else f"architecture of {found.title}"
 
 
-def _task_name(record: Record) -> str:
-    task = record.get("task")
-    if not isinstance(task, dict):
-        return "task"
-    if "folder" in task:
-        return Path(str(task["folder"])).name
-    return f"{task.get('split', '')} task {task.get('index', '')}".strip()
+def _task_name(record: Adapted) -> str:
+    return name_of(record.task)
+
+
+def name_of(task: TaskName) -> str:
+    """A task in a legend: its folder's name, or its split and number."""
+    if task.folder is not None:
+        return Path(task.folder).name
+    number = "" if task.index is None else str(task.index)
+    return " ".join(part for part in (task.split, "task", number) if part)

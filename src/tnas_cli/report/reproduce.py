@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.registry import about
+from tnas_cli.records.kinds import Adapted, FixedNetwork
+from tnas_cli.records.results import AdaptResult, Measured, SearchResult
 from tnas_cli.report.html.page import Commands
-from tnas_cli.report.material import Material, Record
 from tnas_cli.report.reproduce_setting import setting_options
+from tnas_cli.report.source import Source
 from tnas_cli.settings.features import SCRATCH_READS
 from tnas_cli.settings.fields import settings_of
 from tnas_cli.settings.meta_learning import UNLIMITED
@@ -21,52 +23,57 @@ from tnas_cli.settings.train import TrainSettings
 
 Kind = Literal["search", "train_eval"]
 
-_COMMANDS: dict[str, Kind] = {"search": "search", "train-eval": "train_eval"}
+#: The commands of the settings of the paper that have settings of their own.
+LARGE = ("supervised", "transfer")
+_COMMANDS: dict[str, Kind] = {"search": "search", **dict.fromkeys(("train-eval", *LARGE), "train_eval")}
 _CLASSES: dict[Kind, type[SearchSettings] | type[TrainSettings]] = {
     "search": SearchSettings,
     "train_eval": TrainSettings,
 }
 
 
-def reproduce(material: Material) -> Commands:
+def reproduce(source: Source) -> Commands:
     """The commands of one source, data set first; notes where something cannot be said exactly."""
-    kind = _COMMANDS.get(material.command)
-    if material.folder is not None and kind is not None:
-        return _of_run(material, kind)
-    return _of_records(material)
+    kind = _COMMANDS.get(source.command)
+    if source.folder is not None and kind is not None:
+        return _of_run(source, kind)
+    return _of_records(source)
 
 
-def _of_run(material: Material, kind: Kind) -> Commands:
-    name, settings = material.name, material.settings
+def _of_run(source: Source, kind: Kind) -> Commands:
+    name, settings = source.name, source.facts.settings
     lines: list[str] = []
     if "dataset" in settings and not str(settings["dataset"]).endswith((".h5", ".hdf5")):
         lines.append(_prepare(settings["dataset"], settings.get("protocol")))
-    genotypes = _source_of_genotypes(material) if kind == "train_eval" else []
+    genotypes = _source_of_genotypes(source) if kind == "train_eval" else []
     try:
-        if material.setting in ("supervised", "transfer"):
-            options = setting_options(material.setting, settings)
+        if source.setting in LARGE:
+            options = setting_options(source.setting, settings)
         else:
             options = _options(kind, settings, fixed_network=bool(genotypes) and not genotypes[0].endswith(".jsonl"))
     except SettingsError as error:
         return Commands(name, tuple(lines), (f"No command is known for its settings.toml: {error.message}",))
-    limit = material.plan.get("limit")
-    further = ["--limit", str(limit)] if limit is not None else []
-    further += ["--weights", "inherited"] if material.setting == "inherited" else []
-    if (checkpoint := material.plan.get("checkpoint")) is not None:
-        further += ["--checkpoint", str(checkpoint)]
-    further += ["--all-tasks"] if material.plan.get("all_tasks") else []
-    command = material.setting if material.setting in ("supervised", "transfer") else material.command
-    lines.append(_line("tnas", command, *genotypes, *options, *further, *_machine(material)))
-    return Commands(name, tuple(lines), _notes(material))
+    command = source.setting if source.setting in LARGE else source.command
+    lines.append(_line("tnas", command, *genotypes, *options, *_given(source), *_machine(source)))
+    return Commands(name, tuple(lines), _notes(source))
 
 
-def _source_of_genotypes(material: Material) -> list[str]:
+def _given(source: Source) -> list[str]:
+    """Options for what a run was given beside its settings."""
+    plan = source.facts.plan
+    options = ["--limit", str(plan.options.limit)] if plan.options.limit is not None else []
+    options += ["--weights", "inherited"] if plan.kind == "inherited" else []
+    options += ["--checkpoint", plan.options.checkpoint] if plan.options.checkpoint is not None else []
+    return options + (["--all-tasks"] if plan.options.all_tasks else [])
+
+
+def _source_of_genotypes(source: Source) -> list[str]:
     """What `train-eval` was given: the run's copy of the records, the name of a network, or nothing where its method
     finds genotypes of its own."""
-    if material.setting == "supervised" and material.settings.get("method", "given") != "given":
+    if source.setting == "supervised" and source.facts.settings.get("method", "given") != "given":
         return []
-    networks = [str(record["network"]) for record in material.of("network") if record.get("network")]
-    return networks[:1] or [str((material.folder or Path()) / "genotypes.jsonl")]
+    networks = [record.network for record in source.of(FixedNetwork)]
+    return networks[:1] or [str((source.folder or Path()) / "genotypes.jsonl")]
 
 
 def _options(kind: Kind, settings: Mapping[str, Any], *, fixed_network: bool) -> list[str]:
@@ -96,66 +103,75 @@ def _options(kind: Kind, settings: Mapping[str, Any], *, fixed_network: bool) ->
     return min(found, key=len)
 
 
-def _machine(material: Material) -> list[str]:
+def _machine(source: Source) -> list[str]:
     """What else the numbers depend on, to their last digits."""
-    result, options = material.result, []
-    if engine := result.get("engine", material.plan.get("engine")):
-        options += ["--engine", str(engine)]
-    threads, device = material.environment.get("threads"), material.environment.get("device")
-    if device == "cpu" and threads is not None:
-        options += ["--device", "cpu", "--threads", str(threads)]
+    result, options = source.result, []
+    chosen = result.engine if isinstance(result, Measured | SearchResult) else source.facts.plan.machine.engine
+    if chosen:
+        options += ["--engine", chosen]
+    where = source.facts.environment
+    if where.device == "cpu" and where.threads is not None:
+        options += ["--device", "cpu", "--threads", str(where.threads)]
     return options
 
 
-def _notes(material: Material) -> tuple[str, ...]:
-    fingerprint = material.result.get("fingerprint", material.plan.get("fingerprint"))
-    version = material.environment.get("package_version", material.result.get("package_version"))
+def _notes(source: Source) -> tuple[str, ...]:
+    result, plan = source.result, source.facts.plan
+    known = result if isinstance(result, Measured | SearchResult) else None
+    fingerprint = (known.fingerprint if known else None) or plan.fingerprint
+    version = source.facts.environment.package_version or (known.environment.package_version if known else None)
     notes = [f"Version of tnas: {version}."] if version else []
     if fingerprint:
         notes.append(f"Content hash of the prepared images: {fingerprint}.")
+    argv = (result.argv if result is not None else None) or plan.argv
+    if argv:
+        notes.append(f"It was called as: {_line(*argv)}")
     return tuple(notes)
 
 
-def _of_records(material: Material) -> Commands:
+def _of_records(source: Source) -> Commands:
     """Of a file of records: the adaptation or the measurement that wrote them."""
-    adapted, result = material.of("adapted"), material.result
+    adapted, result = source.of(Adapted), source.result
     if not adapted:
-        made = result.get("run")
+        made = result.run if isinstance(result, Measured | SearchResult) else None
         note = f"Its results come from the run {made}; its commands are there." if made else "It names no run."
-        return Commands(material.name, (), (note,))
-    first = adapted[0]
-    tasks = [record["task"] for record in adapted if isinstance(record.get("task"), dict)]
-    if not tasks:
-        return Commands(material.name, (), ("Its records do not name their tasks.",))
-    steps = _nested(first, "inner", "steps")
-    options = ["--steps", str(steps)] if steps is not None else []
-    options += ["--every-step"] if "support_accuracies" in first else []
-    if "members" in result and "--every-step" not in options:
-        options.append("--ensemble" if result["members"] > 1 else "--no-ensemble")
-    checkpoint = str(first.get("checkpoint", "best.pt"))
-    if "folder" in tasks[0]:
-        folders = [str(task.get("folder")) for task in tasks]
-        return Commands(material.name, (_line("tnas", "adapt", checkpoint, *folders, *options, "--json"),))
-    about = tasks[0]
-    line = ["tnas", "adapt", checkpoint, "--dataset", str(about.get("dataset"))]
-    if about.get("protocol"):
-        line += ["--protocol", str(about["protocol"])]
-    line += ["--split", str(about.get("split")), "--tasks", str(len(adapted)), "--shot", str(first.get("shot"))]
-    if result.get("query"):
-        line += ["--query", str(result["query"])]
-    prepare = _prepare(str(about.get("dataset")), about.get("protocol"))
-    return Commands(material.name, (prepare, _line(*line, *options, "--json")), _notes(material))
+        return Commands(source.name, (), (note,))
+    first, about = adapted[0], adapted[0].task
+    measured = result if isinstance(result, AdaptResult) else None
+    words = ["tnas", "adapt", first.checkpoint or "best.pt"]
+    options = _adapt_options(first, measured)
+    if about.folder is not None:
+        folders = [record.task.folder for record in adapted if record.task.folder is not None]
+        invert, notes = _invert(first)
+        return Commands(source.name, (_line(*words, *folders, *invert, *options, "--json"),), (*notes, *_notes(source)))
+    if about.dataset is None:
+        return Commands(source.name, (), ("Its records do not name their tasks.",))
+    words += ["--dataset", about.dataset, *(["--protocol", about.protocol] if about.protocol else [])]
+    words += ["--split", about.split or "test", "--tasks", str(len(adapted)), "--shot", str(first.shot)]
+    words += ["--query", str(measured.query)] if measured is not None and measured.query else []
+    prepare = _prepare(about.dataset, about.protocol)
+    return Commands(source.name, (prepare, _line(*words, *options, "--json")), _notes(source))
 
 
-def _prepare(dataset: Any, protocol: Any) -> str:
+def _adapt_options(first: Adapted, result: AdaptResult | None) -> list[str]:
+    """Steps, and how many checkpoints answered."""
+    options = ["--steps", str(first.inner.steps)] if first.inner is not None else []
+    if first.support_accuracies is not None:
+        return [*options, "--every-step"]
+    members = first.members or (result.members if result is not None else None)
+    return options if members is None else [*options, "--ensemble" if members > 1 else "--no-ensemble"]
+
+
+def _invert(record: Adapted) -> tuple[list[str], list[str]]:
+    """The option that prepares the images as they were, and a note where the record does not say."""
+    invert = None if record.preparation is None else record.preparation.invert
+    if invert is None:
+        return [], ["Its records do not say whether --invert was given."]
+    return ([] if invert == "auto" else ["--invert", "yes" if invert else "no"]), []
+
+
+def _prepare(dataset: object, protocol: object) -> str:
     return _line("tnas", "prepare-data", str(dataset), *(["--protocol", str(protocol)] if protocol else []))
-
-
-def _nested(record: Record, *names: str) -> Any:
-    value: Any = record
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
 
 
 def _line(*words: str) -> str:

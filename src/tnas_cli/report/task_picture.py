@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,74 +14,83 @@ from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes import registry
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.task_folder import read_task_folder
-from tnas_cli.episodes.tasks import evaluation_indices, load_batch
+from tnas_cli.episodes.tasks import TaskBatch, evaluation_indices, load_batch
 from tnas_cli.errors import DataError
 from tnas_cli.methods.adapt import adapt
+from tnas_cli.methods.ensemble import mean_answer
 from tnas_cli.methods.registry import search_method, search_methods
-from tnas_cli.recipes.meta_architecture import load_meta_architecture
+from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture
+from tnas_cli.records.kinds import Adapted
 from tnas_cli.report.figures.picture import Picture
 from tnas_cli.report.figures.task_grid import Pixels, Prediction, TaskImages, task_picture
 from tnas_cli.runs.device import Machine
 
-Record = dict[str, Any]
-
 _HINT = "pass the records of `tnas adapt --json` where the images they were made from lie"
 
+T = TypeVar("T")
 
-def picture_of_task(name: str, record: Record, machine: Machine) -> Picture:
+
+def picture_of_task(name: str, record: Adapted, machine: Machine) -> Picture:
     """The grid of an `adapted` record.
 
     Raises DataError where the images are no longer at hand or no longer those of the record, and CheckpointError where
-    predictions have to be computed again and the checkpoint is gone.
+    predictions have to be computed again and a checkpoint is gone.
     """
     try:
-        if "folder" in record["task"]:
-            return _of_folder(name, record)
-        return _of_dataset(name, record, machine)
+        return _of_folder(name, record) if record.task.folder is not None else _of_dataset(name, record, machine)
     except (KeyError, TypeError, ValueError, IndexError, ArithmeticError, RuntimeError) as error:
         # A record may hold anything; numbers that fit no checkpoint are a RuntimeError of PyTorch.
         raise DataError(f"the adapted record does not describe its task ({error}).", hint=_HINT) from error
 
 
-def _of_folder(name: str, record: Record) -> Picture:
-    """A task folder: its record holds the predictions."""
-    data, folder = record["data"], Path(record["task"]["folder"])
-    task = read_task_folder(folder, data["size"], data["channels"], data["mean"], data["std"])
-    rows = record.get("predictions") or []
+def _needed(value: T | None, what: str) -> T:
+    if value is None:
+        raise DataError(f"the adapted record does not say {what}.", hint=_HINT)
+    return value
+
+
+def _of_folder(name: str, record: Adapted) -> Picture:
+    """A task folder, its images prepared as they were for the record, which holds the predictions."""
+    folder, seen = Path(_needed(record.task.folder, "its folder")), _needed(record.preparation, "how images were made")
+    invert = "auto" if seen.invert is None else seen.invert
+    task = read_task_folder(folder, seen.size, seen.channels, seen.mean, seen.std, invert)
+    rows = record.predictions or ()
     if task.query_x is None or len(rows) != len(task.query_paths):
         raise DataError(f"{folder} has no query images, or others than its record.", hint=_HINT)
     classes = tuple(task.class_names)
-    images = _pixels(task.query_x, data["mean"], data["std"])
+    images = _pixels(task.query_x, seen.mean, seen.std)
     query = tuple(
         Prediction(
             image,
-            classes.index(row["class"]),
-            float(row["probability"]),
-            classes.index(row["label"]) if "label" in row else None,
+            classes.index(row.class_),
+            row.probability,
+            None if row.label is None else classes.index(row.label),
         )
         for image, row in zip(images, rows, strict=True)
     )
-    support = _by_class(_pixels(task.support_x, data["mean"], data["std"]), task.support_y.tolist(), len(classes))
-    return task_picture(name, f"{folder.name}: support and query images", TaskImages(classes, support, query))
+    support = _by_class(_pixels(task.support_x, seen.mean, seen.std), task.support_y.tolist(), len(classes))
+    note = _by_members(record)
+    if seen.invert is None and seen.channels == 1:
+        note = f"{note} The record does not say whether --invert was given: the images are shown as without it.".strip()
+    return task_picture(name, f"{folder.name}: support and query images", TaskImages(classes, support, query), note)
 
 
-def _of_dataset(name: str, record: Record, machine: Machine) -> Picture:
+def _of_dataset(name: str, record: Adapted, machine: Machine) -> Picture:
     """A task of a data set: adapt to this one task again, with PyTorch, which needs no kernel to be compiled."""
-    about, inner = record["task"], record["inner"]
-    way, shot, query = int(record["way"]), int(record["shot"]), int(record["query"]) // int(record["way"])
-    if record.get("method") not in search_methods():
-        raise DataError(f"tasks of {record.get('method')!r} cannot be computed again.", hint=_HINT)
-    meta = load_meta_architecture(Path(record["checkpoint"]), torch.device("cpu"))
-    cache = registry.ensure(about["dataset"], protocol=about["protocol"], root=machine.cache_root, offline=True)
-    if about["dataset"] == meta.data.dataset and cache.fingerprint != meta.data.fingerprint:
+    about, way = record.task, _needed(record.way, "its classes")
+    shot, query = _needed(record.shot, "its shot"), _needed(record.query, "its query images") // way
+    dataset, index = _needed(about.dataset, "its data set"), _needed(about.index, "its number")
+    if record.method not in search_methods() or not isinstance(shot, int):
+        raise DataError(f"tasks of {record.method!r} cannot be computed again.", hint=_HINT)
+    meta = load_meta_architecture(Path(_needed(record.checkpoint, "its checkpoint")), torch.device("cpu"))
+    cache = registry.ensure(dataset, protocol=about.protocol, root=machine.cache_root, offline=True)
+    if dataset == meta.data.dataset and cache.fingerprint != meta.data.fingerprint:
         raise DataError(f"{cache.path} does not hold the images of the record.", hint=_HINT)
-    index = int(about["index"])
-    indices = evaluation_indices(cache, about["split"], way, shot, query, index + 1)[index]  # [way, shot + query]
+    indices = evaluation_indices(cache, about.split or "test", way, shot, query, index + 1)[
+        index
+    ]  # [way, shot + query]
     batch = load_batch(cache, indices[None], shot)
-    settings = meta.settings.replace(test_steps=int(inner["steps"]))
-    learner = search_method(settings.method).learner(TorchEngine(), meta.network, settings)
-    ((_, logits),) = adapt(learner, meta.parameters, [batch])
-    probabilities = logits[0].softmax(-1)  # [Q, way]
+    probabilities = _answers(meta, record, batch)[0].softmax(-1)  # [Q, way]
     best, labels = probabilities.max(-1), batch.query_y[0].tolist()
     images = cache.load(indices)  # [way, shot + query, H, W, C]
     task = TaskImages(
@@ -94,8 +103,30 @@ def _of_dataset(name: str, record: Record, machine: Machine) -> Picture:
             for place, label in enumerate(labels)
         ),
     )
-    title = f"{about['dataset']}, {about['split']} task {index}: support and query images"
-    return task_picture(name, title, task, "Predictions were computed again for this figure.")
+    title = f"{dataset}, {about.split} task {index}: support and query images"
+    note = f"Predictions were computed again for this figure. {_by_members(record)}".strip()
+    return task_picture(name, title, task, note)
+
+
+def _answers(meta: MetaArchitecture, record: Adapted, batch: TaskBatch) -> Tensor:
+    """What answered for the query images, logits [1, Q, way]: the checkpoint, or all members together."""
+    settings = meta.settings.replace(test_steps=_needed(record.inner, "its steps").steps)
+    learner = search_method(settings.method).learner(TorchEngine(), meta.network, settings)
+    members = [meta.parameters]
+    if (record.members or 1) > 1:
+        kept = [load_meta_architecture(path, torch.device("cpu")) for path in sorted(meta.path.parent.glob("top-*.pt"))]
+        members += [other.parameters for other in kept if other.tasks_done != meta.tasks_done]
+        if len(members) != record.members:
+            raise DataError(
+                f"{record.members} checkpoints answered together, and {len(members)} are kept beside {meta.path}.",
+                hint=_HINT,
+            )
+    return mean_answer([logits for own in members for _, logits in adapt(learner, own, [batch])])
+
+
+def _by_members(record: Adapted) -> str:
+    together = record.members or 1
+    return f"{together} checkpoints answered together." if together > 1 else ""
 
 
 def _class_of(cache: ImageCache, image: int) -> int:

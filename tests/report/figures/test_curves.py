@@ -10,18 +10,25 @@ import pytest
 
 from tests.report.figures.looking import assert_words_stand_apart, words
 from tnas_cli.errors import DataError
+from tnas_cli.records.kinds import Record, Step, Validated
+from tnas_cli.records.reading import read
 from tnas_cli.report.figures.curves import MOST_STAGES, WITHOUT_WEIGHTS, curves_picture
-from tnas_cli.report.figures.run_log import MOST_POINTS, StageLog, read_log, thin
+from tnas_cli.report.figures.run_log import MOST_POINTS, StageLog, stages_of, thin
 from tnas_cli.report.figures.theme import THEMES, Theme
 
 
-def step(tasks: int, **values: Any) -> str:
+def step(tasks: Any, **values: Any) -> str:
     return json.dumps({"event": "step", "stage": "search", "tasks": tasks, **values}) + "\n"
 
 
 def validated(tasks: int, accuracy: Any, stage: str = "search") -> str:
     record = {"event": "validated", "stage": stage, "tasks": tasks, "accuracy": accuracy, "interval": 0.02}
     return json.dumps(record) + "\n"
+
+
+def log_of(*lines: str, name: str = "log") -> tuple[dict[str, StageLog], list[Record]]:
+    """A log as a run's folder has it."""
+    return stages_of(read("".join(lines), name, log=True))
 
 
 def a_log(steps: int = 40) -> StageLog:
@@ -31,10 +38,23 @@ def a_log(steps: int = 40) -> StageLog:
 
 def test_lines_go_to_their_stages_and_other_records_stay() -> None:
     lines = [step(4, loss=1.0, note="x"), validated(4, 0.5), validated(4, 0.6, "ab"), '{"event": "result"}\n', "\n"]
-    stages, others = read_log(lines, "log")
-    assert others == [{"event": "result"}]
-    assert stages["search"].steps == [(4, {"tasks": 4.0, "loss": 1.0})]
+    stages, others = log_of(*lines)
+    assert [record.to_json() for record in others] == [{"event": "result"}]
+    assert stages["search"].steps == [(4, {"loss": 1.0})]
     assert stages["ab"].validations == [(4, 0.6, 0.02)]
+
+
+def test_a_log_of_batches_counts_batches() -> None:
+    records = [
+        Step(stage="ab", batches=4, values={"loss": 1.0}),
+        Validated(stage="ab", batches=8, accuracy=0.5, interval=0.1),
+    ]
+    stages, _ = stages_of(records)
+    assert (stages["ab"].unit, stages["ab"].steps, stages["ab"].validations) == (
+        "batches",
+        [(4, {"loss": 1.0})],
+        [(8, 0.5, 0.1)],
+    )
 
 
 @pytest.mark.parametrize("last", [3, 18, 700])
@@ -48,22 +68,22 @@ def test_ticks_stand_where_their_labels_say(last: int) -> None:
 def test_what_a_resumed_run_repeats_is_replaced() -> None:
     lines = [step(4, loss=1.0), step(8, loss=2.0), validated(8, 0.5), step(12, loss=3.0), step(8, loss=9.0)]
     lines += [validated(8, 0.6)]
-    (log,) = read_log(lines, "log")[0].values()
+    (log,) = log_of(*lines)[0].values()
     assert [values["loss"] for _, values in log.steps] == [1.0, 9.0]
     assert log.validations == [(8, 0.6, 0.02)]
 
 
 def test_a_last_line_that_was_cut_off_is_left_out() -> None:
     whole = step(4, loss=1.0)
-    assert read_log([whole, whole[:20]], "log") == read_log([whole], "log")
+    assert log_of(whole, whole[:20]) == log_of(whole)
 
 
 @pytest.mark.parametrize(
     "bad", ['{"event": "st\n', "[1]\n", validated(4, "high"), validated(4, float("nan")), step("4")]
-)  # type: ignore[arg-type]
+)
 def test_any_other_broken_line_is_named(bad: str) -> None:
     with pytest.raises(DataError, match=r"events\.jsonl, line 2"):
-        read_log([step(4, loss=1.0), bad, step(8, loss=1.0)], "events.jsonl")
+        log_of(step(4, loss=1.0), bad, step(8, loss=1.0), name="events.jsonl")
 
 
 def test_thinning_keeps_ends_means_and_extremes() -> None:

@@ -6,12 +6,13 @@ import math
 
 import pytest
 
+from tests.records.examples import an_adapted
 from tests.report.figures.looking import assert_words_stand_apart, words
 from tnas_cli.errors import DataError
+from tnas_cli.records.reading import parse
 from tnas_cli.report.figures.steps import (
     MOST_NAMED,
     Steps,
-    checked_accuracies,
     checked_losses,
     mean_by_step,
     steps_picture,
@@ -87,9 +88,9 @@ def test_the_caption_says_the_accuracy_before_and_after() -> None:
 
 @pytest.mark.parametrize("values", ["12", [1.5], [-0.1], [True], [None], {}])
 def test_what_are_no_accuracies_is_refused_by_its_place(values: object) -> None:
-    with pytest.raises(DataError, match="line 3"):
-        checked_accuracies(values, "line 3")
-    assert checked_accuracies(None, "line 3") == ()
+    for key in ("query_accuracies", "support_accuracies"):
+        with pytest.raises(DataError, match=f"line 3: the adapted's '{key}'"):
+            parse(an_adapted().to_json() | {key: values}, "line 3")
 
 
 def test_tasks_of_different_length_are_averaged_as_far_as_all_go() -> None:
@@ -103,7 +104,12 @@ def test_the_caption_says_before_and_after() -> None:
     assert "2 tasks, on average 1.750 before, 0.105 after" in steps_picture("s", "t", tasks(2)).caption
 
 
-@pytest.mark.parametrize("values", [None, [], [1.0, "2"], [float("inf")], [True], "12"])
+@pytest.mark.parametrize("values", [None, [1.0, "2"], [float("inf")], [True], "12"])
 def test_what_are_no_losses_is_refused_by_its_place(values: object) -> None:
-    with pytest.raises(DataError, match="line 3"):
-        checked_losses(values, "line 3")
+    with pytest.raises(DataError, match="line 3: the adapted's 'support_losses'"):
+        parse(an_adapted().to_json() | {"support_losses": values}, "line 3")
+
+
+def test_a_record_without_losses_is_refused() -> None:
+    with pytest.raises(DataError, match="line 3 carries no support losses"):
+        checked_losses((), "line 3")

@@ -34,27 +34,11 @@ class Steps:
     support: tuple[float, ...] = ()
 
 
-def checked_losses(values: Any, where: str) -> tuple[float, ...]:
-    """`support_losses` of a record; raises DataError that names `where` for anything but finite numbers."""
-    if not isinstance(values, list) or not values or not all(_is_number(value) for value in values):
+def checked_losses(values: Sequence[float], where: str) -> tuple[float, ...]:
+    """`support_losses` of a record; raises DataError that names `where` for a record without."""
+    if not values:
         raise DataError(f"{where} carries no support losses.", hint="pass records of `tnas adapt --json`")
-    return tuple(float(value) for value in values)
-
-
-def checked_accuracies(values: Any, where: str) -> tuple[float, ...]:
-    """`query_accuracies` or `support_accuracies` of a record, empty where it has none; raises DataError that names
-    `where` for anything but shares of 1."""
-    if values is None:
-        return ()
-    if not isinstance(values, list) or not all(_is_number(value) and 0 <= value <= 1 for value in values):
-        raise DataError(
-            f"{where} carries accuracies that are none.", hint="pass records of `tnas adapt --every-step --json`"
-        )
-    return tuple(float(value) for value in values)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return tuple(values)
 
 
 def steps_picture(name: str, title: str, tasks: Sequence[Steps]) -> Picture:

@@ -14,11 +14,8 @@ from tnas_cli.errors import DataError
 from tnas_cli.records.reading import read, text_of
 from tnas_cli.records.results import Measured
 from tnas_cli.report.measured import measurements
+from tnas_cli.report.run_folder import LOG, is_run, runs_in
 
-#: A run's log of what happened in it, in the order in which it happened.
-LOG = "events.jsonl"
-#: The file that every run has from its beginning.
-SETTINGS = "settings.toml"
 _HINT = "pass run directories, a folder of them, files that tnas wrote with --json, or - for stdin"
 
 
@@ -28,16 +25,6 @@ class Results:
 
     measured: list[Measured] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
-
-
-def is_run(path: Path) -> bool:
-    """Whether it is a run directory."""
-    return (path / LOG).is_file() or (path / SETTINGS).is_file()
-
-
-def runs_in(folder: Path) -> list[Path]:
-    """The run directories in a folder, by name."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and is_run(path)) if folder.is_dir() else []
 
 
 def results_of(sources: Sequence[str | Path], stdin: IO[str] | str | None = None, *, required: bool = True) -> Results:

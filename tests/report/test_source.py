@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 
 from tests.report.results import a_result
 from tnas_cli.errors import DataError
-from tnas_cli.report.material import read_material
+from tnas_cli.records.kinds import Decoded
+from tnas_cli.records.parts import Environment
+from tnas_cli.records.results import Measured
+from tnas_cli.report.source import Source, read_sources
 
 
 def a_run(folder: Path, **parts: str) -> Path:
@@ -18,6 +22,13 @@ def a_run(folder: Path, **parts: str) -> Path:
     for name, text in {"settings.toml": 'dataset = "omniglot"\nway = 5\n', **parts}.items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder
+
+
+def read_material(sources: Sequence[str | Path], stdin: str | None = None) -> list[Source]:
+    """What is read; nothing is left out."""
+    found = read_sources(sources, stdin)
+    assert not found.left_out
+    return found.read
 
 
 def lines(*records: dict[str, Any]) -> str:
@@ -30,29 +41,40 @@ def test_a_run_is_read_with_all_its_parts(tmp_path: Path) -> None:
         tmp_path / "train-eval-x-1",
         **{
             "events.jsonl": lines(validated, a_result()),
-            "genotypes.jsonl": lines({"event": "genotype"}),
+            "genotypes.jsonl": lines({"event": "genotype", "genotype": {}}),
             "environment.json": '{"threads": 2}',
             "plan.json": '{"limit": 3}',
         },
     )
     (found,) = read_material([run])
     assert (found.name, found.command, found.folder) == ("train-eval-x-1", "train-eval", run)
-    assert found.settings == {"dataset": "omniglot", "way": 5}
-    assert found.environment == {"threads": 2} and found.plan == {"limit": 3}
+    assert found.facts.settings == {"dataset": "omniglot", "way": 5}
+    assert found.facts.environment == Environment(threads=2) and found.facts.plan.options.limit == 3
     assert found.stages["ab"].validations == [(4, 0.5, 0.1)]
-    assert found.result["mean"] == 0.9876 and len(found.of("genotype")) == 1
+    assert isinstance(found.result, Measured) and found.result.mean == 0.9876 and len(found.of(Decoded)) == 1
+
+
+def test_what_a_run_is_says_its_own_file(tmp_path: Path) -> None:
+    plan = {"version": 2, "kind": "supervised", "options": {"checkpoint": "x.pt"}, "fingerprint": "ab"}
+    plan |= {"machine": {"engine": "fused", "threads": 2}, "argv": ["tnas", "supervised"], "settings": {}}
+    (found,) = read_material([a_run(tmp_path / "anything", **{"run.json": json.dumps(plan)})])
+    assert (found.command, found.setting) == ("supervised", "supervised")
+    assert found.facts.plan.options.checkpoint == "x.pt" and found.facts.plan.machine.engine == "fused"
+    assert found.facts.plan.argv == ("tnas", "supervised") and found.facts.plan.fingerprint == "ab"
+    (old,) = read_material([a_run(tmp_path / "train-eval-1", **{"plan.json": '{"setting": "inherited"}'})])
+    assert (old.command, old.setting, old.facts.plan.kind) == ("train-eval", "few-shot", "inherited")
 
 
 def test_a_run_that_has_just_begun_is_known_by_its_name(tmp_path: Path) -> None:
     (found,) = read_material([a_run(tmp_path / "search-omniglot-5w1s-t-nas-1")])
-    assert found.command == "search" and found.result == {} and not found.stages
+    assert found.command == "search" and found.result is None and not found.stages
     (found,) = read_material([a_run(tmp_path / "train-eval-omniglot-5w1s-t-nas-1")])
     assert found.command == "train-eval"
 
 
 def test_files_and_standard_input(tmp_path: Path) -> None:
     file = tmp_path / "adapted.jsonl"
-    file.write_text(lines({"event": "adapted"}, a_result(command="adapt")))
+    file.write_text(lines({"event": "adapted", "theta": [[[0.0]]]}, a_result(command="adapt")))
     first, second = read_material([file, "-"], stdin=file.read_text())
     assert first.records == second.records and first.folder is None
     assert (first.name, second.name) == ("adapted", "stdin")
@@ -81,6 +103,7 @@ def test_all_runs_are_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("plan.json", "nonsense"),
         ("events.jsonl", "nonsense\n{}\n"),
         ("events.jsonl", "\udc80"),
+        ("run.json", '{"options": {"limit": "many"}}'),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, part: str, text: str) -> None:
@@ -97,3 +120,25 @@ def test_what_is_no_source_is_named(tmp_path: Path) -> None:
         read_material([tmp_path])
     with pytest.raises(DataError, match="no standard input"):
         read_material(["-"])
+
+
+def test_a_record_that_does_not_fit_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    text = lines({"event": "adapted", "theta": "x"}, {"event": "adapted", "theta": [[[0.0]]]}, a_result(mean="high"))
+    (found,) = read_material(["-"], stdin=text)
+    assert len(found.records) == 1
+    first, second = found.problems
+    assert first == "standard input, line 1: the adapted's 'theta' is 'x'" and "'mean' is 'high'" in second
+
+
+def test_of_several_runs_a_bad_one_is_left_out(tmp_path: Path) -> None:
+    a_run(tmp_path / "runs" / "good")
+    bad = a_run(tmp_path / "runs" / "bad", **{"events.jsonl": "nonsense\n{}\n"})
+    for sources in ([tmp_path / "runs"], sorted((tmp_path / "runs").iterdir())):
+        found = read_sources(sources)
+        assert [source.name for source in found.read] == ["good"]
+        (reason,) = found.left_out
+        assert reason.startswith("bad: left out: ") and "line 1: not JSON" in reason
+    with pytest.raises(DataError, match="line 1: not JSON"):
+        read_sources([bad])
+    with pytest.raises(DataError, match="none of the runs can be read"):
+        read_sources([bad, bad])

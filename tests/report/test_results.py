@@ -14,7 +14,7 @@ from tnas_cli.errors import DataError
 from tnas_cli.records.results import AdaptResult, TransferResult
 from tnas_cli.report.formats import to_markdown
 from tnas_cli.report.measured import dataset_of, has_interval
-from tnas_cli.report.sources import read_measured, results_of
+from tnas_cli.report.results import read_measured, results_of
 from tnas_cli.runs import events
 
 STEP = {"event": "step", "stage": "search", "tasks": 4, "loss": 1.0}
