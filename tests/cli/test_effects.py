@@ -162,7 +162,7 @@ def test_one_form_of_a_genotype_is_asked_for() -> None:
     assert tnas("decode", "DARTS_V2", "--json", "--format", "json").code == 0
 
 
-@pytest.mark.parametrize("words", ["omniglot", "--size 28", "--force", "--source here"])
+@pytest.mark.parametrize("words", ["omniglot", "--seed 3", "--size 28", "--force", "--source here"])
 def test_a_list_is_of_all_data_sets(words: str) -> None:
     ran = tnas("prepare-data", "--list", *words.split())
     assert ran.code == 2 and "--list" in ran.stderr.splitlines()[0]

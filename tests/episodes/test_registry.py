@@ -166,6 +166,7 @@ def test_a_name_stands_for_one_source(tmp_path: Path, birds: Path) -> None:
         ("folder", {}, "needs --source", "SOURCE/<class>/"),
         ("mini-imagenet", {}, "needs --source", "train.csv"),
         ("imagenet", {}, "needs --source", "train/<class>/"),
+        ("glyphs", {"skip_bad": True}, "--skip-bad is no choice for glyphs", "leave --skip-bad out"),
         ("glyphs", {"channels": 1}, "--channels is no choice for glyphs", "leave --channels out"),
         ("fc100", {"resize": "crop"}, "--resize is no choice for fc100", "leave --resize out"),
         ("imagenet", {"shares": (64, 16, 20)}, "--split is no choice for imagenet", "leave --split out"),

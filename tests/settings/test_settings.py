@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tnas_cli.errors import SettingsError
-from tnas_cli.settings.base import read_toml
+from tnas_cli.settings import file as settings_file
 from tnas_cli.settings.fields import PANELS, settings_of
 from tnas_cli.settings.preset import preset, presets
 from tnas_cli.settings.search import SearchSettings
@@ -219,7 +219,7 @@ def test_a_file_that_was_written_is_read_back(cls, tmp_path: Path) -> None:
     settings = cls(dataset='a line\nand a "quote"')
     file = tmp_path / "settings.toml"
     file.write_text("\ufeff" + settings.to_toml(), encoding="utf-8")  # as an editor may leave it
-    assert cls.from_dict(read_toml(cls, file)) == settings
+    assert cls.from_dict(settings_file.read(cls, file)) == settings
 
 
 @pytest.mark.parametrize(
@@ -231,8 +231,16 @@ def test_a_file_that_cannot_be_used_is_named(text: str | None, message: str, tmp
     if text is not None:
         file.write_text(text)
     with pytest.raises(SettingsError, match=message) as caught:
-        read_toml(SearchSettings, file)
+        settings_file.read(SearchSettings, file)
     assert str(file) in caught.value.message
+
+
+def test_a_file_of_another_command_says_whose_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(SearchSettings("glyphs").to_toml())
+    with pytest.raises(SettingsError, match="settings of another command: alternating is none") as caught:
+        settings_file.read(TrainSettings, file)
+    assert caught.value.hint == "give it to tnas search"
 
 
 def test_the_words_of_a_command_line_for_a_value() -> None:

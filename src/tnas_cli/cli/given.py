@@ -12,7 +12,8 @@ import typer
 
 from tnas_cli.cli.flat import with_parameters
 from tnas_cli.errors import SettingsError
-from tnas_cli.settings.base import Settings, read_toml
+from tnas_cli.settings import file as settings_file
+from tnas_cli.settings.base import Settings
 from tnas_cli.settings.fields import PANELS, Setting, settings_of
 from tnas_cli.settings.preset import presets
 
@@ -47,7 +48,7 @@ def wanted_of(cls: type[Settings]) -> Callable[..., Wanted]:
 
     def wanted(preset: str | None, settings: Path | None, **values: Any) -> Wanted:
         given = {name: value for name, value in values.items() if value is not None}
-        file = {} if settings is None else read_toml(cls, settings)
+        file = {} if settings is None else settings_file.read(cls, settings)
         # A run of an earlier version may lack some.
         if len(file) <= len(settings_of(cls)) / 2:
             return Wanted(preset or DEFAULT_PRESET, {**file, **given}, {})

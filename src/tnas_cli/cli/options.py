@@ -34,7 +34,10 @@ Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="No words and no progress on stderr.", rich_help_panel=OUTPUT)
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More words on stderr.", rich_help_panel=OUTPUT)]
-Seed = Annotated[int, typer.Option("--seed", callback=at_least(0), metavar="N", help="Seed of everything random.")]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", callback=at_least(0), metavar="N", help="Seed of everything random; default: 0."),
+]
 CacheDir = Annotated[
     Path | None,
     typer.Option(

@@ -40,7 +40,7 @@ def prepare_data(
     split: Annotated[
         Text, typer.Option("--split", help="folder: per cent of the classes for train/val/test; default: 64/16/20.")
     ] = None,
-    seed: options.Seed = 0,
+    seed: options.Seed = None,
     name: Annotated[Text, typer.Option("--name", help="Name of a data set of your own; default: its folder's.")] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out and list images that cannot be read.")
@@ -71,6 +71,7 @@ def prepare_data(
             preview=preview,
             skip_bad=skip_bad or None,
             force=force or None,
+            seed=seed,
         )
         _list(screen, engine.data_sets(cache_dir))
         return
@@ -86,7 +87,7 @@ def prepare_data(
             resize=resize,
             shares=_shares(split),
             skip_bad=skip_bad,
-            seed=seed,
+            seed=seed or 0,
             name=name,
             root=cache_dir,
             force=force,

@@ -80,7 +80,7 @@ def prepare(
         raise SettingsError(
             f"--size {size} is outside {SMALLEST_IMAGE} to {LARGEST_IMAGE} pixels.", hint="choose a size in that range"
         )
-    resize_as = _choices(spec, channels, resize, shares)
+    resize_as = _choices(spec, channels, resize, shares, skip_bad=skip_bad)
     name, root = _name_of(spec, source, own_name), root or cache_root()
     done = None if force else _prepared(name, protocol, size or spec.size, root)
     if done is not None:
@@ -113,7 +113,12 @@ def prepare(
 
 
 def _choices(
-    spec: DatasetSpec, channels: int | None, resize: str | None, shares: tuple[int, int, int] | None
+    spec: DatasetSpec,
+    channels: int | None,
+    resize: str | None,
+    shares: tuple[int, int, int] | None,
+    *,
+    skip_bad: bool,
 ) -> Resize:
     """How images become squares; raises SettingsError for choices that this data set does not offer."""
     own = spec.name == "folder"
@@ -121,6 +126,7 @@ def _choices(
         ("--channels", channels, own),
         ("--split", shares, own),
         ("--resize", resize, spec.resizable),
+        ("--skip-bad", skip_bad or None, not spec.embedded),
     ):
         if value is not None and not offered:
             raise SettingsError(f"{option} is no choice for {spec.name}.", hint=f"leave {option} out")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from tnas_cli.errors import SettingsError, did_you_mean
@@ -38,7 +36,7 @@ class Settings:
         return dataclasses.asdict(self)
 
     def to_toml(self) -> str:
-        """The settings as a TOML file, which `read_toml` reads."""
+        """The settings as a TOML file, which `settings.file.read` reads."""
         return "".join(f"{name} = {_toml(value)}\n" for name, value in self.to_dict().items())
 
     @classmethod
@@ -50,23 +48,12 @@ class Settings:
         return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 
-def check_names(cls: type[Settings], values: Mapping[str, Any], source: Path | None = None) -> None:
+def check_names(cls: type[Settings], values: Iterable[str], where: str = "") -> None:
     """Raises SettingsError, with a suggestion, for a name that is no setting."""
     known = settings_of(cls)
     for name in values:
         if name not in known:
-            where = "" if source is None else f" in {source}"
             raise SettingsError(f"unknown setting {name!r}{where}.", hint=did_you_mean(name, known))
-
-
-def read_toml(cls: type[Settings], file: Path) -> dict[str, Any]:
-    """The values that a file names, all or some; raises SettingsError for what cannot be read or is no setting."""
-    try:
-        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"cannot read {file}: {error}.", hint="name a settings.toml that a run wrote") from error
-    check_names(cls, values, file)
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def _toml(value: object) -> str:
