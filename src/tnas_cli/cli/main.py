@@ -62,9 +62,9 @@ def _register() -> None:
     app.command("report")(report.report)
     app.command("resume")(resume.resume)
     for name, command in (("supervised", supervised.supervised), ("transfer", transfer.transfer)):
-        app.command(name, rich_help_panel="Further experiments")(command)
+        app.command(name, rich_help_panel="Other experiments of the paper")(command)
     for name, command in (("quickstart", quickstart.quickstart), ("doctor", doctor.doctor), ("cite", cite.cite)):
-        app.command(name, rich_help_panel="Around it")(command)
+        app.command(name, rich_help_panel="Start, check, cite")(command)
 
 
 _register()
