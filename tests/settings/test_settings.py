@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.running import tnas
 from tnas_cli.errors import SettingsError
 from tnas_cli.settings import file as settings_file
 from tnas_cli.settings.fields import PANELS, settings_of
@@ -105,6 +106,10 @@ NAN, INF = float("nan"), float("inf")
         ("way", 2.5),
         ("way", True),
         ("way", "5"),
+        ("way", 10**400),
+        ("way", -(10**400)),
+        ("seed", 2**63),
+        ("alpha_inner", 10**400),
         ("shot", 0),
         ("query", 0),
         ("query", -1),
@@ -241,6 +246,27 @@ def test_a_file_of_another_command_says_whose_it_is(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="settings of another command: alternating is none") as caught:
         settings_file.read(TrainSettings, file)
     assert caught.value.hint == "give it to tnas search"
+
+
+@pytest.mark.parametrize("value", ["3", "[]", "[[1]]", "{name = 't-nas'}", "true"])
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("search", "method"),
+        ("search", "dataset"),
+        ("train-eval DARTS_V2", "method"),
+        ("train-eval DARTS_V2", "dataset"),
+        ("supervised DARTS_V2", "method"),
+        ("supervised DARTS_V2", "dataset"),
+        ("transfer DARTS_V2", "dataset"),
+    ],
+)
+def test_a_name_in_a_file_has_to_be_a_text(words: str, name: str, value: str, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(f"{name} = {value}\n" + ("" if name == "dataset" else "dataset = 'nowhere.h5'\n"))
+    ran = tnas(*words.split(), "--settings", file)
+    assert (ran.code, ran.stdout) == (2, "")
+    assert ran.stderr.startswith(f"error: {name} is ")
 
 
 def test_the_words_of_a_command_line_for_a_value() -> None:

@@ -39,7 +39,7 @@ def supervised(
     from tnas_cli.commands.supervised import supervised as work
     from tnas_cli.recipes.supervised import supervised_settings
 
-    if (method := wanted.given.get("method")) in _ALSO:
+    if (method := str(wanted.given.get("method"))) in _ALSO:
         wanted = replace(wanted, given={**wanted.given, "method": _ALSO[method]})
     settings = supervised_settings(wanted.preset, wanted.given, wanted.file)
     if checkpoint is not None:

@@ -12,7 +12,7 @@ from tnas_cli.settings.meta_learning import for_one_training
 from tnas_cli.settings.preset import preset
 from tnas_cli.settings.search import SearchSettings
 
-_METHOD = settings_of(SearchSettings)["method"].default
+_METHOD = settings_of(SearchSettings)["method"]
 
 
 def search_settings(
@@ -23,7 +23,7 @@ def search_settings(
     Raises SettingsError for a value that cannot be, and for one that was given and that the method does not read.
     """
     file = file or {}
-    method = about_search(given.get("method", file.get("method", _METHOD)))
+    method = about_search(_METHOD.checked_in({**file, **given}))
     refuse_settings(given, SearchSettings, method.reads, method.name, readers(searches=True))
     named = for_one_training(given) if not file else dict(given)
     return SearchSettings.from_dict({**preset("search", preset_name), **method.differs, **file, **named})

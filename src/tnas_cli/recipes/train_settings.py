@@ -41,7 +41,7 @@ def settings_for(
     """
     file = file or {}
     asked = {**file, **given}
-    network, method = network_of(records), about_training(asked.get("method", _SETTINGS["method"].default))
+    network, method = network_of(records), about_training(_SETTINGS["method"].checked_in(asked))
     check_given(given, method, network, weights)
     own = _own_settings(records, asked)
     distinct = len({json.dumps(getattr(record, "genotype", None)) for record in records})

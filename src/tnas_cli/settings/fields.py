@@ -6,7 +6,7 @@ Typer's options, the table in docs/settings.md, the check of values and the refu
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -18,6 +18,9 @@ PANELS = TASK, INNER, OUTER, PIECES, NETWORK, TRAINING, SEARCH, IMAGES, CHOICE =
     *("", "Inner loop", "Outer loop", "Pieces of MAML++", "Network"),
     *("Training", "Search of genotypes", "Images", "Validation and test"),
 )
+
+#: Whole numbers have 64 bits, in TOML as in PyTorch.
+LARGEST = 2**63 - 1
 
 Kind = Literal["whole", "number", "text", "yes or no", "two numbers"]
 
@@ -84,11 +87,19 @@ class Setting:
         if hint is not None:
             raise SettingsError(f"{self.name} is {value!r}.", hint=hint)
 
+    def checked_in(self, values: Mapping[str, Any]) -> Any:
+        """Its value among these, or its default where they have none; raises SettingsError for one that cannot be."""
+        value = values.get(self.name, self.default)
+        self.check(value)
+        return value
+
     def needed_by(self, value: object) -> str | None:
         """The machinery that reads this value of it."""
         return self.value_needs.get(str(value), self.needs)
 
     def _whole(self, value: object) -> str | None:
+        if isinstance(value, int) and value > LARGEST:
+            return f"choose a whole number of at most {LARGEST}"
         if isinstance(value, int) and not isinstance(value, bool) and self._in_range(value):
             return None if not self.even or value % 2 == 0 else f"choose an even number, at least {self.least:g}"
         return f"choose a whole number of at least {self.least:g}"
@@ -110,8 +121,7 @@ class Setting:
 
     def _in_range(self, value: Any) -> bool:
         return (
-            math.isfinite(value)
-            and (self.least is None or value >= self.least)
+            (self.least is None or value >= self.least)
             and (self.above is None or value > self.above)
             and (self.most is None or value <= self.most)
             and (self.below is None or value < self.below)
@@ -202,4 +212,5 @@ def _choices(hint: Any) -> tuple[str, ...]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    # Neither infinity nor NaN, nor a whole number that no float holds.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
