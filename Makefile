@@ -63,6 +63,7 @@ docs: $(INSTALLED)
 	$(BIN)/python docs/write_cli_page.py
 	$(BIN)/python docs/write_api_page.py
 	$(BIN)/python docs/write_settings_page.py
+	$(BIN)/python docs/write_records_page.py
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -26,10 +26,21 @@ class Record(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Adapted(Record):
-    """A task that `tnas adapt` adapted to. What says None may be missing in a record that was not made by tnas.
+    """A task that `tnas adapt` adapted to; one per task. A record that was made by hand needs `theta` alone.
 
-    `shot` is a tuple where the classes differ. `accuracy`: on the query images, where they are labelled. `members`: how
-    many checkpoints answered together. `preparation`: of the images of a task folder, or of the data set.
+    The checkpoint: `checkpoint` was adapted, which the search of `run`, `method` and `seed` learned from so many
+    `search_tasks` of the images in `data`; `channels` is the width of its normal cell, `space` what was searched.
+
+    The task: `task` names it, `way` and `shot` are its own (`shot` is a list where the classes differ), `preparation`
+    says how its images became what the network saw, `query` how many query images there are, `classes` how those of a
+    task folder are called.
+
+    What came out: `support_losses` before each inner step and after the last one; `theta`, 2 x 14 x 8 numbers in
+    DARTS's space (normal and reduction cell, edges as in DARTS, operations in the order of method.md);
+    `theta_mean_largest_probability` (0.125 is uniform, 1 is decided); `skip_connections` and `pools` among the edges
+    that it decodes to; `accuracy` on the query images, where they are labelled, of so many checkpoints (`members`) that
+    answered together; `predictions` for those of task folders. With `--every-step`: `support_accuracies` and
+    `query_accuracies` before each step and after the last one, whose last number is `accuracy`.
     """
 
     event = "adapted"
@@ -64,10 +75,14 @@ class Adapted(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded(Record):
-    """A genotype, and the record or checkpoint that it was decoded from.
+    """A genotype, from `tnas decode`; one per task. A record that was made by hand needs `genotype` alone.
 
-    `digest` and `darts` are empty where a record was made by hand; `tnas decode` fills them in. `parameters` is the
-    number of weights of its network, None where the space has no such network; `counted_for` says of which.
+    `genotype` is {"normal": [[operation, source], ...], "reduce": ...} (cells outside of the search space have
+    `normal_concat` and `reduce_concat` in it), `darts` the same as DARTS writes it, `digest` its name. `parameters` is
+    the number of weights of its network, null where the space has no such network; `counted_for` says of which network.
+    `skip_connections` and `pools` are counted over the edges of both cells. `max_skips` limited the former in each
+    cell. `name` is that of a published genotype. The other keys are those of the record or checkpoint it was decoded
+    from.
     """
 
     event = "genotype"
@@ -107,7 +122,9 @@ class FixedNetwork(Record):
 class Step(Record):
     """Values of a training at some time by name: `loss`, `accuracy`, `tasks/s`, ...; each is a key of its own.
 
-    Done are so many `tasks`; the transfer setting counts `batches`.
+    Done are so many `tasks`; the transfer setting counts `batches`. A search has four more values: `theta` (mean of the
+    edges' largest probabilities of theta~), `entropy` (1 is uniform), and `skips` and `pools` of the edges that theta~
+    decodes to.
     """
 
     event = "step"

@@ -41,7 +41,8 @@ class Result(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class OverSeeds(Part):
-    """Keys of a result that stands for several runs, one per seed: `spread_over_seeds` is the standard deviation."""
+    """Keys of a result that stands for several runs, one for each of `seeds`; `spread_over_seeds` is the standard
+    deviation of their means."""
 
     runs: tuple[str, ...] | None = None
     seeds: tuple[int, ...] | None = None
@@ -51,12 +52,18 @@ class OverSeeds(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Measured(OverSeeds, Result):
-    """A result with an accuracy. `mean` and the half-width of its 95% `interval` are shares of 1; they are None where
-    no query image is labelled.
+    """A result with an accuracy. `mean` and the half-width of its 95% `interval` (over tasks; in the transfer setting
+    over images) are shares of 1; both are null where no query image is labelled.
 
-    `network` is the name of a network that is no genotype, `weights` are from-scratch or inherited, `title` is what
-    the method calls its result. `search_seconds` is what the search of one architecture took,
-    `search_seconds_before` what was spent on other tasks before.
+    `setting` is the paper's: few-shot, supervised or transfer. `method` found the architectures (of a network by name:
+    trained it), `training` trained the weights, `title` is what the method calls its result. `network` is the name of a
+    network that is no genotype. `weights` are from-scratch or inherited. `transductive`: whether an answer used the
+    other query images.
+
+    `budget` is what the search and the training had, `wall_seconds` what this call took (`resumed`: it continued an
+    earlier one), `search_seconds` what the search of one architecture took and `search_seconds_before` what was spent
+    on other tasks before. `order` of the meta-gradient is first, second or annealed. `parameters_mean` is the mean
+    number of weights, counted for `counted_for`. Of several seeds, `mean` and `interval` are averages over their runs.
     """
 
     setting: ClassVar[str] = "few-shot"
@@ -101,7 +108,7 @@ class Measured(OverSeeds, Result):
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptResult(Measured):
-    """Search networks adapted to tasks. Of task folders `dataset`, `protocol`, `split` and `query` are None."""
+    """Search networks adapted to tasks. Of task folders `dataset`, `protocol`, `split` and `query` are null."""
 
     command = "adapt"
 
@@ -113,8 +120,12 @@ class TrainResult(Measured):
     """Networks trained on tasks: from scratch, or with the weights of the search (`training_seconds` is then what its
     one meta-training took).
 
-    `method` found the genotypes, `training` trained the networks. `mean` is over genotypes and test tasks. `inductive`
-    has batch norm over the support set. `selected` is what validation tasks prefer.
+    `mean` is over genotypes and test tasks, a genotype weighted by how many tasks decoded to it (`count`). `inductive`
+    is the same with batch norm over the support set. `selected` is the genotype that validation tasks prefer.
+    `own_tasks` has each genotype on the test tasks that decoded to it. Of `genotypes`, so many are different ones
+    (`_distinct`), and so many were trained, within `hours` (null: no limit), `side_by_side` at a time. Of inherited
+    weights `per_task` stands in place of `per_genotype`, unless `--all-tasks` was given. A network by name stands where
+    a genotype would, with its name as `digest`.
     """
 
     command = "train-eval"
@@ -194,8 +205,13 @@ class TransferResult(Measured):
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult(OverSeeds, Result):
-    """A meta-architecture that was learned. `tasks_this_time` are those of the last call; theta is that of the best
-    checkpoint: its largest probabilities before and after adapting to validation tasks, and what it decodes to."""
+    """A meta-architecture that was learned: `checkpoint` is the best by validation tasks.
+
+    `tasks_this_time` are those of the last call. theta is that of the best checkpoint: its largest probabilities before
+    and after adapting to validation tasks, how many genotypes these decode to, and the shares of skip connections and
+    pools among their edges, with a `warning` where most have no weights. Of several seeds it is the result of the run
+    with the best validation accuracy, beside the `checkpoints` and `validation_accuracies` of all.
+    """
 
     command = "search"
 
