@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import random
 
-from tnas_cli.spaces.genotype import OPERATIONS, Edge, Genotype
+from tnas_cli.spaces.darts import DARTS
+from tnas_cli.spaces.genotype import Edge, Genotype
+
+#: Names of the operations of DARTS's space, in the order of theta's columns.
+OPERATIONS = tuple(row.name for row in DARTS.operations)
 
 #: Auto-MAML's searched architectures as its authors published them (DARTS's order: operation, source state).
 AUTO_MAML_1SHOT = Genotype(

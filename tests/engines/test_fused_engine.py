@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests import oracle
-from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, random_genotype
+from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, OPERATIONS, random_genotype
 from tests.synthetic import Labelled, each_task, labelled, parameters_of, worst_relative_error
 from tnas_cli.engines.fused.machine import target
 from tnas_cli.engines.fused.program import Program
@@ -25,7 +25,7 @@ from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.errors import TnasError
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
-from tnas_cli.spaces.genotype import OPERATIONS, Genotype
+from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import Parameters
 from tnas_cli.spaces.search_network import SearchNetwork
 

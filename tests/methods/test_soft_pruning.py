@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests import oracle
-from tests.helpers import AUTO_MAML_1SHOT, random_genotype
+from tests.helpers import AUTO_MAML_1SHOT, OPERATIONS, random_genotype
 from tests.synthetic import begun, labelled, parameters_of, worst_relative_error
 from tnas_cli.engines.interface import InnerRule
 from tnas_cli.engines.torch_engine import TorchEngine, task_losses
@@ -14,7 +14,7 @@ from tnas_cli.methods.soft_pruning import SoftPruning, between
 from tnas_cli.methods.unrolled import InnerLoop, Unrolled
 from tnas_cli.spaces.decode import decode, one_hot_theta
 from tnas_cli.spaces.edges import theta_order
-from tnas_cli.spaces.genotype import CELLS, OPERATIONS
+from tnas_cli.spaces.genotype import CELLS
 from tnas_cli.spaces.parameters import THETA
 from tnas_cli.spaces.search_network import SearchNetwork
 

@@ -11,9 +11,9 @@ from PIL import Image
 
 from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, random_genotype
 from tnas_cli.errors import SettingsError, TnasError
-from tnas_cli.report.cell_graph import LOOKS, draw, look, readable, to_dot
+from tnas_cli.report.cell_graph import LOOKS, draw, look, to_dot
 from tnas_cli.report.cell_layout import LABEL_HEIGHT, LABEL_WIDTH
-from tnas_cli.spaces.genotype import OPERATIONS
+from tnas_cli.spaces.operations_table import TABLE, Family
 
 DOT_EDGE = re.compile(r'"(normal|reduce)_(\d+)" -> "(normal|reduce)_(\d+)" \[label="(\w+)"')
 
@@ -61,7 +61,8 @@ def test_png_is_the_same_each_time_and_shows_every_family(tmp_path: Path) -> Non
     assert first.read_bytes() == second.read_bytes()
     with Image.open(first) as image:
         colours = {colour for _, colour in image.convert("RGB").getcolors(1 << 20) or []}
-    for family in ("sep", "dil", "avg", "skip"):
+    families: tuple[Family, ...] = ("separable", "dilated", "pool", "skip")
+    for family in families:
         fill = LOOKS[family].fill
         assert tuple(bytes.fromhex(fill[1:])) in colours
 
@@ -72,9 +73,9 @@ def test_every_operation_has_a_look_and_its_name_fits_its_box() -> None:
 
     figure = Figure(figsize=(4, 4), dpi=100)
     renderer = FigureCanvasAgg(figure).get_renderer()
-    for operation in OPERATIONS[1:]:
+    for operation in TABLE[1:]:
         assert look(operation).line.startswith("#")
-        box = figure.text(0.5, 0.5, readable(operation), fontsize=10.5).get_window_extent(renderer)
+        box = figure.text(0.5, 0.5, operation.title, fontsize=10.5).get_window_extent(renderer)
         assert box.width / 100 < LABEL_WIDTH - 0.1 and box.height / 100 < LABEL_HEIGHT - 0.05
 
 
@@ -85,9 +86,9 @@ def test_colours_differ_in_lightness_between_neighbouring_families() -> None:
         red, green, blue = bytes.fromhex(colour[1:])
         return (0.299 * red + 0.587 * green + 0.114 * blue) / 255
 
-    families = {name: LOOKS[name] for name in ("sep", "dil", "avg", "skip")}
+    families = LOOKS
     assert all(gray(family.fill) > 0.8 for family in families.values())
-    assert len({str(family.dashes) + family.dot_style for family in families.values()}) == 4
+    assert len({str(family.dashes) + family.dot_style for family in families.values()}) == len(LOOKS)
 
 
 @pytest.mark.parametrize("name", ["cell.pdf", "cell", "cell.svg.gz"])

@@ -12,8 +12,9 @@ from tests.helpers import random_genotype
 from tnas_cli.runs.seeds import torch_generator
 from tnas_cli.spaces.cells import Cell, Cells
 from tnas_cli.spaces.darts_network import DartsCell, DartsNetwork, DartsShape, initialise, weights
-from tnas_cli.spaces.darts_operations import AuxiliaryHead, FactorisedReduce, operation
+from tnas_cli.spaces.darts_operations import AuxiliaryHead, FactorisedReduce
 from tnas_cli.spaces.known_genotypes import known
+from tnas_cli.spaces.operations_table import operation
 
 IMAGENET = DartsShape(1000, channels=48, layers=14, stem="imagenet")
 
@@ -143,12 +144,12 @@ def test_a_cell_is_that_of_plain_functions(seed: int, reduction: bool) -> None:
 
 def test_the_two_operations_of_other_spaces() -> None:
     x = torch.randn(2, 4, 9, 9)
-    wide = operation("conv_7x1_1x7", 4, 2)
+    wide = operation("conv_7x1_1x7").form.torch().module(4, 2)
     rows, columns = wide[1].weight, wide[2].weight  # type: ignore[index]
     assert rows.shape == (4, 4, 1, 7) and columns.shape == (4, 4, 7, 1)
     expected = F.conv2d(F.conv2d(F.relu(x), rows, None, (1, 2), (0, 3)), columns, None, (2, 1), (3, 0))
     torch.testing.assert_close(wide(x), oracle.norm(expected), rtol=1e-4, atol=1e-5)
-    taps = [m for m in operation("sep_conv_7x7", 4, 1).modules() if isinstance(m, torch.nn.Conv2d)]
+    taps = [m for m in operation("sep_conv_7x7").form.torch().module(4, 1).modules() if isinstance(m, torch.nn.Conv2d)]
     assert [m.kernel_size for m in taps] == [(7, 7), (1, 1), (7, 7), (1, 1)]
 
 

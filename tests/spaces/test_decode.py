@@ -5,11 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT
+from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, OPERATIONS
 from tnas_cli.errors import SettingsError
 from tnas_cli.spaces.decode import decidedness, decode, largest_probability, nodes_of, normalised_entropy
 from tnas_cli.spaces.edges import edge_count
-from tnas_cli.spaces.genotype import OPERATIONS, Genotype
+from tnas_cli.spaces.genotype import Genotype
 
 
 def by_brute_force(theta: torch.Tensor, nodes: int) -> Genotype:

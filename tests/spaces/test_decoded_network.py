@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from tests import oracle
-from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, random_genotype
+from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, OPERATIONS, random_genotype
 from tests.synthetic import labelled, parameters_of
 from tnas_cli.spaces.decoded_network import DecodedNetwork
-from tnas_cli.spaces.genotype import OPERATIONS, Genotype
+from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import count
 
 

@@ -6,7 +6,7 @@ from tests.synthetic import labelled, parameters_of
 from tnas_cli.errors import SettingsError
 from tnas_cli.spaces.cost import flops_per_image
 from tnas_cli.spaces.four_conv import FourConv
-from tnas_cli.spaces.parameters import count
+from tnas_cli.spaces.parameters import count, draw
 
 
 @pytest.mark.parametrize(("filters", "weights"), [(32, 32_901), (64, 121_093)])
@@ -34,7 +34,7 @@ def test_weights_start_as_those_of_torchs_layers() -> None:
             assert spec.shape == tuple(tensor.shape)
             bound = spec.fan_in**-0.5
             assert 0.8 * bound < float(tensor.detach().abs().max()) <= bound
-            drawn = spec.draw(torch.Generator().manual_seed(0))
+            drawn = draw({"": spec}, torch.Generator().manual_seed(0))[""]
             assert 0.8 * bound < float(drawn.abs().max()) <= bound
 
 

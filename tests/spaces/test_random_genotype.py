@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tests.helpers import OPERATIONS
 from tnas_cli.runs.seeds import numpy_generator
-from tnas_cli.spaces.genotype import OPERATIONS
 from tnas_cli.spaces.random_genotype import random_genotype
 
 DRAWN = [random_genotype(numpy_generator(0, "genotypes", index)) for index in range(400)]

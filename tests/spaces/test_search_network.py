@@ -5,6 +5,7 @@ from tests import oracle
 from tests.synthetic import labelled, parameters_of
 from tnas_cli.spaces.edges import edge_count
 from tnas_cli.spaces.parameters import THETA, count, for_tasks
+from tnas_cli.spaces.search_forward import cell as search_cell
 from tnas_cli.spaces.search_network import SearchNetwork
 
 
@@ -56,7 +57,7 @@ def test_a_decided_edge_is_its_operation_alone() -> None:
     states = torch.randn(1, 1, 12, 3, 5, 5, dtype=torch.float64)
     expanded = for_tasks(parameters, 1)
     probabilities = theta.softmax(-1)[None, 0, [0, 2, 1, 3, 4]]
-    cell = network._cell(expanded, "normal", probabilities, states, states)  # [1, 1, 2 * 4, 3, 5, 5]
+    cell = search_cell(network, expanded, "normal", probabilities, states, states)  # [1, 1, 2 * 4, 3, 5, 5]
     first = oracle.norm(oracle.conv(states[0, 0].transpose(0, 1).relu(), parameters["normal.input0"][:, :, None, None]))
     torch.testing.assert_close(cell[0, 0, :4], first.transpose(0, 1))
     assert not cell[0, 0, 4:].any()

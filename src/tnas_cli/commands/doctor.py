@@ -21,9 +21,10 @@ from tnas_cli.records.results import DoctorResult
 from tnas_cli.runs import events, plug_ins
 from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.seeds import torch_generator
+from tnas_cli.spaces.darts import DARTS
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
-from tnas_cli.spaces.genotype import OPERATIONS, Genotype
+from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA, Parameters, draw, for_tasks
 from tnas_cli.spaces.search_network import SearchNetwork
 
@@ -101,7 +102,7 @@ def usual_networks() -> Iterator[tuple[Network, int, tuple[int, int]]]:
 
     The two decoded networks have every operation in both cells, at both strides.
     """
-    operations = OPERATIONS[1:]
+    operations = DARTS.choices
     cells = [
         tuple((operations[(2 * node + edge + shift) % len(operations)], edge) for node in range(4) for edge in range(2))
         for shift in (0, 4)

@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tnas_cli.engines.describe import NoKernelError, describe
 from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.errors import SettingsError, TnasError, did_you_mean
 from tnas_cli.runs import events
-from tnas_cli.spaces.decoded_network import DecodedNetwork
-from tnas_cli.spaces.four_conv import FourConv
-from tnas_cli.spaces.search_network import SearchNetwork
 
 if TYPE_CHECKING:
     from tnas_cli.engines.fused_engine import FusedEngine
 
 ENGINES = ("auto", "fused", "torch")
-
-#: The fused kernels take whole vectors of channels.
-CHANNEL_MULTIPLE = 8
 
 
 def choose_engine(
@@ -83,9 +78,8 @@ def why_not_fused(network: Network, device: torch.device, *, second_order: bool 
         return f"it computes on the CPU, and the device is {device.type}."
     if second_order:
         return "it computes first-order gradients only."
-    if not isinstance(network, SearchNetwork | DecodedNetwork | FourConv):
-        return f"it does not know networks of type {type(network).__name__}."
-    channels = network.filters if isinstance(network, FourConv) else network.channels
-    if channels % CHANNEL_MULTIPLE:
-        return f"it needs a multiple of {CHANNEL_MULTIPLE} channels, and there are {channels}."
+    try:
+        describe(network)
+    except NoKernelError as error:
+        return str(error)
     return None

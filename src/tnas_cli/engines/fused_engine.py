@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tnas_cli.engines.describe import NoKernelError, describe
 from tnas_cli.engines.fused.library import Library, OnCompile, silent
 from tnas_cli.engines.fused.machine import UnavailableError, instruction_set, target
-from tnas_cli.engines.fused.network import Description, description_key
 from tnas_cli.engines.fused.program import Program, Steps
 from tnas_cli.engines.fused.workers import Workers
 from tnas_cli.engines.interface import Adapted, Gradients, InnerRule, MetaGradient, Network
 from tnas_cli.engines.torch_engine import Labelled, task_accuracies
 from tnas_cli.errors import TnasError
-from tnas_cli.spaces.decoded_network import DecodedNetwork
-from tnas_cli.spaces.four_conv import FourConv
-from tnas_cli.spaces.genotype import CELLS
 from tnas_cli.spaces.parameters import Parameters
-from tnas_cli.spaces.search_network import SearchNetwork
 
 __all__ = ["FusedEngine", "describe", "instruction_set"]
-
-
-def describe(network: Network) -> Description | None:
-    """The network as the kernels need it, or None where they cannot compute it."""
-    shapes = description_key({name: spec.shape for name, spec in network.specs().items()})
-    if isinstance(network, SearchNetwork):
-        return Description(shapes, network.way, network.in_channels, network.channels, "search", network.nodes)
-    if isinstance(network, DecodedNetwork):
-        genotype = network.genotype
-        cells = tuple(genotype.cell(name) for name in CELLS)
-        size = (network.way, network.in_channels, network.channels)
-        return Description(shapes, *size, "decoded", genotype.nodes, cells)
-    if isinstance(network, FourConv):
-        return Description(shapes, network.way, network.in_channels, network.filters, "none")
-    return None
 
 
 class FusedEngine:
@@ -55,7 +36,7 @@ class FusedEngine:
         # Denormal numbers are slow and mean nothing here; the setting is each thread's own.
         self._workers = Workers(self.threads, lambda: torch.set_flush_denormal(True))
         self._libraries: dict[str, Library] = {}
-        self._programs: dict[tuple[Description, int, str], Program] = {}
+        self._programs: dict[tuple[Hashable, int, str], Program] = {}
         with _explained():
             self._library("float32")
 
@@ -118,10 +99,11 @@ class FusedEngine:
         return self._libraries[dtype]
 
     def _program(self, network: Network, side: int, dtype: str) -> Program:
-        what = describe(network)
-        if what is None:
-            raise ValueError(f"the fused engine does not know networks of type {type(network).__name__}")
-        key = (what, side, dtype)
+        try:
+            what = describe(network)
+        except NoKernelError as error:
+            raise ValueError(f"the fused engine cannot be used: {error}") from error
+        key = (network if isinstance(network, Hashable) else what, side, dtype)
         if key not in self._programs:
             with _explained():
                 self._programs[key] = Program(what, side, target(), self._library(dtype), self._workers)

@@ -10,6 +10,8 @@ from tnas_cli.records.kinds import Adapted, Decoded
 from tnas_cli.records.parts import CountedFor, DataFacts, TaskName
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.genotype import Genotype
+from tnas_cli.spaces.registry import space
+from tnas_cli.spaces.shapes import count
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,7 +58,7 @@ class Origin:
 
 
 def decoded(genotype: Genotype, origin: Origin = Origin()) -> Decoded:
-    """The record of a genotype of the search space."""
+    """The record of a genotype of a search space."""
     kinds = genotype.without_weights
     return Decoded(
         digest=genotype.digest,
@@ -66,6 +68,7 @@ def decoded(genotype: Genotype, origin: Origin = Origin()) -> Decoded:
         counted_for=origin.counted_for,
         skip_connections=kinds["skip_connections"],
         pools=kinds["pools"],
+        space=genotype.space,
         **origin.fields(),
     )
 
@@ -82,19 +85,18 @@ def decoded_cells(cells: Cells, origin: Origin = Origin()) -> Decoded:
     of two cells (Section 5.2.2) cannot be built of them."""
     if cells.in_search_space:
         return decoded(cells.to_genotype(), origin)
+    kinds = cells.without_weights
     return Decoded(
         digest=cells.digest,
         genotype=cells.to_json(),
         darts=cells.to_darts(),
         parameters=None,
-        skip_connections=cells.count("skip_connect"),
-        pools=cells.count("max_pool_3x3", "avg_pool_3x3"),
+        skip_connections=kinds["skip_connections"],
+        pools=kinds["pools"],
         **origin.fields(),
     )
 
 
 def _weights(genotype: Genotype, of: CountedFor) -> int:
-    from tnas_cli.spaces.decoded_network import DecodedNetwork
-    from tnas_cli.spaces.parameters import count
-
-    return count(DecodedNetwork(genotype, of.way, of.image_channels, of.channels).specs())
+    network = space(genotype.space).decoded_network(genotype, of.way, of.image_channels, of.channels)
+    return count(network.specs())

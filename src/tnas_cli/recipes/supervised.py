@@ -44,7 +44,8 @@ from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.genotype import Genotype
-from tnas_cli.spaces.parameters import count
+from tnas_cli.spaces.operations_table import SKIP_CONNECT
+from tnas_cli.spaces.shapes import count
 
 ASK = "name a genotype, or choose one of --method t-nas, s1, s2 and random"
 
@@ -110,7 +111,8 @@ class Supervised(Recipe):
 
 
 #: A genotype that any search may find.
-EXAMPLE = Genotype((("skip_connect", 0), ("skip_connect", 1)), (("skip_connect", 0), ("skip_connect", 1)))
+_CELL = ((SKIP_CONNECT.name, 0), (SKIP_CONNECT.name, 1))
+EXAMPLE = Genotype(_CELL, _CELL)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,7 @@ from tnas_cli.report.cell_layout import (
 from tnas_cli.report.figures.picture import Picture, ending_of, save
 from tnas_cli.report.figures.theme import DARK, LIGHT, Theme, new_figure
 from tnas_cli.spaces.genotype import CELLS, Genotype
+from tnas_cli.spaces.operations_table import Family, Operation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,33 +36,27 @@ class Look(NamedTuple):
     dot_style: str
 
 
-LOOKS = {
-    "sep": Look("#0072B2", "#CFE4F1", "-", "solid"),
-    "dil": Look("#A63F00", "#F9DCC9", (0, (6.0, 1.6)), "dashed"),
-    "avg": Look("#009E73", "#CDEEE4", (0, (1.2, 1.2)), "dotted"),
-    "max": Look("#009E73", "#CDEEE4", (0, (1.2, 1.2)), "dotted"),
+LOOKS: dict[Family, Look] = {
+    "separable": Look("#0072B2", "#CFE4F1", "-", "solid"),
+    "dilated": Look("#A63F00", "#F9DCC9", (0, (6.0, 1.6)), "dashed"),
+    "pool": Look("#009E73", "#CDEEE4", (0, (1.2, 1.2)), "dotted"),
     "skip": Look("#555555", "#EDEDED", "-", "bold"),
+    "other": Look("#8A4F7D", "#EEDCEA", (0, (6.0, 1.4, 1.2, 1.4)), "dashed"),
 }
-DARK_LOOKS = {
-    "sep": LOOKS["sep"]._replace(line="#56B4E9", fill="#12384F"),
-    "dil": LOOKS["dil"]._replace(line="#F0945A", fill="#4A2613"),
-    "avg": LOOKS["avg"]._replace(line="#3ED0A0", fill="#0D4031"),
-    "max": LOOKS["max"]._replace(line="#3ED0A0", fill="#0D4031"),
+DARK_LOOKS: dict[Family, Look] = {
+    "separable": LOOKS["separable"]._replace(line="#56B4E9", fill="#12384F"),
+    "dilated": LOOKS["dilated"]._replace(line="#F0945A", fill="#4A2613"),
+    "pool": LOOKS["pool"]._replace(line="#3ED0A0", fill="#0D4031"),
     "skip": LOOKS["skip"]._replace(line="#C4C8CE", fill="#33373E"),
+    "other": LOOKS["other"]._replace(line="#D9A0CC", fill="#42273C"),
 }
 OUTPUT_COLOUR = "#9A9A9A"
 STATE_FILL = {LIGHT.name: "#FFF3C4", DARK.name: "#4D430F"}
 
 
-def look(operation: str, theme: Theme = LIGHT) -> Look:
+def look(operation: Operation, theme: Theme = LIGHT) -> Look:
     """The look of an operation's family."""
-    return (DARK_LOOKS if theme is DARK else LOOKS)[operation.split("_")[0]]
-
-
-def readable(operation: str) -> str:
-    """An operation's name for a person: 'sep_conv_3x3' -> 'sep conv 3×3'."""
-    words = operation.replace("_", " ")
-    return words.replace("3x3", "3×3").replace("5x5", "5×5")
+    return (DARK_LOOKS if theme is DARK else LOOKS)[operation.family]
 
 
 def to_dot(genotype: Genotype) -> str:
@@ -71,10 +67,10 @@ def to_dot(genotype: Genotype) -> str:
         names = state_names(genotype.nodes)
         lines += [f'  subgraph "cluster_{cell}" {{', f'    label="{CELL_TITLES[cell]}";']
         lines += [f'    "{cell}_{state}" [label="{_plain(name)}"];' for state, name in enumerate(names)]
-        for index, (operation, source) in enumerate(genotype.cell(cell)):
+        for index, (operation, source) in enumerate(genotype.rows(cell)):
             family = look(operation)
             lines.append(
-                f'    "{cell}_{source}" -> "{cell}_{index // 2 + 2}" [label="{operation}", color="{family.line}", '
+                f'    "{cell}_{source}" -> "{cell}_{index // 2 + 2}" [label="{operation.name}", color="{family.line}", '
                 f'style="{family.dot_style}"];'
             )
         output = len(names) - 1
@@ -115,7 +111,8 @@ def draw_cells(genotype: Genotype, title: str, theme: Theme) -> Figure:
     y = height - MARGIN - TITLE
     for name, layout in cells.items():
         axes.text(MARGIN, y, CELL_TITLES[name], fontsize=12, va="top", color=theme.quiet)
-        _draw_cell(axes, layout, MARGIN - layout.left, y - HEADING - layout.top, theme)
+        rows = {row.name: row for row, _ in genotype.rows(name)}
+        _draw_cell(axes, layout, rows, MARGIN - layout.left, y - HEADING - layout.top, theme)
         y -= _height(layout) + BETWEEN
     return figure
 
@@ -124,13 +121,15 @@ def _height(layout: CellLayout) -> float:
     return HEADING + layout.top - layout.bottom + 0.2
 
 
-def _draw_cell(axes: Axes, layout: CellLayout, dx: float, dy: float, theme: Theme) -> None:
+def _draw_cell(
+    axes: Axes, layout: CellLayout, rows: Mapping[str, Operation], dx: float, dy: float, theme: Theme
+) -> None:
     from matplotlib.patches import Circle, FancyBboxPatch
 
     # The ways into the output lie below; the rim in the colour of the ground shows which of two crossing lines goes on.
     for line in sorted(layout.lines, key=lambda line: line.operation is not None):
         xs, ys = [x + dx for x, _ in line.points], [y + dy for _, y in line.points]
-        family = look(line.operation, theme) if line.operation else Look(OUTPUT_COLOUR, "", "-", "solid")
+        family = look(rows[line.operation], theme) if line.operation else Look(OUTPUT_COLOUR, "", "-", "solid")
         if line.operation:
             axes.plot(xs, ys, color=theme.ground, linewidth=5.0, solid_capstyle="butt", zorder=2)
         axes.plot(xs, ys, color=family.line, linewidth=1.7, linestyle=family.dashes, zorder=2)
@@ -150,7 +149,7 @@ def _draw_cell(axes: Axes, layout: CellLayout, dx: float, dy: float, theme: Them
             )
     for label in layout.labels:
         corner = (label.x + dx - LABEL_WIDTH / 2, label.y + dy - LABEL_HEIGHT / 2)
-        family = look(label.operation, theme)
+        family = look(rows[label.operation], theme)
         axes.add_patch(
             FancyBboxPatch(
                 corner,
@@ -164,7 +163,7 @@ def _draw_cell(axes: Axes, layout: CellLayout, dx: float, dy: float, theme: Them
             )
         )
         axes.text(
-            label.x + dx, label.y + dy, readable(label.operation), fontsize=10.5, color=theme.ink, zorder=5, **CENTRED
+            label.x + dx, label.y + dy, rows[label.operation].title, fontsize=10.5, color=theme.ink, zorder=5, **CENTRED
         )
     for state in layout.states:
         axes.add_patch(

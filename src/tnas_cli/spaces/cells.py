@@ -1,7 +1,7 @@
 """Two cells as the literature publishes them: any number of nodes, more operations, and outputs of only some nodes.
 
-A `Genotype` is what the search space can hold: eight operations, and every node in the output. NASNet-A and AmoebaNet-A
-(Appendix D compares with them) lie outside of it; as `Cells` they stand beside genotypes.
+A `Genotype` is what a search space can hold: its operations, and every node in the output. NASNet-A and AmoebaNet-A
+(Appendix D compares with them) lie outside of DARTS's; as `Cells` they stand beside genotypes.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tnas_cli.errors import GenotypeError, did_you_mean
-from tnas_cli.spaces.genotype import CELLS, OPERATIONS, Edge, Genotype
+from tnas_cli.spaces.genotype import CELLS, Edge, Genotype
+from tnas_cli.spaces.operations_table import TABLE
+from tnas_cli.spaces.operations_table import operation as row_of
+from tnas_cli.spaces.registry import USUAL
+from tnas_cli.spaces.registry import space as space_of
 
-#: What an edge of published cells may carry: the search space's operations, and two more.
-CELL_OPERATIONS = (*OPERATIONS[1:], "sep_conv_7x7", "conv_7x1_1x7")
+#: What an edge of published cells may carry.
+CELL_OPERATIONS = tuple(row.name for row in TABLE if not row.is_none)
 
 
 @dataclass(frozen=True)
@@ -64,20 +68,22 @@ class Cell:
 
 @dataclass(frozen=True)
 class Cells:
-    """A normal and a reduction cell."""
+    """A normal and a reduction cell; `space` is the one in which they may be a genotype."""
 
     normal: Cell
     reduce: Cell
+    space: str = USUAL
 
     @classmethod
     def of(cls, genotype: Genotype) -> Cells:
         """The cells of a genotype of the search space."""
         concat = tuple(range(2, 2 + genotype.nodes))
-        return cls(Cell(genotype.normal, concat), Cell(genotype.reduce, concat))
+        return cls(Cell(genotype.normal, concat), Cell(genotype.reduce, concat), genotype.space)
 
     def to_genotype(self) -> Genotype:
         """The same cells in the search space; raises GenotypeError where it does not hold them."""
         hint = "such cells can be trained by tnas transfer only"
+        known = {row.name for row in space_of(self.space).operations}
         for name, cell in zip(CELLS, (self.normal, self.reduce), strict=True):
             if not cell.joins_all_nodes:
                 raise GenotypeError(
@@ -85,10 +91,10 @@ class Cells:
                     "nodes.",
                     hint=hint,
                 )
-            foreign = sorted({operation for operation, _ in cell.edges} - set(OPERATIONS))
+            foreign = sorted({operation for operation, _ in cell.edges} - known)
             if foreign:
                 raise GenotypeError(f"the search space has no {foreign[0]}, and the {name} cell has.", hint=hint)
-        return Genotype(self.normal.edges, self.reduce.edges)
+        return Genotype(self.normal.edges, self.reduce.edges, self.space)
 
     @property
     def in_search_space(self) -> bool:
@@ -106,9 +112,11 @@ class Cells:
             return self.to_genotype().digest
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:8]
 
-    def count(self, *operations: str) -> int:
-        """How many edges of both cells carry one of `operations`."""
-        return sum(operation in operations for operation, _ in self.normal.edges + self.reduce.edges)
+    @property
+    def without_weights(self) -> dict[str, int]:
+        """How many edges of both cells have no weights, by kind, as records carry it."""
+        kept = [row_of(name) for name, _ in self.normal.edges + self.reduce.edges]
+        return {"skip_connections": sum(row.is_skip for row in kept), "pools": sum(row.is_pool for row in kept)}
 
     def to_json(self) -> dict[str, Any]:
         """A genotype's form, with the concatenated states beside the edges."""
@@ -134,7 +142,7 @@ class Cells:
                 "cells need the keys 'normal' and 'reduce'.", hint='see "tnas decode --help" for both text forms'
             )
         normal, reduce = (_cell(name, value[name], value.get(f"{name}_concat")) for name in CELLS)
-        return cls(normal, reduce)
+        return cls(normal, reduce, str(value.get("space", USUAL)))
 
 
 def _cell(name: str, edges: object, concat: object) -> Cell:

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from tnas_cli.spaces.cells import Cell, Cells
-from tnas_cli.spaces.darts_operations import AuxiliaryHead, FactorisedReduce, operation, relu_conv_norm
+from tnas_cli.spaces.darts_operations import AuxiliaryHead, FactorisedReduce, relu_conv_norm
+from tnas_cli.spaces.operations_table import operation
 
 Stem = Literal["cifar", "imagenet"]
 
@@ -101,7 +102,8 @@ class DartsCell(nn.Module):
         self.before = FactorisedReduce(fed[0], width) if smaller else relu_conv_norm(fed[0], width)
         self.previous = relu_conv_norm(fed[1], width)
         self.operations = nn.ModuleList(
-            operation(name, width, 2 if reduction and source < 2 else 1) for name, source in cell.edges
+            operation(name).form.torch().module(width, 2 if reduction and source < 2 else 1)
+            for name, source in cell.edges
         )
         self.sources = tuple(source for _, source in cell.edges)
         self.concat = cell.concat

@@ -1,4 +1,4 @@
-"""What an edge of DARTS's evaluation network carries, as modules, and what stands before a cell (Appendix D).
+"""What stands before and behind the cells of DARTS's evaluation network, as modules (Appendix D).
 
 x is [N, C, H, W] everywhere. Batch norm is affine and keeps running statistics, unlike in the networks of Section 5.2.
 """
@@ -8,43 +8,6 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-#: operation: (kernel, dilation, how often ReLU-depthwise-pointwise-norm is applied)
-_SEPARABLE = {
-    "sep_conv_3x3": (3, 1, 2),
-    "sep_conv_5x5": (5, 1, 2),
-    "sep_conv_7x7": (7, 1, 2),
-    "dil_conv_3x3": (3, 2, 1),
-    "dil_conv_5x5": (5, 2, 1),
-}
-
-
-def operation(name: str, channels: int, stride: int) -> nn.Module:
-    """The operation of an edge, from `channels` to as many, for a stride of 1 or 2."""
-    if name == "max_pool_3x3":
-        return nn.MaxPool2d(3, stride, padding=1)
-    if name == "avg_pool_3x3":
-        return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
-    if name == "skip_connect":
-        return nn.Identity() if stride == 1 else FactorisedReduce(channels, channels)
-    if name == "conv_7x1_1x7":
-        return nn.Sequential(
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, (1, 7), (1, stride), (0, 3), bias=False),
-            nn.Conv2d(channels, channels, (7, 1), (stride, 1), (3, 0), bias=False),
-            nn.BatchNorm2d(channels),
-        )
-    kernel, dilation, repeats = _SEPARABLE[name]
-    layers: list[nn.Module] = []
-    for repeat in range(repeats):
-        step, padding = (stride if repeat == 0 else 1), dilation * (kernel // 2)
-        layers += [
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, kernel, step, padding, dilation, groups=channels, bias=False),
-            nn.Conv2d(channels, channels, 1, bias=False),
-            nn.BatchNorm2d(channels),
-        ]
-    return nn.Sequential(*layers)
 
 
 def relu_conv_norm(fed: int, channels: int) -> nn.Module:

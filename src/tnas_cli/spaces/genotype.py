@@ -9,20 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tnas_cli.errors import GenotypeError, did_you_mean
+from tnas_cli.errors import GenotypeError, SettingsError, did_you_mean
+from tnas_cli.spaces import registry
+from tnas_cli.spaces.operations_table import SEP_CONV_3X3, Operation
 
-#: The eight candidate operations, in the order of theta's columns (DARTS's names).
-OPERATIONS = (
-    "none",
-    "max_pool_3x3",
-    "avg_pool_3x3",
-    "skip_connect",
-    "sep_conv_3x3",
-    "sep_conv_5x5",
-    "dil_conv_3x3",
-    "dil_conv_5x5",
-)
-
+#: The cells of an architecture: the first keeps the size, the second halves it.
 CELLS = ("normal", "reduce")
 
 #: (operation, source state); states 0 and 1 are the cell's inputs, 2... its intermediate nodes.
@@ -31,10 +22,14 @@ Edge = tuple[str, int]
 
 @dataclass(frozen=True)
 class Genotype:
-    """Two incoming edges per intermediate node for each cell; the cell's output concatenates all its nodes."""
+    """Two incoming edges per intermediate node for each cell; the cell's output concatenates all its nodes.
+
+    space: the name of the space whose operations the edges carry. Raises GenotypeError for what it does not hold.
+    """
 
     normal: tuple[Edge, ...]
     reduce: tuple[Edge, ...]
+    space: str = registry.USUAL
 
     def __post_init__(self) -> None:
         if len(self.normal) != len(self.reduce):
@@ -42,13 +37,25 @@ class Genotype:
                 f"the normal cell has {len(self.normal)} edges and the reduction cell {len(self.reduce)}.",
                 hint="both cells need two edges for each of the same number of nodes",
             )
+        choices = tuple(row.name for row in self._operations() if not row.is_none)
         for name in CELLS:
-            _check_cell(name, self.cell(name))
+            _check_cell(name, self.cell(name), choices)
+
+    def _operations(self) -> tuple[Operation, ...]:
+        try:
+            return registry.space(self.space).operations
+        except SettingsError as error:
+            raise GenotypeError(error.message, hint=error.hint) from error
 
     @property
     def nodes(self) -> int:
         """Number of intermediate nodes per cell."""
         return len(self.normal) // 2
+
+    def rows(self, cell: str) -> tuple[tuple[Operation, int], ...]:
+        """The edges of the cell of that name with the operations themselves."""
+        rows = {row.name: row for row in self._operations()}
+        return tuple((rows[name], source) for name, source in self.cell(cell))
 
     def cell(self, name: str) -> tuple[Edge, ...]:
         """The edges of the cell called 'normal' or 'reduce', two per node."""
@@ -59,27 +66,26 @@ class Genotype:
         """Eight hexadecimal digits that name this architecture."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:8]
 
-    def count(self, *operations: str) -> int:
-        """How many edges of both cells carry one of `operations`."""
-        return sum(operation in operations for operation, _ in self.normal + self.reduce)
-
     @property
     def without_weights(self) -> dict[str, int]:
         """How many edges of both cells have no weights, by kind, as records carry it."""
-        return {
-            "skip_connections": self.count("skip_connect"),
-            "pools": self.count("max_pool_3x3", "avg_pool_3x3"),
-        }
+        kept = [row for name in CELLS for row, _ in self.rows(name)]
+        return {"skip_connections": sum(row.is_skip for row in kept), "pools": sum(row.is_pool for row in kept)}
 
-    def to_json(self) -> dict[str, list[list[Any]]]:
-        """The form that records carry: {"normal": [[operation, source], ...], "reduce": [...]}."""
-        return {name: [[operation, source] for operation, source in self.cell(name)] for name in CELLS}
+    def to_json(self) -> dict[str, Any]:
+        """The form that records carry: {"normal": [[operation, source], ...], "reduce": [...]}.
+
+        The "space" stands beside them where it is not the usual one.
+        """
+        found: dict[str, Any] = {name: [[operation, source] for operation, source in self.cell(name)] for name in CELLS}
+        return found if self.space == registry.USUAL else found | {"space": self.space}
 
     def to_darts(self) -> str:
-        """The form of DARTS's `genotypes.py`, to compare and to paste."""
+        """The form of DARTS's `genotypes.py`, to compare and to paste; with the space where it is not the usual one."""
         concat = list(range(2, 2 + self.nodes))
         normal, reduce = (str(list(self.cell(name))) for name in CELLS)
-        return f"Genotype(normal={normal}, normal_concat={concat}, reduce={reduce}, reduce_concat={concat})"
+        space = "" if self.space == registry.USUAL else f", space={self.space!r}"
+        return f"Genotype(normal={normal}, normal_concat={concat}, reduce={reduce}, reduce_concat={concat}{space})"
 
     @classmethod
     def from_json(cls, value: object) -> Genotype:
@@ -88,7 +94,8 @@ class Genotype:
             raise GenotypeError(
                 "a genotype needs the keys 'normal' and 'reduce'.", hint='see "tnas decode --help" for both text forms'
             )
-        found = cls(*(_edges(name, value[name]) for name in CELLS))
+        normal, reduce = (_edges(name, value[name]) for name in CELLS)
+        found = cls(normal, reduce, str(value.get("space", registry.USUAL)))
         for name in CELLS:
             states, all_nodes = value.get(f"{name}_concat"), list(range(2, 2 + found.nodes))
             if states is not None and (not isinstance(states, Sequence) or list(states) != all_nodes):
@@ -115,7 +122,8 @@ class Genotype:
 
 def _darts_arguments(text: str) -> dict[str, object]:
     """Keyword arguments of the text 'Genotype(normal=[...], ...)', as literals."""
-    hint = "expected Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=..., reduce=[...], reduce_concat=...)"
+    edge = (SEP_CONV_3X3.name, 0)
+    hint = f"expected Genotype(normal=[{edge}, ...], normal_concat=..., reduce=[...], reduce_concat=...)"
     try:
         node = ast.parse(text.partition("=")[2].strip() if text.split("=")[0].strip().isidentifier() else text)
         call = node.body[0].value  # type: ignore[attr-defined]
@@ -157,15 +165,15 @@ def _edges(cell: str, value: object) -> tuple[Edge, ...]:
     return tuple(edges)
 
 
-def _check_cell(name: str, edges: tuple[Edge, ...]) -> None:
+def _check_cell(name: str, edges: tuple[Edge, ...], choices: tuple[str, ...]) -> None:
     if not edges or len(edges) % 2:
         raise GenotypeError(f"the {name} cell has {len(edges)} edges.", hint="each node needs exactly two edges")
     for position, (operation, source) in enumerate(edges):
         node = position // 2
-        if operation not in OPERATIONS or operation == "none":
+        if operation not in choices:
             raise GenotypeError(
                 f"unknown operation {operation!r} in edge {position} of the {name} cell.",
-                hint=did_you_mean(operation, OPERATIONS[1:]),
+                hint=did_you_mean(operation, choices),
             )
         if not 0 <= source < node + 2:
             raise GenotypeError(

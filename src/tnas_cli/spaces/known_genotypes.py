@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tnas_cli.spaces import operations_table as table
 from tnas_cli.spaces.cells import Cell, Cells
 from tnas_cli.spaces.genotype import Edge
 
 _SHORT = {
-    "max3": "max_pool_3x3",
-    "avg3": "avg_pool_3x3",
-    "skip": "skip_connect",
-    "sep3": "sep_conv_3x3",
-    "sep5": "sep_conv_5x5",
-    "sep7": "sep_conv_7x7",
-    "dil3": "dil_conv_3x3",
-    "dil5": "dil_conv_5x5",
-    "fac7": "conv_7x1_1x7",
+    "max3": table.MAX_POOL_3X3,
+    "avg3": table.AVG_POOL_3X3,
+    "skip": table.SKIP_CONNECT,
+    "sep3": table.SEP_CONV_3X3,
+    "sep5": table.SEP_CONV_5X5,
+    "sep7": table.SEP_CONV_7X7,
+    "dil3": table.DIL_CONV_3X3,
+    "dil5": table.DIL_CONV_5X5,
+    "fac7": table.CONV_7X1_1X7,
 }
 
 
@@ -38,7 +39,7 @@ class Known:
 def _cell(text: str, concat: Sequence[int] = ()) -> Cell:
     """Nodes divided by '|', each two pairs of operation and source; `concat` is empty for all nodes."""
     words = text.replace("|", " ").split()
-    edges: list[Edge] = [(_SHORT[name], int(source)) for name, source in zip(words[::2], words[1::2], strict=True)]
+    edges: list[Edge] = [(_SHORT[name].name, int(source)) for name, source in zip(words[::2], words[1::2], strict=True)]
     return Cell(tuple(edges), tuple(concat or range(2, 2 + len(edges) // 2)))
 
 

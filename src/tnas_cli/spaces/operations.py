@@ -41,6 +41,15 @@ def convolve(x: Tensor, weight: Tensor) -> Tensor:
     return as_branches(y, x.shape[0], 1).squeeze(1)
 
 
+def full(x: Tensor, weight: Tensor, stride: tuple[int, int]) -> Tensor:
+    """Convolution of all channels, size kept at stride 1: x [T, E, C, N, H, W], weight [T, E, O, C, k, l] of odd sides
+    -> [T, E, O, N, H', W']."""
+    tasks, branches = x.shape[:2]
+    padding = weight.shape[-2] // 2, weight.shape[-1] // 2
+    y = F.conv2d(channels_last(x), weight.flatten(0, 2), stride=stride, padding=padding, groups=tasks * branches)
+    return as_branches(y, tasks, branches).contiguous()
+
+
 def batch_norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
     """Normalise each task's, branch's and channel's values over its images and pixels; statistics of this batch only.
 

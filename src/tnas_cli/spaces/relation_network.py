@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tnas_cli.errors import SettingsError
-from tnas_cli.spaces.four_conv import conv_block, conv_block_specs
-from tnas_cli.spaces.parameters import Parameters, Spec
+from tnas_cli.spaces.conv_block import conv_block
+from tnas_cli.spaces.parameters import Parameters
+from tnas_cli.spaces.shapes import Spec, Specs, conv_block_specs
 
 BLOCKS, POOLED = 4, 2
 HIDDEN = 8
@@ -33,9 +34,9 @@ class RelationNetwork:
                 hint=f"prepare them with at least {SMALLEST_IMAGE} pixels",
             )
 
-    def specs(self) -> dict[str, Spec]:
+    def specs(self) -> Specs:
         """Shapes of all weights w."""
-        specs: dict[str, Spec] = {}
+        specs: Specs = {}
         for block in range(BLOCKS):
             specs |= conv_block_specs(f"block.{block}", self.filters if block else self.in_channels, self.filters)
         for block in range(2):

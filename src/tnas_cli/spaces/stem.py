@@ -7,25 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tnas_cli.spaces.operations import batch_norm, convolve, halve
-from tnas_cli.spaces.parameters import Parameters, Spec
-
-
-def stem_widths(channels: int) -> tuple[int, int]:
-    """Channels of the stem's two convolutions: 1.5 and 3 times the normal cell's channels."""
-    return (3 * channels // 2, 3 * channels)
-
-
-def stem_specs(in_channels: int, channels: int) -> dict[str, Spec]:
-    """Convolution 3 x 3, affine batch norm, twice."""
-    first, second = stem_widths(channels)
-    return {
-        "stem.0.conv": Spec((first, in_channels, 3, 3), fan_in=9 * in_channels),
-        "stem.0.gain": Spec((first,), "ones"),
-        "stem.0.bias": Spec((first,), "zeros"),
-        "stem.1.conv": Spec((second, first, 3, 3), fan_in=9 * first),
-        "stem.1.gain": Spec((second,), "ones"),
-        "stem.1.bias": Spec((second,), "zeros"),
-    }
+from tnas_cli.spaces.parameters import Parameters
 
 
 def stem(w: Parameters, x: Tensor) -> Tensor:
@@ -40,14 +22,6 @@ def stem(w: Parameters, x: Tensor) -> Tensor:
 
 def _normed(w: Parameters, layer: int, y: Tensor) -> Tensor:
     return batch_norm(y.unsqueeze(1), w[f"stem.{layer}.gain"], w[f"stem.{layer}.bias"])
-
-
-def classifier_specs(features: int, way: int) -> dict[str, Spec]:
-    """One linear layer."""
-    return {
-        "classifier.weight": Spec((way, features), fan_in=features),
-        "classifier.bias": Spec((way,), fan_in=features),
-    }
 
 
 def classify(w: Parameters, x: Tensor) -> Tensor:

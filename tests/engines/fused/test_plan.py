@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from tests.engines.fused.calling import FEW
 from tests.helpers import random_genotype
+from tnas_cli.engines.describe import describe
 from tnas_cli.engines.fused.catalogue import FACTORIES
-from tnas_cli.engines.fused.network import Description, NetworkPlan, description_key, plan_network
+from tnas_cli.engines.fused.description import Description, description_key
+from tnas_cli.engines.fused.network import NetworkPlan, plan_network
 from tnas_cli.engines.fused.parameters import ALIGNMENT
 from tnas_cli.engines.fused.plan import BLOCK_PIXELS, LOOP, Plan, Target, View
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
-from tnas_cli.spaces.genotype import CELLS
 from tnas_cli.spaces.search_network import SearchNetwork
 
 TARGETS = {"wide": Target(16, 14, 14), "narrow": Target(8, 12, 11), "few registers": Target(8, 6, 6)}
@@ -28,17 +29,11 @@ DECODED = DecodedNetwork(GENOTYPE, way=5, in_channels=3, channels=16)
 FOUR = FourConv(5, 3, 36, filters=12)
 
 
-def describe(network: SearchNetwork | DecodedNetwork | FourConv, *rest: object) -> Description:
-    """A network's shapes, and what the kernels are to know besides."""
-    shapes = description_key({name: spec.shape for name, spec in network.specs().items()})
-    return Description(shapes, network.way, network.in_channels, *rest)  # type: ignore[arg-type]
-
-
 #: Networks, and the sides of the images that they are planned for.
 NETWORKS = {
-    "search": (describe(SEARCH, 8, "search", 2), 21),
-    "decoded": (describe(DECODED, 16, "decoded", 3, tuple(GENOTYPE.cell(name) for name in CELLS)), 28),
-    "4CONV": (describe(FOUR, 12, "none"), 36),
+    "search": (describe(SEARCH), 21),
+    "decoded": (describe(DECODED), 28),
+    "4CONV": (Description(description_key({n: spec.shape for n, spec in FOUR.specs().items()}), 5, 3, 12), 36),
 }
 
 

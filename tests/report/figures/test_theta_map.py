@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests.helpers import OPERATIONS
 from tests.report.figures.looking import assert_words_stand_apart, words
 from tnas_cli.errors import DataError
 from tnas_cli.report.figures.smoothness import checked_theta, probabilities, range_of, smoothness
 from tnas_cli.report.figures.theme import THEMES, Theme
 from tnas_cli.report.figures.theta_map import Encoding, edge_names, theta_picture
 from tnas_cli.spaces.decode import decidedness, decode
-from tnas_cli.spaces.genotype import OPERATIONS
 
 
 def a_theta(seed: int, scale: float = 1.0, edges: int = 14) -> np.ndarray:

@@ -11,17 +11,18 @@ from collections.abc import Sequence
 
 from tnas_cli.engines.fused import layers
 from tnas_cli.engines.fused.cell_parts import (
-    KERNELS,
-    POOLS,
     Branch,
     BranchSpec,
     Input,
     InputSpec,
     Source,
     Step,
+    dense,
+    dilated,
     rows_of,
 )
 from tnas_cli.engines.fused.depthwise import SPLIT_MARGIN
+from tnas_cli.engines.fused.description import Operation
 from tnas_cli.engines.fused.plan import Norm, Plan, View
 
 
@@ -48,7 +49,7 @@ class Cell:
         self.states = [plan.batch(s, s, channels) for s in sides]
         self.gradients = [plan.batch(s, s, channels) for s in sides]
         self.inputs = [self._input(spec) for spec in inputs]
-        self.pooled: dict[tuple[int, str], tuple[View, Norm]] = {}
+        self.pooled: dict[tuple[int, Operation], tuple[View, Norm]] = {}
         self.branches = [self._branch(spec) for spec in branches]
         self.locals: dict[str, View] = {}
         self._make_locals()
@@ -68,18 +69,18 @@ class Cell:
     def _branch(self, spec: BranchSpec) -> Branch:
         plan, c, side = self.plan, self.channels, self.out_side
         pixels = side * side
-        if spec.operation in POOLS:
+        if spec.operation.pools:
             key = (spec.source, spec.operation)
             if key not in self.pooled:
                 self.pooled[key] = plan.batch(side, side, c), plan.norm(c, pixels)
             return Branch(spec, self.pooled[key][0], plan.norm(c, pixels, **spec.scale.arguments))
-        if spec.operation == "skip_connect":
+        if spec.operation.kind == "identity":
             norm = plan.norm(c, pixels, **spec.scale.arguments)
             if self.stride == 2 and spec.source < 2:
                 halves = tuple(layers.product(plan, spec.skip + i * c * (c // 2), c, c // 2) for i in range(2))
                 return Branch(spec, plan.batch(side, side, c), norm, halves=halves)
             return Branch(spec, self.states[spec.source], norm)
-        kernel, dilation = KERNELS[spec.operation]
+        kernel, dilation = spec.operation.size, spec.operation.dilation
         steps = tuple(
             Step(
                 part.taps,
@@ -131,18 +132,18 @@ class Cell:
     def copies(self, state: int) -> None:
         """Rectified copies of the images at hand of a state."""
         plan, c, x, here = self.plan, self.channels, self.states[state], self.locals
-        operations = {b.spec.operation for b in self.branches if b.spec.source == state}
+        leaving = self.leaving(state)
         if self.stride == 1 or state >= 2:
-            if operations & set(KERNELS):
+            if any(b.steps for b in leaving):
                 side = self.out_side
                 layers.place(plan, x, layers.inside(here["rectified"], side, side), c)
             return
         side = self.side
-        if operations & {"sep_conv_3x3", "sep_conv_5x5"}:
+        if dense(leaving):
             layers.place(plan, x, self.split("split"), c)
-        if operations & {"dil_conv_3x3", "dil_conv_5x5"}:
+        if dilated(leaving):
             layers.place(plan, x, layers.every_second(here["rectified"], side, side, 0), c)
-        if "skip_connect" in operations:
+        if any(b.halving for b in leaving):
             for name, shift in self.shifts():
                 layers.place(plan, x, layers.every_second(here[name], side, side, shift), c)
 
@@ -178,7 +179,7 @@ class Cell:
 
     def normed_pools(self) -> bool:
         """Whether a norm follows the pools: in the search network."""
-        return any(b.spec.operation in POOLS and b.spec.scale.normed for b in self.branches)
+        return any(b.spec.operation.pools and b.spec.scale.normed for b in self.branches)
 
     def splits(self, state: int, s: Step, index: int) -> bool:
         """Whether a step reads the copy with split columns."""

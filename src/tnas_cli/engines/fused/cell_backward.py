@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from tnas_cli.engines.fused import layers
 from tnas_cli.engines.fused.cell import Cell
-from tnas_cli.engines.fused.cell_parts import POOLS, Branch, Step, rows_of
+from tnas_cli.engines.fused.cell_parts import Branch, Step, dense, dilated, rows_of
+from tnas_cli.engines.fused.description import Operation
 from tnas_cli.engines.fused.plan import Norm, View
 
 
@@ -118,21 +119,20 @@ def _leaving_backward(cell: Cell, state: int, leaving: Sequence[Branch]) -> None
     through = View(through.at, 0, side * side * c, side * c, c)
     cell.copies(state)
     layers.fill_zero(plan, through)
-    operations = {b.spec.operation for b in leaving}
-    if halving and operations & {"sep_conv_3x3", "sep_conv_5x5"}:
+    if halving and dense(leaving):
         layers.fill_zero(plan, here["split_gradient"])
-    if halving and operations & {"dil_conv_3x3", "dil_conv_5x5"}:
+    if halving and dilated(leaving):
         layers.fill_zero(plan, here["second"])
     for b in leaving:
         if b.steps:
             _first_step_backward(cell, b, state, through)
         elif b.halving:
             _halving_skip_backward(cell, b, through)
-    if halving and operations & {"sep_conv_3x3", "sep_conv_5x5"}:
+    if halving and dense(leaving):
         layers.collect(plan, through, cell.split("split_gradient"), c)
-    if halving and operations & {"dil_conv_3x3", "dil_conv_5x5"}:
+    if halving and dilated(leaving):
         layers.collect(plan, through, layers.every_second(here["second"], side, side, 0), c)
-    identities = [b for b in leaving if b.spec.operation == "skip_connect" and not b.halving]
+    identities = [b for b in leaving if b.spec.operation.kind == "identity" and not b.halving]
     _state_gradient(cell, state, through, identities)
     for (source, operation), (out, _) in cell.pooled.items():
         if source == state:
@@ -186,14 +186,14 @@ def _rectified_add(
     cell.plan.emit("state_gradient", (layers.lanes(cell.plan, channels),), *arguments)
 
 
-def _pool_backward(cell: Cell, state: int, operation: str, out: View, pools: Sequence[Branch]) -> None:
+def _pool_backward(cell: Cell, state: int, operation: Operation, out: View, pools: Sequence[Branch]) -> None:
     plan, raw = cell.plan, cell.locals["raw"]
     for i, b in enumerate(pools):
         g = cell.gradients[2 + b.spec.node]
         layers.value_gradient(plan, g, out, raw, b.norm, cell.out_side**2, add=i > 0)
     x, stride = cell.states[state], cell.stride if state < 2 else 1
     arguments = (*cell.pool_arguments(x, out, stride), raw.at, cell.gradients[state].at)
-    plan.emit("pool_gradient", (cell.lanes, POOLS[operation]), *arguments)
+    plan.emit("pool_gradient", (cell.lanes, operation.kind == "max pool"), *arguments)
 
 
 def _input_backward(cell: Cell, index: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tnas_cli.engines.fused import layers
 from tnas_cli.engines.fused.cell import Cell
-from tnas_cli.engines.fused.cell_parts import POOLS, Branch, Step, rows_of
+from tnas_cli.engines.fused.cell_parts import Branch, Step, rows_of
 
 
 def forward(cell: Cell) -> None:
@@ -61,7 +61,7 @@ def _pools(cell: Cell, state: int) -> None:
     for (source, operation), (out, norm) in cell.pooled.items():
         if source == state:
             x, stride = cell.states[state], cell.stride if state < 2 else 1
-            cell.plan.emit("pool", (cell.lanes, POOLS[operation]), *cell.pool_arguments(x, out, stride))
+            cell.plan.emit("pool", (cell.lanes, operation.kind == "max pool"), *cell.pool_arguments(x, out, stride))
             if cell.normed_pools():
                 layers.statistics(cell.plan, out, cell.out_side**2, norm)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tnas_cli.engines.fused.description import Operation
 from tnas_cli.engines.fused.layers import Product
 from tnas_cli.engines.fused.plan import Norm, View
-
-#: (kernel, dilation) of the convolutions.
-KERNELS = {"sep_conv_3x3": (3, 1), "sep_conv_5x5": (5, 1), "dil_conv_3x3": (3, 2), "dil_conv_5x5": (5, 2)}
-
-POOLS = {"max_pool_3x3": True, "avg_pool_3x3": False}
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Convolution:
 class BranchSpec:
     """One operation from a state to a node. skip: offset of the weights of a skip connection that halves the size."""
 
-    operation: str
+    operation: Operation
     source: int
     node: int
     scale: Scale
@@ -100,6 +97,16 @@ class Branch:
     def halving(self) -> bool:
         """Whether this is a skip connection that halves the size."""
         return bool(self.halves)
+
+
+def dilated(branches: Iterable[Branch]) -> bool:
+    """Whether one of the branches begins with a dilated convolution."""
+    return any(b.steps and b.steps[0].dilation > 1 for b in branches)
+
+
+def dense(branches: Iterable[Branch]) -> bool:
+    """Whether one of the branches begins with a convolution of neighbouring pixels."""
+    return any(b.steps and b.steps[0].dilation == 1 for b in branches)
 
 
 def rows_of(v: View) -> tuple[int, int, int, int]:

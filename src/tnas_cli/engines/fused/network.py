@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,33 +11,12 @@ from tnas_cli.engines.fused import layers
 from tnas_cli.engines.fused.cell import Cell
 from tnas_cli.engines.fused.cell_backward import backward as cell_backward
 from tnas_cli.engines.fused.cell_forward import forward as cell_forward
-from tnas_cli.engines.fused.cell_parts import KERNELS, BranchSpec, Convolution, InputSpec, Scale, Source
+from tnas_cli.engines.fused.cell_parts import BranchSpec, Convolution, InputSpec, Scale, Source
+from tnas_cli.engines.fused.description import CellEdges, Description, Edge
 from tnas_cli.engines.fused.kernels import Kernel
-from tnas_cli.engines.fused.parameters import CHANNEL_MULTIPLE, Layout, Shape, filled_up
+from tnas_cli.engines.fused.parameters import ALIGNMENT, CHANNEL_MULTIPLE, Layout, filled_up
 from tnas_cli.engines.fused.plan import Plan, Target, View
 from tnas_cli.engines.fused.stages import Stages
-from tnas_cli.spaces.edges import edge_count, source_order, theta_order
-from tnas_cli.spaces.genotype import CELLS, OPERATIONS, Edge
-
-
-@dataclass(frozen=True)
-class Description:
-    """A network in plain terms: its parameters' shapes in their order, and what stands between them.
-
-    cells: 'search', 'decoded' (then `genotype` holds the edges of both cells) or 'none' (4CONV).
-    """
-
-    shapes: tuple[tuple[str, Shape], ...]
-    way: int
-    in_channels: int
-    channels: int
-    cells: str
-    nodes: int = 0
-    genotype: tuple[tuple[Edge, ...], ...] = ()
-
-    def layout(self, side: int) -> Layout:
-        """Where the parameters lie, for images of so many pixels a side."""
-        return Layout(dict(self.shapes), (self.channels, (side // 16) ** 2) if self.cells == "none" else None)
 
 
 @dataclass(frozen=True)
@@ -80,7 +59,7 @@ def plan_network(what: Description, images: int, side: int, target: Target, guar
     logits_gradient, loss = plan.buffer(images * what.way), plan.buffer(1)
     builder = _Builder(what, plan, layout)
 
-    forward, backward = (builder.chain if what.cells == "none" else builder.cells)(pixels, side)
+    forward, backward = (builder.cells if what.cells else builder.chain)(pixels, side)
     features, feature_gradient, length = forward()
     weight, bias = builder.at("classifier.weight"), builder.at("classifier.bias")
     plan.emit("classifier", (), features, length, weight, bias, logits, what.way, images)
@@ -91,7 +70,7 @@ def plan_network(what: Description, images: int, side: int, target: Target, guar
     backward()
     backward_end = len(plan.rows)
 
-    theta = filled_up(2 * edge_count(what.nodes) * len(OPERATIONS), 16) if what.cells == "search" else 0
+    theta = filled_up(what.theta[0] * what.theta[1], ALIGNMENT)
     begin = plan.start
     for at, size, rate in ((begin + theta, layout.size - theta, rates), (begin, theta, rates + 1)):
         plan.emit("descend", (8,), at, at + plan.gradients, size, rate)
@@ -128,9 +107,8 @@ class _Builder:
     def __init__(self, what: Description, plan: Plan, layout: Layout) -> None:
         self.what, self.plan, self.layout = what, plan, layout
         self.written: set[int] = set()
-        if what.cells == "search":
-            self.rows = edge_count(what.nodes)
-            size = 2 * self.rows * len(OPERATIONS)
+        if what.searched:
+            size = what.theta[0] * what.theta[1]
             self.shares, self.share_gradients = plan.buffer(size), plan.buffer(size)
 
     def at(self, name: str, index: int = 0) -> int:
@@ -160,21 +138,21 @@ class _Builder:
         what, plan, c = self.what, self.plan, self.what.channels
         stem = self._stages(pixels, side, "stem", (3 * c // 2, 3 * c), (True, False))
         source = Source(stem.out, stem.out_gradient, filled_up(3 * c, CHANNEL_MULTIPLE))
-        normal = self._cell("normal", ((source,), (source,)), c, stem.out_side, 1)
-        reduce = self._cell("reduce", ((source,), tuple(normal.outputs())), 2 * c, stem.out_side, 2)
-        length = what.nodes * 2 * c
+        normal = self._cell(what.cells[0], ((source,), (source,)), stem.out_side)
+        reduce = self._cell(what.cells[1], ((source,), tuple(normal.outputs())), stem.out_side)
+        width = what.cells[1].width
+        length = what.nodes * width
         features, gradient = plan.buffer(plan.images * length), plan.buffer(plan.images * length)
 
         def averages(name: str, views: Sequence[View], at: int) -> None:
             with plan.blocks(reduce.out_side**2):
                 for i, view in enumerate(views):
-                    arguments = (view.at, view.step, 2 * c, reduce.out_side**2, at + i * 2 * c, length)
-                    plan.emit(name, (layers.lanes(plan, 2 * c),), *arguments)
+                    arguments = (view.at, view.step, width, reduce.out_side**2, at + i * width, length)
+                    plan.emit(name, (layers.lanes(plan, width),), *arguments)
 
         def forward() -> tuple[int, int, int]:
-            if what.cells == "search":
-                size = (2 * self.rows, len(OPERATIONS))
-                plan.emit("softmax", (), self.at("theta"), self.shares, *size)
+            if what.searched:
+                plan.emit("softmax", (), self.at("theta"), self.shares, *what.theta)
             stem.forward()
             cell_forward(normal)
             cell_forward(reduce)
@@ -182,79 +160,49 @@ class _Builder:
             return features, gradient, length
 
         def backward() -> None:
-            if what.cells == "search":
-                plan.zero(self.share_gradients, 2 * self.rows * len(OPERATIONS))
+            if what.searched:
+                plan.zero(self.share_gradients, what.theta[0] * what.theta[1])
             gradients = [source.gradient for source in reduce.outputs()]
             averages("average_gradient", gradients, gradient)
             self.written.update(view.at for view in gradients)
             cell_backward(reduce)
             cell_backward(normal)
             stem.backward()
-            if what.cells == "search":
-                size = (2 * self.rows, len(OPERATIONS))
+            if what.searched:
                 to = self.at("theta") + plan.gradients
-                plan.emit("softmax_gradient", (), self.shares, self.share_gradients, to, *size)
+                plan.emit("softmax_gradient", (), self.shares, self.share_gradients, to, *what.theta)
 
         return forward, backward
 
-    def _cell(self, name: str, sources: tuple[tuple[Source, ...], ...], channels: int, side: int, stride: int) -> Cell:
+    def _cell(self, cell: CellEdges, sources: tuple[tuple[Source, ...], ...], side: int) -> Cell:
         inputs = [
-            InputSpec(from_, self.at(f"{name}.input{i}"), self._norm(f"{name}.input{i}"))
+            InputSpec(from_, self.at(f"{cell.name}.input{i}"), self._norm(f"{cell.name}.input{i}"))
             for i, from_ in enumerate(sources)
         ]
-        branches = (self._searched if self.what.cells == "search" else self._decoded)(name)
-        size = {"nodes": self.what.nodes, "channels": channels, "side": side, "stride": stride}
+        branches = [self._branch(edge) for edge in cell.edges]
+        size = {"nodes": self.what.nodes, "channels": cell.width, "side": side, "stride": cell.stride}
         return Cell(self.plan, inputs, branches, **size, written=self.written)
 
     def _norm(self, prefix: str) -> Scale:
         """Batch norm behind a convolution: affine in decoded networks, plain in the search network's cells."""
-        if self.what.cells == "search":
+        if self.what.searched:
             return Scale(True)
         return Scale(True, {"gain": self.at(f"{prefix}.gain"), "bias": self.at(f"{prefix}.bias")})
 
-    def _searched(self, name: str) -> list[BranchSpec]:
-        """Every operation but `none` on every edge, weighted by its share."""
-        found, cell = [], CELLS.index(name)
-        for row, (source, node) in enumerate(theta_order(self.what.nodes)):
-            edge = source_order(self.what.nodes).index((source, node))
-            for column, operation in enumerate(OPERATIONS[1:], start=1):
-                index = (cell * self.rows + row) * len(OPERATIONS) + column
-                weight = {"weight": self.shares + index, "weight_gradient": self.share_gradients + index}
-                halving = operation == "skip_connect" and name == "reduce" and source < 2
-                scale = Scale(operation != "skip_connect" or halving, weight)
-                skip = self.at("reduce.skip", edge) if halving else 0
-                parts = self._convolutions(f"{name}.{operation}", operation, edge, scale)
-                found.append(BranchSpec(operation, source, node, scale, parts, skip))
-        return found
-
-    def _decoded(self, name: str) -> list[BranchSpec]:
-        """Two operations per node."""
-        found = []
-        for position, (operation, source) in enumerate(self.what.genotype[CELLS.index(name)]):
-            prefix = f"{name}.{position}"
-            halving = operation == "skip_connect" and name == "reduce" and source < 2
-            scale = self._norm(prefix) if halving else Scale(operation in KERNELS)
-            skip = self.at(f"{prefix}.skip") if halving else 0
-            parts = self._convolutions(prefix, operation, None, None)
-            found.append(BranchSpec(operation, source, position // 2, scale, parts, skip))
-        return found
-
-    def _convolutions(
-        self, prefix: str, operation: str, edge: int | None, last: Scale | None
-    ) -> tuple[Convolution, ...]:
-        """The depthwise and pointwise pairs of an operation; `last` scales the last norm of a searched one."""
-        if operation not in KERNELS:
-            return ()
-        count = 2 if operation.startswith("sep") else 1
-        found = []
-        for i in range(count):
-            part = f"{prefix}.{i}"
-            scale = last if last is not None and i == count - 1 else self._norm(part)
-            weights = [self.at(f"{part}.{kind}", edge or 0) for kind in ("depthwise", "pointwise")]
-            found.append(Convolution(weights[0], weights[1], scale))
-        return tuple(found)
-
-
-def description_key(shapes: Mapping[str, Shape]) -> tuple[tuple[str, Shape], ...]:
-    """Shapes in a form that can be compared and hashed."""
-    return tuple((name, tuple(shape)) for name, shape in shapes.items())
+    def _branch(self, edge: Edge) -> BranchSpec:
+        """An edge's operation with its weights; what is searched is weighted by its share, behind its last norm."""
+        operation = edge.operation
+        halving = edge.halves and operation.kind == "identity"
+        if edge.share is not None:
+            weight = {"weight": self.shares + edge.share, "weight_gradient": self.share_gradients + edge.share}
+            scale = Scale(operation.kind != "identity" or halving, weight)
+        else:
+            scale = self._norm(edge.weights) if halving else Scale(operation.kind == "separable")
+        skip = self.at(f"{edge.weights}.skip", edge.entry) if halving else 0
+        convolutions = []
+        for i in range(operation.repeats):
+            part = f"{edge.weights}.{i}"
+            last = edge.share is not None and i == operation.repeats - 1
+            taps, weights = (self.at(f"{part}.{kind}", edge.entry) for kind in ("depthwise", "pointwise"))
+            convolutions.append(Convolution(taps, weights, scale if last else self._norm(part)))
+        return BranchSpec(operation, edge.source, edge.node, scale, tuple(convolutions), skip)

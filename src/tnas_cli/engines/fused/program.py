@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tnas_cli.engines.fused.description import Description
 from tnas_cli.engines.fused.library import Library
-from tnas_cli.engines.fused.network import Description, NetworkPlan, plan_network
+from tnas_cli.engines.fused.network import NetworkPlan, plan_network
 from tnas_cli.engines.fused.plan import Target
 from tnas_cli.engines.fused.workers import Workers
 

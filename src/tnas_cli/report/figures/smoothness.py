@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from tnas_cli.errors import DataError
 from tnas_cli.spaces.edges import edge_count
-from tnas_cli.spaces.genotype import CELLS, OPERATIONS
+from tnas_cli.spaces.genotype import CELLS
+from tnas_cli.spaces.registry import USUAL, space
 
 Matrix = npt.NDArray[np.float64]
 
@@ -27,15 +28,17 @@ class Smoothness:
         return f"mean largest probability {self.largest:.3f}, normalised entropy {self.entropy:.3f}"
 
 
-def checked_theta(values: object, where: str) -> Matrix:
-    """theta [2, edges, 8] from a record's lists; raises DataError that names `where` for anything else."""
+def checked_theta(values: object, where: str, of: str = USUAL) -> Matrix:
+    """theta [2, edges, operations] of the space called `of` from a record's lists; raises DataError that names `where`
+    for anything else."""
     try:
         theta = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{where} carries no theta.", hint=_HINT) from error
-    right = theta.ndim == 3 and theta.shape[0] == len(CELLS) and theta.shape[2] == len(OPERATIONS)
+    columns = len(space(of).operations)
+    right = theta.ndim == 3 and theta.shape[0] == len(CELLS) and theta.shape[2] == columns
     if not right or theta.shape[1] not in _EDGES or not np.isfinite(theta).all():
-        raise DataError(f"theta of {where} has shape {list(theta.shape)}, needed is [2, 14, 8].", hint=_HINT)
+        raise DataError(f"theta of {where} has shape {list(theta.shape)}, needed is [2, 14, {columns}].", hint=_HINT)
     return theta
 
 
@@ -49,14 +52,14 @@ def nodes_of_edges(edges: int) -> int:
 
 
 def probabilities(theta: Matrix) -> Matrix:
-    """Softmax over the operations of each edge: theta [..., 8] -> [..., 8]."""
+    """Softmax over the operations of each edge: theta [..., operations] -> the same."""
     shifted = np.exp(theta - theta.max(axis=-1, keepdims=True))
     softmax: Matrix = shifted / shifted.sum(axis=-1, keepdims=True)
     return softmax
 
 
 def smoothness(theta: Matrix) -> Smoothness:
-    """Both numbers over all edges of theta [..., 8]."""
+    """Both numbers over all edges of theta [..., operations]."""
     p = probabilities(theta)
     # p log p is 0 at p = 0.
     surprise = -np.log(np.where(p > 0, p, 1.0))

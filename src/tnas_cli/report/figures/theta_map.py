@@ -17,8 +17,10 @@ from tnas_cli.report.figures.smoothness import (
     smoothness,
 )
 from tnas_cli.report.figures.theme import NORMAL, SMALL, TITLE, TITLE_LINE, Theme, new_figure, wrapped
+from tnas_cli.spaces.darts import DARTS
 from tnas_cli.spaces.edges import theta_order
-from tnas_cli.spaces.genotype import CELLS, OPERATIONS
+from tnas_cli.spaces.genotype import CELLS
+from tnas_cli.spaces.space import Space
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,18 +37,22 @@ LEFT, RIGHT, TOP, BOTTOM, BETWEEN_X, BETWEEN_Y = 0.85, 0.95, 1.02, 0.86, 0.2, 0.
 
 @dataclass(frozen=True)
 class Encoding:
-    """A theta [2, edges, 8] with its name; `decoded` asks for marks on what Algorithm 2 reads off it."""
+    """A theta [2, edges, operations] of a space with its name; `decoded` asks for marks on what Algorithm 2 reads off
+    it."""
 
     name: str
     theta: Matrix
     decoded: bool = False
+    space: Space = DARTS
 
 
 def theta_picture(name: str, title: str, encodings: Sequence[Encoding]) -> Picture:
-    """A column for each encoding, a row for each cell; all on one colour scale. All must have equally many edges."""
+    """A column for each encoding, a row for each cell; all on one colour scale. All must be of one space, and have
+    equally many edges."""
     told = "; ".join(f"{encoding.name}: {smoothness(encoding.theta)}" for encoding in encodings)
     caption = (
-        f"Probabilities (softmax of theta over the operations of each edge). {told}. Uniform would be 0.125 and 1, "
+        f"Probabilities (softmax of theta over the operations of each edge). {told}. Uniform would be "
+        f"{1 / len(encodings[0].space.operations):.3g} and 1, "
         "decided 1 and 0."
     )
     if any(encoding.decoded for encoding in encodings):
@@ -83,7 +89,7 @@ def draw_theta(title: str, encodings: Sequence[Encoding], theme: Theme) -> Figur
                 f"{CELL_TITLES[cell]}: {_numbers(smoothness(encoding.theta[row]))}", fontsize=SMALL - 0.7, pad=4
             )
             axes.title.set_color(theme.quiet)
-            _names(axes, theme, edges, rows=column == 0, columns=row == len(CELLS) - 1)
+            _names(axes, theme, edges, encoding.space, rows=column == 0, columns=row == len(CELLS) - 1)
         figure.text(
             left + PANEL_WIDTH / width / 2,
             1 - (top - TOP + 0.5) / total,
@@ -96,7 +102,8 @@ def draw_theta(title: str, encodings: Sequence[Encoding], theme: Theme) -> Figur
             parse_math=False,
         )
     assert image is not None
-    _colour_bar(figure, image, scale, theme, (width, total), total - top - BOTTOM)
+    operations = len(encodings[0].space.operations)
+    _colour_bar(figure, image, scale, theme, (width, total), total - top - BOTTOM, operations)
     return figure
 
 
@@ -115,7 +122,7 @@ def _panel(axes: Axes, encoding: Encoding, cell: int, scale: float, theme: Theme
         if targets[edge] != targets[edge - 1]:
             axes.axhline(edge, color=theme.ground, linewidth=2.2)
     if encoding.decoded:
-        spots = _decoded(encoding.theta, cell)
+        spots = _decoded(encoding, cell)
         axes.plot(
             [operation + 0.5 for _, operation in spots],
             [edge + 0.5 for edge, _ in spots],
@@ -131,24 +138,23 @@ def _panel(axes: Axes, encoding: Encoding, cell: int, scale: float, theme: Theme
     return image
 
 
-def _decoded(theta: Matrix, cell: int) -> list[tuple[int, int]]:
+def _decoded(encoding: Encoding, cell: int) -> list[tuple[int, int]]:
     """(edge, operation) of everything that is decoded from one cell."""
     # Only here is PyTorch needed: decoding works on tensors.
     import torch
 
-    from tnas_cli.spaces.decode import decode
+    rows = {edge: row for row, edge in enumerate(theta_order(nodes_of_edges(encoding.theta.shape[1])))}
+    columns = {row.name: column for column, row in enumerate(encoding.space.operations)}
+    kept = encoding.space.decode(torch.from_numpy(encoding.theta)).cell(CELLS[cell])
+    return [(rows[source, index // 2], columns[operation]) for index, (operation, source) in enumerate(kept)]
 
-    rows = {edge: row for row, edge in enumerate(theta_order(nodes_of_edges(theta.shape[1])))}
-    kept = decode(torch.from_numpy(theta)).cell(CELLS[cell])
-    return [(rows[source, index // 2], OPERATIONS.index(operation)) for index, (operation, source) in enumerate(kept)]
 
-
-def _names(axes: Axes, theme: Theme, edges: int, *, rows: bool, columns: bool) -> None:
+def _names(axes: Axes, theme: Theme, edges: int, space: Space, *, rows: bool, columns: bool) -> None:
     axes.tick_params(length=0, colors=theme.ink, labelsize=SMALL)
     axes.set_yticks(np.arange(edges) + 0.5, edge_names(nodes_of_edges(edges)) if rows else [""] * edges)
-    readable = [name.replace("_", " ").replace("3x3", "3×3").replace("5x5", "5×5") for name in OPERATIONS]
+    readable = [row.title for row in space.operations]
     axes.set_xticks(
-        np.arange(len(OPERATIONS)) + 0.5,
+        np.arange(len(readable)) + 0.5,
         readable if columns else [""] * len(readable),
         rotation=45,
         ha="right",
@@ -157,7 +163,13 @@ def _names(axes: Axes, theme: Theme, edges: int, *, rows: bool, columns: bool) -
 
 
 def _colour_bar(
-    figure: Figure, image: AxesImage, scale: float, theme: Theme, size: tuple[float, float], height: float
+    figure: Figure,
+    image: AxesImage,
+    scale: float,
+    theme: Theme,
+    size: tuple[float, float],
+    height: float,
+    operations: int,
 ) -> None:
     width, total = size
     bar = figure.add_axes(((width - RIGHT + 0.36) / width, BOTTOM / total, 0.11 / width, height / total))
@@ -167,6 +179,7 @@ def _colour_bar(
     colour_bar.set_ticks(ticks, labels=[f"{tick:.2f}" for tick in ticks])
     bar.tick_params(colors=theme.ink, labelsize=SMALL, length=0)
     bar.set_title("p", fontsize=NORMAL, color=theme.ink)
-    bar.axhline(1 / len(OPERATIONS), color=MARK, linewidth=2.0)
+    bar.axhline(1 / operations, color=MARK, linewidth=2.0)
     # To the left of the bar nothing stands, and its ticks are to the right.
-    bar.text(-0.3, 1 / len(OPERATIONS), "⅛", color=theme.ink, fontsize=NORMAL, ha="right", va="center")
+    uniform = "⅛" if operations == 8 else f"1/{operations}"
+    bar.text(-0.3, 1 / operations, uniform, color=theme.ink, fontsize=NORMAL, ha="right", va="center")

@@ -1,0 +1,59 @@
+"""A network in plain terms, made once from its space: what engines, cost and pictures know of it; without PyTorch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tnas_cli.spaces.operations_table import Operation
+
+
+@dataclass(frozen=True)
+class Branch:
+    """An operation on an edge, from a state to a node.
+
+    States 0 and 1 are a cell's inputs, state 2 + i is node i. stride: 2 where it halves the size. weights: what the
+    names of its parameters begin with; entry: which of them is its own, where those of many edges lie in one tensor.
+    share: the number of theta by whose softmax it is weighted, counted through all cells, edges and operations.
+    """
+
+    operation: Operation
+    source: int
+    node: int
+    stride: int
+    weights: str
+    entry: int | None = None
+    share: int | None = None
+
+
+@dataclass(frozen=True)
+class CellDescription:
+    """A cell of that name: `input0` and `input1` make its inputs `width` channels wide, every node sums its branches,
+    and the output joins all nodes."""
+
+    name: str
+    width: int
+    stride: int
+    branches: tuple[Branch, ...]
+
+
+@dataclass(frozen=True)
+class TwoCells:
+    """A stem of two convolutions, a cell that keeps the size, a cell that halves it, and a linear layer.
+
+    operations: theta's columns where the cells are searched, then norms within cells are plain; 0 where they are not.
+    """
+
+    channels: int
+    nodes: int
+    operations: int
+    cells: tuple[CellDescription, CellDescription]
+
+
+@dataclass(frozen=True)
+class ConvBlocks:
+    """4CONV: four times convolution, affine norm, ReLU, max-pool 2; the linear layer sees every pixel that is left."""
+
+    filters: int
+
+
+Description = TwoCells | ConvBlocks

@@ -1,0 +1,183 @@
+"""What an operation computes, as plain data: the shapes of its weights, its arithmetic, its kernel.
+
+A form is made for a width (channels in and out) and a stride: 1, or 2 where it halves the size. The PyTorch form of
+each stands in `torch_forms.py` under the same name, and is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tnas_cli.spaces.shapes import Spec, Specs, norm_specs
+
+if TYPE_CHECKING:
+    from tnas_cli.spaces.torch_forms import TorchForm
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What the fused kernels are told: an identity, a pool of 3 x 3, or `repeats` times ReLU, depthwise convolution of
+    `size` x `size` taps `dilation` apart, pointwise convolution, norm."""
+
+    kind: Literal["identity", "max pool", "mean pool", "separable"]
+    size: int = 0
+    dilation: int = 1
+    repeats: int = 0
+
+
+class Form(ABC):
+    """What an operation computes on one edge. Another package's form gives a PyTorch form of its own."""
+
+    @abstractmethod
+    def torch(self) -> TorchForm:
+        """The PyTorch form."""
+
+    def weights(self, width: int, stride: int) -> Specs:
+        """The weights of one edge, each step's followed by the gain and bias of the norm behind it."""
+        return {}
+
+    def weightless(self, stride: int) -> bool:
+        """Whether it has no weights, so that all edges that leave a state carry the same."""
+        return not self.weights(2, stride)
+
+    def multiply_adds(self, width: int, pixels: int, stride: int) -> int:
+        """Multiply-adds for so many pixels of its output."""
+        return 0
+
+    @property
+    def kernel(self) -> Kernel | None:
+        """What the fused kernels compute; None where there is no kernel."""
+        return None
+
+
+@dataclass(frozen=True)
+class Nothing(Form):
+    """No connection: zero."""
+
+    def torch(self) -> TorchForm:
+        """Adds nothing."""
+        from tnas_cli.spaces.torch_forms import Nothing as Found
+
+        return Found()
+
+
+@dataclass(frozen=True)
+class Identity(Form):
+    """The state itself; at stride 2 a factorised reduction: ReLU, two 1 x 1 convolutions of every second pixel, the
+    second shifted by one, joined, norm."""
+
+    def torch(self) -> TorchForm:
+        """Identity and factorised reduction."""
+        from tnas_cli.spaces.torch_forms import Identity as Found
+
+        return Found()
+
+    def weights(self, width: int, stride: int) -> Specs:
+        """Of a factorised reduction."""
+        if stride == 1:
+            return {}
+        skip = Spec((2, width // 2, width), fan_in=width)
+        return {"skip": skip, "gain": Spec((width,), "ones"), "bias": Spec((width,), "zeros")}
+
+    def multiply_adds(self, width: int, pixels: int, stride: int) -> int:
+        """Of a factorised reduction."""
+        return 0 if stride == 1 else pixels * width * width
+
+    @property
+    def kernel(self) -> Kernel:
+        """Both strides."""
+        return Kernel("identity")
+
+
+@dataclass(frozen=True)
+class Pool(Form):
+    """The maximum, or the mean without the padding, of 3 x 3 pixels; in the search network a norm follows."""
+
+    of: Literal["max", "mean"]
+
+    def torch(self) -> TorchForm:
+        """A pool."""
+        from tnas_cli.spaces.torch_forms import Pool as Found
+
+        return Found(self.of)
+
+    @property
+    def kernel(self) -> Kernel:
+        """Both kinds."""
+        return Kernel("max pool" if self.of == "max" else "mean pool")
+
+
+@dataclass(frozen=True)
+class Separable(Form):
+    """ReLU, depthwise convolution of `size` x `size` taps, pointwise convolution, norm; `repeats` times."""
+
+    size: int
+    dilation: int
+    repeats: int
+
+    def torch(self) -> TorchForm:
+        """Separable convolutions."""
+        from tnas_cli.spaces.torch_forms import Separable as Found
+
+        return Found(self.size, self.dilation, self.repeats)
+
+    def weights(self, width: int, stride: int) -> Specs:
+        """Taps and mixing of each repeat."""
+        specs: Specs = {}
+        for i in range(self.repeats):
+            specs[f"{i}.depthwise"] = Spec((width, self.size, self.size), fan_in=self.size**2)
+            specs[f"{i}.pointwise"] = Spec((width, width), fan_in=width)
+            specs |= norm_specs(f"{i}", width)
+        return specs
+
+    def multiply_adds(self, width: int, pixels: int, stride: int) -> int:
+        """Of all repeats."""
+        return self.repeats * pixels * width * (self.size**2 + width)
+
+    @property
+    def kernel(self) -> Kernel:
+        """Of this size and dilation."""
+        return Kernel("separable", self.size, self.dilation, self.repeats)
+
+
+@dataclass(frozen=True)
+class Pointwise(Form):
+    """ReLU, 1 x 1 convolution, norm; at stride 2 of every second pixel."""
+
+    def torch(self) -> TorchForm:
+        """A 1 x 1 convolution."""
+        from tnas_cli.spaces.torch_forms import Pointwise as Found
+
+        return Found()
+
+    def weights(self, width: int, stride: int) -> Specs:
+        """One matrix."""
+        return {"0.pointwise": Spec((width, width), fan_in=width), **norm_specs("0", width)}
+
+    def multiply_adds(self, width: int, pixels: int, stride: int) -> int:
+        """One matrix product."""
+        return pixels * width * width
+
+
+@dataclass(frozen=True)
+class Crossed(Form):
+    """ReLU, convolution of one row of `size` taps, convolution of one column of as many, norm."""
+
+    size: int
+
+    def torch(self) -> TorchForm:
+        """Two convolutions."""
+        from tnas_cli.spaces.torch_forms import Crossed as Found
+
+        return Found(self.size)
+
+    def weights(self, width: int, stride: int) -> Specs:
+        """Of the row [O, I, size] and of the column."""
+        taps = Spec((width, width, self.size), fan_in=width * self.size)
+        return {"0.row": taps, "0.column": taps, **norm_specs("0", width)}
+
+    def multiply_adds(self, width: int, pixels: int, stride: int) -> int:
+        """The row comes first, and at stride 2 halves only the columns."""
+        return (stride + 1) * pixels * self.size * width * width
