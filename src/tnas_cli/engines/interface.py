@@ -8,28 +8,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from tnas_cli.spaces.parameters import THETA, Parameters, Spec
-
-
-class Network(Protocol):
-    """A network as a function of its parameters, for many tasks at once.
-
-    One with a `description()` (`spaces.description`) may be computed by other engines than PyTorch.
-    """
-
-    @property
-    def way(self) -> int:
-        """Number of classes."""
-
-    @property
-    def in_channels(self) -> int:
-        """Channels of an image."""
-
-    def specs(self) -> dict[str, Spec]:
-        """Shapes of all parameters."""
-
-    def logits(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """x [T, N, C, H, W], parameters [T, ...] -> [T, N, way]."""
+from tnas_cli.spaces.network import Network as Network
+from tnas_cli.spaces.parameters import THETA, Parameters
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What `train-eval` trains, from the record that names it: a genotype's network, or 4CONV to compare with."""
+"""What `train-eval` trains, from the record that names it: a genotype's network, or a fixed one to compare with."""
 
 from __future__ import annotations
 
@@ -9,28 +9,22 @@ from typing import Any
 
 from tnas_cli.engines.interface import Network
 from tnas_cli.episodes.cache import ImageCache
-from tnas_cli.errors import GenotypeError, SettingsError, did_you_mean
+from tnas_cli.errors import SettingsError, did_you_mean
 from tnas_cli.recipes.few_shot_result import Summary
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.records.kinds import Decoded, FixedNetwork, Record
 from tnas_cli.records.parts import Amount, TrainedNetwork
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
-from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.genotype import Genotype
+from tnas_cli.spaces.networks import SHORT, fixed_network, names
 
 TrainableRecord = Decoded | FixedNetwork
-
-#: The networks that are no genotypes, and their filters.
-FILTERS = {"4conv-32": 32, "4conv-64": 64}
-
-#: What a user may call them.
-NAMES = {"4conv": "4conv-32"} | {name: name for name in FILTERS}
 
 
 @dataclass(frozen=True)
 class Trainable:
-    """A network before its data set is known: a genotype under its digest, or 4CONV under its name."""
+    """A network before its data set is known: a genotype under its digest, or a fixed network under its name."""
 
     name: str
     genotype: Genotype | None
@@ -41,14 +35,12 @@ class Trainable:
         if isinstance(record, Decoded):
             genotype = Genotype.from_json(record.genotype)
             return cls(genotype.digest, genotype)
-        if record.network not in FILTERS:
-            raise GenotypeError(f"there is no network {record.network!r}.", hint=did_you_mean(record.network, FILTERS))
-        return cls(record.network, None)
+        return cls(fixed_network(record.network).name, None)
 
     def build(self, settings: TrainSettings, cache: ImageCache) -> Network:
         """The network for the settings' way and the data set's images."""
         if self.genotype is None:
-            return FourConv(settings.way, cache.channels, cache.size, FILTERS[self.name])
+            return fixed_network(self.name).build(settings.way, cache.channels, cache.size)
         return DecodedNetwork(self.genotype, settings.way, cache.channels, settings.channels)
 
     def to_json(self) -> dict[str, Any]:
@@ -57,17 +49,18 @@ class Trainable:
 
 
 def read_trainables(source: str, stdin: str | None = None, max_skips: int | None = None) -> list[TrainableRecord]:
-    """A FixedNetwork for '4conv', '4conv-32' or '4conv-64'; everything else as `read_genotypes` reads it.
+    """A FixedNetwork for the name of one (4conv, 4conv-64); everything else as `read_genotypes` reads it.
 
-    Raises SettingsError for 4CONV with another number of filters, or with `max_skips`.
+    Raises SettingsError for 4CONV with another number of filters, and for a network with `max_skips`; GenotypeError
+    for a network of another package that is broken.
     """
-    if source in NAMES:
+    name = SHORT.get(source, source)
+    if name in names():
         if max_skips is not None:
-            raise SettingsError(f"--max-skips has no meaning for {NAMES[source]}.", hint="leave it out")
-        name = NAMES[source]
-        return [FixedNetwork(network=name, channels=FILTERS[name])]
+            raise SettingsError(f"--max-skips has no meaning for {name}.", hint="leave it out")
+        return [FixedNetwork(network=name, channels=fixed_network(name).channels)]
     if re.fullmatch(r"4conv[-_]?\d+", source):
-        raise SettingsError(f"there is no network {source!r}.", hint=did_you_mean(source, NAMES))
+        raise SettingsError(f"there is no network {source!r}.", hint=did_you_mean(source, (*SHORT, *names())))
     return [*read_genotypes(source, stdin, max_skips)]
 
 

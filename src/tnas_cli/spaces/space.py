@@ -5,40 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tnas_cli.spaces.description import Description
+from tnas_cli.spaces.network import Network
 from tnas_cli.spaces.operations_table import Operation
-from tnas_cli.spaces.shapes import Specs
 
 if TYPE_CHECKING:
     from numpy.random import Generator
     from torch import Tensor
 
     from tnas_cli.spaces.genotype import Genotype
-    from tnas_cli.spaces.parameters import Parameters
 
 
-class SpaceNetwork(Protocol):
-    """A network of a space: its facts need no PyTorch, `logits` does."""
-
-    @property
-    def way(self) -> int:
-        """Number of classes."""
-
-    @property
-    def in_channels(self) -> int:
-        """Channels of an image."""
+class SpaceNetwork(Network, Protocol):
+    """A network of a space."""
 
     @property
     def channels(self) -> int:
         """Its width."""
 
-    def specs(self) -> Specs:
-        """Shapes of all parameters, in the order in which they are drawn."""
-
     def description(self) -> Description | None:
         """What it is made of, for engines; None where they cannot be told."""
-
-    def logits(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """x [T, N, C, H, W], parameters [T, ...] -> [T, N, way]."""
 
 
 @runtime_checkable

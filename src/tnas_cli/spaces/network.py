@@ -1,0 +1,34 @@
+"""What a network is to everything above the spaces: a function of its parameters, for many tasks at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from tnas_cli.spaces.shapes import Specs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tnas_cli.spaces.parameters import Parameters
+
+
+class Network(Protocol):
+    """Its facts need no PyTorch, `logits` does.
+
+    One with a `description()` (`spaces.description`) may be computed by other engines than PyTorch. One with
+    `features(parameters, x)`, what its linear layer sees, can be trained by methods that compare images.
+    """
+
+    @property
+    def way(self) -> int:
+        """Number of classes."""
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of an image."""
+
+    def specs(self) -> Specs:
+        """Shapes of all parameters, in the order in which they are drawn."""
+
+    def logits(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """x [T, N, C, H, W], parameters [T, ...] -> [T, N, way]."""
