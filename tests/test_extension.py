@@ -38,12 +38,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def tnas(site: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`tnas` with the packages of `site`, in a process of its own."""
+def python(site: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python with the packages of `site`, in a process of its own."""
     paths = os.pathsep.join([str(site), *(os.environ[n] for n in ("PYTHONPATH",) if n in os.environ)])
     environment = {**os.environ, "PYTHONPATH": paths, "TNAS_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "tnas_cli", *arguments]
+    command = [sys.executable, *arguments]
     return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+def tnas(site: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`tnas` with the packages of `site`."""
+    return python(site, folder, "-m", "tnas_cli", *arguments)
 
 
 def records(ran: subprocess.CompletedProcess[str]) -> list[dict[str, object]]:
@@ -74,6 +79,32 @@ def test_its_data_set_and_its_method_work_like_tnass_own(site: Path, tmp_path: P
     assert "chen2021metabaseline" in cited.stdout
     reported = tnas(site, tmp_path, "report", str(result["run"]))
     assert "Meta-Baseline" in reported.stdout
+
+
+SPACES = """
+import torch
+from tnas_cli.spaces.genotype import Genotype
+from tnas_cli.spaces.parameters import draw
+from tnas_cli.spaces.registry import space, spaces
+
+wide = space("wide")
+assert "wide" in spaces()
+network = wide.search_network(3, 1, 8, wide.nodes)
+w = {name: tensor.unsqueeze(0) for name, tensor in draw(network.specs(), torch.Generator().manual_seed(0)).items()}
+assert network.logits(w, torch.rand(1, 2, 1, 28, 28)).shape == (1, 2, 3)
+theta = torch.zeros_like(w["theta"][0])
+theta[..., -1] = 5.0
+genotype = wide.decode(theta)
+assert {name for name, _ in (*genotype.normal, *genotype.reduce)} == {"dil_conv_7x7"}
+assert Genotype.from_json(genotype.to_json()) == genotype
+print(wide.decoded_network(genotype, 3, 1, 8).description() is not None)
+"""
+
+
+def test_its_space_has_an_operation_of_its_own(site: Path, tmp_path: Path) -> None:
+    ran = python(site, tmp_path, "-c", SPACES)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == "True\n"
 
 
 def test_an_option_that_it_does_not_read_is_refused(site: Path, tmp_path: Path) -> None:
