@@ -81,6 +81,21 @@ def test_its_data_set_and_its_method_work_like_tnass_own(site: Path, tmp_path: P
     assert "Meta-Baseline" in reported.stdout
 
 
+@pytest.mark.parametrize("method", ["maml", "meta-baseline"])
+def test_its_network_is_trained_like_4conv(site: Path, tmp_path: Path, method: str) -> None:
+    trained = tnas(
+        site, tmp_path, "train-eval", "residual", "--method", method, "--dataset", "polygons", "--way", "3",
+        "--shot", "1", "--query", "2", "--tasks", "4", "--meta-batch", "2", "--validate-every", "4",
+        "--validation-tasks", "2", "--test-tasks", "2", "--json",
+    )  # fmt: skip
+    result = records(trained)[-1]
+    assert (result["network"], result["method"]) == ("residual", method)
+    assert result["engine"] == "torch"
+    told = tnas(site, tmp_path, "train-eval", "residual", "--dataset", "polygons", "--engine", "fused")
+    assert told.returncode == 2
+    assert "it does not know networks of type Residual" in told.stderr
+
+
 SPACES = """
 import torch
 from tnas_cli.spaces.genotype import Genotype
