@@ -9,6 +9,7 @@ import pytest
 
 from tests.boards import read_board
 from tnas_cli.errors import SettingsError, TnasError
+from tnas_cli.records.kinds import Step
 from tnas_cli.records.parts import Environment
 from tnas_cli.runs import board as module
 from tnas_cli.runs.board import Board
@@ -17,11 +18,22 @@ from tnas_cli.runs.run_directory import RunDirectory
 
 
 def step(tasks: int, loss: float = 1.5, **values: float) -> dict[str, object]:
-    return {"event": "step", "stage": "search", "tasks": tasks, "loss": loss, **values}
+    return {"event": "step", "version": 2, "stage": "search", "tasks": tasks, "loss": loss, **values}
+
+
+def logged(tasks: int) -> Step:
+    return Step(stage="search", tasks=tasks, values={"loss": 1.5})
 
 
 def validated(tasks: int, accuracy: float) -> dict[str, object]:
-    return {"event": "validated", "stage": "search", "tasks": tasks, "accuracy": accuracy, "interval": 0.25}
+    return {
+        "event": "validated",
+        "version": 2,
+        "stage": "search",
+        "tasks": tasks,
+        "accuracy": accuracy,
+        "interval": 0.25,
+    }
 
 
 def test_every_number_of_a_record_stands_at_its_tasks(tmp_path: Path) -> None:
@@ -74,12 +86,12 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_a_run_goes_on_writing_once_it_has_begun(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path, "search", "", Environment())
-    run.log(step(2))
+    run.log(logged(2))
     assert not (run.path / "tensorboard").exists()
     run.to_tensorboard()
     another = RunDirectory.open(run.path)
-    run.log(step(4))
-    another.log(step(8))
+    run.log(logged(4))
+    another.log(logged(8))
     assert [step for step, _ in read_board(run.path / "tensorboard" / "search")["batch/loss"]] == [4, 8]
     assert len((run.path / "events.jsonl").read_text().splitlines()) == 3
 

@@ -58,8 +58,8 @@ def test_validation_saves_and_logs(recorder: Recorder) -> None:
     recorder.drive(iter([Validated(4, 0.75, 0.01, True), Validated(8, 0.5, 0.02, False)]))
     assert recorder.calls == ["best", "last", "last", "last"]
     assert recorder.log == [
-        {"event": "validated", "stage": "search", "tasks": 4, "accuracy": 0.75, "interval": 0.01},
-        {"event": "validated", "stage": "search", "tasks": 8, "accuracy": 0.5, "interval": 0.02},
+        {"event": "validated", "version": 2, "stage": "search", "tasks": 4, "accuracy": 0.75, "interval": 0.01},
+        {"event": "validated", "version": 2, "stage": "search", "tasks": 8, "accuracy": 0.5, "interval": 0.02},
     ]
 
 
@@ -137,4 +137,5 @@ def test_other_units_are_named(recorder: Recorder) -> None:
         unit="batches",
     )
     assert recorder.progress[0].unit == "batches"
-    assert recorder.log == [{"event": "validated", "stage": "a", "batches": 4, "accuracy": 0.5, "interval": 0.1}]
+    (record,) = recorder.log
+    assert record == {"event": "validated", "version": 2, "stage": "a", "batches": 4, "accuracy": 0.5, "interval": 0.1}

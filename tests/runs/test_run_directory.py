@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from tnas_cli.errors import DataError, TnasError
+from tnas_cli.records.kinds import FixedNetwork, Step
 from tnas_cli.records.parts import Environment
+from tnas_cli.records.reading import read
 from tnas_cli.runs.run_directory import RunDirectory
 
 
@@ -68,14 +70,29 @@ def test_open(tmp_path: Path) -> None:
 
 def test_log_appends_lines(tmp_path: Path) -> None:
     run = create(tmp_path)
-    run.log({"event": "step", "loss": 0.1})
-    RunDirectory.open(run.path).log({"event": "result", "name": "ü"})
+    run.log(Step(stage="ü", tasks=4, values={"loss": 0.1}))
+    RunDirectory.open(run.path).log(FixedNetwork(network="x"))
     lines = (run.path / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line) for line in lines] == [{"event": "step", "loss": 0.1}, {"event": "result", "name": "ü"}]
+    assert [json.loads(line) for line in lines] == [
+        {"event": "step", "version": 2, "stage": "ü", "tasks": 4, "loss": 0.1},
+        {"event": "network", "version": 2, "network": "x"},
+    ]
+
+
+@pytest.mark.parametrize("rest", ["", '{"event": "st', '{"event": "step"}'])
+def test_a_half_line_of_a_killed_run_is_not_appended_to(tmp_path: Path, rest: str) -> None:
+    run, records = create(tmp_path), [FixedNetwork(network=name) for name in "ab"]
+    run.drop_half_line()  # no log yet
+    run.log(records[0])
+    with (run.path / "events.jsonl").open("a") as file:
+        file.write(rest)
+    run.drop_half_line()
+    run.log(records[1])
+    assert read(run.path / "events.jsonl") == records
 
 
 def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
     run = create(tmp_path)
     (run.path / "events.jsonl").mkdir()
     with pytest.raises(TnasError, match=r"cannot write .*events\.jsonl"):
-        run.log({})
+        run.log(FixedNetwork(network="x"))

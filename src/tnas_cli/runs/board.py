@@ -28,7 +28,7 @@ _TAGS = {
     "batches/s": "speed/batches per second",
 }
 #: What a record carries beside measurements; `validation` repeats the last `validated` record.
-_OTHERS = ("event", "stage", "tasks", "batches", "validation")
+_OTHERS = ("event", "version", "stage", "tasks", "batches", "validation")
 
 
 def require_tensorboard(hint: str = "") -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from tnas_cli.records import kinds
 from tnas_cli.runs.events import Event, Listener, Progress, StepDone, Validated
 from tnas_cli.runs.interrupt import StoppedError, stop_request
 from tnas_cli.runs.run_directory import RunDirectory
@@ -71,9 +73,20 @@ class _Log:
         self.listener(Progress(self.stage, event.tasks_done, event.tasks, self.unit, values))
         if now - self.logged >= SECONDS_BETWEEN_LOG_LINES:
             self.logged = now
-            self.run.log({"event": "step", "stage": self.stage, self.unit: event.tasks_done, **values})
+            # JSON has neither NaN nor infinity.
+            tasks, batches = self._done(event.tasks_done)
+            finite = {name: value for name, value in values.items() if math.isfinite(value)}
+            self.run.log(kinds.Step(stage=self.stage, tasks=tasks, batches=batches, values=finite))
 
     def validated(self, event: Validated) -> None:
         self.accuracy = {"validation": event.accuracy}
-        measured = {"accuracy": event.accuracy, "interval": event.interval}
-        self.run.log({"event": "validated", "stage": self.stage, self.unit: event.tasks_done, **measured})
+        tasks, batches = self._done(event.tasks_done)
+        self.run.log(
+            kinds.Validated(
+                stage=self.stage, tasks=tasks, batches=batches, accuracy=event.accuracy, interval=event.interval
+            )
+        )
+
+    def _done(self, number: int) -> tuple[int | None, int | None]:
+        """So many tasks, or so many batches."""
+        return (None, number) if self.unit == "batches" else (number, None)

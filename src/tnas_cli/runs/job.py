@@ -90,6 +90,7 @@ def resume(
                 hint="prepare the data set again with the same protocol and seed",
             )
         run = RunDirectory.open(path)
+        run.drop_half_line()
         if changes.named:
             _write(run, work, machine)
             run.write_settings(work.settings.to_toml())
@@ -123,7 +124,7 @@ def _live(work: Work, life: Life, machine: Machine) -> Result:
         run.to_tensorboard()
     with interrupted_with(run.path), stop_request():
         result = replace(work.run(life), argv=argv())
-    run.log(writing.to_json(result))
+    run.log(result)
     write_text(run.path / RESULT, writing.line(result))
     return result
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tnas_cli.errors import DataError
+from tnas_cli.records.kinds import Record
 from tnas_cli.records.parts import Environment
+from tnas_cli.records.writing import line
 from tnas_cli.runs.board import FOLDER, Board, require_tensorboard
 from tnas_cli.runs.files import cannot_write, write_text
+
+#: What happened in a run, a record per line.
+LOG = "events.jsonl"
 
 
 class RunDirectory:
@@ -79,13 +82,24 @@ class RunDirectory:
                 raise cannot_write(self.path / FOLDER, error) from error
             self.board = Board(self.path / FOLDER)
 
-    def log(self, record: Mapping[str, Any]) -> None:
-        """Append one JSON line to `events.jsonl`."""
-        path = self.path / "events.jsonl"
+    def log(self, record: Record) -> None:
+        """Append one line to `events.jsonl`."""
+        path = self.path / LOG
         try:
             with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+                file.write(line(record))
         except OSError as error:
             raise cannot_write(path, error) from error
         if self.board is not None:
-            self.board.add(record)
+            self.board.add(record.to_json())
+
+    def drop_half_line(self) -> None:
+        """Take away a last line of the log that a killed run has not written to its end: nothing is appended to it."""
+        path = self.path / LOG
+        if not path.is_file():
+            return
+        try:
+            with path.open("r+b") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
+        except OSError as error:
+            raise cannot_write(path, error) from error
