@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import shlex
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,6 +15,10 @@ from PIL import Image
 
 from tests.conftest import Pipeline
 from tests.running import Ran, succeeding, tnas
+from tnas_cli.report import task_picture
+from tnas_cli.report.figures import task_grid
+from tnas_cli.report.figures.picture import Picture
+from tnas_cli.report.figures.task_grid import TaskImages
 
 
 def run_of(ran: Ran) -> Path:
@@ -141,3 +148,43 @@ def test_places_and_sources_that_cannot_be_used(pipeline: Pipeline, tmp_path: Pa
     results.write_text(pipeline.trained.stdout)
     ran = tnas("report", results, "--figures", tmp_path / "out")
     assert ran.code == 3 and "it holds results only" in ran.stderr and not (tmp_path / "out").exists()
+
+
+def test_inverted_images_are_shown_and_adapted_to_again_as_they_were(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grounds: dict[str, int] = {}
+
+    def record(name: str, title: str, task: TaskImages, note: str = "") -> Picture:
+        grounds[name] = int(task.support[0][0][0, 0].max())
+        return task_grid.task_picture(name, title, task, note)
+
+    monkeypatch.setattr(task_picture, "task_picture", record)
+    files = []
+    for invert in ("yes", "no"):
+        files.append(tmp_path / f"{invert}.jsonl")
+        ran = succeeding("adapt", pipeline.best, pipeline.task, "--invert", invert, *pipeline.here, "--json")
+        files[-1].write_text(ran.stdout)
+        assert ran.records[0]["preparation"]["invert"] is (invert == "yes")
+    page = tmp_path / "report.html"
+    succeeding("report", *files, "--html", page, "--cache-dir", pipeline.cache)
+    assert grounds["yes-task"] == 255 - grounds["no-task"]
+    words = html.unescape(re.sub(r"<[^>]*>", "", page.read_text(encoding="utf-8")))
+    for invert in ("yes", "no"):
+        (line,) = [line for line in words.splitlines() if f"--invert {invert}" in line and "called as" not in line]
+        again = succeeding(*shlex.split(line.strip())[1:], *pipeline.here)
+        assert again.records[0]["accuracy"] == json.loads(files[invert == "no"].read_text().splitlines()[0])["accuracy"]
+        assert again.records[0]["preparation"]["invert"] is (invert == "yes")
+
+
+def test_of_a_folder_of_runs_a_bad_one_hides_no_other(pipeline: Pipeline, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(pipeline.runs, runs)
+    bad = runs / "train-eval-broken-1"
+    bad.mkdir()
+    (bad / "events.jsonl").write_text('nonsense\n{"event": "step"}\n')
+    ran = succeeding("report", runs)
+    assert "[1]" in ran.stdout and "Left out:" in ran.stdout and "train-eval-broken-1" in ran.stdout
+    ran = succeeding("report", runs, "--html", tmp_path / "r.html", "--json")
+    assert ran.result["sources"] == len(list(runs.iterdir())) - 1
+    assert any("train-eval-broken-1: left out" in reason for reason in ran.result["left_out"])
