@@ -42,6 +42,25 @@ def test_help_imports_nothing_heavy(name: str, tmp_path: Path) -> None:
 def test_a_report_imports_nothing_heavy(pipeline: Pipeline, tmp_path: Path) -> None:
     assert not imported_by(command("report", pipeline.trained.result["run"]), tmp_path)
     assert not imported_by(command("report", pipeline.runs, "--table", 3), tmp_path)
+    assert not imported_by(command("report", pipeline.runs, "--format", "latex"), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["DARTS_V2", "NASNet-A", "Auto-MAML-1shot"])
+def test_decoding_what_is_published_imports_nothing_heavy(name: str, tmp_path: Path) -> None:
+    assert not imported_by(command("decode", name), tmp_path)
+    assert not imported_by(command("decode", name, "--json"), tmp_path)
+
+
+def test_decoding_a_text_and_a_record_of_a_genotype_imports_nothing_heavy(pipeline: Pipeline, tmp_path: Path) -> None:
+    file = tmp_path / "genotypes.jsonl"
+    file.write_text(pipeline.decoded.stdout)
+    assert not imported_by(command("decode", file), tmp_path)
+    darts = pipeline.decoded.records[0]["darts"]
+    assert not imported_by(command("decode", darts, "--format", "dot"), tmp_path)
+
+
+def test_citing_imports_nothing_heavy(pipeline: Pipeline, tmp_path: Path) -> None:
+    assert not imported_by(command("cite", pipeline.trained.result["run"]), tmp_path)
 
 
 def test_an_adaptation_builds_no_optimiser_and_so_does_not_import_the_compiler(

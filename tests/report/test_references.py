@@ -98,5 +98,6 @@ def test_what_a_method_and_a_data_set_of_another_package_declare_is_cited(monkey
     monkeypatch.setattr(report_references, "added_citations", {"mine": ("finn2017maml", entry)}.__getitem__)
     yours = dataclasses.replace(DATASETS["glyphs"], name="yours", citation=(other,))
     monkeypatch.setitem(DATASETS, "yours", yours)
+    monkeypatch.setattr(report_references.PlugIns, "names", lambda self: ("yours",))
     cited = {"lian2020tnas", "tnas", "finn2017maml", "me2026mine", "you2026yours"}
     assert keys({"mine"}, {"yours": set()}) == cited

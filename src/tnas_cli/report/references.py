@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from tnas_cli.methods.registry import added_citations
+from tnas_cli.runs.plug_ins import PlugIns
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,10 @@ def cited_for(methods: Collection[str], datasets: Mapping[str, Collection[str]])
 
 def _of_dataset(name: str) -> tuple[str, ...]:
     """What a data set of another package cites."""
-    if any(name == known.split(":")[0] for reference in references() for known in reference.datasets):
+    # Whatever is no data set of another package is cited without the libraries that read images.
+    if name not in PlugIns("tnas.datasets", lambda: object).names():
         return ()
-    from tnas_cli.episodes.registry import dataset  # HDF5's library, which tnas's own data sets are cited without
+    from tnas_cli.episodes.registry import dataset
 
     found = dataset(name)
     return () if found is None else found.citation
