@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Pipeline
+from tnas_cli.spaces.known_genotypes import known
 
 #: Packages that take long to import.
 HEAVY = {"torch", "torchvision", "numba", "matplotlib", "h5py"}
@@ -71,3 +72,24 @@ def test_an_adaptation_builds_no_optimiser_and_so_does_not_import_the_compiler(
         "assert not {'torch._dynamo', 'torch._inductor', 'sympy'} & set(sys.modules)"
     )
     assert "torch" in imported_by(code, tmp_path)
+
+
+def test_decoding_a_name_or_a_text_imports_nothing_heavy(tmp_path: Path) -> None:
+    published = known("DARTS_V2")
+    assert published is not None
+    for source in ("DARTS_V2", "NASNet-A", published.cells.to_darts()):
+        assert not imported_by(command("decode", source, "--json"), tmp_path)
+
+
+def test_shapes_and_counts_of_weights_need_no_pytorch(tmp_path: Path) -> None:
+    code = """
+from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.registry import space, spaces
+from tnas_cli.spaces.shapes import count
+for name in spaces():
+    found = space(name)
+    assert count(found.search_network(5, 3, 16, found.nodes).specs()) > 0
+assert count(space().search_network(5, 3, 16, 4).specs()) == 201_181
+assert FourConv(5, 3, 84).description() is not None
+"""
+    assert not imported_by(code, tmp_path)

@@ -17,6 +17,7 @@ from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, about_theta, met
 from tnas_cli.runs.events import Event, StepDone, Validated
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
+from tnas_cli.spaces.darts import DARTS
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.update.outer import AdamRule, adam
 
@@ -189,7 +190,7 @@ def test_validation_due(done: int, last: int | None, due: bool) -> None:
 def test_what_a_step_says_of_theta() -> None:
     theta = torch.zeros(2, 14, 8)
     theta[0, :, 3] = 9.0
-    found = about_theta(theta)
+    found = about_theta(theta, DARTS)
     assert (found["skips"], found["pools"]) == (8, 8)  # undecided edges go to the first operation, max_pool_3x3
     assert found["theta"] == pytest.approx((1 / (1 + 7 * math.exp(-9)) + 1 / 8) / 2)
     assert 0.5 < found["entropy"] < 0.51

@@ -17,7 +17,7 @@ from tnas_cli.methods.method import SearchMethod
 from tnas_cli.methods.streams import EpisodesInHalves
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.parameters import THETA, Parameters
-from tnas_cli.spaces.search_network import SearchNetwork
+from tnas_cli.spaces.space import SearchedNetwork
 
 #: The half of the images that moves theta, and on which the best theta is chosen.
 THETA_HALF = 2
@@ -28,7 +28,7 @@ class AutoMaml(SteppingLearner):
     """Algorithm 3: MAML whose outer gradient goes to w or to theta, by the half of the images that a batch is from."""
 
     engine: Engine
-    network: SearchNetwork
+    network: SearchedNetwork
     steps: GradientSteps
 
     def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
@@ -47,7 +47,7 @@ class AutoMaml(SteppingLearner):
         return self.steps.move_w(parameters, own, gradients)
 
 
-def learner(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> AutoMaml:
+def learner(engine: Engine, network: SearchedNetwork, settings: SearchSettings) -> AutoMaml:
     """w adapts at alpha_inner; theta does not adapt inside a task."""
     steps = GradientSteps(
         engine,

@@ -16,7 +16,7 @@ from tnas_cli.runs.events import Progress
 from tnas_cli.runs.seeds import torch_generator
 from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
-from tnas_cli.spaces.search_network import SearchNetwork
+from tnas_cli.spaces.space import SearchedNetwork
 from tnas_cli.update.darts import architecture_gradient, clipped, step
 from tnas_cli.update.inner import descend
 from tnas_cli.update.rates import cosine, set_rate
@@ -41,7 +41,7 @@ def halves(batch: TaskBatch) -> tuple[Labelled, Labelled]:
 
 def darts(
     engine: Engine,
-    network: SearchNetwork,
+    network: SearchedNetwork,
     batch: TaskBatch,
     tasks: Sequence[int],
     black: Tensor,
@@ -85,7 +85,7 @@ def darts(
 
 def _towards_theta(
     engine: Engine,
-    network: SearchNetwork,
+    network: SearchedNetwork,
     parameters: Parameters,
     training: Labelled,
     validation: Labelled,
@@ -122,7 +122,7 @@ def _part(
 
 
 def adapt_in_parts(
-    engine: Engine, network: SearchNetwork, parameters: Parameters, batch: TaskBatch, rule: InnerRule, images: int
+    engine: Engine, network: SearchedNetwork, parameters: Parameters, batch: TaskBatch, rule: InnerRule, images: int
 ) -> Parameters:
     """Algorithm 2, lines 1 and 2, for tasks of many images: each step's gradient (Equation 7) is the mean over parts.
 

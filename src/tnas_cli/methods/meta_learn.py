@@ -14,12 +14,14 @@ from tnas_cli.engines.interface import MetaGradient
 from tnas_cli.episodes.labelled_images import Batches
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import TnasError
-from tnas_cli.methods.learner import Learner, accuracies, mean_and_interval
+from tnas_cli.methods.learner import AdaptingLearner, Learner, accuracies, mean_and_interval
 from tnas_cli.runs.events import Event, StepDone, Validated
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
-from tnas_cli.spaces.decode import decidedness, decode, normalised_entropy
+from tnas_cli.spaces.decode import decidedness, normalised_entropy
 from tnas_cli.spaces.parameters import THETA, Parameters
+from tnas_cli.spaces.registry import space as usual_space
+from tnas_cli.spaces.space import Space
 from tnas_cli.update import outer
 
 
@@ -94,6 +96,7 @@ def meta_learn(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> 
     is made, however short the time. Raises TnasError when the loss is no longer a number.
     """
     began = time.monotonic() - state.seconds
+    space = space_of(learner)
     while True:
         if validation_due(state, plan):
             yield _validated(learner, state, tasks)
@@ -106,7 +109,14 @@ def meta_learn(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> 
         _move(state, found, plan, progress, count)  # line 10
         state.tasks_done += count
         state.seconds = time.monotonic() - began
-        yield _step_done(state, found, plan)
+        yield _step_done(state, found, plan, space)
+
+
+def space_of(learner: Learner) -> Space:
+    """The space of the network that is searched; the usual one where a learner does not say it."""
+    network = learner.network if isinstance(learner, AdaptingLearner) else None
+    found: Space | None = getattr(network, "space", None)
+    return usual_space() if found is None else found
 
 
 def _move(state: MetaState, found: MetaGradient, plan: Plan, progress: float, count: int) -> None:
@@ -123,9 +133,9 @@ def _move(state: MetaState, found: MetaGradient, plan: Plan, progress: float, co
     outer.step(state.optimiser, state.parameters, {name: g * share for name, g in found.gradients.items()})
 
 
-def _step_done(state: MetaState, found: MetaGradient, plan: Plan) -> StepDone:
+def _step_done(state: MetaState, found: MetaGradient, plan: Plan, space: Space) -> StepDone:
     theta = state.parameters.get(THETA)
-    values = {} if theta is None else about_theta(theta)
+    values = {} if theta is None else about_theta(theta, space)
     loss, accuracy = float(found.query_losses.mean()), float(found.query_accuracies.mean())
     return StepDone(state.tasks_done, plan.expected_tasks(state), loss, accuracy, values)
 
@@ -138,12 +148,12 @@ def _validated(learner: Learner, state: MetaState, tasks: Tasks) -> Validated:
     return Validated(state.tasks_done, mean, half, better)
 
 
-def about_theta(theta: Tensor) -> dict[str, float]:
-    """What a step says of theta~ [2, edges, 8]: how decided it is (`decidedness`, `normalised_entropy`), and the skip
-    connections and pools of the genotype that it decodes to, of all edges of both cells. It takes a tenth of a
+def about_theta(theta: Tensor, space: Space) -> dict[str, float]:
+    """What a step says of theta~ [2, edges, operations]: how decided it is (`decidedness`, `normalised_entropy`), and
+    the skip connections and pools of the genotype that it decodes to, of all edges of both cells. It takes a tenth of a
     millisecond.
     """
-    kinds = decode(theta).without_weights
+    kinds = space.decode(theta).without_weights
     return {
         "theta": float(decidedness(theta)),
         "entropy": float(normalised_entropy(theta)),

@@ -22,7 +22,7 @@ from tnas_cli.settings.features import ENGINE
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.parameters import Parameters, Spec, draw
-from tnas_cli.spaces.search_network import SearchNetwork
+from tnas_cli.spaces.space import SearchedNetwork
 
 N = TypeVar("N", bound=Network)
 S = TypeVar("S", SearchSettings, TrainSettings)
@@ -97,7 +97,7 @@ class Method(Generic[N, S, L]):
         yield from meta_learn(learner, state, tasks, plan)
 
 
-class SearchMethod(Method[SearchNetwork, SearchSettings, SteppingLearner]):
+class SearchMethod(Method[SearchedNetwork, SearchSettings, SteppingLearner]):
     """A method that learns w~ and theta~ of the search network (`tnas search`)."""
 
 

@@ -16,10 +16,10 @@ from tnas_cli.engines.interface import Adapted, Engine, MetaGradient
 from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import AdaptingLearner, Labelled, SteppingLearner
-from tnas_cli.spaces.decode import decode, one_hot_theta
+from tnas_cli.spaces.decode import one_hot_theta
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA, Parameters
-from tnas_cli.spaces.search_network import SearchNetwork
+from tnas_cli.spaces.space import SearchedNetwork
 
 #: Probability below which an operation counts as gone; its logarithm is still a number.
 NOTHING = 1e-20
@@ -34,7 +34,7 @@ class SoftPruning(AdaptingLearner):
     """
 
     engine: Engine
-    network: SearchNetwork
+    network: SearchedNetwork
     base: SteppingLearner
     prune_steps: int
     targets: tuple[Genotype, ...] | None = None
@@ -68,8 +68,10 @@ class SoftPruning(AdaptingLearner):
         return MetaGradient(gradients, found.losses, task_accuracies(found.logits, batch.query_y))
 
     def _decoded(self, theta: Tensor) -> Tensor:
-        """The mixture [T, 2, edges, 8] to end with: 1 for the decoded operation of a kept edge, or for `none`."""
-        genotypes = self.targets if self.targets is not None else [decode(own, self.max_skips) for own in theta]
+        """The mixture [T, 2, edges, operations] to end with: 1 for the decoded operation of an edge, or none."""
+        genotypes = self.targets
+        if genotypes is None:
+            genotypes = tuple(self.network.space.decode(own, self.max_skips) for own in theta)
         rows = [one_hot_theta(genotype) for genotype, _ in zip(genotypes, theta, strict=True)]
         return torch.stack(rows).to(theta.device, theta.dtype)
 

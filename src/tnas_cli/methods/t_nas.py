@@ -11,15 +11,16 @@ from tnas_cli.methods.about import OWN
 from tnas_cli.methods.learner import GradientSteps, SteppingLearner
 from tnas_cli.methods.method import SearchMethod
 from tnas_cli.settings.search import SearchSettings
-from tnas_cli.spaces.search_network import SearchNetwork
+from tnas_cli.spaces.registry import space
+from tnas_cli.spaces.space import SearchedNetwork
 
 
-def search_network(settings: SearchSettings, in_channels: int) -> SearchNetwork:
+def search_network(settings: SearchSettings, in_channels: int) -> SearchedNetwork:
     """The network that the settings describe."""
-    return SearchNetwork(settings.way, in_channels, settings.channels, settings.nodes)
+    return space(settings.space).search_network(settings.way, in_channels, settings.channels, settings.nodes)
 
 
-def steps(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> GradientSteps:
+def steps(engine: Engine, network: SearchedNetwork, settings: SearchSettings) -> GradientSteps:
     """Algorithm 1, lines 4 to 9: Equations 7 and 8, or 5 and 6, as the settings say."""
 
     def rule(steps: int) -> InnerRule:
@@ -34,7 +35,7 @@ def steps(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> G
     )
 
 
-def learner(engine: Engine, network: SearchNetwork, settings: SearchSettings) -> SteppingLearner:
+def learner(engine: Engine, network: SearchedNetwork, settings: SearchSettings) -> SteppingLearner:
     """Plain steps, or an inner loop with the pieces of MAML++ that the settings name."""
     if settings.pieces:
         return plus_plus.learner(engine, network, settings)

@@ -221,7 +221,8 @@ def _adapt_alike(begun: _Adapting, engine: Engine, tasks: Sequence[FolderTask], 
     """Records of tasks of the same shape."""
     meta, device, way = begun.meta, begun.device, len(tasks[0].class_names)
     parameters, *others = (with_way(member, way) for member in begun.members)
-    network = replace(meta.network, way=way)
+    was = meta.network
+    network = was.space.search_network(way, was.in_channels, was.channels, was.nodes)
     support = (
         torch.stack([task.support_x for task in tasks]).to(device),
         torch.stack([task.support_y for task in tasks]).to(device),

@@ -22,7 +22,7 @@ from tnas_cli.records.results import AdaptResult
 from tnas_cli.runs.device import environment
 from tnas_cli.settings.features import INNER_THETA
 from tnas_cli.settings.search import SearchSettings
-from tnas_cli.spaces.decode import decidedness, decode
+from tnas_cli.spaces.decode import decidedness
 
 
 def adapted(
@@ -34,10 +34,10 @@ def adapted(
     theta: Tensor,
     losses: Tensor,
 ) -> Adapted:
-    """The record of one task, without what its query images say. theta [2, edges, 8], losses [steps + 1]."""
+    """The record of one task, without what its query images say. theta [2, edges, operations], losses [steps + 1]."""
     moves_theta = INNER_THETA in search_method(settings.method).about.reads
     beta = settings.beta_inner if moves_theta else 0.0
-    kinds = decode(theta).without_weights
+    kinds = meta.network.space.decode(theta).without_weights
     return Adapted(
         task=task,
         checkpoint=str(meta.path),
@@ -58,6 +58,7 @@ def adapted(
         accuracy=None,
         query=None,
         transductive=True,
+        space=meta.settings.space,
     )
 
 

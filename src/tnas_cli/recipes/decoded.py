@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from tnas_cli.records.kinds import Adapted, Decoded
 from tnas_cli.records.parts import CountedFor, DataFacts, TaskName
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.genotype import Genotype
-from tnas_cli.spaces.registry import space
+from tnas_cli.spaces.registry import USUAL, space
 from tnas_cli.spaces.shapes import count
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Origin:
     channels: int | None = None
     search_tasks: int | None = None
     max_skips: int | None = None
+    space: str = USUAL
     extra: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
@@ -59,6 +60,7 @@ class Origin:
 
 def decoded(genotype: Genotype, origin: Origin = Origin()) -> Decoded:
     """The record of a genotype of a search space."""
+    origin = replace(origin, space=genotype.space)
     kinds = genotype.without_weights
     return Decoded(
         digest=genotype.digest,
@@ -68,16 +70,14 @@ def decoded(genotype: Genotype, origin: Origin = Origin()) -> Decoded:
         counted_for=origin.counted_for,
         skip_connections=kinds["skip_connections"],
         pools=kinds["pools"],
-        space=genotype.space,
         **origin.fields(),
     )
 
 
 def decoded_theta(theta: Tensor, origin: Origin) -> Decoded:
-    """The record of what theta [2, edges, 8] decodes to, with at most `origin.max_skips` skip connections per cell."""
-    from tnas_cli.spaces.decode import decode
-
-    return decoded(decode(theta, origin.max_skips), origin)
+    """The record of what theta [2, edges, operations] of the origin's space decodes to, with at most `origin.max_skips`
+    skip connections per cell."""
+    return decoded(space(origin.space).decode(theta, origin.max_skips), origin)
 
 
 def decoded_cells(cells: Cells, origin: Origin = Origin()) -> Decoded:
@@ -85,7 +85,7 @@ def decoded_cells(cells: Cells, origin: Origin = Origin()) -> Decoded:
     of two cells (Section 5.2.2) cannot be built of them."""
     if cells.in_search_space:
         return decoded(cells.to_genotype(), origin)
-    kinds = cells.without_weights
+    origin, kinds = replace(origin, space=cells.space), cells.without_weights
     return Decoded(
         digest=cells.digest,
         genotype=cells.to_json(),

@@ -16,6 +16,8 @@ from tnas_cli.records.reading import Found, kind_of, parse, text_of, values_of
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.genotype import CELLS, Genotype
 from tnas_cli.spaces.known_genotypes import KNOWN, known
+from tnas_cli.spaces.registry import space
+from tnas_cli.spaces.space import Space
 
 _HINT = (
     "pass records of `tnas adapt --json`, a checkpoint, a genotype as JSON or Genotype(...), or one of "
@@ -135,9 +137,20 @@ def _from_adapted(record: Adapted, where: str, max_skips: int | None) -> Decoded
         theta = torch.tensor(record.theta, dtype=torch.float64)
     except (TypeError, ValueError) as error:
         raise GenotypeError(f"{where} carries no theta.", hint=_HINT) from error
-    if theta.dim() != 3 or theta.shape[0] != len(CELLS) or theta.shape[2] != 8:
-        raise GenotypeError(f"theta of {where} has shape {list(theta.shape)}, needed is [2, 14, 8].", hint=_HINT)
+    columns = len(_space(record.space, where).operations)
+    if theta.dim() != 3 or theta.shape[0] != len(CELLS) or theta.shape[2] != columns:
+        raise GenotypeError(
+            f"theta of {where} has shape {list(theta.shape)}, needed is [2, 14, {columns}].", hint=_HINT
+        )
     return decoded_theta(theta, Origin.of(record, max_skips))
+
+
+def _space(name: str, where: str) -> Space:
+    """The space that a record names; raises GenotypeError where there is none."""
+    try:
+        return space(name)
+    except SettingsError as error:
+        raise GenotypeError(f"{where}: {error.message}", hint=error.hint) from error
 
 
 def _check_network(record: Adapted | Decoded, where: str) -> None:
@@ -166,5 +179,6 @@ def _from_checkpoint(path: Path, max_skips: int | None) -> Decoded:
         channels=meta.network.channels,
         search_tasks=meta.tasks_done,
         max_skips=max_skips,
+        space=meta.settings.space,
     )
     return decoded_theta(meta.parameters[THETA], origin)

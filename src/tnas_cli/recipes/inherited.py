@@ -97,6 +97,12 @@ class Inherited(Recipe):
         genotypes = [record for record in self.given if isinstance(record, Decoded)]
         if len(genotypes) < len(self.given):
             raise SettingsError("only genotypes inherit weights.", hint="leave --weights out for 4conv")
+        foreign = {record.space for record in genotypes} - {meta.settings.space}
+        if foreign:
+            raise SettingsError(
+                f"a genotype is of the space {min(foreign)}, and {meta.path} of the space {meta.settings.space}.",
+                hint="give the checkpoint of the search that found these genotypes",
+            )
         # Whoever asks for tasks of their own must have them.
         if not self.all_tasks and all(own_task(record, settings, cache) is None for record in genotypes):
             raise SettingsError(

@@ -23,9 +23,10 @@ from tnas_cli.records.results import TrainResult
 from tnas_cli.runs import events
 from tnas_cli.runs.device import environment
 from tnas_cli.runs.life import Life
-from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.genotype import Genotype
-from tnas_cli.spaces.parameters import Parameters, count
+from tnas_cli.spaces.parameters import Parameters
+from tnas_cli.spaces.registry import space
+from tnas_cli.spaces.shapes import count
 
 if TYPE_CHECKING:
     from tnas_cli.recipes.inherited import InheritedWork
@@ -166,4 +167,5 @@ def _measure(
 
 
 def _weights(work: InheritedWork, genotype: Genotype) -> int:
-    return count(DecodedNetwork(genotype, work.settings.way, work.cache.channels, work.settings.channels).specs())
+    size = (work.settings.way, work.cache.channels, work.settings.channels)
+    return count(space(genotype.space).decoded_network(genotype, *size).specs())

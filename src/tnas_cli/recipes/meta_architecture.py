@@ -17,7 +17,7 @@ from tnas_cli.records.parts import DataFacts, Preparation
 from tnas_cli.runs import checkpoint
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.parameters import Parameters
-from tnas_cli.spaces.search_network import SearchNetwork
+from tnas_cli.spaces.space import SearchedNetwork
 
 KIND = "tnas/meta-architecture"
 
@@ -27,7 +27,7 @@ class MetaArchitecture:
     """theta~ and w~ with what they were searched on. `size` is the side of its images."""
 
     path: Path
-    network: SearchNetwork
+    network: SearchedNetwork
     parameters: Parameters
     settings: SearchSettings
     data: DataFacts

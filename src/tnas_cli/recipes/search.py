@@ -38,10 +38,10 @@ from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.collapse import collapse
-from tnas_cli.spaces.decode import decidedness, decode, largest_probability
+from tnas_cli.spaces.decode import decidedness, largest_probability
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA
-from tnas_cli.spaces.search_network import SearchNetwork
+from tnas_cli.spaces.space import SearchedNetwork
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class SearchWork(DataWork):
     recipe: Search
     settings: SearchSettings
     cache: ImageCache
-    network: SearchNetwork
+    network: SearchedNetwork
     method: SearchMethod
     state: MetaState
     learner: SteppingLearner
@@ -142,6 +142,7 @@ class SearchWork(DataWork):
             run=str(run.path),
             checkpoint=str(run.best),
             method=settings.method,
+            space=settings.space,
             title=self.method.about.title,
             dataset=self.cache.dataset,
             protocol=self.cache.protocol,
@@ -176,5 +177,5 @@ class SearchWork(DataWork):
         for adapted, _ in adapt(self.learner, parameters, self.tasks.validate()):
             thetas = adapted.parameters[THETA]
             decided += decidedness(thetas).tolist()
-            genotypes += [decode(theta) for theta in thetas]
+            genotypes += [self.network.space.decode(theta) for theta in thetas]
         return parameters[THETA], genotypes, decided

@@ -11,6 +11,7 @@ from tnas_cli.settings.fields import settings_of
 from tnas_cli.settings.meta_learning import for_one_training
 from tnas_cli.settings.preset import preset
 from tnas_cli.settings.search import SearchSettings
+from tnas_cli.spaces.registry import space
 
 _METHOD = settings_of(SearchSettings)["method"]
 
@@ -18,7 +19,7 @@ _METHOD = settings_of(SearchSettings)["method"]
 def search_settings(
     preset_name: str, given: Mapping[str, Any], file: Mapping[str, Any] | None = None
 ) -> SearchSettings:
-    """The later winning: a preset, what its method changes in it, the values of a file, and what the user gave.
+    """The later winning: a preset, what method and space change in it, the values of a file, and what the user gave.
 
     Raises SettingsError for a value that cannot be, and for one that was given and that the method does not read.
     """
@@ -26,4 +27,10 @@ def search_settings(
     method = about_search(_METHOD.checked_in({**file, **given}))
     refuse_settings(given, SearchSettings, method.reads, method.name, readers(searches=True))
     named = for_one_training(given) if not file else dict(given)
-    return SearchSettings.from_dict({**preset("search", preset_name), **method.differs, **file, **named})
+    own = {**method.differs, **_nodes_of({**file, **named}.get("space"))}
+    return SearchSettings.from_dict({**preset("search", preset_name), **own, **file, **named})
+
+
+def _nodes_of(name: object) -> dict[str, int]:
+    """The usual number of nodes of a space that was named; raises SettingsError where there is none of that name."""
+    return {} if name is None else {"nodes": space(str(name)).nodes}

@@ -42,10 +42,11 @@ from tnas_cli.settings.features import STEPS_LOG, SUPERVISED_READS
 from tnas_cli.settings.preset import preset
 from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.spaces.cells import Cells
-from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.operations_table import SKIP_CONNECT
+from tnas_cli.spaces.registry import space
 from tnas_cli.spaces.shapes import count
+from tnas_cli.spaces.space import SpaceNetwork
 
 ASK = "name a genotype, or choose one of --method t-nas, s1, s2 and random"
 
@@ -103,7 +104,7 @@ class Supervised(Recipe):
         batch = tasks_of(cache, "test", settings, settings.tasks, device)
         # Genotypes' networks differ in nothing that an engine is chosen by.
         example = cells[0] if cells else EXAMPLE
-        network = DecodedNetwork(example, settings.way, cache.channels, settings.channels)
+        network = space(example.space).decoded_network(example, settings.way, cache.channels, settings.channels)
         engine = choose_engine(machine.engine, network, device, listener=listener)
         if not self.resumed:
             check_engine(settings, cache, device, machine)  # a search that it cannot do is refused now
@@ -149,8 +150,9 @@ class SupervisedWork(DataWork):
         where = (self.device, self.machine, life.listener)
         return search(self.cache, self.batch, self.settings, self.cells, self.recipe.checkpoint, *where)
 
-    def _network(self, genotype: Genotype) -> DecodedNetwork:
-        return DecodedNetwork(genotype, self.settings.way, self.cache.channels, self.settings.channels)
+    def _network(self, genotype: Genotype) -> SpaceNetwork:
+        size = (self.settings.way, self.cache.channels, self.settings.channels)
+        return space(genotype.space).decoded_network(genotype, *size)
 
     def _train_all(self, life: Life, found: Architectures) -> dict[tuple[int, str], float]:
         """Accuracy of each task with each of its genotypes, by the task's number and the genotype's digest."""

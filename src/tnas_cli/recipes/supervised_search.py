@@ -18,16 +18,16 @@ from tnas_cli.episodes.tasks import TaskBatch, evaluation_indices, load_batch
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.adapt import with_way
 from tnas_cli.methods.darts import adapt_in_parts, darts
+from tnas_cli.methods.t_nas import search_network
 from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.seeds import numpy_generator
 from tnas_cli.settings.supervised import SupervisedSettings
-from tnas_cli.spaces.decode import decode
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA
-from tnas_cli.spaces.random_genotype import random_genotype
-from tnas_cli.spaces.search_network import SearchNetwork
+from tnas_cli.spaces.registry import space
+from tnas_cli.spaces.space import SearchedNetwork
 
 Value = TypeVar("Value")
 
@@ -99,8 +99,11 @@ def search(
     if settings.method == "given":
         return Architectures((tuple(given),) * len(tasks))
     if settings.method == "random":
+        usual = space()
         drawn = [
-            random_genotype(numpy_generator(settings.seed, "random genotypes", task * settings.genotypes + number))
+            usual.random(
+                numpy_generator(settings.seed, "random genotypes", task * settings.genotypes + number), usual.nodes
+            )
             for task in tasks
             for number in range(settings.genotypes)
         ]
@@ -121,8 +124,14 @@ def search(
 def check_engine(settings: SupervisedSettings, cache: ImageCache, device: torch.device, machine: Machine) -> None:
     """Raises SettingsError where DARTS is to search by an engine that cannot do it."""
     if settings.method in ("s1", "s2"):
-        network = SearchNetwork(settings.way, cache.channels, settings.channels)
+        network = _network(settings, cache)
         choose_engine(machine.engine, network, device, second_order=settings.order == "second")
+
+
+def _network(settings: SupervisedSettings, cache: ImageCache) -> SearchedNetwork:
+    """What DARTS searches in Section 5.3."""
+    usual = space()
+    return usual.search_network(settings.way, cache.channels, settings.channels, usual.nodes)
 
 
 def _darts(
@@ -134,12 +143,12 @@ def _darts(
     machine: Machine,
     listener: events.Listener,
 ) -> list[Genotype]:
-    network = SearchNetwork(settings.way, cache.channels, settings.channels)
+    network = _network(settings, cache)
     second = settings.order == "second"
     engine = choose_engine(machine.engine, network, device, second_order=second, listener=listener)
     black = black_of(cache, device)
     theta = finished(darts(engine, network, batch, range(len(batch)), black, settings, stage), listener)
-    return [decode(own) for own in theta]
+    return [network.space.decode(own) for own in theta]
 
 
 def _t_nas(
@@ -152,7 +161,7 @@ def _t_nas(
     listener: events.Listener,
 ) -> Architectures:
     """Algorithm 2 on every task, one after the other as its time is measured."""
-    network = SearchNetwork(settings.way, cache.channels, meta.settings.channels, meta.settings.nodes)
+    network = search_network(meta.settings.replace(way=settings.way), cache.channels)
     parameters = with_way(meta.parameters, settings.way)
     rule = InnerRule(meta.settings.alpha_inner, meta.settings.beta_inner, settings.steps or meta.settings.test_steps)
     engine = choose_engine(machine.engine, network, device, listener=listener)
@@ -167,7 +176,7 @@ def _t_nas(
             batch.way,
         )
         adapted = adapt_in_parts(engine, network, parameters, alone, rule, settings.adapt_batch)
-        found.append(decode(adapted[THETA][0]))
+        found.append(network.space.decode(adapted[THETA][0]))
         listener(events.Progress("t-nas", len(found), len(batch), "tasks"))
     seconds = (time.monotonic() - begin) / len(found)
     return Architectures(tuple((genotype,) for genotype in found), seconds, search_tasks=meta.tasks_done)

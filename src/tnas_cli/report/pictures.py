@@ -28,6 +28,7 @@ from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.settings.features import INNER_THETA
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA
+from tnas_cli.spaces.registry import space
 
 #: So many adapted thetas stand beside the meta-architecture, as in the paper's Figure 5; so many genotypes are drawn.
 ADAPTED_SHOWN = 3
@@ -128,14 +129,20 @@ def _with_members(record: Adapted, source: Source) -> Adapted:
 def _theta(source: Source, adapted: Sequence[Adapted], found: Pictures) -> Picture:
     shown = list(adapted[:ADAPTED_SHOWN])
     encodings = [
-        Encoding(_task_name(record), checked_theta(record.theta, f"adapted record {number}"), decoded=True)
+        Encoding(
+            _task_name(record),
+            checked_theta(record.theta, f"adapted record {number}", record.space),
+            decoded=True,
+            space=space(record.space),
+        )
         for number, record in enumerate(shown, start=1)
     ]
     try:
         encodings.insert(0, _of_meta(_meta(_checkpoint_of(adapted[0]))))
     except (CheckpointError, DataError) as error:
         found.left_out.append(f"{source.name}: no meta-architecture beside the adapted ones: {error.message}")
-    same = [encoding for encoding in encodings if encoding.theta.shape == encodings[0].theta.shape]
+    first = (encodings[0].space, encodings[0].theta.shape)
+    same = [encoding for encoding in encodings if (encoding.space, encoding.theta.shape) == first]
     of = f" of {len(adapted)}" if len(adapted) > len(shown) else ""
     title = f"{source.name}: theta of {len(shown)}{of} adapted tasks"
     return theta_picture(f"{source.name}-theta", title, same)
@@ -181,7 +188,7 @@ def _decoded(adapted: Sequence[Adapted]) -> list[Decoded]:
     records = []
     for number, record in enumerate(adapted, start=1):
         try:
-            theta = torch.from_numpy(checked_theta(record.theta, f"adapted record {number}"))
+            theta = torch.from_numpy(checked_theta(record.theta, f"adapted record {number}", record.space))
             records.append(decoded_theta(theta, Origin.of(record)))
         except TnasError:
             continue
@@ -214,7 +221,8 @@ def _meta(path: Path) -> MetaArchitecture:
 
 
 def _of_meta(meta: MetaArchitecture) -> Encoding:
-    return Encoding(_searched(meta), meta.parameters[THETA].double().cpu().numpy())
+    theta = meta.parameters[THETA].double().cpu().numpy()
+    return Encoding(_searched(meta), theta, space=meta.network.space)
 
 
 def _searched(meta: MetaArchitecture) -> str:

@@ -26,6 +26,18 @@ class SpaceNetwork(Network, Protocol):
         """What it is made of, for engines; None where they cannot be told."""
 
 
+class SearchedNetwork(SpaceNetwork, Protocol):
+    """A network in which every edge mixes all operations of its space; theta is among its parameters."""
+
+    @property
+    def nodes(self) -> int:
+        """Of a cell."""
+
+    @property
+    def space(self) -> Space:
+        """Where its operations come from, and what decodes its theta."""
+
+
 @runtime_checkable
 class Space(Protocol):
     """What can be searched. Its architectures are `Genotype`s of two cells, and theta is [2, edges, operations]."""
@@ -53,7 +65,7 @@ class Space(Protocol):
     def operation(self, name: str) -> Operation:
         """The operation of that name; raises GenotypeError where the space has none."""
 
-    def search_network(self, way: int, in_channels: int, channels: int, nodes: int) -> SpaceNetwork:
+    def search_network(self, way: int, in_channels: int, channels: int, nodes: int) -> SearchedNetwork:
         """The network in which every edge mixes all operations."""
 
     def decoded_network(self, genotype: Genotype, way: int, in_channels: int, channels: int) -> SpaceNetwork:
