@@ -1,4 +1,5 @@
 # make quickstart   install into .venv and see the whole pipeline run once
+# make fast         what to run after each edit
 # make test         everything that has to pass; .ci/run calls this
 #
 # PYTHON=python3.12 chooses the interpreter; PIP_FLAGS is passed to pip, for example
@@ -10,12 +11,13 @@ DATASET ?= omniglot
 BIN := .venv/bin
 INSTALLED := .venv/.tnas-installed
 
-.PHONY: help quickstart install test check bench bench-data equations growth profile docs clean
+.PHONY: help quickstart install fast test check bench bench-data equations growth profile docs clean
 
 help:
 	@echo "make quickstart   install into .venv, then run the whole pipeline on the embedded data set (minutes)"
-	@echo "make test         lint, types, import floors and all tests"
-	@echo "make check        the same without the tests"
+	@echo "make fast         lint, types, imports and the quick tests; after each edit"
+	@echo "make test         lint, types, imports and all tests, with the coverage of src/"
+	@echo "make check        lint, types and imports"
 	@echo "make bench        measure what is fast, side by side on this machine (minutes)"
 	@echo "make bench-data   measure preparing and reading data (OMNIGLOT=DIR CIFAR100=DIR add the real ones)"
 	@echo "make equations    measure Equations 5 and 6 beside 7 and 8: time and memory"
@@ -41,8 +43,14 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Two processes: more would share the caches of a small machine. A file's tests stay together, with their fixtures.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
+fast: check
+	$(PYTEST) -q -m "not slow"
+
 test: check
-	$(BIN)/python -m pytest
+	$(PYTEST) --cov --cov-report=term
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
@@ -66,4 +74,4 @@ docs: $(INSTALLED)
 	$(BIN)/python docs/write_records_page.py
 
 clean:
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .coverage build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -17,6 +17,19 @@ TRAINING = ("--query", 2, "--tasks", 4, "--meta-batch", 2, "--validate-every", 2
 TESTING = ("--test-tasks", 4, "--limit", 2)
 
 
+#: Folders of tests that run whole commands, trainings and compiled kernels.
+SLOW_FOLDERS = ("cli", "commands", "engines", "golden", "methods", "recipes")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what lies in those folders or needs the whole pipeline."""
+    here = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).parts[0]
+        if folder in SLOW_FOLDERS or {"pipeline", "trained"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @dataclass(frozen=True)
 class Pipeline:
     """Where everything lies, and what each command of the pipeline wrote with `--json`."""

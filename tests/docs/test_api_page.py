@@ -7,6 +7,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 import tnas_cli as tnas
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +29,7 @@ def test_every_name_is_found_and_documented() -> None:
         assert name == "__version__" or getattr(tnas, name).__doc__
 
 
+@pytest.mark.slow
 def test_a_users_script_passes_a_strict_type_check(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(

@@ -56,6 +56,7 @@ def test_make_targets_install_and_run(target: str, runs: str) -> None:
     assert listed.index("pip install") < listed.index(runs)
 
 
+@pytest.mark.slow
 def test_the_tour_runs_as_written(tmp_path: Path) -> None:
     for number in range(30):
         part = "images_background" if number < 20 else "images_evaluation"

@@ -214,6 +214,7 @@ print(open_cache(folder / "toy.h5").fingerprint)
 """
 
 
+@pytest.mark.slow
 def test_of_two_processes_the_second_waits_and_uses_the_firsts_result(tmp_path: Path) -> None:
     script = PREPARE.format(here=str(Path(__file__).parents[2]), counts=COUNTS)
     processes = [

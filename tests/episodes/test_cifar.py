@@ -226,6 +226,7 @@ def test_other_sizes(tmp_path: Path) -> None:
     assert (found["train", "apple"] == (1, 2, 3)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_the_real_set(tmp_path: Path) -> None:
     source = real_data("cifar100", "train.zip")

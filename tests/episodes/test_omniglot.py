@@ -145,6 +145,7 @@ def test_a_damaged_member_is_named(tree: Path, tmp_path: Path) -> None:
         list(read_classes(found, split, 28, ignore))
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_the_real_set_and_its_published_split() -> None:
     found = found_in(real_omniglot())
@@ -161,6 +162,7 @@ def test_the_real_set_and_its_published_split() -> None:
     assert sorted(validation.values()) == [22, 22, 41, 41, 46]
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_real_drawings_stay_visible() -> None:
     found = found_in(real_omniglot())

@@ -21,6 +21,7 @@ def test_there_and_back_without_a_copy() -> None:
     assert channels_last(as_branches(images, 2, 3)).data_ptr() == images.data_ptr()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("affine", [False, True])
 def test_batch_norm_and_its_derivatives_are_those_of_the_library_and_of_finite_differences(affine: bool) -> None:
     x = channels_last(3 + 2 * activations(1, 1, 3, 2, 2, 3)).requires_grad_()

@@ -70,6 +70,7 @@ def test_every_published_cell_runs_on_every_stem(name: str, stem: str, side: int
     assert logits.shape == (2, 7) and second is None
 
 
+@pytest.mark.slow
 def test_reductions_stand_at_one_and_two_thirds() -> None:
     built = network(cells("DARTS"), DartsShape(10, 3, 4, 20))
     widths = [cell.channels // 4 for cell in built.cells if isinstance(cell, DartsCell)]
@@ -161,6 +162,7 @@ def test_the_auxiliary_heads_first_pooling(side: int, stride: int) -> None:
     torch.testing.assert_close(head(x), head.classifier(head.wide(head.narrow(pooled)).flatten(1)))
 
 
+@pytest.mark.slow
 def test_drop_path_multiplies_whole_edges_of_whole_images() -> None:
     built = network(Cells.of(random_genotype(5)), DartsShape(4, 1, 4, 3)).eval()
     x = torch.randn(6, 1, 20, 20)

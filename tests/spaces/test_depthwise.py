@@ -41,6 +41,7 @@ def test_all_ways_equal_the_plain_convolution(
         torch.testing.assert_close(way(x, taps, stride, dilation), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("way", [module._banded, module._forward_only, module._library])
 def test_derivatives_of_both_orders_are_those_of_finite_differences(way, stride: int) -> None:

@@ -19,6 +19,7 @@ def images(index: int) -> tuple[Tensor, Tensor]:
     return torch.rand(2, 4, 1, 20, 20, dtype=torch.float64, generator=generator), torch.tensor([[0, 0, 1, 1]] * 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("xi", [0.0, 0.05])
 def test_equation_4_is_the_slope_of_the_validation_loss(xi: float) -> None:
     network = SearchNetwork(2, 1, 2, 2)

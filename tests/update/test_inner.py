@@ -49,6 +49,7 @@ def assert_same(found: Parameters, expected: list[Parameters]) -> None:
         assert worst_relative_error({name: tensor[task].detach() for name, tensor in found.items()}, wanted) < 1e-10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_equation_1_on_a_fixed_network(create_graph: bool) -> None:
     network = DecodedNetwork(AUTO_MAML_5SHOT, 3, 1, channels=4)
@@ -62,6 +63,7 @@ def test_equation_1_on_a_fixed_network(create_graph: bool) -> None:
     assert_same(found, [by_sgd(logits, w, task, [list(w)]) for task in range(2)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_equation_7_moves_w_and_theta_by_one_backward_pass(create_graph: bool) -> None:
     w = parameters_of(SEARCH)
@@ -71,6 +73,7 @@ def test_equation_7_moves_w_and_theta_by_one_backward_pass(create_graph: bool) -
     torch.testing.assert_close(losses, losses_of(SEARCH)(for_tasks(w, 2)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_equation_5_moves_theta_at_the_new_w(create_graph: bool) -> None:
     w = parameters_of(SEARCH)

@@ -1,1 +1,1 @@
-"""Typer and Rich: parse, call the engine, render. Nothing else imports them."""
+"""Typer and Rich: parse, call the command, render. Nothing else imports them."""
