@@ -122,6 +122,16 @@ def test_its_space_has_an_operation_of_its_own(site: Path, tmp_path: Path) -> No
     assert ran.stdout == "True\n"
 
 
+def test_its_space_is_searched(site: Path, tmp_path: Path) -> None:
+    small = ("--dataset", "polygons", "--way", "3", "--shot", "1", "--query", "2", "--channels", "8", "--tasks", "2")
+    small += ("--meta-batch", "2", "--validate-every", "2", "--validation-tasks", "2", "--engine", "torch", "--json")
+    found = records(tnas(site, tmp_path, "search", "--space", "wide", *small))[-1]
+    adapted = tnas(site, tmp_path, "adapt", str(found["checkpoint"]), "--dataset", "polygons", "--tasks", "1", "--json")
+    (tmp_path / "adapted.jsonl").write_text(adapted.stdout, encoding="utf-8")
+    genotype = records(tnas(site, tmp_path, "decode", "adapted.jsonl", "--json"))[0]
+    assert genotype["space"] == "wide"
+
+
 def test_an_option_that_it_does_not_read_is_refused(site: Path, tmp_path: Path) -> None:
     ran = tnas(site, tmp_path, "train-eval", "4conv", "--method", "meta-baseline", "--dataset", "polygons",
                "--alpha-inner", "0.1")  # fmt: skip
