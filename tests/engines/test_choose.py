@@ -13,8 +13,14 @@ from tnas_cli.engines.choose import choose_engine, fused_engine, why_not_fused
 from tnas_cli.engines.interface import Network
 from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.runs import events
+from tnas_cli.spaces import operations_table as table
+from tnas_cli.spaces import registry
+from tnas_cli.spaces.cell_space import CellSpace
 from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tnas_cli.spaces.forms import Separable
 from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.genotype import Genotype
+from tnas_cli.spaces.operations_table import Operation
 from tnas_cli.spaces.search_network import SearchNetwork
 
 CPU = torch.device("cpu")
@@ -42,6 +48,54 @@ def test_auto_is_torch_where_fused_cannot(network: Network, device: str, second_
     assert choose_engine("auto", network, where, second_order=second_order).name == "torch"
     with pytest.raises(SettingsError, match=reason):
         choose_engine("fused", network, where, second_order=second_order)
+
+
+def space_with(*operations: Operation) -> CellSpace:
+    return CellSpace("mine", "mine", (table.NONE, table.SKIP_CONNECT, *operations), nodes=2)
+
+
+WIDE = Operation("wide", "wide", Separable(3, 4, 1), "dilated")
+FAR = Operation("far", "far", Separable(5, 4, 1), "dilated")
+THRICE = Operation("thrice", "thrice", Separable(3, 1, 3), "separable")
+
+
+@pytest.mark.parametrize(
+    ("operation", "reason"),
+    [
+        (table.CONV_1X1, "it has no kernel for conv_1x1."),
+        (table.CONV_7X1_1X7, "it has no kernel for conv_7x1_1x7."),
+        (table.SEP_CONV_7X7, "it has no kernel for sep_conv_7x7 (taps of 7 x 7 pixels, 1 apart)."),
+        (FAR, "it has no kernel for far (taps of 5 x 5 pixels, 4 apart)."),
+        (WIDE, "it has no kernel for wide (taps 4 pixels apart)."),
+        (THRICE, "it has no kernel for thrice (3 convolutions behind each other, their taps 1 apart)."),
+    ],
+)
+def test_an_operation_without_a_kernel_is_named_and_computed_by_torch(operation: Operation, reason: str) -> None:
+    network = space_with(operation).search_network(3, 1, 8, 2)
+    assert why_not_fused(network, CPU) == reason
+    assert choose_engine("auto", network, CPU).name == "torch"
+    with pytest.raises(SettingsError) as refused:
+        choose_engine("fused", network, CPU)
+    assert refused.value.message == f"--engine fused cannot be used: {reason}"
+    assert refused.value.hint == "choose --engine torch"
+
+
+def test_a_genotype_is_fused_where_its_own_operations_have_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else its space holds."""
+    space = space_with(table.CONV_1X1)
+    monkeypatch.setitem(registry.OWN, "mine", __name__)
+    monkeypatch.setattr(sys.modules[__name__], "SPACE", space, raising=False)
+    skips = ((table.SKIP_CONNECT.name, 0), (table.SKIP_CONNECT.name, 1))
+    convolved = ((table.SKIP_CONNECT.name, 0), (table.CONV_1X1.name, 1))
+    assert why_not_fused(space.decoded_network(Genotype(skips, skips, "mine"), 3, 1, 8), CPU) is None
+    network = space.decoded_network(Genotype(skips, convolved, "mine"), 3, 1, 8)
+    assert why_not_fused(network, CPU) == "it has no kernel for conv_1x1."
+
+
+def test_every_space_of_tnas_has_kernels_for_all_its_operations() -> None:
+    for name in registry.OWN:
+        space = registry.space(name)
+        assert why_not_fused(space.search_network(3, 1, 8, space.nodes), CPU) is None
 
 
 def test_torch_can_be_asked_for() -> None:
