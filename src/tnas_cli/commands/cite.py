@@ -23,9 +23,11 @@ _NAMING = (SearchResult, Measured, Adapted, Decoded, PreparedData)
 
 @dataclass
 class _Used:
-    """Methods, and data sets with their split protocols."""
+    """Methods, data sets with their split protocols, spaces and fixed networks."""
 
     methods: set[str] = field(default_factory=set)
+    spaces: set[str] = field(default_factory=set)
+    networks: set[str] = field(default_factory=set)
     datasets: dict[str, set[str]] = field(default_factory=dict)
 
     def method(self, *names: object) -> None:
@@ -37,6 +39,10 @@ class _Used:
 
     def record(self, record: Record) -> None:
         """What a record names; the data set of an adaptation is that of its search."""
+        if isinstance(record, Adapted | Decoded | SearchResult | Measured):
+            self.spaces.add(record.space)
+        if isinstance(record, Measured) and record.network is not None:
+            self.networks.add(record.network)
         if isinstance(record, Adapted | Decoded):
             self.method(record.method)
             if record.data is not None:
@@ -58,7 +64,7 @@ def cite(source: str | Path | None = None, *, stdin: IO[str] | None = None) -> t
         _read(str(source), stdin, used)
         if not used.methods and not used.datasets:
             raise DataError(f"{source} names no method and no data set.", hint=_HINT)
-    found = cited_for(used.methods, used.datasets)
+    found = cited_for(used.methods, used.datasets, used.spaces, used.networks)
     references = [Reference(key=work.key, bibtex=work.bibtex.replace("VERSION", __version__)) for work in found]
     methods, datasets = tuple(sorted(used.methods)), tuple(sorted(used.datasets))
     return references, CiteResult(methods=methods, datasets=datasets, references=len(found))
@@ -93,3 +99,5 @@ def _read_settings(file: Path, used: _Used) -> None:
         raise DataError(f"cannot read {file}: {error}.", hint=_HINT) from error
     used.method(settings.get("method"))
     used.dataset(settings.get("dataset"), settings.get("protocol"))
+    if isinstance(settings.get("space"), str):
+        used.spaces.add(settings["space"])

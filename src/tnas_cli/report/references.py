@@ -9,6 +9,8 @@ from importlib import resources
 
 from tnas_cli.methods.registry import added_citations
 from tnas_cli.runs.plug_ins import PlugIns
+from tnas_cli.spaces import networks as fixed
+from tnas_cli.spaces import registry
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,21 @@ def references() -> list[Reference]:
     ]
 
 
-def cited_for(methods: Collection[str], datasets: Mapping[str, Collection[str]]) -> list[Reference]:
-    """The entries for these methods and these data sets with their split protocols.
+def cited_for(
+    methods: Collection[str],
+    datasets: Mapping[str, Collection[str]],
+    spaces: Collection[str] = (),
+    networks: Collection[str] = (),
+) -> list[Reference]:
+    """The entries for these methods, these data sets with their split protocols, these spaces and fixed networks.
 
-    A method or a data set of another package says itself what it cites: keys of these entries, or entries of its own.
+    What another package adds says itself what it cites: keys of these entries, or entries of its own.
     """
     named = set(datasets) | {f"{name}:{protocol}" for name, protocols in datasets.items() for protocol in protocols}
     added = [entry for name in sorted(methods) for entry in added_citations(name)]
     added += [entry for name in sorted(datasets) for entry in _of_dataset(name)]
+    added += [entry for name in sorted(spaces) for entry in _of_space(name)]
+    added += [entry for name in sorted(networks) for entry in _of_network(name)]
     found = [r for r in references() if r.always or r.methods & set(methods) or r.datasets & named or r.key in added]
     return found + [_of_bibtex(entry) for entry in dict.fromkeys(added) if entry.lstrip().startswith("@")]
 
@@ -57,6 +66,20 @@ def _of_dataset(name: str) -> tuple[str, ...]:
     from tnas_cli.episodes.registry import dataset
 
     found = dataset(name)
+    return () if found is None else found.citation
+
+
+def _of_space(name: str) -> tuple[str, ...]:
+    """What a space cites; methods stand for the usual one."""
+    if name == registry.USUAL:
+        return ()
+    found = registry.space(name) if name in registry.OWN else registry.added().get(name)
+    return () if found is None else found.citation
+
+
+def _of_network(name: str) -> tuple[str, ...]:
+    """What a fixed network cites; tnas's own nothing but what their methods do."""
+    found = fixed.OWN.get(name) or fixed.added().get(name)
     return () if found is None else found.citation
 
 
