@@ -10,6 +10,8 @@ import pytest
 from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.report import references as report_references
 from tnas_cli.report.references import Reference, cited_for, references
+from tnas_cli.spaces import networks, registry
+from tnas_cli.spaces.tiny import TINY
 
 ALL = references()
 #: What an entry of each kind cannot do without.
@@ -101,3 +103,14 @@ def test_what_a_method_and_a_data_set_of_another_package_declare_is_cited(monkey
     monkeypatch.setattr(report_references.PlugIns, "names", lambda self: ("yours",))
     cited = {"lian2020tnas", "tnas", "finn2017maml", "me2026mine", "you2026yours"}
     assert keys({"mine"}, {"yours": set()}) == cited
+
+
+def test_what_a_space_and_a_network_of_another_package_declare_is_cited(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = dataclasses.replace(TINY, name="mine", citation=("@misc{me2026space,\n  title = {Mine}\n}",))
+    network = dataclasses.replace(networks.OWN["4conv-32"], name="yours", citation=("finn2017maml",))
+    monkeypatch.setattr(registry, "added", lambda: {"mine": space})
+    monkeypatch.setattr(networks, "added", lambda: {"yours": network})
+    always = {"lian2020tnas", "tnas"}
+    assert {r.key for r in cited_for((), {}, ["mine"], ["yours"])} == always | {"me2026space", "finn2017maml"}
+    # tnas's own spaces and networks, and what is not installed here, add nothing.
+    assert {r.key for r in cited_for((), {}, ["darts", "tiny", "gone"], ["4conv-32", "relation network"])} == always
