@@ -145,3 +145,10 @@ def test_an_adapted_search_network_is_named_once() -> None:
 
 def test_nothing_measured_has_no_details() -> None:
     assert details(a_table(2, [])) is None
+
+
+def test_what_was_found_in_another_space_is_not_compared_with_the_paper() -> None:
+    table = a_table(2, [a_result(dataset="omniglot", protocol="random", shot=1, space="tiny")])
+    (line,) = [line for line in table.rows if any(isinstance(cell, Ours) for cell in line.cells)]
+    assert not line.in_paper
+    assert line.cells[0] == "T-NAS: omniglot, space tiny"

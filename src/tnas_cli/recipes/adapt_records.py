@@ -134,6 +134,7 @@ def result_of_folders(
         method=meta.settings.method,
         title=title_of(meta.settings.method),
         network="search network adapted",
+        space=meta.settings.space,
         dataset=None,
         protocol=None,
         fingerprint=None,

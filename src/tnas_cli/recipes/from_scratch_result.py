@@ -14,6 +14,7 @@ from tnas_cli.recipes.trainable import (
     network_of,
     own_tasks,
     search_budget,
+    space_of,
     with_counts,
 )
 from tnas_cli.records.kinds import Decoded
@@ -66,6 +67,7 @@ def result(work: FromScratchWork, life: Life, trained: Sequence[Trained]) -> Tra
         weights="from-scratch",
         members=settings.ensemble if settings.ensemble > 1 else None,
         max_skips=max_skips_of(given),
+        space=space_of(given),
         genotypes=len(given),
         genotypes_trained=len(trained),
         genotypes_distinct=work.distinct,

@@ -17,7 +17,7 @@ from tnas_cli.methods.registry import title_of
 from tnas_cli.methods.streams import TASKS_PER_BATCH
 from tnas_cli.recipes.few_shot_result import Trained, mean_per_task, summarise
 from tnas_cli.recipes.meta_architecture import preparation_of
-from tnas_cli.recipes.trainable import kinds_without_weights, max_skips_of, own_task, own_tasks, with_counts
+from tnas_cli.recipes.trainable import kinds_without_weights, max_skips_of, own_task, own_tasks, space_of, with_counts
 from tnas_cli.records.parts import Accuracy, Amount, Budget, CountedFor, OwnTasks, TaskAccuracy, TrainedNetwork
 from tnas_cli.records.results import TrainResult
 from tnas_cli.runs import events
@@ -131,6 +131,7 @@ def result(work: InheritedWork, life: Life, found: Measured, state: MetaState, t
         transductive=True,
         weights="inherited",
         max_skips=max_skips_of(work.genotypes),
+        space=space_of(work.genotypes),
         genotypes=len(work.genotypes),
         genotypes_trained=0,
         hours=settings.hours or None,

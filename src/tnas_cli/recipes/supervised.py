@@ -199,6 +199,7 @@ class SupervisedWork(DataWork):
             method=self.method,
             title=title_of(self.method),
             network=None,
+            space=found.genotypes[0][0].space,
             dataset=cache.dataset,
             protocol=cache.protocol,
             fingerprint=cache.fingerprint,

@@ -18,6 +18,7 @@ from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.networks import SHORT, fixed_network, names
+from tnas_cli.spaces.registry import USUAL
 
 TrainableRecord = Decoded | FixedNetwork
 
@@ -96,6 +97,12 @@ def max_skips_of(records: Sequence[TrainableRecord]) -> int | None:
     """The limit of skip connections per cell with which all genotypes were decoded; None where that is not one."""
     limits = {record.max_skips if isinstance(record, Decoded) else None for record in records}
     return limits.pop() if len(limits) == 1 else None
+
+
+def space_of(records: Sequence[TrainableRecord]) -> str:
+    """The space of all genotypes, 'mixed' where there are several; the usual one for networks that are none."""
+    spaces = {record.space for record in records if isinstance(record, Decoded)}
+    return "mixed" if len(spaces) > 1 else next(iter(spaces), USUAL)
 
 
 def kinds_without_weights(records: Sequence[TrainableRecord]) -> dict[str, dict[str, int]]:

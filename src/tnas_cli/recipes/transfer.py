@@ -21,7 +21,7 @@ from tnas_cli.methods.transfer import Transferred
 from tnas_cli.methods.transfer_state import KIND, restore, to_checkpoint
 from tnas_cli.recipes.data import open_data
 from tnas_cli.recipes.meta_architecture import preparation_of
-from tnas_cli.recipes.trainable import TrainableRecord, found_by, search_budget, trainables
+from tnas_cli.recipes.trainable import TrainableRecord, found_by, search_budget, space_of, trainables
 from tnas_cli.recipes.work import DataWork
 from tnas_cli.records.kinds import Decoded, Record
 from tnas_cli.records.parts import Amount, Budget
@@ -152,6 +152,7 @@ class TransferWork(DataWork):
             title=title_of(method),
             name=self.genotypes[0].name if len(self.genotypes) == 1 else None,
             network=None,
+            space=space_of(self.genotypes),
             dataset=self.cache.dataset,
             protocol=self.cache.protocol,
             fingerprint=self.cache.fingerprint,

@@ -9,9 +9,14 @@ from tnas_cli.methods.registry import title_of
 from tnas_cli.records.results import Measured
 from tnas_cli.report.measured import dataset_of, is_adapted, split_of, train_epochs, training_tasks
 from tnas_cli.report.paper_tables import PaperRow, PaperTable
+from tnas_cli.spaces.registry import USUAL
 
 #: Ways to an architecture (Section 5.3) that are no methods, as the paper calls them.
 WAYS = {"s1": "S1", "s2": "S2"}
+
+
+#: The space that the paper searches.
+SPACE = USUAL
 
 
 @dataclass
@@ -44,7 +49,7 @@ def place(paper: PaperTable, measurements: Sequence[Measured]) -> list[Group]:
         if theirs:
             theirs[0].ours.append(m)
             continue
-        key = (m.method, m.network, m.command, m.weights, m.dataset, m.protocol, m.way, m.split, m.seed)
+        key = (m.method, m.network, m.command, m.weights, m.dataset, m.protocol, m.way, m.split, m.space, m.seed)
         found = next((group for known, group in others if known == key and group.has_room(m)), None)
         if found is None:
             found = Group(m.method, _label(m, paper), None, by_shot)
@@ -60,7 +65,7 @@ def _same(m: Measured, row: PaperRow, paper: PaperTable) -> bool:
     # First order is what train-eval does unless it is told otherwise; older records do not say.
     method = m.method == row.method and row.order in (None, m.order or "first") and row.network in (None, m.network)
     shot = not paper.shots or m.shot in paper.shots
-    return tasks and method and shot and m.weights == "from-scratch" and not is_adapted(m)
+    return tasks and method and shot and m.space == SPACE and m.weights == "from-scratch" and not is_adapted(m)
 
 
 def _label(m: Measured, paper: PaperTable) -> str:
@@ -77,6 +82,8 @@ def _label(m: Measured, paper: PaperTable) -> str:
         f" ({m.protocol} split)" if m.protocol and (m.dataset, m.protocol) != (paper.dataset, paper.protocol) else ""
     )
     parts = [f"{name}: {dataset_of(m)}{protocol}"]
+    if m.space != SPACE:
+        parts.append(f"space {m.space}")
     if m.way != paper.way and m.way:
         parts.append(f"{m.way}-way")
     if paper.query not in (None, m.query):
