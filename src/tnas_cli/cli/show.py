@@ -80,12 +80,18 @@ def search_lines(found: SearchResult) -> list[str]:
         f"validation accuracy {percent(found.validation_accuracy)}% of the adapted search network "
         f"({found.validation_tasks} tasks)",
         f"theta~: largest probability {found.theta_largest_probability:.3f}, mean of the edges' largest "
-        f"{found.theta_mean_largest_probability:.3f} (uniform: 0.125); adapted to validation tasks: "
+        f"{found.theta_mean_largest_probability:.3f} (uniform: {_uniform(found.space)}); adapted to validation tasks: "
         f"{found.adapted_mean_largest_probability:.3f}",
         f"decoded on the validation tasks: {found.distinct_genotypes} distinct genotypes, "
         f"{100 * (found.skip_share or 0):.1f}% skip connections, {100 * (found.pool_share or 0):.1f}% pools",
         f"next: tnas adapt {found.checkpoint} --dataset {found.dataset} --split test --tasks 20",
     ]
+
+
+def _uniform(searched: str) -> str:
+    from tnas_cli.spaces.registry import space
+
+    return f"{1 / len(space(searched).operations):.3g}"
 
 
 def _training(screen: Screen, result: TrainResult) -> None:

@@ -37,10 +37,11 @@ class Adapted(Record):
 
     What came out: `support_losses` before each inner step and after the last one; `theta`, 2 x 14 x 8 numbers in
     DARTS's space (normal and reduction cell, edges as in DARTS, operations in the order of method.md);
-    `theta_mean_largest_probability` (0.125 is uniform, 1 is decided); `skip_connections` and `pools` among the edges
-    that it decodes to; `accuracy` on the query images, where they are labelled, of so many checkpoints (`members`) that
-    answered together; `predictions` for those of task folders. With `--every-step`: `support_accuracies` and
-    `query_accuracies` before each step and after the last one, whose last number is `accuracy`.
+    `theta_mean_largest_probability` (0.125 is uniform there, 1 is decided); `skip_connections` and `pools` among the
+    edges that it decodes to; `accuracy` on the query images, where they are labelled, of so many checkpoints
+    (`members`) that answered together; `predictions` for those of task folders. With `--every-step`:
+    `support_accuracies` and `query_accuracies` before each step and after the last one, whose last number is
+    `accuracy`.
     """
 
     event = "adapted"

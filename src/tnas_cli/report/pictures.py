@@ -28,7 +28,7 @@ from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.settings.features import INNER_THETA
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA
-from tnas_cli.spaces.registry import space
+from tnas_cli.spaces.registry import USUAL, space
 
 #: So many adapted thetas stand beside the meta-architecture, as in the paper's Figure 5; so many genotypes are drawn.
 ADAPTED_SHOWN = 3
@@ -81,7 +81,13 @@ def _of_log(source: Source, found: Pictures) -> None:
         if source.setting == "supervised":
             otherwise = "trainings of the supervised setting log no steps"
         title = f"{name}: over the {over.unit}"
-        found.add(name, "curves", lambda: curves_picture(f"{name}-curves", title, source.stages, over), otherwise)
+
+        def curves() -> Picture | None:
+            searched = space(str(source.facts.settings.get("space", USUAL)))
+            words = replace(over, operations=len(searched.operations))
+            return curves_picture(f"{name}-curves", title, source.stages, words)
+
+        found.add(name, "curves", curves, otherwise)
     if source.folder is not None and source.command == "search":
         folder = source.folder
 

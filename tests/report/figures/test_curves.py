@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from tests.report.figures.looking import assert_words_stand_apart, words
 from tnas_cli.errors import DataError
 from tnas_cli.records.kinds import Record, Step, Validated
 from tnas_cli.records.reading import read
-from tnas_cli.report.figures.curves import MOST_STAGES, WITHOUT_WEIGHTS, curves_picture
+from tnas_cli.report.figures.curves import FEW_SHOT, MOST_STAGES, WITHOUT_WEIGHTS, curves_picture
 from tnas_cli.report.figures.run_log import MOST_POINTS, StageLog, stages_of, thin
 from tnas_cli.report.figures.theme import THEMES, Theme
 
@@ -164,3 +165,9 @@ def test_more_stages_than_can_be_told_apart_are_left_out_in_words() -> None:
     logs = {f"{number:08x}": a_log() for number in range(MOST_STAGES + 2)}
     picture = curves_picture("curves", "a run", logs)
     assert picture is not None and f"Only {MOST_STAGES} of {MOST_STAGES + 2} networks" in picture.caption
+
+
+@pytest.mark.parametrize(("operations", "text"), [(8, "uniform: ⅛"), (5, "uniform: 1/5")])
+def test_the_uniform_share_is_that_of_the_space(operations: int, text: str) -> None:
+    picture = curves_picture("c", "t", {"search": a_log()}, replace(FEW_SHOT, operations=operations))
+    assert picture is not None and text in {word for word, _ in words(picture.draw(THEMES[0]))}

@@ -33,12 +33,15 @@ WITHOUT_WEIGHTS = {"skips": "skip connections", "pools": "pools"}
 
 @dataclass(frozen=True)
 class Words:
-    """What the curves of a training are over, and what its losses and accuracies are measured on."""
+    """What the curves of a training are over, what its losses and accuracies are measured on, and how many operations
+    an edge of what is searched mixes.
+    """
 
     unit: str
     loss: str
     training: str
     validation: str
+    operations: int = 8
 
 
 FEW_SHOT = Words("tasks", "query loss of\na meta-batch", "training batch", "validation tasks")
@@ -100,7 +103,7 @@ def draw_curves(title: str, stages: Mapping[str, StageLog], theme: Theme, over: 
             axes.locator_params(axis="y", integer=True)
             axes.set_ylim(bottom=-0.3)
         if name == "theta":
-            _uniform(axes, 1 / 8, "uniform: ⅛", theme)
+            _uniform(axes, 1 / over.operations, f"uniform: {share_of_one(over.operations)}", theme)
         if name in ("accuracy", "skips") or len(stages) > 1:
             # Beside the axes it covers nothing.
             legend(axes, theme, loc="upper left", bbox_to_anchor=(1.0, 1.03))
@@ -154,6 +157,11 @@ def _validations(axes: Axes, log: StageLog, number: int, theme: Theme, stage: st
         capsize=3,
         label=label,
     )
+
+
+def share_of_one(operations: int) -> str:
+    """How a share that is the same for all of so many is written."""
+    return "⅛" if operations == 8 else f"1/{operations}"
 
 
 def _uniform(axes: Axes, value: float, text: str, theme: Theme) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tnas_cli.report.figures.curves import share_of_one
 from tnas_cli.report.figures.picture import Picture
 from tnas_cli.report.figures.smoothness import (
     Matrix,
@@ -181,5 +182,5 @@ def _colour_bar(
     bar.set_title("p", fontsize=NORMAL, color=theme.ink)
     bar.axhline(1 / operations, color=MARK, linewidth=2.0)
     # To the left of the bar nothing stands, and its ticks are to the right.
-    uniform = "⅛" if operations == 8 else f"1/{operations}"
+    uniform = share_of_one(operations)
     bar.text(-0.3, 1 / operations, uniform, color=theme.ink, fontsize=NORMAL, ha="right", va="center")
