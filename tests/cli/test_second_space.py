@@ -41,6 +41,7 @@ def test_from_the_search_to_the_report(pipeline: Pipeline, tmp_path: Path, engin
 
     trained = succeeding("train-eval", "-", *TRAINING, *FUSED, *TESTING, *runs, stdin=decoded.stdout)
     assert (trained.result["space"], trained.result["engine"]) == ("tiny", engine)
+    assert trained.result["preparation"] == searched.result["preparation"]
     chosen = {genotype.digest: genotype for genotype in genotypes}
     for row in trained.result["per_genotype"]:
         network = SPACE.decoded_network(chosen[row["digest"]], 3, trained.result["counted_for"]["image_channels"], 8)

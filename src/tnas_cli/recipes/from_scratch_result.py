@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tnas_cli.methods.registry import title_of, training_method
 from tnas_cli.recipes.few_shot_result import Trained, summarise
+from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.recipes.trainable import (
     TrainableRecord,
     found_by,
@@ -62,6 +63,7 @@ def result(work: FromScratchWork, life: Life, trained: Sequence[Trained]) -> Tra
         selected=summary.selected,
         own_tasks=summary.own_tasks,
         per_genotype=summary.per_genotype,
+        preparation=preparation_of(work.cache),
         counted_for=CountedFor(way=settings.way, image_channels=work.cache.channels, channels=settings.channels),
         transductive=True,
         weights="from-scratch",
