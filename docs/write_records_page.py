@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from tnas_cli.records import kinds, parts, results
+from tnas_cli.records import kinds, other_results, parts, reported, results
 from tnas_cli.records.codec import Part
 from tnas_cli.records.fields import LARGEST, Range
 
@@ -26,9 +26,15 @@ left out where it is not known or has nothing to say.
 RECORDS: tuple[type[Part], ...] = (
     *(kinds.Adapted, kinds.Decoded, kinds.FixedNetwork, kinds.Step, kinds.Validated),
     *(results.Measured, results.AdaptResult, results.TrainResult, results.SupervisedResult, results.TransferResult),
-    *(results.SearchResult, results.SearchEstimate, results.TrainEstimate, results.DecodeResult),
-    *(results.PreparedData, results.DataSets, results.DoctorResult, results.ReportResult, results.CiteResult),
-    *(kinds.TableRecord, kinds.Comparison, kinds.Outcome, kinds.FigureFiles, kinds.Reference),
+    *(results.SearchResult, other_results.SearchEstimate, other_results.TrainEstimate, other_results.DecodeResult),
+    *(
+        other_results.PreparedData,
+        other_results.DataSets,
+        other_results.DoctorResult,
+        reported.ReportResult,
+        reported.CiteResult,
+    ),
+    *(reported.TableRecord, reported.Comparison, reported.Outcome, reported.FigureFiles, reported.Reference),
 )
 
 #: Said once, and not again for every result that has them.
@@ -39,7 +45,7 @@ def page() -> str:
     """The hand-written part as it is, and the tables after it."""
     written = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
     own = [cls for cls in vars(parts).values() if isinstance(cls, type) and issubclass(cls, Part) and cls is not Part]
-    own += [kinds.Side, results.KnownDataSet, results.UnreadableCache]
+    own += [reported.Side, other_results.KnownDataSet, other_results.UnreadableCache]
     return "\n".join([written + MARK + HEAD, *map(section, RECORDS), "## Parts of records\n", *map(section, own)])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tnas_cli.records import kinds, parts, results
+from tnas_cli.records import kinds, other_results, parts, reported, results
 
 ENVIRONMENT = parts.Environment(package_version="0.2.0", device="cpu", threads=2)
 GENOTYPE = {"normal": [["sep_conv_3x3", 0], ["skip_connect", 1]], "reduce": [["max_pool_3x3", 0], ["dil_conv_5x5", 1]]}
@@ -106,10 +106,10 @@ EVERY = [
     kinds.Step(stage="search", tasks=40, values={"loss": 0.3, "tasks/s": 51.5}),
     kinds.Step(stage="ab", batches=4, values={}),
     kinds.Validated(stage="search", tasks=40, accuracy=0.5, interval=0.1),
-    kinds.Reference(key="lian2020", bibtex="@inproceedings{lian2020}"),
-    kinds.FigureFiles(figure="x", caption="y", files=("x.svg", "x.png")),
-    kinds.TableRecord(table=2, title="t", source="s", records=({"our_mean": 1.5},), notes=("n",)),
-    kinds.Outcome(status="met", which={"way": 5}, at_least=0.5, at_most=1.0, means=(0.9,), runs=(None,)),
+    reported.Reference(key="lian2020", bibtex="@inproceedings{lian2020}"),
+    reported.FigureFiles(figure="x", caption="y", files=("x.svg", "x.png")),
+    reported.TableRecord(table=2, title="t", source="s", records=({"our_mean": 1.5},), notes=("n",)),
+    reported.Outcome(status="met", which={"way": 5}, at_least=0.5, at_most=1.0, means=(0.9,), runs=(None,)),
     a_training(),
     a_training(
         weights="inherited",
@@ -122,9 +122,9 @@ EVERY = [
         runs=("a", "b"),
         argv=("tnas", "train-eval"),
     ),
-    results.CiteResult(methods=("maml",), datasets=(), references=3),
-    results.ReportResult(table=2, measured=0),
-    results.TrainEstimate(
+    reported.CiteResult(methods=("maml",), datasets=(), references=3),
+    reported.ReportResult(table=2, measured=0),
+    other_results.TrainEstimate(
         engine="torch",
         parameters=1,
         flops_per_task=None,

@@ -12,8 +12,9 @@ import pytest
 from tests.records.examples import EVERY, a_training, an_adapted
 from tnas_cli.errors import DataError, TnasError
 from tnas_cli.records import kinds, parts, reading, results, writing
-from tnas_cli.records.codec import MisfitError, Part, decode
+from tnas_cli.records.codec import Part, decode
 from tnas_cli.records.kinds import Record, Unknown
+from tnas_cli.records.readers import MisfitError
 
 
 def all_kinds(cls: type[Any]) -> Iterator[type[Any]]:

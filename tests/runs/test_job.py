@@ -15,7 +15,7 @@ import torch
 
 from tnas_cli.errors import DataError, Interrupted, SettingsError, TnasError
 from tnas_cli.records.kinds import FixedNetwork, Record
-from tnas_cli.records.results import CiteResult
+from tnas_cli.records.reported import CiteResult
 from tnas_cli.runs import called, job
 from tnas_cli.runs.changes import Changes
 from tnas_cli.runs.device import Machine

@@ -10,7 +10,7 @@ from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.errors import TnasError
-from tnas_cli.records.results import DoctorResult
+from tnas_cli.records.other_results import DoctorResult
 from tnas_cli.runs.device import Machine
 
 

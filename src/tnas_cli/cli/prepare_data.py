@@ -12,7 +12,7 @@ from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.errors import SettingsError
-from tnas_cli.records.results import DataSets, PreparedData, UnreadableCache
+from tnas_cli.records.other_results import DataSets, PreparedData, UnreadableCache
 from tnas_cli.settings.applies import refuse
 
 Text = str | None

@@ -61,7 +61,7 @@ def report(
 ) -> None:
     """Show a table of the paper with its numbers and ours in separate columns, each of ours with its budget."""
     from tnas_cli.commands.report import report as engine
-    from tnas_cli.records.results import ReportResult
+    from tnas_cli.records.reported import ReportResult
     from tnas_cli.report.formats import FORMATS, render, to_record
     from tnas_cli.runs.files import write_text
 
@@ -107,7 +107,7 @@ def _refuse_together(options_given: list[str]) -> None:
 def _compare(screen: Screen, runs: list[str], own_tasks: bool) -> None:
     """The first run minus the second, over their common tasks."""
     from tnas_cli.commands.report import compare
-    from tnas_cli.records.results import ReportResult
+    from tnas_cli.records.reported import ReportResult
     from tnas_cli.report.compare import summary
 
     comparison = compare(runs, own_tasks=own_tasks)
@@ -122,7 +122,7 @@ def _compare(screen: Screen, runs: list[str], own_tasks: bool) -> None:
 def _check(screen: Screen, file: Path, runs: list[str]) -> None:
     """A line per expectation; raises ExpectationError after the last one unless all are met."""
     from tnas_cli.commands.report import check
-    from tnas_cli.records.results import ReportResult
+    from tnas_cli.records.reported import ReportResult
 
     with screen.progress() as listener:
         outcomes = check(file, runs, stdin=sys.stdin, listener=listener)

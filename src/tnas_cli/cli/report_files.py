@@ -19,7 +19,7 @@ def write_files(
         raise SettingsError(
             "--dark is about figures.", hint="add --figures DIR; the HTML page follows the reader's choice"
         )
-    from tnas_cli.records.results import ReportResult
+    from tnas_cli.records.reported import ReportResult
     from tnas_cli.runs.device import Machine
 
     machine = Machine(cache_root=cache_dir, offline=True)

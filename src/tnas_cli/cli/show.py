@@ -5,16 +5,9 @@ from __future__ import annotations
 from rich.table import Table
 
 from tnas_cli.cli.console import Screen, duration
+from tnas_cli.records.other_results import Estimate, TrainEstimate
 from tnas_cli.records.parts import Accuracy, Budget, OwnTasks
-from tnas_cli.records.results import (
-    Estimate,
-    Result,
-    SearchResult,
-    SupervisedResult,
-    TrainEstimate,
-    TrainResult,
-    TransferResult,
-)
+from tnas_cli.records.results import Result, SearchResult, SupervisedResult, TrainResult, TransferResult
 
 
 def show(screen: Screen, result: Result) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import IO
 
 from tnas_cli.errors import DataError
-from tnas_cli.records.kinds import Adapted, Decoded, Record, Reference
+from tnas_cli.records.kinds import Adapted, Decoded, Record
+from tnas_cli.records.other_results import PreparedData
 from tnas_cli.records.reading import read, text_of
-from tnas_cli.records.results import CiteResult, Measured, PreparedData, SearchResult
+from tnas_cli.records.reported import CiteResult, Reference
+from tnas_cli.records.results import Measured, SearchResult
 from tnas_cli.report.references import cited_for
 from tnas_cli.report.run_folder import LOG, SETTINGS
 from tnas_cli.version import __version__

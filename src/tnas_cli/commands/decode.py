@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.records.kinds import Decoded
-from tnas_cli.records.results import DecodeResult
+from tnas_cli.records.other_results import DecodeResult
 from tnas_cli.spaces.collapse import collapse
 from tnas_cli.spaces.genotype import CELLS, Genotype
 

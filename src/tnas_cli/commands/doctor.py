@@ -17,7 +17,7 @@ from tnas_cli.episodes.cache import cache_root
 from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.methods import registry as methods
 from tnas_cli.methods.about import OWN
-from tnas_cli.records.results import DoctorResult
+from tnas_cli.records.other_results import DoctorResult
 from tnas_cli.runs import events, plug_ins
 from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.seeds import torch_generator

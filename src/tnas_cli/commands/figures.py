@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tnas_cli.errors import DataError
-from tnas_cli.records.kinds import FigureFiles
+from tnas_cli.records.reported import FigureFiles
 from tnas_cli.report.figures.picture import ENDINGS, save
 from tnas_cli.report.figures.theme import DARK, LIGHT
 from tnas_cli.report.pictures import find_pictures

@@ -9,8 +9,8 @@ from tnas_cli.episodes import registry
 from tnas_cli.episodes.cache import ImageCache, cache_root, open_cache
 from tnas_cli.episodes.contact_sheet import write_contact_sheet
 from tnas_cli.errors import DataError, SettingsError
+from tnas_cli.records.other_results import DataSets, KnownDataSet, PreparedData, UnreadableCache
 from tnas_cli.records.parts import SplitFacts
-from tnas_cli.records.results import DataSets, KnownDataSet, PreparedData, UnreadableCache
 from tnas_cli.runs.events import Listener, ignore
 
 

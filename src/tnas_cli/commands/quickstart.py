@@ -20,7 +20,8 @@ from tnas_cli.methods.streams import evaluation_batches
 from tnas_cli.recipes.decoded import Origin, decoded_theta
 from tnas_cli.recipes.train_settings import settings_for
 from tnas_cli.records.kinds import Adapted, Decoded
-from tnas_cli.records.results import DecodeResult, Result
+from tnas_cli.records.other_results import DecodeResult
+from tnas_cli.records.results import Result
 from tnas_cli.runs import events
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.settings.preset import preset

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tnas_cli.recipes.search import Search
 from tnas_cli.recipes.several_seeds import search_over_seeds
-from tnas_cli.records.results import SearchEstimate, SearchResult
+from tnas_cli.records.other_results import SearchEstimate
+from tnas_cli.records.results import SearchResult
 from tnas_cli.runs import job
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.runs.events import Listener, ignore

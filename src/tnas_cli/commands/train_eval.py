@@ -10,7 +10,8 @@ from tnas_cli.recipes.from_scratch import FromScratch
 from tnas_cli.recipes.inherited import Inherited, checkpoint_of
 from tnas_cli.recipes.several_seeds import over_seeds
 from tnas_cli.recipes.trainable import TrainableRecord
-from tnas_cli.records.results import TrainEstimate, TrainResult
+from tnas_cli.records.other_results import TrainEstimate
+from tnas_cli.records.results import TrainResult
 from tnas_cli.runs import job
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.runs.events import Listener, ignore

@@ -10,7 +10,7 @@ import torch
 from tnas_cli.methods.registry import training_method
 from tnas_cli.recipes.estimate import estimate
 from tnas_cli.recipes.from_scratch import FromScratch
-from tnas_cli.records.results import TrainEstimate
+from tnas_cli.records.other_results import TrainEstimate
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import Listener, ignore
 

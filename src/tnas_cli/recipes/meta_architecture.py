@@ -12,8 +12,9 @@ from tnas_cli.errors import CheckpointError, SettingsError
 from tnas_cli.methods.registry import search_method
 from tnas_cli.methods.state_file import parameters_of
 from tnas_cli.methods.t_nas import search_network
-from tnas_cli.records.codec import MisfitError, decode
+from tnas_cli.records.codec import decode
 from tnas_cli.records.parts import DataFacts, Preparation
+from tnas_cli.records.readers import MisfitError
 from tnas_cli.runs import checkpoint
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.parameters import Parameters

@@ -27,7 +27,8 @@ from tnas_cli.recipes.estimate import estimate
 from tnas_cli.recipes.meta_architecture import KIND, describe_data, preparation_of
 from tnas_cli.recipes.work import DataWork
 from tnas_cli.records.kinds import Record
-from tnas_cli.records.results import SearchEstimate, SearchResult
+from tnas_cli.records.other_results import SearchEstimate
+from tnas_cli.records.results import SearchResult
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.changes import Changes
 from tnas_cli.runs.device import Machine, environment

@@ -4,7 +4,8 @@ How to make one: call its class with keywords; mypy says which are missing. Name
 
 * `Adapted`, `Decoded`, `FixedNetwork`, `Step`, `Validated` are what passes between commands and into logs (`kinds`).
 * The last record of a command is its result (`results`): `SearchResult`, `AdaptResult`, `TrainResult` (from scratch
-  and inherited), `SupervisedResult`, `TransferResult`, `DecodeResult`, `PreparedData`, `DoctorResult`, ...
+  and inherited), `SupervisedResult`, `TransferResult`; those of other commands are in `other_results`, and what `tnas
+  report` and `tnas cite` print in `reported`.
 * Lists are tuples: `theta`, `support_losses`, `per_genotype`. Parts are classes of their own (`parts`):
 
       AdaptResult(..., mean=0.98, interval=0.004, environment=Environment(device="cpu", threads=2),

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import IO, Any, TypeVar, overload
 
 from tnas_cli.errors import DataError
-from tnas_cli.records import kinds, results
-from tnas_cli.records.codec import MisfitError, decode
+from tnas_cli.records import kinds, other_results, reported, results
+from tnas_cli.records.codec import decode
 from tnas_cli.records.kinds import VERSION, Record, Unknown
 from tnas_cli.records.migration import migrate
+from tnas_cli.records.readers import MisfitError
 
 R = TypeVar("R", bound=Record)
 Source = Path | str | bytes | IO[str]
@@ -27,16 +28,16 @@ _HINT = "pass what a tnas command printed with --json, or a run directory"
 _BY_EVENT: dict[object, type[Record]] = {
     cls.event: cls
     for cls in (
-        *(kinds.Adapted, kinds.Decoded, kinds.FixedNetwork, kinds.Step, kinds.Validated, kinds.Reference),
-        *(kinds.FigureFiles, kinds.TableRecord, kinds.Comparison, kinds.Outcome),
+        *(kinds.Adapted, kinds.Decoded, kinds.FixedNetwork, kinds.Step, kinds.Validated, reported.Reference),
+        *(reported.FigureFiles, reported.TableRecord, reported.Comparison, reported.Outcome),
     )
 }
 _BY_COMMAND: dict[object, type[results.Result]] = {
     (cls.command, bool(cls.further)): cls
     for cls in (
         *(results.AdaptResult, results.TrainResult, results.SupervisedResult, results.TransferResult),
-        *(results.SearchResult, results.SearchEstimate, results.TrainEstimate, results.DecodeResult),
-        *(results.PreparedData, results.DoctorResult, results.ReportResult, results.CiteResult),
+        *(results.SearchResult, other_results.SearchEstimate, other_results.TrainEstimate, other_results.DecodeResult),
+        *(other_results.PreparedData, other_results.DoctorResult, reported.ReportResult, reported.CiteResult),
     )
 }
 
@@ -54,8 +55,8 @@ def kind_of(values: Mapping[str, object]) -> type[Record]:
     if values.get("event") != results.Result.event:
         return _BY_EVENT.get(values.get("event"), Unknown)
     command = values.get("command")
-    if command == results.DataSets.command and "data_sets" in values:
-        return results.DataSets
+    if command == other_results.DataSets.command and "data_sets" in values:
+        return other_results.DataSets
     if command == "train-eval" and values.get("setting") in ("supervised", "transfer"):
         command = values["setting"]  # as version 1 has it
     return _BY_COMMAND.get((command, values.get("dry_run") is True), Unknown)

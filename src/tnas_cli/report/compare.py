@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tnas_cli.errors import DataError
-from tnas_cli.records.kinds import Comparison as ComparisonRecord
-from tnas_cli.records.kinds import Side
+from tnas_cli.records.reported import Comparison as ComparisonRecord
+from tnas_cli.records.reported import Side
 from tnas_cli.report.measured import accuracy_of, dataset_of, split_of
 from tnas_cli.report.per_task import PerTask, read_own_tasks
 

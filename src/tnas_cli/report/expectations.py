@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tnas_cli.errors import DataError, SettingsError, did_you_mean
-from tnas_cli.records.kinds import Outcome as OutcomeRecord
+from tnas_cli.records.reported import Outcome as OutcomeRecord
 from tnas_cli.records.results import Measured
 from tnas_cli.report.measured import accuracy_of, is_adapted
 

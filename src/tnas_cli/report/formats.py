@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Callable
 
-from tnas_cli.records.kinds import TableRecord
+from tnas_cli.records.reported import TableRecord
 from tnas_cli.records.results import Measured
 from tnas_cli.report.footnotes import part, training
 from tnas_cli.report.grids import BELOW, Grid, cell_text, details, main

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from tnas_cli.errors import DataError
-from tnas_cli.records.codec import MisfitError, Part, decode
+from tnas_cli.records.codec import Part, decode
 from tnas_cli.records.parts import Environment
+from tnas_cli.records.readers import MisfitError
 from tnas_cli.records.reading import text_of
 
 P = TypeVar("P", bound=Part)

@@ -1,0 +1,140 @@
+"""The last line of the commands that neither search nor measure: estimates, genotypes, data sets, the installation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tnas_cli.records.codec import Part
+from tnas_cli.records.fields import Count, Seconds, Share, Some, flat
+from tnas_cli.records.parts import Environment, SplitFacts
+from tnas_cli.records.results import Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate(Result):
+    """What a computation will cost (`--dry-run`), measured on a few steps: weights, arithmetic of one task, seconds."""
+
+    further: ClassVar[Mapping[str, object]] = {"dry_run": True}
+
+    engine: str | None
+    parameters: Count
+    flops_per_task: Count | None
+    seconds_per_step: Seconds
+    seconds_per_validation: Seconds
+    steps: Count
+    total_seconds: Seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchEstimate(Estimate):
+    """Of `tnas search`."""
+
+    command = "search"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainEstimate(Estimate):
+    """Of `tnas train-eval`: the numbers of one network, and `total_seconds` of all."""
+
+    command = "train-eval"
+
+    genotypes: Count
+    side_by_side: Some
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeResult(Result):
+    """Genotypes of so many `tasks`, and the digests of the most frequent ones with their numbers."""
+
+    command = "decode"
+
+    tasks: Count
+    distinct: Count
+    most_frequent: Mapping[str, int]
+    skip_share: Share
+    pool_share: Share
+    warning: str | None
+    max_skips: Count | None = None
+    pictures: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedData(Result):
+    """A data set in one file; `splits` by name."""
+
+    command = "prepare-data"
+
+    dataset: str
+    protocol: str
+    split_note: str
+    seed: int
+    size: Some
+    channels: Some
+    resize: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    splits: Mapping[str, SplitFacts]
+    licence: str
+    source: str
+    fingerprint: str
+    duplicates_across_splits: Count
+    skipped: tuple[str, ...]
+    path: str
+    bytes: Count
+    preview: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadableCache(Part):
+    """A file that should hold a data set, and why it cannot be read."""
+
+    dataset: str
+    path: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownDataSet(Part):
+    """A data set that can be prepared, `how` it is come by, and what is prepared of it."""
+
+    dataset: str
+    about: str
+    licence: str
+    how: str
+    protocols: tuple[str, ...]
+    prepared: tuple[PreparedData | UnreadableCache, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSets(Result):
+    """All data sets that are known or prepared."""
+
+    command = "prepare-data"
+
+    data_sets: tuple[KnownDataSet, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorResult(Result):
+    """Whether the installation is sound, and how fast the machine is.
+
+    added, left_out: methods and data sets of other packages, and why some of them cannot be used.
+    """
+
+    command = "doctor"
+
+    environment: Environment = flat()
+    packages: Mapping[str, str]
+    engine: str
+    engine_reason: str
+    kernels: str | None
+    cache: str
+    prepared: tuple[str, ...]
+    added: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    gradient_error: float
+    engine_error: float
+    sound: bool
+    search_tasks_per_second: float

@@ -1,0 +1,132 @@
+"""What `tnas report` and `tnas cite` print: tables, comparisons, outcomes, figures, works, and their results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tnas_cli.records.codec import Part
+from tnas_cli.records.fields import Count, Share
+from tnas_cli.records.kinds import Record
+from tnas_cli.records.results import Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference(Record):
+    """A work to cite."""
+
+    event = "reference"
+
+    key: str
+    bibtex: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureFiles(Record):
+    """A figure that was drawn: its title, its caption in words and numbers, and its files."""
+
+    event = "figure"
+
+    figure: str
+    caption: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRecord(Record):
+    """A table of the paper with ours beside it: `records` has a flat record per row and column of numbers."""
+
+    event = "table"
+
+    table: int
+    title: str
+    source: str
+    records: tuple[Mapping[str, object], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side(Part):
+    """One of two results that are compared; accuracies in percent."""
+
+    source: str
+    command: str
+    method: str
+    network: str | None
+    weights: str
+    seed: int
+    run: str | None
+    mean: float
+    interval: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Record):
+    """A minus B over the tasks that both were measured on: `difference` and `interval` in points."""
+
+    event = "comparison"
+
+    a: Side
+    b: Side
+    setting: str
+    dataset: str | None
+    protocol: str | None
+    fingerprint: str | None
+    split: str | None
+    way: int | None
+    shot: int | None
+    query: int | None
+    tasks: int
+    own_tasks: bool
+    difference: float
+    interval: float
+    better: Count
+    worse: Count
+    equal: Count
+    decided: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome(Record):
+    """An expectation with what was found: accuracies as shares of 1; `status` is met, outside or not measured."""
+
+    event = "expectation"
+
+    status: str
+    which: Mapping[str, str | int]
+    at_least: float
+    at_most: float
+    means: tuple[Share, ...]
+    runs: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportResult(Result):
+    """What `tnas report` did: a table, a comparison, a check, figures or a page; the keys of the others are absent."""
+
+    command = "report"
+
+    table: int | None = None
+    measured: Count | None = None
+    output: str | None = None
+    tasks: Count | None = None
+    difference: float | None = None
+    interval: float | None = None
+    expectations: Count | None = None
+    met: Count | None = None
+    html: str | None = None
+    sources: Count | None = None
+    figures: str | None = None
+    drawn: Count | None = None
+    left_out: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CiteResult(Result):
+    """What was named, and how many works are cited for it."""
+
+    command = "cite"
+
+    methods: tuple[str, ...]
+    datasets: tuple[str, ...]
+    references: Count
