@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 ELSEWHERE = (
     *(
         "seconds",
+        "seconds_before",
         "tasks/s",
         "path",
         "run",
