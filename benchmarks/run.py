@@ -152,6 +152,7 @@ time of a real search goes: [search_profile.md](search_profile.md), written by `
 reading data costs: [data.md](data.md), written by `make bench-data`. What Equations 5 and 6 cost beside 7 and 8, which
 took their place: [equations.md](equations.md), written by `make equations`. Genotypes trained side by side:
 `python benchmarks/side_by_side.py`; what the live view takes: `python benchmarks/live_view.py`.
+What a command takes before its work begins: [startup.md](startup.md), measured by `python benchmarks/startup.py`.
 """
     options.output.write_text(page, encoding="utf-8")
 

@@ -3,7 +3,7 @@
     python benchmarks/startup.py [--repeats 9]
 
 Every command runs in a process of its own, interleaved with the others, after one round that fills the caches of the
-operating system and of compiled kernels. Prints medians in the form of the table in benchmarks/README.md.
+operating system and of compiled kernels. Prints medians in the form of the table in benchmarks/startup.md.
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ from tnas_cli.spaces.operations_table import AVG_POOL_3X3, CONV_1X1, NONE, SKIP_
 from tnas_cli.spaces.parameters import THETA, Parameters
 from tnas_cli.spaces.tiny import TINY
 
+pytestmark = pytest.mark.slow
+
 #: Every row of the table, in another order than the table's; there are kernels for some of them only.
 WHOLE = CellSpace("whole", "all operations", tuple(reversed(TABLE)), nodes=2)
 LONG_SKIP = Operation("long_skip", "long skip", SKIP_CONNECT.form, "skip")
