@@ -17,16 +17,16 @@ TRAINING = ("--query", 2, "--tasks", 4, "--meta-batch", 2, "--validate-every", 2
 TESTING = ("--test-tasks", 4, "--limit", 2)
 
 
-#: Folders of tests that run whole commands, trainings and compiled kernels.
-SLOW_FOLDERS = ("cli", "commands", "engines", "golden", "methods", "recipes")
+#: Tests that run whole commands, trainings and compiled kernels: folders, and files beside them.
+SLOW = ("cli", "commands", "engines", "golden", "methods", "recipes", "test_examples.py", "test_extension.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what lies in those folders or needs the whole pipeline."""
+    """Mark as slow what is there or needs the whole pipeline."""
     here = Path(__file__).parent
     for item in items:
-        folder = item.path.relative_to(here).parts[0]
-        if folder in SLOW_FOLDERS or {"pipeline", "trained"} & set(getattr(item, "fixturenames", ())):
+        first = item.path.relative_to(here).parts[0]
+        if first in SLOW or {"pipeline", "trained"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 
