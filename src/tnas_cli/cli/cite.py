@@ -22,9 +22,9 @@ def cite(
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Print BibTeX for what a run used: the paper, tnas, its methods and its data sets; without RUN, the first two."""
-    from tnas_cli.commands.cite import cite as engine
+    from tnas_cli.commands.cite import cite as cited_by
 
-    references, result = engine(run, stdin=sys.stdin)
+    references, result = cited_by(run, stdin=sys.stdin)
     if screen.as_json:
         for record in [*references, result]:
             screen.record(record.to_json())

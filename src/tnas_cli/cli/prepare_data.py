@@ -55,7 +55,7 @@ def prepare_data(
 
     Prints what it holds and the next command. A data set that is prepared already is opened, not prepared again.
     """
-    from tnas_cli.commands import prepare_data as engine
+    from tnas_cli.commands import prepare_data as command
     from tnas_cli.runs.interrupt import signals_as_interrupt
 
     if list_all:
@@ -73,12 +73,12 @@ def prepare_data(
             force=force or None,
             seed=seed,
         )
-        _list(screen, engine.data_sets(cache_dir))
+        _list(screen, command.data_sets(cache_dir))
         return
     if dataset is None:
         raise SettingsError("which data set?", hint="tnas prepare-data --list says what is known")
     with signals_as_interrupt(), screen.progress() as listener:
-        record = engine.prepare_data(
+        record = command.prepare_data(
             dataset,
             source=source,
             protocol=protocol,

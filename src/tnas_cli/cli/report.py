@@ -60,7 +60,7 @@ def report(
     verbose: options.Verbose = False,
 ) -> None:
     """Show a table of the paper with its numbers and ours in separate columns, each of ours with its budget."""
-    from tnas_cli.commands.report import report as engine
+    from tnas_cli.commands.report import report as find_table
     from tnas_cli.records.reported import ReportResult
     from tnas_cli.report.formats import FORMATS, render, to_record
     from tnas_cli.runs.files import write_text
@@ -85,7 +85,7 @@ def report(
         raise SettingsError(f"unknown format {chosen!r}.", hint=did_you_mean(chosen, FORMATS))
     if as_json and form not in (None, "json"):
         raise SettingsError(f"--json and --format {form} exclude each other.", hint="leave one of them out")
-    found = engine(runs or [], table=2 if table is None else table, stdin=sys.stdin)
+    found = find_table(runs or [], table=2 if table is None else table, stdin=sys.stdin)
     if output is not None:
         write_text(output, plain(found) if chosen == "rich" else render(found, chosen))
         screen.say(f"wrote {output}")

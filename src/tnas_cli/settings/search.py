@@ -19,7 +19,9 @@ class SearchSettings(MetaLearningSettings):
     presets: ClassVar[Kind] = "search"
 
     method: str = setting("t-nas", help="t-nas, t-nas++ or auto-maml.")
-    space: str = setting("darts", help="Search space: darts or tiny.", panel=NETWORK, needs=features.CELLS)
+    space: str = setting(
+        "darts", help="Search space: darts, tiny, or one of another package.", panel=NETWORK, needs=features.CELLS
+    )
     nodes: int = setting(4, help="Nodes of a cell.", panel=NETWORK, least=2, needs=features.CELLS)
     beta_inner: float = setting(30.0, help="Inner rate of theta.", panel=INNER, above=0, needs=features.INNER_THETA)
     beta_outer: float = setting(1e-3, help="Adam's rate for theta~.", panel=OUTER, above=0, needs=features.OUTER_THETA)
