@@ -53,7 +53,7 @@ TABLE = {
         lambda p, t: ("prepare-data", "fc100", "--source", code_as_cifar(t), "--cache-dir", t),
     ),
     "a class in two splits": Wrong(
-        3, ("class 'c02'", "stands in train/ and in val/"), lambda p, t: preparing(t, class_in_two_splits(t))
+        3, ("class 'c02'", "is in both train/ and val/"), lambda p, t: preparing(t, class_in_two_splits(t))
     ),
     "a list that names no file": Wrong(
         3,

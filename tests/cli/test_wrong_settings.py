@@ -60,7 +60,7 @@ SETTINGS = {
     ),
     "a choice that is fixed": Wrong(
         2,
-        ("--channels is no choice for fc100",),
+        ("--channels does not apply to fc100",),
         lambda p, t: ("prepare-data", "fc100", "--source", t, "--channels", 1),
     ),
     "other shares than it was prepared with": Wrong(

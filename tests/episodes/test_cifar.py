@@ -166,7 +166,10 @@ def _no_pickle(root: Path) -> Path:
 
 
 WRONG: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "a stray class": (lambda root: folders(root, stored(("apple", "birds"))), "holds class 'birds', which is none of"),
+    "a stray class": (
+        lambda root: folders(root, stored(("apple", "birds"))),
+        "holds class 'birds', which CIFAR-100 does not have",
+    ),
     "an empty folder": (lambda root: root, "holds 0 class folders"),
     "an empty class": (lambda root: (root / "apple").mkdir() or root, "apple holds no image"),
     "no such folder": (lambda root: root / "nowhere", "nowhere does not exist"),

@@ -115,8 +115,8 @@ def _empty(root: Path) -> None:
         (_empty, "class09 holds no image"),
         (lambda root: None, "does not exist"),
         (lambda root: root.write_text("x"), "is neither a folder nor"),
-        (_shared, r"class 'c' of .* stands in train/ and in val/"),
-        (_shared_by_val_and_test, r"class 'c' of .* stands in val/ and in test/"),
+        (_shared, r"class 'c' of .* is in both train/ and val/"),
+        (_shared_by_val_and_test, r"class 'c' of .* is in both val/ and test/"),
         (_single, "val holds 1 class folder; 2 are needed"),
     ],
 )

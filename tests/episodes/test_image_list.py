@@ -65,8 +65,8 @@ def test_a_list_becomes_a_data_set(images: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("path,label\nim/0.png,a\nim/none.png,b\n", r"list\.csv, line 3, names .*none\.png, which is no file"),
-        ("path,label\nim,a\n", r"line 2, names .*im, which is no file"),
+        ("path,label\nim/0.png,a\nim/none.png,b\n", r"list\.csv, line 3, names .*none\.png, which is not a file"),
+        ("path,label\nim,a\n", r"line 2, names .*im, which is not a file"),
         ("path,label\nim/0.png,a\nim/1.png,\n", "line 3, lacks a label"),
         ("path,label\nim/0.png\n", "line 2, lacks a label"),
         ("path,label\n\n\n,a\n", "line 4, lacks a path"),
@@ -74,7 +74,7 @@ def test_a_list_becomes_a_data_set(images: Path, tmp_path: Path) -> None:
         ("path,label,split\nim/0.png,a,train\nim/1.png,b,\n", "line 3, lacks a split"),
         (
             "path,label,split\nim/0.png,a,train\nim/1.png,b,val\nim/2.png,a,test\n",
-            "line 4, puts 'a' into test; a line before puts it into train",
+            "line 4, puts 'a' into test; an earlier line puts it into train",
         ),
         ("file,label\nim/0.png,a\n", r"list\.csv has no column 'path'; its header is file, label"),
         ("path\nim/0.png\n", r"list\.csv has no column 'label'"),

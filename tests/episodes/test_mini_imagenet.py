@@ -216,7 +216,7 @@ WRONG: dict[str, tuple[Callable[[Path], Path], str]] = {
         _with(flat, lambda root: class_tree(root, ["n00000001"])),
         r"1 classes that are none .*n00000001",
     ),
-    "a name that is no id": (_with(flat, lambda root: class_tree(root, ["cat"])), "cat is not called by a WordNet id"),
+    "a name that is no id": (_with(flat, lambda root: class_tree(root, ["cat"])), "cat is not named by a WordNet id"),
     "one list missing": (_with(listed, lambda root: (root / "val.csv").unlink()), r"has no val\.csv"),
     "one pickle missing": (
         _with(lambda root: pickles(root, pickle.dumps), lambda root: (root / "mini-imagenet-cache-test.pkl").unlink()),

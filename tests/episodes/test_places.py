@@ -168,7 +168,7 @@ def test_an_archive_that_unfolds_without_end_is_refused(
     path = archive(tmp_path / f"bomb.{ending}", {"a/1.png": bytes(4 * 2**20)})
     monkeypatch.setattr(places, "UNFOLDED", 2 * 2**20)
     before = entries(tmp_path)
-    with pytest.raises(DataError, match="unfolds to more than"):
+    with pytest.raises(DataError, match="unpacks to more than"):
         open_place(path, "")
     assert entries(tmp_path) == before
 

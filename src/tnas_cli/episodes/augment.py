@@ -1,6 +1,6 @@
 """Random changes of training images, for a whole batch at once.
 
-x is [N, C, H, W]; every function draws from the CPU generator it is given, so that a batch is changed alike on any
+x is [N, C, H, W]. Every function draws from the CPU generator it is given, so a batch changes in the same way on any
 device. Pixels are 0..1 unless a function says otherwise.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def random_shift(x: Tensor, padding: int, generator: torch.Generator) -> Tensor:
-    """Each image moved by up to `padding` pixels in both directions; black comes in."""
+    """Move each image by up to `padding` pixels in both directions; black fills the gap."""
     if padding == 0:
         return x
     images, _, height, width = x.shape
@@ -27,15 +27,16 @@ def random_shift(x: Tensor, padding: int, generator: torch.Generator) -> Tensor:
 
 
 def random_flip(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Left and right exchanged in every second image, on average."""
+    """Mirror each image left to right with probability 1/2."""
     flipped = (torch.rand(x.shape[0], generator=generator) < 0.5).to(x.device)
     return torch.where(flipped[:, None, None, None], x.flip(3), x)
 
 
 def random_resized(x: Tensor, generator: torch.Generator, *, least: float = 0.08, ratio: float = 4 / 3) -> Tensor:
-    """A random part of each image, `least` to all of its area and up to `ratio` : 1 either way, enlarged to its size.
+    """Crop a random part of each image and enlarge it to the size of the image.
 
-    Where such a part would be wider or higher than the image, it is cut there.
+    The part has `least` to all of the area, and an aspect ratio of up to `ratio` : 1 either way. It is clipped where it
+    would be wider or higher than the image.
     """
     images = x.shape[0]
     draws = torch.rand(4, images, generator=generator)
@@ -51,7 +52,7 @@ def random_resized(x: Tensor, generator: torch.Generator, *, least: float = 0.08
 
 
 def colour_jitter(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Brightness, contrast and saturation, in this order, each times a factor of 1 - strength to 1 + strength."""
+    """Scale brightness, contrast and saturation, in this order, each by a factor of 1 - strength to 1 + strength."""
     if strength == 0 or x.shape[1] != 3:
         return x
     factors = 1 + strength * (2 * torch.rand(3, x.shape[0], generator=generator) - 1)
@@ -70,7 +71,7 @@ def _gray(x: Tensor) -> Tensor:
 
 
 def cutout(x: Tensor, length: int, generator: torch.Generator) -> Tensor:
-    """A square of `length` pixels around a random one set to 0, cut at the border (DeVries and Taylor, 2017).
+    """Set a square of `length` pixels a side around a random pixel to 0, cut at the border (DeVries and Taylor, 2017).
 
     x is normalised, so that 0 is the data set's mean.
     """

@@ -31,12 +31,12 @@ def cache_root() -> Path:
 
 
 def cache_path(dataset: str, protocol: str, size: int, root: Path | None = None) -> Path:
-    """Where a prepared data set lies: `<root>/<dataset>-<protocol>-<size>.h5`."""
+    """The path of a prepared data set: `<root>/<dataset>-<protocol>-<size>.h5`."""
     return (root or cache_root()) / f"{dataset}-{protocol}-{size}.h5"
 
 
 class ImageCache:
-    """A prepared data set, read-only. Its images stay on disk until they are asked for."""
+    """A prepared data set, read-only. Its images stay on disk until they are loaded."""
 
     def __init__(self, path: Path, file: Any) -> None:
         attributes = file.attrs
@@ -80,7 +80,7 @@ class ImageCache:
         return self._images[indices]
 
     def evaluation_table(self, name: str) -> Indices | None:
-        """A stored evaluation table of the test split, [600, way, shot + query], or None where none is stored."""
+        """The stored evaluation table of that name for the test split, [600, way, shot + query], or None."""
         with h5py.File(self.path, "r") as file:
             group = file["evaluation"]
             return group[name][:].astype(np.int64) if name in group else None
@@ -101,7 +101,7 @@ def _map(path: Path, images: Any, shape: tuple[int, ...]) -> npt.NDArray[np.uint
 
 
 def open_cache(path: Path) -> ImageCache:
-    """Open a cache, once per process and version of the file; costs milliseconds whatever its size.
+    """Open a cache, once per process and version of the file; takes milliseconds for any size.
 
     Raises DataError when the file is missing, truncated, not one of ours, or of a newer schema.
     """

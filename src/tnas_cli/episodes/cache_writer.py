@@ -1,4 +1,4 @@
-"""Writing an image cache: streaming, under a lock, renamed into place when it is whole."""
+"""Writing an image cache: streaming, under a lock, renamed into place when it is complete."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class ClassImages:
 class Attributes:
     """What a cache says about itself. Without `mean` and `std` both are measured on the training images (0..1).
 
-    `resize` names how images became squares and `shares` how classes were divided, where that was a choice. `skipped`
-    are messages about images that could not be read; it may grow while the classes are read.
+    `resize` says how images became squares, and `shares` how classes were divided, if there was a choice. `skipped`
+    holds messages about images that could not be read; it may grow while the classes are read.
     """
 
     dataset: str
@@ -60,9 +60,9 @@ class Attributes:
 
 
 class _Spool:
-    """Takes classes piece by piece into an unnamed file.
+    """Writes classes piece by piece to an unnamed file.
 
-    HDF5 needs the number of images before a contiguous table is made; memory stays bounded by one piece.
+    HDF5 needs the number of images before it makes a contiguous table; memory holds only one piece at a time.
     """
 
     def __init__(self, raw: IO[bytes]) -> None:
@@ -82,7 +82,7 @@ class _Spool:
             )
         if self.shape and images.shape[1:] != self.shape:
             raise DataError(
-                f"class {item.name!r} has images of {images.shape[1:]}, the classes before it of {self.shape}.",
+                f"class {item.name!r} has images of {images.shape[1:]}, but the classes before it of {self.shape}.",
                 hint="check the source of this data set",
             )
         self.shape = images.shape[1:]
@@ -108,7 +108,7 @@ class _Spool:
 
 @contextmanager
 def _locked(path: Path, listener: Listener) -> Iterator[None]:
-    """Only one process prepares a cache; the operating system frees the lock of one that dies."""
+    """Let only one process prepare a cache; the operating system frees the lock of a process that dies."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{path}.lock")
@@ -122,7 +122,7 @@ def _locked(path: Path, listener: Listener) -> Iterator[None]:
     try:
         yield
     finally:
-        # Taken away while it is held: whoever waits finds that the file it opened has no name left, and tries again.
+        # Removed while the lock is held: a waiting process finds that its open file is unnamed, and tries again.
         Path(f"{path}.lock").unlink(missing_ok=True)
         lock.release()
 
@@ -137,12 +137,12 @@ def write_cache(
 ) -> None:
     """Write a cache from a stream of classes, whole or not at all; an existing one is kept unless `replace`.
 
-    `classes` is consumed under the lock, so that of two processes only the first does the work. Raises DataError for
-    classes that cannot make a data set and TnasError when the folder cannot be written.
+    `classes` is consumed under the lock, so only the first of two processes does the work. Raises DataError for
+    classes that do not make a data set and TnasError when the folder cannot be written.
     """
     before = _identity(path)
     with _locked(path, listener):
-        # What another process finished while this one waited is as fresh as our own would be.
+        # A cache that another process finished while this one waited is as fresh as our own would be.
         if path.is_file() and (not replace or _identity(path) != before):
             return
         for left in path.parent.glob(f".{path.name}.*.part"):

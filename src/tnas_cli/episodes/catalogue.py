@@ -16,7 +16,7 @@ from tnas_cli.episodes.places import File, Shared
 
 @dataclass(frozen=True)
 class Picture:
-    """One image: what a message calls it, and how to decode it for a use that needs about `size` pixels a side."""
+    """One image: its name in messages, and a function that decodes it for a use at about `size` pixels a side."""
 
     label: str
     decode: Callable[[int], Image.Image]
@@ -42,7 +42,7 @@ def from_array(label: str, pixels: npt.NDArray[np.uint8]) -> Picture:
 
 
 def spooled(images: npt.NDArray[np.uint8]) -> Callable[[int], Image.Image]:
-    """Images uint8 [n, H, W, C] moved into an unnamed temporary file, from which the n-th is read when it is asked for.
+    """Move images uint8 [n, H, W, C] to an unnamed temporary file; returns a function that reads the n-th one.
 
     Reading by position lets threads share the file.
     """

@@ -29,7 +29,7 @@ PIXELS = 32 * 32 * 3
 
 @dataclass(frozen=True)
 class Edition:
-    """One of the two sets: its classes in the order of the official labels, and how its pickles are called."""
+    """One of the two sets: its classes in the order of the official labels, and the names of its pickles."""
 
     name: str
     archive: Archive
@@ -78,10 +78,12 @@ def build_cifar_fs(request: Request) -> Built:
 
 
 def build_cifar10(request: Request) -> Built:
-    """CIFAR-10 with its own division into training and test images; a tenth of the training images validate."""
+    """CIFAR-10 with its official training and test images; a tenth of the training images is val."""
     found, origin = _open(request, CIFAR10_EDITION)
     if set(found) != set(PARTS):
-        raise DataError(f"{origin} does not say which images train and which test.", hint=CIFAR10_EDITION.layouts)
+        raise DataError(
+            f"{origin} does not say which images are train and which are test.", hint=CIFAR10_EDITION.layouts
+        )
     kept, validation = held_out(found["train"], request.seed, "cifar10/split")
     classes = [
         ClassPictures(name, split, pictures)
@@ -103,7 +105,7 @@ def _few_shot(request: Request, split: dict[str, str], note: str) -> Built:
 
 
 def _open(request: Request, edition: Edition) -> tuple[Found, str]:
-    """The images, and where they come from; what is not the whole set is said."""
+    """The images, and where they come from; notes an incomplete set."""
     if request.source is None:
         place = download(edition.archive, request.root / "downloads", request.listener)
         origin = edition.archive.url
@@ -115,7 +117,7 @@ def _open(request: Request, edition: Edition) -> tuple[Found, str]:
 
 
 def _inner(folder: Folder, edition: Edition) -> Folder:
-    """The folder of the pickles or of the classes, where `folder` holds it."""
+    """The folder of the pickles or of the classes: one inside `folder`, or `folder` itself."""
     return folder.find(edition.archive.filename.split(".")[0]) or folder
 
 
@@ -124,7 +126,7 @@ def _read(folder: Folder, edition: Edition) -> Found:
     if all(name in files for names in edition.files.values() for name in names):
         return {part: _from_pickles(folder, edition, names) for part, names in edition.files.items()}
     parts = {part: folder.find(part) for part in PARTS}
-    # A class is called "train" too.
+    # CIFAR-100 also has a class called "train".
     given = {part: inner for part, inner in parts.items() if inner is not None and inner.folders()}
     return {
         part: {
@@ -160,7 +162,7 @@ def _check(found: Found, place: Path, edition: Edition, request: Request) -> Non
     stray = sorted(names - set(edition.classes))
     if stray:
         raise DataError(
-            f"{place} holds class {stray[0]!r}, which is none of {edition.name}'s.",
+            f"{place} holds class {stray[0]!r}, which {edition.name} does not have.",
             hint=f"the classes are {edition.classes[0]}, {edition.classes[1]}, ... {edition.classes[-1]}; "
             "for other images use: tnas prepare-data folder",
         )

@@ -1,7 +1,7 @@
 """The classes of CIFAR-10 and CIFAR-100, and how FC100 and CIFAR-FS divide CIFAR-100's.
 
 CIFAR: Krizhevsky (2009). FC100: Oreshkin et al. (2018), by superclass, 12 / 4 / 4 of 20. CIFAR-FS: Bertinetto et al.
-(2019), 64 / 16 / 20 classes; what is not named here trains.
+(2019), 64 / 16 / 20 classes; a class not named here is for training.
 """
 
 from __future__ import annotations
@@ -81,12 +81,12 @@ CIFAR_FS_TEST = (
 
 
 def fc100_split() -> dict[str, str]:
-    """Each class of CIFAR-100 to its split in FC100: 60 train, 20 val, 20 test."""
+    """Maps each class of CIFAR-100 to its split in FC100: 60 train, 20 val, 20 test."""
     parts = dict.fromkeys(FC100_VALIDATION, "val") | dict.fromkeys(FC100_TEST, "test")
     return {name: parts.get(above, "train") for above, classes in SUPERCLASSES.items() for name in classes}
 
 
 def cifar_fs_split() -> dict[str, str]:
-    """Each class of CIFAR-100 to its split in CIFAR-FS: 64 train, 16 val, 20 test."""
+    """Maps each class of CIFAR-100 to its split in CIFAR-FS: 64 train, 16 val, 20 test."""
     parts = dict.fromkeys(CIFAR_FS_VALIDATION, "val") | dict.fromkeys(CIFAR_FS_TEST, "test")
     return {name: parts.get(name, "train") for name in CIFAR100}

@@ -1,4 +1,4 @@
-"""Dividing by seed: classes into train, val and test, or a class's images into those that train and the others."""
+"""Division by seed: classes into train, val and test, or a class's images into training and held-out ones."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TypeVar
 
 from tnas_cli.runs.seeds import numpy_generator
 
-SHARES = (64, 16, 20)  # per cent, as mini-ImageNet's classes
+SHARES = (64, 16, 20)  # per cent, as for mini-ImageNet's classes
 HELD_OUT = 0.1
 
 Item = TypeVar("Item")
 
 
 def divide(names: Sequence[str], shares: tuple[int, int, int], seed: int, purpose: str) -> dict[str, str]:
-    """Each name to 'train', 'val' or 'test' by shares in per cent, at least one each (with three names or more)."""
+    """Map each name to 'train', 'val' or 'test' by shares in per cent; of three names or more, each split gets one."""
     total = len(names)
     test, val = max(1, round(total * shares[2] / 100)), max(1, round(total * shares[1] / 100))
-    # A generous share may not eat the last training class.
+    # At least one class must be left for training.
     test = min(test, total - 2)
     val = min(val, total - 1 - test)
     splits = ["test"] * test + ["val"] * val + ["train"] * (total - test - val)
@@ -27,7 +27,7 @@ def divide(names: Sequence[str], shares: tuple[int, int, int], seed: int, purpos
 def held_out(
     classes: Mapping[str, list[Item]], seed: int, purpose: str
 ) -> tuple[dict[str, list[Item]], dict[str, list[Item]]]:
-    """A tenth of each class's items, at least one, apart from the rest: (the rest, the tenth), both in order."""
+    """Hold out a tenth of each class's items, at least one: (the rest, the tenth), both in order."""
     rest, tenth = {}, {}
     for name, items in classes.items():
         out = set(shuffled(range(len(items)), seed, f"{purpose}/{name}")[: max(1, round(len(items) * HELD_OUT))])

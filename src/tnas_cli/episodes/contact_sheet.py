@@ -1,4 +1,4 @@
-"""A contact sheet: some images of some classes of each split, drawn to look at what was prepared."""
+"""A contact sheet: a few images of a few classes of each split, to check what was prepared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FONT_SIZE = 14
 
 
 def draw_contact_sheet(cache: ImageCache) -> Image.Image:
-    """A row for each of up to six classes of every split, evenly chosen, with the first images of each."""
+    """One row for each of up to six evenly spaced classes per split, with the first images of the class."""
     factor = max(1, -(-SMALLEST_TILE // cache.size))
     tile = cache.size * factor
     chosen = {split: _evenly(cache.classes(split).tolist()) for split in SPLITS}
@@ -63,7 +63,7 @@ def _evenly(ids: list[int]) -> list[int]:
 
 
 def _shortened(name: str, draw: ImageDraw.ImageDraw, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
-    """A class's name, without its middle where it is too long for its column."""
+    """A class's name, shortened in the middle if it is too long for its column."""
     shown, keep = name, len(name)
     while keep > 2 and draw.textlength(shown, font) > NAMES - 4 * GAP:
         keep -= 1

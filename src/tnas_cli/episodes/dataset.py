@@ -1,4 +1,4 @@
-"""What every data set's reader gets and gives: a request with every choice made, and classes with their attributes."""
+"""What a data set's reader takes and returns: a request with every choice made, and classes with their attributes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be prepared. `size` and `channels` are 0 where the images that are found decide; `shares` are the
-    classes' shares of train, val and test in percent, where they are divided at random.
+    """What to prepare. `size` and `channels` are 0 where the images themselves decide; `shares` are the shares of
+    classes for train, val and test in per cent, where they are divided at random.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Built:
-    """What a reader gives: classes that are decoded when they are asked for, images of `size` pixels a side, and about
+    """What a reader returns: classes whose images are decoded as they are read, at `size` pixels a side, and roughly
     how many bytes they will take.
     """
 
@@ -49,8 +49,8 @@ class Built:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """One way to come by a data set. `bytes` is the download's size; `size` and `channels` are 0 where the images that
-    are found decide; `layouts` says what --source may be. `citation`: keys of `tnas cite`, or BibTeX entries, where
+    """A data set, and how to get it. `bytes` is the download's size; `size` and `channels` are 0 where the images
+    themselves decide; `layouts` says what --source may be. `citation`: keys of `tnas cite`, or BibTeX entries, where
     another package declares it. A data set is embedded, downloadable, or needs a source.
     """
 
@@ -71,7 +71,7 @@ class DatasetSpec:
 
     @property
     def protocol(self) -> str:
-        """The protocol where none is asked for."""
+        """The default protocol."""
         return self.protocols[0]
 
     @property
@@ -91,9 +91,9 @@ def built(
     origin: str,
     normalisation: tuple[tuple[float, ...], tuple[float, ...]] | None = None,
 ) -> Built:
-    """Classes of pictures as a reader gives them: decoded when they are asked for, with their attributes.
+    """What a reader returns for classes of pictures, which are decoded as they are read.
 
-    Without `normalisation` mean and standard deviation are measured on the training classes.
+    Without `normalisation`, mean and standard deviation are measured on the training classes.
     """
     squares = Squares(request.size, request.channels, request.resize)
     skipped: list[str] = []

@@ -20,9 +20,10 @@ from tnas_cli.errors import DataError
 from tnas_cli.runs.events import Listener, Progress
 
 CHUNK = 16  # pictures that a thread takes at a time
-PROBES = 8  # classes whose first picture says how large pictures are
-#: Pixels from which on threads pay. Pillow frees Python's lock while it decodes and scales; with small pictures most of
-#: the time is Python's own, and two threads were measured at 0.6 of one's speed (1.6 to 1.9 times with larger ones).
+PROBES = 8  # classes whose first picture is measured
+#: Pictures of this many pixels or more are worth threads. Pillow frees Python's lock while it decodes and scales. With
+#: small pictures most of the time is Python's own: two threads ran at 0.6 times the speed of one, with larger pictures
+#: at 1.6 to 1.9 times.
 LARGE = 128 * 128
 
 Item = TypeVar("Item")
@@ -36,7 +37,7 @@ def decode(
     """The classes in order, each in one or more pieces of images uint8 [n, size, size, channels].
 
     A picture that cannot be read raises DataError with its path; with a list `skipped` it is left out, and its message
-    goes there. Raises DataError for a class of which nothing is left.
+    is added to the list. Raises DataError for a class without a readable picture.
     """
     total = sum(len(item.pictures) for item in classes)
     chunks = (
@@ -84,7 +85,7 @@ def _threads(classes: Sequence[ClassPictures]) -> int:
     for picture in (item.pictures[0] for item in classes[:PROBES] if item.pictures):
         try:
             image = picture.decode(0)
-        except DataError:  # whoever reads it in its turn says so
+        except DataError:  # reported later, when the picture is read in its turn
             continue
         largest = max(largest, image.width * image.height)
     return (os.cpu_count() or 1) if largest >= LARGE else 1

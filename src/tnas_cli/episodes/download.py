@@ -22,7 +22,7 @@ CIFAR_URL = "https://www.cs.toronto.edu/~kriz"
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive of CIFAR's: the class in torchvision.datasets that knows its checksum, its name and its size."""
+    """A CIFAR archive: the class in torchvision.datasets that knows its checksum, its name and its size."""
 
     known_to: str
     filename: str
@@ -34,7 +34,7 @@ class Archive:
 
 
 def download_omniglot(folder: Path, listener: Listener) -> Path:
-    """Fetch the two official zips into `folder` unless they lie there whole; returns `folder`.
+    """Fetch the two official zips into `folder` unless they are there and complete; returns `folder`.
 
     URL, size and licence are announced before the first byte. Raises DataError when the network or the checksum
     fails, TnasError when the folder cannot be written.
@@ -48,7 +48,7 @@ def download_omniglot(folder: Path, listener: Listener) -> Path:
 
 
 def download(archive: Archive, folder: Path, listener: Listener) -> Path:
-    """Fetch one archive into `folder` unless it lies there whole; returns its path. Raises as `download_omniglot`."""
+    """Fetch one archive into `folder`; returns its path. A complete one is kept. Raises as `download_omniglot` does."""
     from torchvision import datasets
 
     files = {archive.filename: getattr(datasets, archive.known_to).tgz_md5}
@@ -73,7 +73,7 @@ def _fetch(
                     )
                 )
             for name in missing:
-                # torchvision draws a bar of its own; ours is the only one.
+                # torchvision draws its own progress bar; only ours should show.
                 with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
                     download_url(f"{url}/{name}", str(folder), name, files[name])
     except (RuntimeError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Images of one's own as a data set: class folders, train/, val/ and test/ of class folders, or a list in a CSV."""
+"""Your own images as a data set: class folders, train/, val/ and test/ of class folders, or a list in a CSV."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Tree:
 
 
 def build(request: Request) -> Built:
-    """A data set of one's own; where nobody chose, its colours decide its channels and these its size."""
+    """A data set of your own images. By default, their colours decide the channels, and the channels the size."""
     if request.source is None:
         raise SettingsError(f"{request.name} needs --source.", hint=LAYOUTS)
     source = request.source
@@ -50,9 +50,9 @@ def build(request: Request) -> Built:
 
 
 def open_tree(request: Request, source: Path) -> Tree:
-    """List a source's classes and divide them: as its folders or its list say, else by the request's shares and seed.
+    """List a source's classes and divide them as its folders or its list say, else by the request's shares and seed.
 
-    Raises DataError for a layout that cannot make a data set.
+    Raises DataError for a layout that does not make a data set.
     """
     if source.suffix.lower() == ".csv" and not source.is_dir():
         listed = listed_classes(source, SPLITS)
@@ -80,7 +80,7 @@ def _holds_classes(folder: Folder) -> bool:
 
 
 def _given(found: dict[str, Classes], place: Folder, request: Request) -> Tree:
-    """As the folders train/, val/ and test/ say, if they divide the classes."""
+    """Divide as the folders train/, val/ and test/ do, unless they only divide the images of the same classes."""
     first, *others = found
     repeated = {name: split for split in others for name in found[split] if name in found[first]}
     if repeated and all(name in repeated for split in others for name in found[split]):
@@ -92,8 +92,8 @@ def _given(found: dict[str, Classes], place: Folder, request: Request) -> Tree:
         for name in classes:
             if seen.setdefault(name, split) != split:
                 raise DataError(
-                    f"class {name!r} of {place.label} stands in {seen[name]}/ and in {split}/.",
-                    hint="few-shot tasks are tested on classes that nobody learned from: leave each class in one split",
+                    f"class {name!r} of {place.label} is in both {seen[name]}/ and {split}/.",
+                    hint="few-shot tasks are tested on classes never seen in training: keep each class in one split",
                 )
     missing = [split for split in SPLITS if split not in found]
     if missing:
@@ -117,7 +117,7 @@ def _divided(found: Classes, request: Request, label: str, further: str = "") ->
 
 
 def channels_of(tree: Tree) -> int:
-    """1 when no image has colour, else 3; stops at the first colour. Images that cannot be read have none."""
+    """1 if no image has colour, else 3; stops at the first colour image. An unreadable image counts as gray."""
     for _, _, files in tree.classes:
         for file in files:
             try:

@@ -15,7 +15,7 @@ LAYOUT = "a CSV with a header: path,label or path,label,split (train, val or tes
 
 @dataclass(frozen=True)
 class Row:
-    """The wanted values of one line, and where they stand ('list.csv, line 3')."""
+    """The requested values of one line, and where the line is ('list.csv, line 3')."""
 
     values: tuple[str, ...]
     where: str
@@ -53,10 +53,10 @@ def read_rows(file: File, columns: tuple[str, ...]) -> list[Row]:
 
 
 def listed_classes(path: Path, splits: tuple[str, ...]) -> list[tuple[str, str, list[File]]]:
-    """The classes of a list of one's own: (label, split, images) each; the split is '' where the list has none.
+    """The classes of your own list: (label, split, images) each; the split is '' where the list has none.
 
-    A label may stand in one split only: few-shot tasks are tested on classes that nobody learned from. Raises DataError
-    for a line that names a missing file, an unknown split, or a label a second time in another split.
+    A label may be in one split only: few-shot tasks are tested on classes never seen in training. Raises DataError for
+    a line that names a missing file, an unknown split, or a label a second time in another split.
     """
     file = disk_file(path)
     header = csv.reader(file.read().decode("utf-8-sig", "replace").splitlines()[:1], skipinitialspace=True)
@@ -70,10 +70,10 @@ def listed_classes(path: Path, splits: tuple[str, ...]) -> list[tuple[str, str, 
         if has_split and split not in splits:
             raise DataError(f"{row.where} has the split {split!r}.", hint=f"the splits are {', '.join(splits)}")
         if not _is_file(place):
-            raise DataError(f"{row.where} names {place}, which is no file.", hint=f"expected {LAYOUT}")
+            raise DataError(f"{row.where} names {place}, which is not a file.", hint=f"expected {LAYOUT}")
         if split_of.setdefault(label, split) != split:
             raise DataError(
-                f"{row.where} puts {label!r} into {split}; a line before puts it into {split_of[label]}.",
+                f"{row.where} puts {label!r} into {split}; an earlier line puts it into {split_of[label]}.",
                 hint="put all images of a label into one split, or leave the column split out",
             )
         images.setdefault(label, []).append(disk_file(place))

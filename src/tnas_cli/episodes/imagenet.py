@@ -1,4 +1,4 @@
-"""ImageNet (ILSVRC-2012) for the transfer setting: train/<id>/* and val/<id>/*, as torchvision leaves them."""
+"""ImageNet (ILSVRC-2012) for the transfer setting: train/<id>/* and val/<id>/*, as torchvision unpacks them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tnas_cli.errors import DataError
 
 LICENCE = "ImageNet's terms: non-commercial research and education only"
 LAYOUTS = (
-    "--source is a folder with train/<class>/* and val/<class>/*; from the official archives torchvision makes it: "
-    "torchvision.datasets.ImageNet(FOLDER, 'train') and the same with 'val'"
+    "--source is a folder with train/<class>/* and val/<class>/*; torchvision makes it from the official archives: "
+    "torchvision.datasets.ImageNet(FOLDER, 'train'), then the same with 'val'"
 )
 
 
 def build(request: Request) -> Built:
-    """ImageNet: its validation images test, a tenth of each class's training images validate."""
+    """ImageNet: its validation images are test, a tenth of each class's training images is val."""
     if request.source is None:
         raise DataError("imagenet cannot be downloaded; it needs --source.", hint=LAYOUTS)
     place = open_place(request.source, LAYOUTS)
@@ -36,6 +36,6 @@ def build(request: Request) -> Built:
         for name, files in part.items()
     ]
     note = (
-        f"the official validation images test; a tenth of each class's training images is val, by seed {request.seed}"
+        f"the official validation images are test, a tenth of each class's training images val, by seed {request.seed}"
     )
     return built(request, classes, note, LICENCE, str(request.source.resolve()), (IMAGENET_MEAN, IMAGENET_STD))

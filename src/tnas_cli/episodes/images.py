@@ -20,16 +20,16 @@ LARGEST = 64_000_000  # pixels; a small file can unfold to gigabytes
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file's name says that it is an image we read; hidden files are not."""
+    """Whether a file's name is that of an image that tnas reads; hidden files are not."""
     return not name.startswith(".") and name.lower().endswith(EXTENSIONS)
 
 
 def read_image(source: Path | bytes, name: str | None = None, needed: int = 0) -> Image.Image:
-    """Decode one image to mode 'L' (gray) or 'RGB', upright by its EXIF orientation, transparency laid on white.
+    """Decode one image to mode 'L' (gray) or 'RGB', upright by its EXIF orientation, transparency shown on white.
 
     `source` is a path, or the bytes of a file called `name`. A JPEG that is much larger than `needed` pixels a side (0:
     all are needed) is decoded at a half, a quarter or an eighth of its size, never below twice `needed`. Raises
-    DataError, naming the file, when it is no image, truncated, or larger than 64 megapixels.
+    DataError, naming the file, when it is not an image, truncated, or larger than 64 megapixels.
     """
     label = name or str(source)
     try:
@@ -88,7 +88,7 @@ class Squares:
     """How images become squares of `size` pixels with `channels` (1 or 3).
 
     'fit' keeps the aspect and pads with the median colour of the border, so that nothing is lost; 'crop' keeps the
-    aspect and cuts the longer side's ends off; 'stretch' fills the square, whatever the aspect.
+    aspect and cuts off the ends of the longer side; 'stretch' fills the square, whatever the aspect.
     """
 
     size: int
@@ -114,7 +114,7 @@ class Squares:
 
 def to_square(image: Image.Image, size: int, channels: int) -> npt.NDArray[np.uint8]:
     """The image as uint8 [size, size, channels]: scaled with its aspect kept, centred, padded with the median colour of
-    its border. Nothing is cropped away: what matters may stand at the edge.
+    its border. Nothing is cropped: the edge may matter.
     """
     image = image.convert("L" if channels == 1 else "RGB")
     scale = size / max(image.size)

@@ -17,7 +17,7 @@ from tnas_cli.runs.seeds import numpy_generator
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """The images of one split: positions in the cache [n], and labels [n], numbers of `classes`."""
+    """The images of one split: their positions in the cache [n], and their labels [n] as indices into `classes`."""
 
     cache: ImageCache
     indices: Indices
@@ -43,7 +43,7 @@ class LabelledImages:
 
 
 def labelled_images(cache: ImageCache, split: str) -> LabelledImages:
-    """All images of a split, 'train', 'val', 'test' or 'train+val'; a class is its name, in whatever split it stands.
+    """All images of a split, 'train', 'val', 'test' or 'train+val'; a class is its name, whatever its split.
 
     Raises SettingsError for a data set whose splits hold different classes, as those for few-shot tasks do.
     """
@@ -53,16 +53,16 @@ def labelled_images(cache: ImageCache, split: str) -> LabelledImages:
     classes = tuple(sorted(names.get("train", ())))
     if not classes or names.get("test") != set(classes) or not names.get("val", set()) <= set(classes):
         raise SettingsError(
-            f"the splits of {cache.dataset} ({cache.protocol}) hold different classes, as few-shot tasks need them; "
-            "the transfer needs the same classes in all.",
-            hint="take cifar10 or imagenet: tnas prepare-data cifar10",
+            f"the splits of {cache.dataset} ({cache.protocol}) hold different classes, as few-shot tasks need; "
+            "the transfer setting needs the same classes in all.",
+            hint="use cifar10 or imagenet: tnas prepare-data cifar10",
         )
     number = {name: label for label, name in enumerate(classes)}
     return _labelled(cache, split, [number[cache.class_names[i]] for i in cache.classes(split)], classes)
 
 
 def images_of_split(cache: ImageCache, split: str) -> LabelledImages:
-    """All images of a split, 'train' or 'train+val', whose classes are those of no other."""
+    """All images of a split, 'train' or 'train+val', that shares no class with another split."""
     ids = cache.classes(split)
     return _labelled(cache, split, list(range(len(ids))), tuple(cache.class_names[i] for i in ids))
 
@@ -78,8 +78,8 @@ def _labelled(cache: ImageCache, split: str, numbers: list[int], classes: tuple[
 
 @dataclass(frozen=True)
 class Batches:
-    """Images in batches of `size`, for `epochs`, in an order of its own in each: pairs x [1, N, C, H, W], normalised,
-    and y [1, N], as of one task. An image left over at the end of an epoch is left out."""
+    """Images in batches of `size` for `epochs`, each epoch in its own order: pairs x [1, N, C, H, W], normalised, and
+    y [1, N], like one task. A single image left over at the end of an epoch is left out."""
 
     images: LabelledImages
     size: int

@@ -1,6 +1,6 @@
 """mini-ImageNet (Vinyals et al., 2016; classes of Ravi and Larochelle, 2017) in the layouts that people have.
 
-There is no lawful download. Read are: images/ with three lists; class folders named by WordNet id; the three
+There is no lawful download. tnas reads images/ with three lists; class folders named by WordNet id; the three
 mini-imagenet-cache pickles; and ILSVRC-2012's training folders with the three lists.
 """
 
@@ -35,7 +35,7 @@ LAYOUTS = (
     "or below train/) with the three lists beside them"
 )
 
-#: {class: its pictures}, and what was found where.
+#: {class: its pictures}, and a few words on the layout that was found.
 Found = tuple[dict[str, list[Picture]], str]
 
 
@@ -48,8 +48,8 @@ def build(request: Request) -> Built:
     stray = sorted(set(pictures) - set(split))
     if stray:
         raise DataError(
-            f"{request.source} holds {len(stray)} classes that are none of mini-ImageNet's ({', '.join(stray[:3])}).",
-            hint="for the whole ILSVRC-2012 put train.csv, val.csv and test.csv beside it: they choose 600 images of "
+            f"{request.source} holds {len(stray)} classes that mini-ImageNet does not have ({', '.join(stray[:3])}).",
+            hint="for all of ILSVRC-2012, put train.csv, val.csv and test.csv beside it: they choose 600 images of "
             "each of 100 classes; other images are read by: tnas prepare-data folder",
         )
     total = sum(map(len, pictures.values()))
@@ -99,7 +99,7 @@ def _ids_in(folder: Folder) -> dict[str, list[File]]:
     found = class_folders(folder, fewest=1, hint=LAYOUTS)
     strange = [name for name in found if not WORDNET_ID.fullmatch(name)]
     if strange:
-        raise DataError(f"{folder.label}/{strange[0]} is not called by a WordNet id.", hint=LAYOUTS)
+        raise DataError(f"{folder.label}/{strange[0]} is not named by a WordNet id.", hint=LAYOUTS)
     return found
 
 
@@ -121,7 +121,7 @@ def _pickles(files: dict[str, File | None], source: Folder) -> Found:
             isinstance(name, str) and _rows_fit(rows, len(data)) for name, rows in classes.items()
         ):
             raise DataError(f"{file.label} has no 'class_dict' of row numbers below {len(data)}.", hint=LAYOUTS)
-        # Three such files make 1.3 GB: their pixels wait on disk.
+        # Three such files hold 1.3 GB, so their pixels wait on disk.
         image = spooled(data)
         for name, rows in classes.items():
             pictures = [Picture(f"{file.label}[{row}]", lambda size, row=row, image=image: image(row)) for row in rows]  # type: ignore[misc]

@@ -27,5 +27,5 @@ MINI_IMAGENET: dict[str, tuple[str, ...]] = {
 
 
 def mini_imagenet_split() -> dict[str, str]:
-    """Each WordNet id to its split."""
+    """Maps each WordNet id to its split."""
     return {name: split for split, classes in MINI_IMAGENET.items() for name in classes}

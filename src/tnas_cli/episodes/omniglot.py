@@ -71,7 +71,7 @@ def drawings(place: Folder) -> Drawings:
     }
     if not found:
         raise DataError(f"{place.label} holds no Omniglot drawings.", hint=LAYOUTS)
-    # Background before evaluation, then by name: the order that the published split cuts.
+    # Background before evaluation, then by name: the order that the published split divides.
     return dict(sorted(found.items()))
 
 

@@ -13,8 +13,8 @@ TEST = 423
 VALIDATION = 100  # of the 1,200 training characters of protocol `random`
 
 # The split of Vinyals et al. (2016) as published with Prototypical Networks (Snell et al., 2017): five alphabets of
-# the background set validate (172 characters), the last 423 characters in sorted order test (characters 42 to 45 of
-# Gurmukhi and every evaluation alphabet after it), the other 1,028 train.
+# the background set are val (172 characters), the last 423 characters in sorted order are test (characters 42 to 45 of
+# Gurmukhi and every evaluation alphabet after it), the other 1,028 are train.
 VINYALS_VALIDATION = ("Armenian", "Bengali", "Early_Aramaic", "Hebrew", "Mkhedruli_(Georgian)")
 VINYALS_TEST_FROM = "images_evaluation/Gurmukhi/character42"
 
@@ -30,8 +30,8 @@ class Split:
 def split_characters(characters: Sequence[str], protocol: str, seed: int) -> Split:
     """Divide '<part>/<Alphabet>/<character>' keys by a protocol.
 
-    `random`: by seed, 1,100 / 100 / 423; of an incomplete set the same shares. `vinyals`: 1,028 / 172 / 423 by
-    alphabet, the seed plays no part. Raises DataError when a split would be empty.
+    `random`: by seed, 1,100 / 100 / 423; an incomplete set is divided in the same shares. `vinyals`: by alphabet,
+    1,028 / 172 / 423, whatever the seed. Raises DataError when a split would be empty.
     """
     split = _random(sorted(characters), seed) if protocol == "random" else _vinyals(characters)
     for part in ("train", "val", "test"):

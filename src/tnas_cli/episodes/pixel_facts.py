@@ -1,4 +1,4 @@
-"""What is measured on a data set's pixels as they pass by: fingerprint, mean and spread, duplicates across splits."""
+"""Facts about a data set's pixels, measured on the way: fingerprint, mean and spread, duplicates across splits."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class PixelFacts:
         self._splits: list[tuple[str, int]] = []
 
     def begin(self, name: str, split: str, shape: tuple[int, ...]) -> None:
-        """The next images are of this class; `shape` is [n, H, W, C] of all of them."""
+        """Begin a class; `shape` is [n, H, W, C] of all its images."""
         self._split = split
         self._digest.update(f"{name}\0{split}\0{shape}\0".encode())
 
     def add(self, images: npt.NDArray[np.uint8]) -> None:
-        """Images uint8 [n, H, W, C] of the class that was begun."""
+        """Add images uint8 [n, H, W, C] of the class that was begun."""
         self._digest.update(images.data)
         hashes = [int.from_bytes(hashlib.blake2b(image.data, digest_size=8).digest()) for image in images]
         self._contents.append(np.array(hashes, dtype=np.uint64))
@@ -47,7 +47,7 @@ class PixelFacts:
         return mean.tolist(), std.tolist()
 
     def duplicates(self) -> int:
-        """How many images have the very pixels of an image in another split."""
+        """How many images have exactly the pixels of an image in another split."""
         if not self._contents:
             return 0
         names = sorted({split for split, _ in self._splits})

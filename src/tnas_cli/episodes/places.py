@@ -1,7 +1,7 @@
-"""Folders of files, on disk or inside an archive, seen in one way. Nothing is ever extracted.
+"""Folders of files, on disk or inside an archive, behind one interface. Nothing is ever extracted.
 
 Archives are untrusted. A member whose name points outside the archive, a link or a device is refused before anything
-is read, and three limits stand against archives that unfold without end: MEMBERS, UNFOLDED and, for each file that is
+is read, and three limits guard against archives that unpack without end: MEMBERS, UNFOLDED and, for each file that is
 read, LARGEST_FILE.
 """
 
@@ -50,7 +50,7 @@ DAMAGED = "the archive is damaged or incomplete; download or copy it again"
 
 @dataclass(frozen=True)
 class File:
-    """One file: what a message calls it, and how to open it."""
+    """One file: its name in messages, and how to open it."""
 
     label: str
     open: Callable[[], IO[bytes]]
@@ -71,7 +71,7 @@ class File:
 
 
 class Folder(ABC):
-    """A folder: `name`, what a message calls it (`label`), and what it holds. Hidden entries are left out."""
+    """A folder: its `name`, its name in messages (`label`), and its contents. Hidden entries are left out."""
 
     name: str
     label: str
@@ -93,9 +93,9 @@ class Folder(ABC):
 
 
 class DiskFolder(Folder):
-    """A folder on disk, listed when it is asked. `X.zip` or `X.tar` in it stands for a folder X where none is there.
+    """A folder on disk, listed on demand. An archive `X.zip` or `X.tar` in it stands for a folder X if there is none.
 
-    Entries whose names are no Unicode text are refused: no cache could name them.
+    Entries whose names are not Unicode text are refused: no cache could name them.
     """
 
     def __init__(self, path: Path) -> None:
@@ -109,7 +109,7 @@ class DiskFolder(Folder):
             raise DataError(f"{self.path} cannot be listed: {error.strerror}.", hint="check its permissions") from error
         for path in found:
             if not path.name.isascii() and path.name.encode("utf-8", "replace").decode() != path.name:
-                raise DataError(f"{self.path} holds {path.name!r}, which is no UTF-8 name.", hint="rename it")
+                raise DataError(f"{self.path} holds {path.name!r}, which is not a UTF-8 name.", hint="rename it")
         return found
 
     def folders(self) -> dict[str, Folder]:
@@ -141,7 +141,7 @@ class ArchiveFolder(Folder):
         return dict(sorted(self.members.items()))
 
     def add(self, parts: tuple[str, ...], open_member: Callable[[], IO[bytes]]) -> None:
-        """Take one member by its path."""
+        """Add one member by its path."""
         here = self
         for part in parts[:-1]:
             here = here.inner.setdefault(part, ArchiveFolder(part, f"{here.label}/{part}"))
@@ -171,7 +171,7 @@ def open_place(path: Path, hint: str) -> Folder:
 
 
 def _in_its_place(path: Path, stem: str) -> Folder:
-    """The archive `X.zip` as a folder X: what its folder X holds where it has no other, else all of it."""
+    """The archive `X.zip` as a folder X: the contents of its folder X if it holds nothing else, otherwise all of it."""
     found = open_archive(path)
     return found.inner[stem] if list(found.inner) == [stem] and not found.members else found
 
@@ -225,7 +225,7 @@ Members = Generator[tuple[str, Callable[[], IO[bytes]]], None, None]
 
 
 class Shared:
-    """An open file that is read by position, so that threads do not move each other's place.
+    """An open file that is read by position, so threads do not move each other's position.
 
     It outlives the file object it is made of, and is closed with its last reader.
     """
@@ -242,7 +242,7 @@ class Shared:
 
 
 class _Part(io.RawIOBase):
-    """A part of a shared file. Only what is asked for is read: a member's size is what its archive claims."""
+    """A part of a shared file. Only what is asked for is read, as a member's size is only what its archive claims."""
 
     def __init__(self, shared: Shared, offset: int, size: int) -> None:
         self._shared, self._at, self._end = shared, offset, offset + size
@@ -273,7 +273,7 @@ def _tar_members(path: Path) -> Members:
         for member in archive:
             if member.isdir():
                 continue
-            # A sparse file's bytes do not stand in the archive one after the other.
+            # A sparse file's bytes are not contiguous in the archive.
             if not member.isreg() or member.issparse():
                 raise _refuse(path, member.name)
             yield member.name, _part_of(shared, member.offset_data, member.size)
@@ -298,7 +298,7 @@ def _plain_tar(path: Path) -> Iterator[IO[bytes]]:
                 plain.write(block)
                 if plain.tell() > UNFOLDED:
                     raise DataError(
-                        f"{path} unfolds to more than {UNFOLDED / 2**30:.0f} GiB.", hint="unpack it yourself"
+                        f"{path} unpacks to more than {UNFOLDED / 2**30:.0f} GiB.", hint="unpack it yourself"
                     )
         plain.seek(0)
         yield plain

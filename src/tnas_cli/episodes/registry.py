@@ -1,4 +1,4 @@
-"""How a command gets the data set it needs: prepared on request, or opened, or with the command that prepares it.
+"""How a command gets the data set it needs: it opens it, prepares it, or names the command that prepares it.
 
 Data sets are tnas's own (`specs`), and those that other packages declare as entry points of the group `tnas.datasets`.
 """
@@ -129,7 +129,7 @@ def _choices(
         ("--skip-bad", skip_bad or None, not spec.embedded),
     ):
         if value is not None and not offered:
-            raise SettingsError(f"{option} is no choice for {spec.name}.", hint=f"leave {option} out")
+            raise SettingsError(f"{option} does not apply to {spec.name}.", hint=f"leave {option} out")
     if channels not in (None, 1, 3):
         raise SettingsError(f"--channels {channels} is neither 1 (gray) nor 3 (colour).", hint="choose 1 or 3")
     if shares is not None and (sum(shares) != 100 or min(shares) < 1):
@@ -146,7 +146,7 @@ def _choices(
 
 
 def _check_space(path: Path, needed: int) -> None:
-    """Raise TnasError where the images will not fit; they lie there twice while they are written."""
+    """Raise TnasError if the images will not fit; while they are written, they take their space twice."""
     place = next(parent for parent in (path.parent, *path.parent.parents) if parent.exists())
     free = shutil.disk_usage(place).free
     if 2 * needed > free:
@@ -177,7 +177,7 @@ def _name_of(spec: DatasetSpec, source: Path | None, own_name: str | None) -> st
 
 
 def _prepared(name: str, protocol: str, size: int, root: Path) -> ImageCache | None:
-    """The cache that is there already; without a size (0) any one will do, so that no image need be looked at."""
+    """The cache that exists already. With size 0, any size will do, so that no image has to be opened."""
     if size:
         path = cache_path(name, protocol, size, root)
         return open_cache(path) if path.is_file() else None
@@ -186,7 +186,7 @@ def _prepared(name: str, protocol: str, size: int, root: Path) -> ImageCache | N
 
 
 def _check_same(cache: ImageCache, name: str, source: Path | None, asked: Mapping[str, object]) -> None:
-    """Raise SettingsError unless the cache is what preparing it now would make; None asks for nothing."""
+    """Raise SettingsError unless preparing now would make the same cache; None stands for any value."""
     for choice, value in asked.items():
         has = getattr(cache, choice)
         if value is not None and value != has:
@@ -252,7 +252,7 @@ def _own(name: str, protocol: str | None, size: int | None, root: Path) -> Image
             + (f" --size {size}" if size else ""),
         )
     known = {dataset_of(path) for path in root.glob("*.h5")} | set(names()) - {"folder"}
-    own = "; a folder of your own becomes one by: tnas prepare-data folder --source DIR --name NAME"
+    own = "; for a folder of your own, run: tnas prepare-data folder --source DIR --name NAME"
     unknown = _ADDED.problem(name) or f"unknown data set {name!r}."
     raise SettingsError(unknown, hint=did_you_mean(name, known) + own)
 

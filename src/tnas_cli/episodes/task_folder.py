@@ -31,7 +31,7 @@ class FolderTask:
 
     support_x float32 [S, C, H, W] and support_y int64 [S], ordered class by class; query_x [Q, C, H, W] or None without
     a query folder; query_y [Q] or None when the query images are unlabelled; query_paths in the order of query_x.
-    inverted: of how many images the negative was taken.
+    inverted: how many images were inverted.
     """
 
     path: Path
@@ -54,13 +54,13 @@ def read_task_folder(
 ) -> FolderTask:
     """Read a task folder for a network that takes `channels` x `size` x `size` images, normalised by `mean` and `std`.
 
-    Images of any size become squares with their aspect kept, padded with the median colour of their border; gray or
-    colour becomes what the network takes. `invert` turns dark ink on a bright ground into bright ink on dark, as in
-    Omniglot: True and False mean every image and none; 'auto' looks at each image's border, and only where the network
-    learned from ink (one channel, mean 0 and std 1).
+    Images of any size become squares with their aspect kept, padded with the median colour of their border; gray
+    and colour are converted to what the network takes. `invert` turns dark ink on a bright ground into bright ink on
+    dark, as in Omniglot: True inverts every image and False none; 'auto' decides by each image's border, and only for a
+    network that learned from ink (one channel, mean 0 and std 1).
 
-    Raises DataError for a missing support folder, fewer than two classes, an empty class, a file that is no image, a
-    query class that has no support images, and a query folder that mixes labelled and unlabelled images.
+    Raises DataError for a missing support folder, fewer than two classes, an empty class, a file that is not an image,
+    a query class that has no support images, and a query folder that mixes labelled and unlabelled images.
     """
     if not path.is_dir():
         raise DataError(f"{path} is not a folder." if path.exists() else f"{path} does not exist.", hint=LAYOUT_HINT)

@@ -54,7 +54,7 @@ def sample_indices(cache: ImageCache, split: str, way: int, shot: int, query: in
 def sample_half(
     cache: ImageCache, half: int, split: str, way: int, shot: int, query: int, seed: int, index: int
 ) -> Indices:
-    """Algorithm 3, lines 4 and 13: as `sample_indices`, of the first (1) or second (2) half of every class's images.
+    """Algorithm 3, lines 4 and 13: like `sample_indices`, from the first (1) or second (2) half of each class's images.
 
     Raises SettingsError when half of a class has too few images.
     """
@@ -69,7 +69,7 @@ def sample_half(
 
 
 def evaluation_indices(cache: ImageCache, split: str, way: int, shot: int, query: int, tasks: int) -> Indices:
-    """The fixed evaluation tasks of a split, int64 [tasks, way, shot + query]: every method meets the same ones.
+    """The fixed evaluation tasks of a split, int64 [tasks, way, shot + query]: they are the same for every method.
 
     The test split's tables are stored in the cache; others are derived by the same function.
     Raises SettingsError when the split has too few classes or a class too few images.

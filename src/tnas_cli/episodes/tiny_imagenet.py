@@ -20,7 +20,7 @@ def is_one(folder: Folder) -> bool:
 
 
 def classes(folder: Folder) -> tuple[dict[str, list[File]], str]:
-    """The classes with their training and validation images, and a few words on that."""
+    """The classes with their training and validation images, and a note that says so."""
     train, validation = folder.find("train"), folder.find("val")
     assert train is not None and validation is not None
     found = class_folders(train, fewest=1, hint=HINT)

@@ -1,7 +1,7 @@
 """Reading pickles of arrays, dicts, lists, strings and numbers; anything else in them is refused, nothing is executed.
 
 The data sets that come as pickles hold no more than that. The unpickler may ask for five names, all of them stand-ins
-defined here; an array's bytes are used where the pickle put them, so that a file of 800 MB takes 800 MB.
+defined here; an array uses the pickle's own bytes, so that a file of 800 MB takes 800 MB of memory.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def unpickle(file: File) -> dict[str, Any]:
-    """The dict that a pickle holds: its arrays as NumPy's, strings of Python 2 as str where they are keys.
+    """The dict that a pickle holds: its arrays as NumPy arrays, and its keys as str even if Python 2 wrote them.
 
     Raises DataError for a file that is damaged, holds something else, or asks for anything to be executed.
     """
@@ -99,7 +99,7 @@ def unpickle(file: File) -> dict[str, Any]:
     except Exception as error:  # a pickle is a program; a damaged one fails in any way
         raise DataError(
             f"{file.label} is not a pickle of plain arrays, lists and dicts: {error}.",
-            hint="nothing in it was executed; get the file again from where you trust it",
+            hint="nothing in it was executed; get the file again from a source that you trust",
         ) from error
     if not isinstance(content, dict):
         raise DataError(f"{file.label} holds a {type(content).__name__}, not a dict.", hint="get the original file")

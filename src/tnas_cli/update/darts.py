@@ -16,8 +16,8 @@ def architecture_gradient(
     """Equation 4, first line: the gradient of L_validation(w - xi grad_w L_training(w, theta), theta) with respect to
     theta, the parameters named in `theta`; w are all others.
 
-    With xi = 0 it is the first-order gradient, which the paper uses. Otherwise it is exact, through the step of w,
-    where Liu et al. approximate that part by a finite difference. Returns the validation losses [T] and each task's
+    With xi = 0 it is the first-order gradient, which the paper uses. Otherwise it is exact, through the step of w;
+    Liu et al. approximate that part by a finite difference. Returns the validation losses [T] and each task's
     gradient [T, ...].
     """
     if xi == 0:
@@ -42,7 +42,7 @@ def clipped(gradients: Mapping[str, Tensor], most: float) -> dict[str, Tensor]:
 
 
 def step(optimiser: torch.optim.Optimizer, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> None:
-    """Equation 4, either line, by what the gradients are of: move the parameters that have one, in place."""
+    """Either line of Equation 4: move the parameters that have a gradient, in place."""
     for name, gradient in gradients.items():
         parameters[name].grad = gradient
     optimiser.step()

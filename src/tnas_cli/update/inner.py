@@ -28,7 +28,7 @@ def gradients(
         parameters = {name: tensor.detach().requires_grad_(name in names) for name, tensor in parameters.items()}
     losses = loss(parameters)  # [T]
     wanted = [parameters[name] for name in names]
-    # A genotype may leave an input unread; what stands behind it has a gradient of zero.
+    # A genotype may leave an input unused; the weights of that input have a gradient of zero.
     found = torch.autograd.grad(losses.sum(), wanted, create_graph=create_graph, materialize_grads=True)
     return losses, dict(zip(names, found, strict=True))
 

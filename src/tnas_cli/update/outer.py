@@ -34,7 +34,7 @@ def adam(parameters: Mapping[str, Tensor], rules: Mapping[str, AdamRule], defaul
 
 
 def step(optimiser: torch.optim.Optimizer, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> None:
-    """Equation 2, 6 or 8, by what the gradients are: move each meta-parameter along its outer gradient, in place.
+    """Equation 2, 6 or 8, depending on the gradients: move each meta-parameter along its outer gradient, in place.
 
     A parameter without a gradient stays as it is, and so do its moments.
     """

@@ -8,13 +8,13 @@ import torch
 
 
 def cosine(epoch: int, epochs: int, *, start: float, end: float = 0.0) -> float:
-    """The rate of an epoch (from 0) along half a cosine, `start` in the first one and nearly `end` in the last
+    """The rate of an epoch (counted from 0) along half a cosine, from `start` in the first to nearly `end` in the last
     (Loshchilov and Hutter, 2017, Equation 5, without restarts)."""
     return end + (start - end) * (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
 def exponential(epoch: int, *, start: float, factor: float) -> float:
-    """The rate of an epoch (from 0) where each has `factor` times that of the one before."""
+    """The rate of an epoch (counted from 0) when each epoch's rate is `factor` times the one before."""
     return float(start * factor**epoch)
 
 
