@@ -172,7 +172,7 @@ def test_a_checkpoint_of_another_optimiser_is_refused() -> None:
     state = fresh()
     list(islice(events(state), 1))
     other = replace(state, optimiser=torch.optim.SGD(state.parameters.values(), lr=0.1))
-    with pytest.raises(CheckpointError, match="written with the optimiser adam, and this method has sgd"):
+    with pytest.raises(CheckpointError, match="written with the optimiser adam, but this method has sgd"):
         restore(to_checkpoint("test", state, {}), other)
 
 

@@ -1,4 +1,4 @@
-"""What is known of a method without importing it, and so without PyTorch: help, refusals and reports need no more."""
+"""Facts about methods that need neither their import nor PyTorch: enough for help, refusals and reports."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _FEATURES = {value for name, value in vars(features).items() if name.isupper() a
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """A method by its name.
+    """Facts about a method.
 
-    title: what its result is called. searches: whether it is one of `tnas search` or of `tnas train-eval`. reads: the
+    title: the name of its result. searches: whether it belongs to `tnas search` or to `tnas train-eval`. reads: the
     machinery of settings that it reads (`settings.features`). differs: settings in which it differs from a preset.
-    citation: keys of `tnas cite`, or BibTeX entries. network: the name of the network that it trains instead of the one
-    that it is given. Raises ValueError for machinery that does not exist.
+    citation: keys of `tnas cite`, or BibTeX entries. network: the name of the network that it trains instead of the
+    given one. Raises ValueError for machinery that does not exist.
     """
 
     name: str
@@ -48,8 +48,8 @@ class About:
             raise ValueError(f"it reads {unknown[0]!r}, which settings/features.py does not have")
 
 
-#: MAML++ as published. The outer loss moves to the last step during 10 of 100 epochs or more; the outer rate falls from
-#: 1e-3 to 1e-5; five checkpoints answer together.
+#: MAML++ as published. The outer loss moves to the last step over 10 of 100 epochs or more; the outer rate falls from
+#: 1e-3 to 1e-5; five checkpoints form an ensemble.
 _PLUS_PLUS = {"learned_rates": "step", "step_norms": True, "multi_step": 0.1, "cosine_to": 0.01, "ensemble": 5}
 
 _OUTER = frozenset({OUTER_LOOP, ENSEMBLE})
@@ -58,7 +58,7 @@ _BY_STEPS = _OUTER | {INNER_LOOP, ORDER, CELLS, ENGINE}
 _T_NAS = _BY_STEPS | {INNER_THETA, OUTER_THETA, LEARNED_RATES, PIECES}
 _T_NAS_CITED = ("lian2020tnas", "liu2019darts", "finn2017maml")
 
-#: tnas's own methods, in the order in which they are listed, each with the module that has its `METHOD`.
+#: tnas's own methods, in the order of listing, each with the module that has its `METHOD`.
 OWN: dict[str, tuple[About, str]] = {
     about.name: (about, f"tnas_cli.methods.{module}")
     for module, about in {
@@ -98,7 +98,7 @@ OWN: dict[str, tuple[About, str]] = {
             name="meta-sgd",
             title="Meta-SGD",
             searches=False,
-            reads=_BY_STEPS | {PIECES},  # its rates are per weight, always
+            reads=_BY_STEPS | {PIECES},  # its rates are always per weight
             differs={"learned_rates": "weight", "inner_steps": 1, "test_steps": 1},  # Li et al., 2017
             citation=("li2017metasgd",),
         ),

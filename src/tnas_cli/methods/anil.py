@@ -24,12 +24,12 @@ def inner_loop_of(settings: TrainSettings) -> InnerLoop:
 
 
 def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:
-    """The network's weights, with what the inner loop learns beside the head."""
+    """The network's weights, and what the inner loop learns in addition."""
     return inner_loop_of(settings).shapes(network.specs())
 
 
 def learner(engine: Engine, network: Network, settings: TrainSettings) -> Unrolled:
-    """First or second order as the settings say."""
+    """The learner, of first or second order as the settings say."""
     return Unrolled(engine, network, inner_loop_of(settings))
 
 

@@ -25,7 +25,7 @@ THETA_HALF = 2
 
 @dataclass(frozen=True)
 class AutoMaml(SteppingLearner):
-    """Algorithm 3: MAML whose outer gradient goes to w or to theta, by the half of the images that a batch is from."""
+    """Algorithm 3: MAML whose outer gradient goes to w or theta, depending on the half of the images in a batch."""
 
     engine: Engine
     network: SearchedNetwork

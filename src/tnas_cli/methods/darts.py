@@ -1,4 +1,4 @@
-"""DARTS from scratch on single tasks: S1 and S2 of Section 5.3. Also the few steps of T-NAS that they compare with."""
+"""DARTS from scratch on single tasks: S1 and S2 of Section 5.3. Also the few steps of T-NAS that the paper compares."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Labelled = tuple[Tensor, Tensor]
 
 
 def halves(batch: TaskBatch) -> tuple[Labelled, Labelled]:
-    """The support images in two, every class divided 1 : 1: those that move w, and those that move theta.
+    """The support images in two halves, each class divided 1 : 1: the first half moves w, the second theta.
 
-    Of an odd number the second has one more per class.
+    If a class has an odd number of images, the second half has one more.
     """
     way = batch.way
     shot = batch.support_x.shape[1] // way
@@ -48,10 +48,10 @@ def darts(
     settings: SupervisedSettings,
     stage: str,
 ) -> Generator[Progress, None, Tensor]:
-    """Equation 4 on every task of a batch: in turn theta by Adam on one half, w by SGD on the other.
+    """Equation 4 on every task of a batch: theta moves by Adam on one half and w by SGD on the other, in turn.
 
     `tasks` are the numbers of the batch's tasks, which decide their initial parameters. Yields after every step and
-    returns theta [T, 2, edges, 8]. Raises SettingsError where a class has one image.
+    returns theta [T, 2, edges, 8]. Raises SettingsError if a class has only one image.
     """
     parameters = initial(network, settings.seed, f"darts weights of {stage}", tasks, batch.support_x.device)
     weights = {name: tensor for name, tensor in parameters.items() if name != THETA}
@@ -113,8 +113,8 @@ def _part(
     settings: SupervisedSettings,
     generator: torch.Generator,
 ) -> Labelled:
-    """The batch of that number in the epoch's order of the half that moves w or theta, changed at random; an epoch's
-    last batch may be smaller."""
+    """Batch `number` of an epoch, from the half that moves w or theta, with random crops and flips; the last batch of
+    an epoch may be smaller."""
     images, size = half[0].shape[1], settings.search_batch
     order = torch.randperm(images, generator=torch_generator(settings.seed, f"darts order, {mover}", epoch))
     which = order[number * size :][:size].to(half[0].device)
@@ -127,7 +127,7 @@ def adapt_in_parts(
     """Algorithm 2, lines 1 and 2, for tasks of many images: each step's gradient (Equation 7) is the mean over parts.
 
     A part has about `images` support images, as many of every class. With one part it is the engine's own adaptation;
-    with more, batch norm's statistics are each part's. `parameters` are the meta-parameters; returns them per task.
+    with more, each part has its own batch norm statistics. `parameters` are the meta-parameters; returns them per task.
     """
     support = batch.support_x.shape[1]
     parts = [torch.arange(first, support, math.ceil(support / images)) for first in range(math.ceil(support / images))]

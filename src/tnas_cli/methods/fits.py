@@ -1,4 +1,4 @@
-"""Whether finished settings, and the engine that was asked for, fit a method: what it would ignore is refused."""
+"""Whether complete settings and the requested engine fit a method: what the method would ignore is refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tnas_cli.settings.meta_learning import MetaLearningSettings
 
 
 def check_fit(settings: MetaLearningSettings, method: About, engine: str) -> None:
-    """Raises SettingsError for a switch that the method does not read, or the fused engine where PyTorch computes."""
+    """Raises SettingsError for a switch that the method does not read, or for 'fused' where only PyTorch computes."""
     others = readers(searches=method.searches)
     refuse_switches(settings, method.differs, method.reads, method.name, others)
     if engine == "fused":

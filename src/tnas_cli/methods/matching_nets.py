@@ -1,6 +1,6 @@
 """Matching networks (Vinyals et al., 2016): attention over the support images by cosine similarity.
 
-Without their full context embeddings, as they are mostly compared.
+Without their full context embeddings, as in most comparisons.
 """
 
 from __future__ import annotations

@@ -39,9 +39,9 @@ class Tasks:
 class Plan:
     """How long, how many tasks per outer step, how their gradients add up, and where Adam's rates end.
 
-    `cosine_to`: the share of their start to which the outer rates fall along a cosine, 1 for constant rates.
-    `seconds`: the training also ends when it has taken so long. What depends on progress then goes by the time where
-    that is further than the tasks.
+    `cosine_to`: the outer rates fall along a cosine to this share of their start; 1 keeps them constant.
+    `seconds`: the training also ends after this time. Progress is then that of the time or of the tasks, whichever is
+    further.
     """
 
     tasks: int
@@ -64,11 +64,11 @@ class Plan:
         )
 
     def progress(self, state: MetaState) -> float:
-        """The share of the training that is over: 0 at its start, 1 or more at its end."""
+        """The share of the training that is done: 0 at its start, 1 or more at its end."""
         return max(state.tasks_done / self.tasks, state.seconds / self.seconds)
 
     def expected_tasks(self, state: MetaState) -> int:
-        """How many tasks the training will have at its end, as far as its speed so far tells."""
+        """How many tasks the training will have done at its end, judging by its speed so far."""
         spent = state.seconds / self.seconds
         return self.tasks if spent == 0 else max(state.tasks_done, min(self.tasks, round(state.tasks_done / spent)))
 
@@ -113,7 +113,7 @@ def meta_learn(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> 
 
 
 def space_of(learner: Learner) -> Space:
-    """The space of the network that is searched; the usual one where a learner does not say it."""
+    """The space of the searched network; the default space where a learner does not name one."""
     network = learner.network if isinstance(learner, AdaptingLearner) else None
     found: Space | None = getattr(network, "space", None)
     return usual_space() if found is None else found
@@ -122,7 +122,7 @@ def space_of(learner: Learner) -> Space:
 def _move(state: MetaState, found: MetaGradient, plan: Plan, progress: float, count: int) -> None:
     """Algorithm 1, line 10: Equation 8, or 6, for the `count` tasks of a meta-batch."""
     loss = float(found.query_losses.mean())
-    # Checked before the step, so that the meta-parameters, and the last checkpoint, stay numbers.
+    # Checked before the step, so that the meta-parameters, and the last checkpoint, stay finite.
     if not math.isfinite(loss) or not all(bool(g.isfinite().all()) for g in found.gradients.values()):
         raise TnasError(
             f"the query loss is {loss} after {state.tasks_done} tasks, or its gradient is not finite.",
@@ -150,7 +150,7 @@ def _validated(learner: Learner, state: MetaState, tasks: Tasks) -> Validated:
 
 def about_theta(theta: Tensor, space: Space) -> dict[str, float]:
     """What a step says of theta~ [2, edges, operations]: how decided it is (`decidedness`, `normalised_entropy`), and
-    the skip connections and pools of the genotype that it decodes to, of all edges of both cells. It takes a tenth of a
+    the numbers of skip connections and pools in both cells of the genotype that it decodes to. It takes a tenth of a
     millisecond.
     """
     kinds = space.decode(theta).without_weights

@@ -24,7 +24,7 @@ def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:
 
 
 def learner(engine: Engine, network: Network, settings: TrainSettings) -> Unrolled:
-    """First or second order as the settings say."""
+    """The learner, of first or second order as the settings say."""
     return Unrolled(engine, network, inner_loop_of(settings))
 
 

@@ -35,8 +35,8 @@ def _of_the_network(network: Network, settings: SearchSettings | TrainSettings) 
 
 @dataclass(frozen=True)
 class Phase(Generic[N, S]):
-    """What comes before the meta-learning: `train` moves the meta-parameters in place by labelled batches of all
-    training classes, and yields Progress. Where it is stopped, it begins anew.
+    """A phase before the meta-learning: `train` moves the meta-parameters in place by labelled batches of all training
+    classes, and yields Progress. A stopped phase starts over.
     """
 
     batches: LabelledBatches
@@ -45,10 +45,11 @@ class Phase(Generic[N, S]):
 
 @dataclass(frozen=True, kw_only=True)
 class Method(Generic[N, S, L]):
-    """What a method does; `about` says what is known of it otherwise.
+    """What a method does; `about` holds the other facts.
 
     learner: what it does inside a task. shapes: its meta-parameters, which may be more or fewer than the network's.
-    optimiser: moves them along the outer gradient. stream: where its tasks come from. before: a phase before.
+    optimiser: moves them along the outer gradient. stream: where its tasks come from. before: a phase before
+    the meta-learning.
     """
 
     about: About
@@ -59,16 +60,16 @@ class Method(Generic[N, S, L]):
     before: Phase[N, S] | None = None
 
     def __post_init__(self) -> None:
-        """Raises TypeError where what is said of it and what it is are two things."""
+        """Raises TypeError if `about` and the class do not agree."""
         if not isinstance(self.about, About):
-            raise TypeError("its `about` is no About")
+            raise TypeError("its `about` is not an About")
         kind = SearchMethod if self.about.searches else TrainMethod
         if not isinstance(self, kind):
-            raise TypeError(f"searches is {self.about.searches}, and so it must be a {kind.__name__}")
+            raise TypeError(f"searches is {self.about.searches}, so it must be a {kind.__name__}")
 
     @property
     def name(self) -> str:
-        """What `--method` calls it."""
+        """Its name in `--method`."""
         return self.about.name
 
     @property
@@ -83,14 +84,14 @@ class Method(Generic[N, S, L]):
         return MetaState(parameters, self.optimiser(parameters, settings), phase_due=self.before is not None)
 
     def tasks(self, cache: ImageCache, settings: S, device: torch.device) -> Tasks:
-        """What it learns from; raises SettingsError or DataError where the data set is too small for it."""
+        """What it learns from; raises SettingsError or DataError if the data set is too small for it."""
         tasks = self.stream.tasks(cache, settings, device)
         return (
             tasks if self.before is None else replace(tasks, labelled=self.before.batches.open(cache, settings, device))
         )
 
     def learn(self, network: N, settings: S, learner: L, state: MetaState, tasks: Tasks, plan: Plan) -> Iterator[Event]:
-        """The phase before, where there is one that is due, and Algorithm 1, lines 2 to 11."""
+        """The phase before the meta-learning, if one is due, and Algorithm 1, lines 2 to 11."""
         if self.before is not None and state.phase_due and tasks.labelled is not None:
             yield from self.before.train(network, settings, state.parameters, tasks.labelled)
             state.phase_due = False

@@ -32,8 +32,8 @@ class MetricLearner(Learner):
     """Learns an embedding by the query loss of whole tasks, differentiated in PyTorch.
 
     A task's support and query images pass the network together, so that batch norm has one set of statistics. In an
-    inductive answer they are the support images' alone; CompareNets' relation module then takes those of the first
-    pairs.
+    inductive answer the statistics are those of the support images alone, and in CompareNets' relation module those of
+    the first pairs.
     """
 
     way: int

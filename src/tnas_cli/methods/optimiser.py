@@ -1,4 +1,4 @@
-"""The outer optimiser where a method declares none of its own: Adam, with a rule for each kind of meta-parameter."""
+"""The default outer optimiser of a method: Adam, with a rule for each kind of meta-parameter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def outer_adam(parameters: Parameters, settings: SearchSettings | TrainSettings)
     """Adam on all meta-parameters: theta by the settings' rule for it, w at alpha_outer.
 
     Inner rates are learned as multiples of their base. A rate of w changes as fast as it would if it were learned
-    itself (`alpha_outer` per step); those of theta change by the same share.
+    directly (`alpha_outer` per step); those of theta change by the same share.
     """
     rules = {
         name: AdamRule(settings.alpha_outer / settings.alpha_inner) for name in parameters if name.startswith(RATE)

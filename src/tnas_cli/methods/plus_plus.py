@@ -1,4 +1,4 @@
-"""The pieces of MAML++ (Antoniou et al., 2019): what the inner loop of a method becomes with them.
+"""The pieces of MAML++ (Antoniou et al., 2019): and the inner loop that they make.
 
 Each piece is a setting of its own: learned_rates, multi_step, step_norms, cosine_to, order 'annealed', ensemble.
 """
@@ -32,7 +32,7 @@ def inner_loop(settings: Settings) -> InnerLoop:
 
 
 def shapes(network: Network, settings: Settings) -> dict[str, Spec]:
-    """The network's parameters with what the inner loop learns beside them."""
+    """The network's parameters, and what the inner loop learns in addition."""
     return inner_loop(settings).shapes(network.specs())
 
 

@@ -1,6 +1,6 @@
 """All methods by name: tnas's own, and those that other packages declare as entry points of the group `tnas.methods`.
 
-What is known of tnas's own methods needs neither an import of theirs nor PyTorch.
+The facts about tnas's own methods need neither their import nor PyTorch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ GROUP = "tnas.methods"
 
 
 def method(name: str) -> Method[Any, Any, Any]:
-    """The method of that name; raises SettingsError, with a suggestion, where there is none."""
+    """The method of that name; raises SettingsError, with a suggestion, if there is none."""
     if name in OWN:
         found: Method[Any, Any, Any] = import_module(OWN[name][1]).METHOD
         return found
@@ -31,35 +31,40 @@ def method(name: str) -> Method[Any, Any, Any]:
 
 
 def search_method(name: str) -> SearchMethod:
-    """The method of that name that searches; raises SettingsError where there is none."""
+    """The search method of that name; raises SettingsError if there is none."""
     about_search(name)
     return cast("SearchMethod", method(name))
 
 
 def training_method(name: str) -> TrainMethod:
-    """The method of that name that trains a fixed network; raises SettingsError where there is none."""
+    """The method of that name that trains a fixed network; raises SettingsError if there is none."""
     about_training(name)
     return cast("TrainMethod", method(name))
 
 
 def about(name: str) -> About:
-    """What is known of a method; raises SettingsError, with a suggestion, where there is none of that name."""
+    """The facts about a method; raises SettingsError, with a suggestion, if there is none of that name."""
     return OWN[name][0] if name in OWN else method(name).about
 
 
 def about_search(name: str) -> About:
-    """What is known of a method that searches; raises SettingsError where there is none of that name."""
+    """The facts about a search method; raises SettingsError if there is none of that name."""
     found = about(name)
     if not found.searches:
-        raise SettingsError(f"{name} trains a given network.", hint=f"tnas search has {', '.join(search_methods())}")
+        raise SettingsError(
+            f"{name} trains a given network and does not search.", hint=f"tnas search has {', '.join(search_methods())}"
+        )
     return found
 
 
 def about_training(name: str) -> About:
-    """What is known of a method that trains a fixed network; raises SettingsError where there is none of that name."""
+    """The facts about a method that trains a fixed network; raises SettingsError if there is none of that name."""
     found = about(name)
     if found.searches:
-        raise SettingsError(f"{name} searches.", hint=f"tnas train-eval has {', '.join(training_methods())}")
+        raise SettingsError(
+            f"{name} searches and does not train a given network.",
+            hint=f"tnas train-eval has {', '.join(training_methods())}",
+        )
     return found
 
 
@@ -79,24 +84,24 @@ def training_methods() -> tuple[str, ...]:
 
 
 def all_about() -> dict[str, About]:
-    """What is known of every method, tnas's own first; those of other packages are imported."""
+    """The facts about every method, tnas's own first; those of other packages are imported."""
     own = {name: found for name, (found, _) in OWN.items()}
     return own | {name: found.about for name, found in _ADDED.all().items()}
 
 
 def differs(name: str | None) -> dict[str, Any]:
-    """The settings in which a method differs from a preset, for a command's settings; none where none is named."""
+    """The settings in which a method differs from a preset; none without a method."""
     return {} if name is None else dict(about(name).differs)
 
 
 def added_citations(name: str) -> tuple[str, ...]:
-    """What a method of another package cites; nothing for other names, and no import."""
+    """What a method of another package cites; nothing for other names, without an import."""
     added = _ADDED.get(name)
     return () if added is None else added.about.citation
 
 
 def title_of(name: str) -> str | None:
-    """What a method's result is called; None for a name that is no method's."""
+    """The name of a method's result; None for an unknown method."""
     try:
         return about(name).title
     except SettingsError:

@@ -29,8 +29,8 @@ NOTHING = 1e-20
 class SoftPruning(AdaptingLearner):
     """A task adapts as in the search, by `base`; then w alone moves in `prune_steps` steps, while the mixture goes from
     the adapted one to the decoded one in equal parts. `targets`: the genotypes that the tasks of a batch end
-    with, one each, instead of those that their own theta decodes to, with at most `max_skips` skip connections per
-    cell where that is a number.
+    with, one each. Without them, each task ends with the genotype that its own theta decodes to, with at most
+    `max_skips` skip connections per cell if that is a number.
     """
 
     engine: Engine
@@ -53,8 +53,8 @@ class SoftPruning(AdaptingLearner):
         return Adapted(own, torch.cat(losses, dim=1))
 
     def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
-        """First order; theta~ and learned inner rates stay as they were searched. Of batch norms that are learned per
-        step the last step's move.
+        """First order; theta~ and learned inner rates stay as they were searched. Of batch norms learned per step, only
+        those of the last step move.
         """
         own = self.adapt(parameters, (batch.support_x, batch.support_y)).parameters
         found = self.engine.gradients(self.network, own, (batch.query_x, batch.query_y))
@@ -68,7 +68,7 @@ class SoftPruning(AdaptingLearner):
         return MetaGradient(gradients, found.losses, task_accuracies(found.logits, batch.query_y))
 
     def _decoded(self, theta: Tensor) -> Tensor:
-        """The mixture [T, 2, edges, operations] to end with: 1 for the decoded operation of an edge, or none."""
+        """The mixture [T, 2, edges, operations] to end with: 1 for the decoded operation of an edge, or for none."""
         genotypes = self.targets
         if genotypes is None:
             genotypes = tuple(self.network.space.decode(own, self.max_skips) for own in theta)

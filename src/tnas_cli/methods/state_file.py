@@ -1,6 +1,6 @@
 """A MetaState as a checkpoint and back, to the last bit.
 
-What the optimiser keeps of a parameter stands under the optimiser's name: `adam.exp_avg/stem.0.conv`.
+What the optimiser keeps for a parameter is stored under the optimiser's name: `adam.exp_avg/stem.0.conv`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _HINT = "the checkpoint was changed after it was written: take an untouched copy
 
 
 def to_checkpoint(kind: str, state: MetaState, about: Mapping[str, Any]) -> Checkpoint:
-    """Parameters, what the optimiser keeps of them, counters and history, with `about` beside them."""
+    """Parameters, what the optimiser keeps for them, counters and history, with `about` beside them."""
     tensors: dict[str, Tensor] = {f"parameters/{name}": tensor for name, tensor in state.parameters.items()}
     start = _name_of(state.optimiser)
     for name, tensor in state.parameters.items():
         for key, value in state.optimiser.state[tensor].items():
             if value is not None:
-                # A number becomes a float64 of no dimensions, which holds every count that a training reaches.
+                # A number becomes a float64 without dimensions, which holds every count that a training reaches.
                 kept = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
                 tensors[f"{start}.{key}/{name}"] = kept
     best = state.best_accuracy if math.isfinite(state.best_accuracy) else None
@@ -53,14 +53,14 @@ def parameters_of(checkpoint: Checkpoint, specs: Mapping[str, Spec], device: tor
 
 
 def shapes_of(parameters: Parameters) -> dict[str, Spec]:
-    """The shapes of meta-parameters that are at hand."""
+    """The shapes of given meta-parameters."""
     return {name: Spec(tuple(tensor.shape)) for name, tensor in parameters.items()}
 
 
 def restore(checkpoint: Checkpoint, state: MetaState) -> None:
     """Put a checkpoint's numbers into a freshly started state, in place.
 
-    A phase before the meta-learning that had not ended begins anew.
+    A phase before the meta-learning that had not ended starts over.
     """
     if checkpoint.about["progress"].get("phase_due", False):
         return
@@ -70,7 +70,7 @@ def restore(checkpoint: Checkpoint, state: MetaState) -> None:
     kept = _kept_by_the_optimiser(checkpoint, _name_of(state.optimiser))
     for name, values in kept.items():
         if name not in state.parameters:
-            raise CheckpointError(f"the checkpoint's optimiser has moved {name}, which is no parameter.", hint=_HINT)
+            raise CheckpointError(f"the checkpoint's optimiser has moved {name}, which is not a parameter.", hint=_HINT)
         parameter = state.parameters[name]
         # Optimisers count their steps on the CPU, whatever the parameter's device.
         state.optimiser.state[parameter] = {
@@ -88,7 +88,7 @@ def _name_of(optimiser: torch.optim.Optimizer) -> str:
 
 
 def _kept_by_the_optimiser(checkpoint: Checkpoint, start: str) -> dict[str, dict[str, Tensor]]:
-    """What an optimiser of that name kept, by parameter; raises CheckpointError where another one wrote it."""
+    """What an optimiser of that name kept, by parameter; raises CheckpointError if another optimiser wrote it."""
     found: dict[str, dict[str, Tensor]] = {}
     for full, tensor in checkpoint.tensors.items():
         group, _, name = full.partition("/")
@@ -97,8 +97,8 @@ def _kept_by_the_optimiser(checkpoint: Checkpoint, start: str) -> dict[str, dict
         optimiser, _, key = group.partition(".")
         if optimiser != start:
             raise CheckpointError(
-                f"the checkpoint was written with the optimiser {optimiser}, and this method has {start}.",
-                hint="resume it with the method, and its version, that began it",
+                f"the checkpoint was written with the optimiser {optimiser}, but this method has {start}.",
+                hint="resume it with the method and version that started it",
             )
         found.setdefault(name, {})[key] = tensor
     return found

@@ -24,11 +24,11 @@ Settings = SearchSettings | TrainSettings
 
 
 class Stream(ABC):
-    """A data set as the tasks that a method learns from, and those that it is validated by."""
+    """Turns a data set into the tasks that a method learns from and the tasks that validate it."""
 
     @abstractmethod
     def tasks(self, cache: ImageCache, settings: Settings, device: torch.device) -> Tasks:
-        """Tasks drawn by (seed, index); raises SettingsError or DataError now where the data set is too small."""
+        """Tasks drawn by (seed, index); raises SettingsError or DataError now if the data set is too small."""
 
 
 @dataclass(frozen=True)

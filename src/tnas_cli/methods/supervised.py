@@ -1,7 +1,7 @@
 """A decoded network trained from scratch on the support images of tasks, and measured on their query images
 (Section 5.3, Table 5).
 
-All tasks that share a genotype are trained together; what one reaches does not depend on the others. Batch norm uses
+All tasks that share a genotype are trained together; the result of one does not depend on the others. Batch norm uses
 the images at hand, as in the few-shot setting, so that a task's query images are classified together.
 """
 
@@ -27,7 +27,7 @@ from tnas_cli.update.rates import cosine, set_rate
 
 
 def initial(network: Network, seed: int, purpose: str, tasks: Sequence[int], device: torch.device) -> Parameters:
-    """New parameters for the tasks of these numbers, each [T, ...]; a task's own whatever others are beside it."""
+    """New parameters [T, ...] for the tasks of these numbers; a task's own do not depend on the others."""
     drawn = [draw(network.specs(), torch_generator(seed, purpose, task)) for task in tasks]
     return {name: torch.stack([one[name] for one in drawn]).to(device) for name in drawn[0]}
 
@@ -41,9 +41,9 @@ def train(
     settings: SupervisedSettings,
     stage: str,
 ) -> Generator[Progress, None, Parameters]:
-    """SGD with momentum on the support images, the rate along a cosine to 0; moves `parameters` [T, ...] in place.
+    """SGD with momentum on the support images; the rate falls along a cosine to 0. Moves `parameters` [T, ...] in place.
 
-    black [C] is what a black pixel is after normalisation: it comes in where an image is moved. Yields after every step
+    black [C] is a black pixel after normalisation: it fills the gap where an image is moved. Yields after every step
     and returns the parameters. Raises TnasError when a loss is no longer a number.
     """
     optimiser = torch.optim.SGD(
@@ -66,7 +66,7 @@ def train(
             loss = float(found.losses.mean())
             if not math.isfinite(loss):
                 raise TnasError(
-                    f"the training loss is {loss} after {done} steps.", hint="lower it: --learning-rate 0.02"
+                    f"the training loss is {loss} after {done} steps.", hint="lower the rate: --learning-rate 0.02"
                 )
             step(optimiser, parameters, clipped(found.gradients, settings.clip))
             yield Progress(stage, done + 1, per_epoch * settings.epochs, "steps", {"loss": loss})
@@ -74,7 +74,7 @@ def train(
 
 
 def changed(x: Tensor, black: Tensor, settings: SupervisedSettings, generator: torch.Generator) -> Tensor:
-    """Random crop and flip of x [T, N, C, H, W], drawn once per place in the batch for all tasks."""
+    """Random crop and flip of x [T, N, C, H, W], drawn once per position in the batch for all tasks."""
     tasks, images, channels, height, width = x.shape
     shade = black.view(1, 1, channels, 1, 1)
     flat = (x - shade).transpose(0, 1).reshape(images, tasks * channels, height, width)

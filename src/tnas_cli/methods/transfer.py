@@ -26,16 +26,16 @@ from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.darts_network import DartsNetwork, DartsShape, Stem, initialise
 from tnas_cli.update.rates import cosine, exponential, set_rate
 
-#: From here on 'auto' takes ImageNet's stem, which leaves an eighth of the size to the cells.
+#: From this size on, 'auto' takes ImageNet's stem, after which the cells see an eighth of the size.
 LARGE_IMAGE = 128
 
-#: Images measured at a time; their number does not change the numbers.
+#: Images measured at a time; the results do not depend on it.
 MEASURED_AT_ONCE = 256
 
 
 @dataclass
 class TransferState:
-    """Everything that changes while training: `steps` done so far, and the best share of right validation images."""
+    """Everything that changes while training: `steps` done so far, and the best validation accuracy."""
 
     network: DartsNetwork
     optimiser: torch.optim.SGD
@@ -69,7 +69,7 @@ def start(cells: Cells, shape: DartsShape, settings: TransferSettings, device: t
 
 
 def steps_per_epoch(images: int, batch: int) -> int:
-    """Batches of an epoch; one image left over is left out, since batch norm needs more."""
+    """Batches of an epoch; a single image left over is left out, since batch norm needs more than one."""
     return images // batch + (1 if images % batch > 1 else 0)
 
 
@@ -83,7 +83,7 @@ def train(
     """Train to the last epoch, from wherever `state` is; changes it in place.
 
     Yields StepDone after every batch and, where there are validation images, Validated after every epoch. A step
-    depends on its number and the seed alone, so that a stopped training goes on as if it had not been. Raises TnasError
+    depends on its number and the seed alone, so a stopped training goes on as if it had never stopped. Raises TnasError
     when the loss is no longer a number.
     """
     per_epoch = steps_per_epoch(len(images), settings.batch)
@@ -116,7 +116,7 @@ def rate_of(epoch: int, settings: TransferSettings) -> float:
 
 
 def prepared(x: Tensor, images: LabelledImages, settings: TransferSettings, generator: torch.Generator) -> Tensor:
-    """Training images as the network sees them: x [N, C, H, W] in 0..1, cut, flipped, normalised, with a hole."""
+    """Training images as the network sees them: x [N, C, H, W] in 0..1, cropped, flipped, normalised, with a hole."""
     if settings.crop == "resize":
         x = augment.random_resized(x, generator)
     else:
@@ -129,18 +129,18 @@ def prepared(x: Tensor, images: LabelledImages, settings: TransferSettings, gene
 def _step(
     state: TransferState, x: Tensor, y: Tensor, keep: Tensor | None, settings: TransferSettings
 ) -> tuple[float, float]:
-    """One step of SGD; the loss with the auxiliary head's share, and the share of right images."""
+    """One step of SGD; the loss with the auxiliary head's share, and the accuracy."""
     network = state.network.train()
     logits, second = network(x, keep)
     loss = F.cross_entropy(logits, y, label_smoothing=settings.label_smoothing)
     if second is not None:
         loss = loss + settings.auxiliary_weight * F.cross_entropy(second, y, label_smoothing=settings.label_smoothing)
     value = float(loss.detach())
-    # Checked before the step, so that the weights, and the last checkpoint, stay numbers.
+    # Checked before the step, so that the weights, and the last checkpoint, stay finite.
     if not math.isfinite(value):
         raise TnasError(
             f"the training loss is {value} after {state.steps} steps.",
-            hint="lower it: --learning-rate 0.01; the last checkpoint is kept",
+            hint="lower the rate: --learning-rate 0.01; the last checkpoint is kept",
         )
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -160,7 +160,7 @@ def _validate(state: TransferState, validation: LabelledImages, device: torch.de
 
 @torch.no_grad()
 def measure(network: DartsNetwork, images: LabelledImages, device: torch.device) -> Tensor:
-    """Whether each image's class is the first, and whether it is among the first five: float32 [n, 2] on the CPU."""
+    """Whether each image's class is ranked first, and whether it is among the first five: float32 [n, 2] on the CPU."""
     network.eval()
     found = []
     for first in range(0, len(images), MEASURED_AT_ONCE):
@@ -173,8 +173,8 @@ def measure(network: DartsNetwork, images: LabelledImages, device: torch.device)
 
 @dataclass(frozen=True)
 class Transferred:
-    """Cells after training: how many records decoded to them, their number of weights, the best share of right
-    validation images (None without any), and what `measure` says of the test images [n, 2]."""
+    """Cells after training: how many records decoded to them, their number of weights, the best validation accuracy
+    (None without validation images), and what `measure` returns for the test images [n, 2]."""
 
     digest: str
     count: int
@@ -198,7 +198,7 @@ class Transferred:
 
 @dataclass(frozen=True)
 class Summary:
-    """Over cells, weighted by their counts, and images; the interval is over images."""
+    """Means over images and over cells, weighted by their counts; the interval is over images."""
 
     mean: float
     interval: float

@@ -26,14 +26,14 @@ def to_checkpoint(state: TransferState, about: Mapping[str, Any]) -> Checkpoint:
 
 
 def restore(checkpoint: Checkpoint, state: TransferState) -> None:
-    """Put a checkpoint into a freshly started state, in place; raises CheckpointError where it is another network's."""
+    """Put a checkpoint into a freshly started state, in place; raises CheckpointError if it is of another network."""
     try:
         state.network.load_state_dict(checkpoint.group("network"))
         progress = checkpoint.about["progress"]
         state.steps, best, state.history = progress["steps"], progress["best_accuracy"], list(progress["history"])
     except (RuntimeError, KeyError, TypeError) as error:
         raise CheckpointError(
-            "the checkpoint holds another network than its run.", hint="take an untouched copy of the run directory"
+            "the checkpoint holds a different network from its run.", hint="take an untouched copy of the run directory"
         ) from error
     state.best_accuracy = -math.inf if best is None else best
     momentum = checkpoint.group("momentum")

@@ -1,6 +1,6 @@
 """Inner loops whose rates are learned and whose steps differ: MAML++, Meta-SGD, ANIL, and T-NAS++ (with theta).
 
-Beside the network's parameters the meta-parameters may hold
+Besides the network's parameters, the meta-parameters may hold
 
 * `rate/<name>`: what the base rate of that tensor is multiplied by, one number per step [steps] or one per weight;
 * a batch norm's `gain` and `bias` once per step, [steps + 1, C], which the inner loop does not adapt.
@@ -78,7 +78,7 @@ class InnerLoop:
         return self.step_norms and is_norm(name)
 
     def at(self, own: Parameters, step: int) -> Parameters:
-        """The network's parameters [T, ...] at a step; later steps than were trained use the last one's norms."""
+        """The network's parameters [T, ...] at a step; steps beyond those trained use the norms of the last one."""
         row = min(step, self.steps)
         return {name: tensor[:, row] if self._per_step(name) else tensor for name, tensor in own.items()}
 
@@ -100,8 +100,8 @@ class InnerLoop:
     def weights(self, progress: float) -> list[float]:
         """The outer loss's weight of the query loss after each step (Antoniou et al., 2019, multi-step loss).
 
-        All steps weigh the same at first; then the earlier ones fall to 0.03 of that share, and at `multi_step` of the
-        training only the last one counts.
+        All steps weigh the same at first; then the earlier ones fall to 0.03 of that share, and from `multi_step` of
+        the training on only the last one counts.
         """
         steps = self.steps
         if progress >= self.multi_step:
