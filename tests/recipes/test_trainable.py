@@ -56,7 +56,7 @@ def test_networks_and_genotypes_are_not_trained_in_one_call() -> None:
 
 
 def test_a_networks_record_among_genotypes_is_named() -> None:
-    with pytest.raises(GenotypeError, match="names the network '4conv-32', no genotype"):
+    with pytest.raises(GenotypeError, match="names the network '4conv-32', not a genotype"):
         read_genotypes(line(read_trainables("4conv")[0]))
 
 

@@ -41,7 +41,7 @@ def train(
     settings: SupervisedSettings,
     stage: str,
 ) -> Generator[Progress, None, Parameters]:
-    """SGD with momentum on the support images; the rate falls along a cosine to 0. Moves `parameters` [T, ...] in place.
+    """SGD with momentum on the support images; the rate falls along a cosine to 0. Moves `parameters` in place.
 
     black [C] is a black pixel after normalisation: it fills the gap where an image is moved. Yields after every step
     and returns the parameters. Raises TnasError when a loss is no longer a number.

@@ -1,1 +1,1 @@
-"""Long work, one file per kind: what a unit of work is, and what its result."""
+"""Long work, one file per kind: its units of work, and its result."""

@@ -13,9 +13,9 @@ from tnas_cli.settings.train import TrainSettings
 
 
 def open_data(dataset: str, protocol: str, machine: Machine, listener: events.Listener) -> ImageCache:
-    """The prepared data set, prepared first where that is possible; an empty protocol is its first one.
+    """The prepared data set; prepares it first if possible. An empty protocol is its first one.
 
-    Raises SettingsError for images outside of the sizes that the networks take, DataError when there is no data.
+    Raises SettingsError for images outside the sizes that the networks take, DataError when there is no data.
     """
     cache = registry.ensure(
         dataset, protocol=protocol or None, root=machine.cache_root, offline=machine.offline, listener=listener

@@ -1,4 +1,4 @@
-"""The `genotype` record of an architecture: its forms, its weights' number, and where it came from."""
+"""The `genotype` record of an architecture: its forms, its number of weights, and where it came from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tnas_cli.spaces.shapes import count
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: The network whose weights are counted where nothing is said: five classes, colours, and the paper's width.
+#: The network whose weights are counted by default: five classes, colour images, and the paper's width.
 WAY, IMAGE_CHANNELS, CHANNELS = 5, 3, 16
 
 
@@ -41,7 +41,7 @@ class Origin:
 
     @classmethod
     def of(cls, record: Adapted | Decoded, max_skips: int | None = None) -> Origin:
-        """Of a record that is passed on."""
+        """The origin that a record passes on."""
         values: dict[str, Any] = {f.name: getattr(record, f.name, None) for f in fields(cls)}
         if values["task"] == TaskName():
             values["task"] = None
@@ -54,7 +54,7 @@ class Origin:
         return CountedFor(way=self.way or WAY, image_channels=colours, channels=self.channels or CHANNELS)
 
     def fields(self) -> dict[str, Any]:
-        """By name, as a record takes them."""
+        """The fields by name, as a record takes them."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
@@ -81,8 +81,8 @@ def decoded_theta(theta: Tensor, origin: Origin) -> Decoded:
 
 
 def decoded_cells(cells: Cells, origin: Origin = Origin()) -> Decoded:
-    """The record of cells that the search space may not hold; then their number of weights is None, since the network
-    of two cells (Section 5.2.2) cannot be built of them."""
+    """The record of cells that may lie outside the search space; then their number of weights is None, since the
+    network of two cells (Section 5.2.2) cannot be built of them."""
     if cells.in_search_space:
         return decoded(cells.to_genotype(), origin)
     origin, kinds = replace(origin, space=cells.space), cells.without_weights

@@ -39,7 +39,7 @@ def estimate(
     settings: SearchSettings | TrainSettings,
     image_shape: tuple[int, int],
 ) -> Estimate:
-    """Time a few meta-batches and one validation batch; nothing of `state` is changed. image_shape: channels, size."""
+    """Time a few meta-batches and one validation batch; `state` does not change. image_shape: channels, size."""
     flops = None
     if isinstance(learner, AdaptingLearner):
         flops = flops_per_task(

@@ -1,4 +1,4 @@
-"""What `tnas train-eval` will cost: one network, times how many there are."""
+"""What `tnas train-eval` will cost: the cost of one network, times their number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tnas_cli.runs.events import Listener, ignore
 def estimate_from_scratch(recipe: FromScratch, machine: Machine, listener: Listener) -> TrainEstimate:
     """Measure the first network; nothing is written. Raises what `FromScratch.prepare` raises.
 
-    With several side by side one of them is measured, with its share of the threads, while the others' rest.
+    If several train side by side, one is measured with its share of the threads, while the other threads rest.
     """
     work = recipe.prepare(machine, listener)
     if (count := work.count) > 1:

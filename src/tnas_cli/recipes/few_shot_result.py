@@ -1,4 +1,4 @@
-"""What a set of trained genotypes reaches on the test tasks (Section 5.2.2)."""
+"""The accuracy of a set of trained genotypes on the test tasks (Section 5.2.2)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tnas_cli.records.parts import Accuracy, OwnTasks, TaskAccuracy, TrainedNetw
 
 @dataclass(frozen=True)
 class Trained:
-    """One genotype after training: how many tasks decoded to it, its weights' number, its best validation accuracy,
+    """One genotype after training: how many tasks decoded to it, its number of weights, its best validation accuracy,
     and its accuracy on each test task [tasks], with batch norm over the query set and over the support set.
 
-    training_tasks: how many it was trained on, None where not known.
+    training_tasks: how many it was trained on, None if unknown.
     """
 
     digest: str

@@ -33,20 +33,19 @@ from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.scale import processes
 from tnas_cli.settings.train import TrainSettings
 
-#: More processes than this are not started unless asked for: each holds a network's memory of its own.
+#: No more processes than this are started unless the user asks for them: each holds its own memory for a network.
 MOST_SIDE_BY_SIDE = 8
 
-#: Trainings on fewer tasks than this do not make up for the seconds that starting processes takes.
+#: Trainings on fewer tasks than this are too short to be worth the seconds that starting processes takes.
 LONG_ENOUGH = 500
 
 
 @dataclass(frozen=True)
 class FromScratch(Recipe):
     """Networks to train: each distinct one once. limit: only the most frequent genotypes (of equally frequent ones the
-    earlier). side_by_side: networks trained at a time, None for as many as that is faster for.
+    earlier). side_by_side: networks trained at a time, None for the fastest number.
 
-    `settings.hours` ends the training of a single network; of several, no further one is begun that would not end in
-    time.
+    `settings.hours` ends the training of a single network. With several, none is started that would not end in time.
     """
 
     settings: TrainSettings
@@ -97,8 +96,8 @@ class FromScratch(Recipe):
 
 @dataclass(frozen=True)
 class FromScratchWork(DataWork):
-    """Networks that are ready to be trained: `chosen`, each with how many tasks decoded to it, of so many `distinct`
-    ones; `count` are trained at a time."""
+    """Networks that are ready to be trained: `chosen`, each with how many tasks decoded to it; `distinct` is how many
+    there were to choose from; `count` are trained at a time."""
 
     recipe: FromScratch
     settings: TrainSettings
@@ -117,8 +116,8 @@ class FromScratchWork(DataWork):
 
     @property
     def plan(self) -> Plan:
-        """How each network is trained. A limit of time ends the training of a single network; of several it decides
-        how many are trained."""
+        """How each network is trained. A time limit ends the training of a single network; with several, it decides how
+        many are trained."""
         return Plan.of(self.settings if len(self.chosen) == 1 else self.settings.replace(hours=0.0))
 
     def run(self, life: Life) -> TrainResult:
@@ -139,14 +138,14 @@ class FromScratchWork(DataWork):
 
 
 def _at_a_time(asked: int | None, engine: Engine, device: torch.device, networks: int) -> int:
-    """How many networks are trained at a time; raises SettingsError where they cannot be."""
+    """How many networks are trained at a time; raises SettingsError if that number is impossible."""
     if asked is None:
         # One thread per network wastes nothing on waiting for the others; PyTorch's operations use all threads anyway.
         fast = engine.name == "fused" and processes.AVAILABLE
         return min(networks, torch.get_num_threads(), MOST_SIDE_BY_SIDE) if fast else 1
     if asked > 1 and (device.type != "cpu" or not processes.AVAILABLE):
         raise SettingsError(
-            f"--side-by-side {asked} is for CPUs, and not for Windows; the device is {device.type}.",
+            f"--side-by-side {asked} works on CPUs only, and not on Windows; the device is {device.type}.",
             hint="leave it out",
         )
     return min(asked, networks)

@@ -57,7 +57,7 @@ def _read(source: str, stdin: str | None, max_skips: int | None) -> list[Decoded
     try:
         text = text_of(path, source)
     except DataError as error:
-        reason = "is no text file" if "is not text" in error.message else "cannot be read"
+        reason = "is not a text file" if "is not text" in error.message else "cannot be read"
         shown = source if len(source) <= 200 else f"{source[:60]}..."
         raise GenotypeError(f"{shown} {reason}.", hint=_HINT) from error
     if not text.strip():
@@ -78,7 +78,7 @@ def _from_text(text: str, where: str, max_skips: int | None) -> list[Decoded]:
 
 
 def _calls(text: str) -> list[str]:
-    """Each Genotype(...) of a text, as in DARTS's own file of genotypes; the whole text where it is no Python."""
+    """Each Genotype(...) of a text, as in DARTS's own file of genotypes; the whole text if it is not Python."""
     try:
         nodes = ast.walk(ast.parse(text))
         calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Genotype"]
@@ -112,14 +112,14 @@ def _from_object(entry: Found, max_skips: int | None) -> Decoded:
         return _from_json(values, Origin())
     if values.get("event") == "network":
         raise GenotypeError(
-            f"{where} names the network {values.get('network')!r}, no genotype.",
-            hint="train it by its name, in a call of its own: tnas train-eval 4conv",
+            f"{where} names the network {values.get('network')!r}, not a genotype.",
+            hint="train it by its name, in a separate call: tnas train-eval 4conv",
         )
     raise _nothing(where)
 
 
 def _from_json(value: object, origin: Origin) -> Decoded:
-    """A genotype, or cells as NASNet-A's; what is wrong is said as of a genotype."""
+    """A genotype, or cells such as NASNet-A's; errors are worded as for a genotype."""
     try:
         return decoded(Genotype.from_json(value), origin)
     except GenotypeError as error:
@@ -139,9 +139,7 @@ def _from_adapted(record: Adapted, where: str, max_skips: int | None) -> Decoded
         raise GenotypeError(f"{where} carries no theta.", hint=_HINT) from error
     columns = len(_space(record.space, where).operations)
     if theta.dim() != 3 or theta.shape[0] != len(CELLS) or theta.shape[2] != columns:
-        raise GenotypeError(
-            f"theta of {where} has shape {list(theta.shape)}, needed is [2, 14, {columns}].", hint=_HINT
-        )
+        raise GenotypeError(f"theta of {where} has shape {list(theta.shape)}; it needs [2, 14, {columns}].", hint=_HINT)
     return decoded_theta(theta, Origin.of(record, max_skips))
 
 
@@ -154,11 +152,11 @@ def _space(name: str, where: str) -> Space:
 
 
 def _check_network(record: Adapted | Decoded, where: str) -> None:
-    """Raise GenotypeError where what a record says of its network cannot be: a network is built from it."""
+    """Raise GenotypeError if a record describes an impossible network, since a network is built from it."""
     if record.data is not None and record.data.channels not in (1, 3):
-        raise GenotypeError(f"data of {where} is {record.data.to_json()!r}.", hint=_HINT)
+        raise GenotypeError(f"{where} has impossible data: {record.data.to_json()!r}.", hint=_HINT)
     if record.channels is not None and record.channels % 2:
-        raise GenotypeError(f"channels of {where} is {record.channels!r}.", hint=_HINT)
+        raise GenotypeError(f"{where} has an impossible number of channels: {record.channels!r}.", hint=_HINT)
 
 
 def _from_checkpoint(path: Path, max_skips: int | None) -> Decoded:

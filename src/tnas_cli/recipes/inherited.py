@@ -85,13 +85,13 @@ class Inherited(Recipe):
         return InheritedWork(self, settings, genotypes, meta, learner, cache, device, engine)
 
     def _genotypes(self, cache: ImageCache, meta: MetaArchitecture) -> list[Decoded]:
-        """The given records, all of them genotypes that fit the checkpoint; raises SettingsError."""
+        """The given records; raises SettingsError unless all are genotypes that fit the checkpoint."""
         settings = self.settings
         ours = (settings.way, settings.channels, cache.size, cache.channels)
         theirs = (meta.settings.way, meta.settings.channels, meta.size, meta.data.channels)
         if ours != theirs:
             raise SettingsError(
-                f"way, channels, image size and image channels are {ours}; {meta.path} was searched with {theirs}.",
+                f"way, channels, image size and image channels are {ours}, but {meta.path} was searched with {theirs}.",
                 hint="give the checkpoint of the search that found these genotypes",
             )
         genotypes = [record for record in self.given if isinstance(record, Decoded)]
@@ -100,10 +100,10 @@ class Inherited(Recipe):
         foreign = {record.space for record in genotypes} - {meta.settings.space}
         if foreign:
             raise SettingsError(
-                f"a genotype is of the space {min(foreign)}, and {meta.path} of the space {meta.settings.space}.",
+                f"a genotype is from the space {min(foreign)}, but {meta.path} from the space {meta.settings.space}.",
                 hint="give the checkpoint of the search that found these genotypes",
             )
-        # Whoever asks for tasks of their own must have them.
+        # Measuring each genotype on its own task needs genotypes that name one.
         if not self.all_tasks and all(own_task(record, settings, cache) is None for record in genotypes):
             raise SettingsError(
                 "no genotype names the test task that decoded to it.",
@@ -113,7 +113,7 @@ class Inherited(Recipe):
 
 
 def checkpoint_of(records: Sequence[TrainableRecord]) -> Path:
-    """The best.pt of the one search that found all genotypes; raises SettingsError where they do not name one."""
+    """The best.pt of the one search that found all genotypes; raises SettingsError if they do not name one."""
     runs = {record.run if isinstance(record, Decoded) else None for record in records}
     run = runs.pop() if len(runs) == 1 else None
     if run is None:
@@ -153,7 +153,7 @@ class InheritedWork(DataWork):
         return result(self, life, measured, state, seconds)
 
     def _trained(self, life: Life) -> MetaState:
-        """The state after the meta-training, which goes on where it stopped."""
+        """The state after the meta-training, which resumes where it stopped."""
         run = life.run
         start = {name: tensor.clone() for name, tensor in self.meta.parameters.items()}
         state = MetaState(start, adam(start, {}, AdamRule(self.settings.alpha_outer)))

@@ -1,4 +1,4 @@
-"""What genotypes reach with the weights of the search that found them, on their own test tasks or on all."""
+"""The accuracy of genotypes with the weights of the search that found them, on their own test tasks or on all."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measured:
-    """The measured part of a result; `per_genotype` and `selected` where each genotype saw the same tasks."""
+    """The measured part of a result; `per_genotype` and `selected` only if all genotypes saw the same tasks."""
 
     mean: float
     interval: float
@@ -81,7 +81,7 @@ def on_own_tasks(work: InheritedWork, life: Life, parameters: Parameters) -> Mea
 
 
 def on_all_tasks(work: InheritedWork, life: Life, parameters: Parameters, state: MetaState) -> Measured:
-    """Every distinct genotype on the same stored test tasks, as where they are trained from scratch."""
+    """Every distinct genotype on the same stored test tasks, as for training from scratch."""
     genotypes = Counter(Genotype.from_json(record.genotype) for record in work.genotypes)
     indices = list(range(work.settings.test_tasks))
     entries = []

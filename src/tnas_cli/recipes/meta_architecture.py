@@ -25,7 +25,7 @@ KIND = "tnas/meta-architecture"
 
 @dataclass(frozen=True)
 class MetaArchitecture:
-    """theta~ and w~ with what they were searched on. `size` is the side of its images."""
+    """theta~ and w~, with what they were searched on. `size` is the side of the images."""
 
     path: Path
     network: SearchedNetwork
@@ -38,7 +38,7 @@ class MetaArchitecture:
 
 
 def describe_data(cache: ImageCache) -> DataFacts:
-    """What a checkpoint keeps of its data set, enough to prepare other images in the same way."""
+    """The facts that a checkpoint keeps about its data set, enough to prepare other images in the same way."""
     return DataFacts(
         dataset=cache.dataset,
         protocol=cache.protocol,
@@ -51,7 +51,7 @@ def describe_data(cache: ImageCache) -> DataFacts:
 
 
 def preparation_of(cache: ImageCache) -> Preparation:
-    """How the images of a prepared data set became what a network sees."""
+    """How the images of a data set were prepared for a network."""
     return Preparation(
         size=cache.size,
         channels=cache.channels,

@@ -47,7 +47,7 @@ from tnas_cli.spaces.space import SearchedNetwork
 
 @dataclass(frozen=True)
 class Search(Recipe):
-    """A search by its settings; its one unit is the whole of it."""
+    """A search by its settings; the whole search is one unit."""
 
     settings: SearchSettings
     given: Sequence[Record] = ()

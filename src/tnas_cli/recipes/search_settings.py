@@ -19,9 +19,9 @@ _METHOD = settings_of(SearchSettings)["method"]
 def search_settings(
     preset_name: str, given: Mapping[str, Any], file: Mapping[str, Any] | None = None
 ) -> SearchSettings:
-    """The later winning: a preset, what method and space change in it, the values of a file, and what the user gave.
+    """A preset, what method and space change in it, a file, and what the user gave; the later ones win.
 
-    Raises SettingsError for a value that cannot be, and for one that was given and that the method does not read.
+    Raises SettingsError for an impossible value, and for a given one that the method does not read.
     """
     file = file or {}
     method = about_search(_METHOD.checked_in({**file, **given}))
@@ -32,5 +32,5 @@ def search_settings(
 
 
 def _nodes_of(name: object) -> dict[str, int]:
-    """The usual number of nodes of a space that was named; raises SettingsError where there is none of that name."""
+    """The default number of nodes of a named space; raises SettingsError if there is no space of that name."""
     return {} if name is None else {"nodes": space(str(name)).nodes}

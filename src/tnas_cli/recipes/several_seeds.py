@@ -1,4 +1,4 @@
-"""The same training or search with several seeds: how much of a number is its luck, and how much the tasks'."""
+"""The same training or search with several seeds: how far a result depends on the seed, and how far on the tasks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tnas_cli.settings.train import TrainSettings
 
 
 def over_seeds(train: Callable[[TrainSettings], TrainResult], settings: TrainSettings, count: int) -> TrainResult:
-    """Train with `count` seeds from the settings' own on, each in a run of its own; returns one result for all (for
-    a count of 1 that of the run).
+    """Train with `count` seeds, from the settings' own upwards, each in its own run; returns one result for all (for
+    a count of 1, that of the run).
 
-    `mean` and `interval` are those of the accuracies on a run's test tasks, averaged over the runs: how far the tasks
-    leave the number open. `spread_over_seeds` is the standard deviation of the runs' means: how far the seed does.
+    `mean` and `interval` are over test tasks, with each task's accuracy averaged over the runs: how far the tasks leave
+    the number open. `spread_over_seeds` is the standard deviation of the runs' means: how far the seed does.
     """
     if count == 1:
         return train(settings)
@@ -46,13 +46,13 @@ def over_seeds(train: Callable[[TrainSettings], TrainResult], settings: TrainSet
 def search_over_seeds(
     search: Callable[[SearchSettings], SearchResult], settings: SearchSettings, count: int
 ) -> SearchResult:
-    """Search with `count` seeds from the settings' own on, each in a run of its own; returns one result for all (for
-    a count of 1 that of the run).
+    """Search with `count` seeds, from the settings' own upwards, each in its own run; returns one result for all (for
+    a count of 1, that of the run).
 
-    It is the result of the run that validation tasks, the same for all runs, prefer (of equal ones the earlier), with
-    its `checkpoint`; beside it stand the `runs`, `seeds`, `checkpoints` and `validation_accuracies` of all, and their
-    mean and standard deviation as `mean_over_seeds` and `spread_over_seeds`. `wall_seconds` and `tasks_this_time` are
-    those of all runs together.
+    It is the result of the run with the best accuracy on the validation tasks, the same for all runs (of equal ones,
+    the earlier), with its `checkpoint`. It also holds the `runs`, `seeds`, `checkpoints` and
+    `validation_accuracies` of all, and the accuracies' mean and standard deviation as `mean_over_seeds` and
+    `spread_over_seeds`. `wall_seconds` and `tasks_this_time` are the sums over all runs.
     """
     if count == 1:
         return search(settings)

@@ -1,4 +1,4 @@
-"""`tnas supervised`: search for larger tasks, train what was found on them, measure (Section 5.3)."""
+"""`tnas supervised`: search for larger tasks, train the found genotypes on them, and measure (Section 5.3)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ ASK = "name a genotype, or choose one of --method t-nas, s1, s2 and random"
 def supervised_settings(
     preset_name: str, given: Mapping[str, Any], file: Mapping[str, Any] | None = None
 ) -> SupervisedSettings:
-    """A preset, the values of a file, and what the user gave, the later winning; raises SettingsError."""
+    """A preset, a file, and what the user gave; the later ones win. Raises SettingsError."""
     asked = {**(file or {}), **given}
     settings = SupervisedSettings.from_dict({**preset("supervised", preset_name), **asked})
     reads, others = SUPERVISED_READS[settings.method], SUPERVISED_READS
@@ -66,7 +66,7 @@ def supervised_settings(
 class Supervised(Recipe):
     """Genotypes for each task, by the method of the settings, trained on it from scratch and measured on its query
     images. given: the genotypes of method 'given', else none. checkpoint: the meta-architecture of method 't-nas';
-    a run that goes on needs it only where it had not adapted it yet."""
+    a resumed run needs it only if it has not adapted it yet."""
 
     settings: SupervisedSettings
     given: Sequence[TrainableRecord] = ()
@@ -88,10 +88,10 @@ class Supervised(Recipe):
         genotypes = [record for record in self.given if isinstance(record, Decoded)]
         if len(genotypes) < len(self.given):
             raise SettingsError(
-                "the supervised setting trains genotypes, and was given a network of another kind.", hint=ASK
+                "the supervised setting trains genotypes, but was given another kind of network.", hint=ASK
             )
         if (self.settings.method == "given") != bool(genotypes):
-            what = "a genotype and a method that finds its own were given together."
+            what = "both a genotype and a method that finds its own were given."
             raise SettingsError(what if genotypes else "no genotype was given.", hint=ASK)
         if machine.tensorboard:
             refuse(["tensorboard"], {"tensorboard": STEPS_LOG}, frozenset(), "tnas supervised, which logs no steps", {})
@@ -102,7 +102,7 @@ class Supervised(Recipe):
         if settings.method == "t-nas" and not self.resumed:
             meta_architecture(self.checkpoint, cache, device)  # one that cannot be adapted is refused now
         batch = tasks_of(cache, "test", settings, settings.tasks, device)
-        # Genotypes' networks differ in nothing that an engine is chosen by.
+        # The choice of an engine does not depend on the genotype.
         example = cells[0] if cells else EXAMPLE
         network = space(example.space).decoded_network(example, settings.way, cache.channels, settings.channels)
         engine = choose_engine(machine.engine, network, device, listener=listener)
@@ -118,7 +118,7 @@ EXAMPLE = Genotype(_CELL, _CELL)
 
 @dataclass(frozen=True)
 class SupervisedWork(DataWork):
-    """Tasks that are ready to be searched for and trained on. A unit is a genotype, with all tasks that it is for."""
+    """Tasks that are ready to be searched for and trained on. A unit is a genotype, with all its tasks."""
 
     recipe: Supervised
     settings: SupervisedSettings

@@ -33,7 +33,7 @@ def summarise(
 ) -> Summary:
     """The numbers of a result.
 
-    genotypes: of each task, where one that is named twice counts twice; accuracies: by the task's number and the
+    genotypes: those of each task, where one that is named twice counts twice; accuracies: by the task's number and the
     genotype's digest; weights: the number of weights of a genotype's network.
     """
     rows = [[accuracies[task, genotype.digest] for genotype in own] for task, own in enumerate(genotypes)]

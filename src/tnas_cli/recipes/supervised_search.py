@@ -72,7 +72,7 @@ def black_of(cache: ImageCache, device: torch.device) -> Tensor:
 
 
 def finished(steps: Generator[events.Progress, None, Value], listener: events.Listener) -> Value:
-    """Run to the end, pass progress on, and give what is returned."""
+    """Run to the end, pass progress on, and return the result."""
     while True:
         try:
             listener(next(steps))
@@ -122,14 +122,14 @@ def search(
 
 
 def check_engine(settings: SupervisedSettings, cache: ImageCache, device: torch.device, machine: Machine) -> None:
-    """Raises SettingsError where DARTS is to search by an engine that cannot do it."""
+    """Raises SettingsError if DARTS is to search with an engine that cannot do it."""
     if settings.method in ("s1", "s2"):
         network = _network(settings, cache)
         choose_engine(machine.engine, network, device, second_order=settings.order == "second")
 
 
 def _network(settings: SupervisedSettings, cache: ImageCache) -> SearchedNetwork:
-    """What DARTS searches in Section 5.3."""
+    """The network that DARTS searches in Section 5.3."""
     usual = space()
     return usual.search_network(settings.way, cache.channels, settings.channels, usual.nodes)
 
@@ -160,7 +160,7 @@ def _t_nas(
     machine: Machine,
     listener: events.Listener,
 ) -> Architectures:
-    """Algorithm 2 on every task, one after the other as its time is measured."""
+    """Algorithm 2 on every task, one after the other, because its time is measured."""
     network = search_network(meta.settings.replace(way=settings.way), cache.channels)
     parameters = with_way(meta.parameters, settings.way)
     rule = InnerRule(meta.settings.alpha_inner, meta.settings.beta_inner, settings.steps or meta.settings.test_steps)
@@ -183,11 +183,11 @@ def _t_nas(
 
 
 def meta_architecture(path: Path | None, cache: ImageCache, device: torch.device) -> MetaArchitecture:
-    """The checkpoint that T-NAS adapts; raises SettingsError without one or for images of another kind, and
+    """The checkpoint that T-NAS adapts; raises SettingsError if there is none or if its images differ, and
     CheckpointError."""
     if path is None:
         raise SettingsError(
-            "T-NAS adapts a meta-architecture, and none is given.", hint="add --checkpoint runs/search-.../best.pt"
+            "T-NAS adapts a meta-architecture, but none is given.", hint="add --checkpoint runs/search-.../best.pt"
         )
     meta = load_meta_architecture(path, device)
     has, needs = (cache.size, cache.channels), (meta.size, meta.data.channels)
@@ -195,6 +195,6 @@ def meta_architecture(path: Path | None, cache: ImageCache, device: torch.device
         raise SettingsError(
             f"{meta.path} was searched on images of {needs[0]} pixels and {needs[1]} channels; those of "
             f"{cache.dataset} have {has[0]} and {has[1]}.",
-            hint=f"prepare the data set with --size {needs[0]}, or take another checkpoint",
+            hint=f"prepare the data set with --size {needs[0]}, or use another checkpoint",
         )
     return meta

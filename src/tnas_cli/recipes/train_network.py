@@ -1,4 +1,4 @@
-"""One network of `tnas train-eval`: trained from scratch, or further from where it stopped, then tested once."""
+"""One network of `tnas train-eval`: trained from scratch, or from where it stopped, then tested once."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ STAGE = "train-eval"
 
 
 def result_file(work: FromScratchWork, run: RunDirectory, position: int) -> Path:
-    """Where what a network reached is kept, once it is trained and tested."""
+    """The file that keeps a network's result, once it is trained and tested."""
     return run.path / work.chosen[position][0].name / "result.json"
 
 
 def finished(work: FromScratchWork, run: RunDirectory, position: int) -> Trained | None:
-    """What a network reached, or None where it is not finished."""
+    """A network's result, or None if it is not finished."""
     path = result_file(work, run, position)
     if not path.is_file():
         return None
@@ -48,9 +48,10 @@ def finished(work: FromScratchWork, run: RunDirectory, position: int) -> Trained
 
 
 def train_network(work: FromScratchWork, life: Life, position: int) -> None:
-    """Train one network, or go on where it stopped, and test it; what it reached is kept in its folder.
+    """Train one network, or go on where it stopped, and test it; its result is kept in its folder.
 
-    The life's listener hears one bar, over training and test tasks. Raises StoppedError with the training saved.
+    The life's listener hears one progress bar over training and test tasks. Raises StoppedError with the training
+    saved.
     """
     begin = time.monotonic()
     trainable, _ = work.chosen[position]
@@ -87,7 +88,7 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
 
 
 def _with_test_tasks(life: Life, test_tasks: int) -> Life:
-    """The same life, whose listener hears a training's progress as a part of the bar that test tasks belong to."""
+    """The same life, whose listener hears a training's progress as a part of one bar that includes the test tasks."""
 
     def heard(event: events.Event) -> None:
         if isinstance(event, events.Progress) and event.unit == "tasks":

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 def train_networks(work: FromScratchWork, life: Life) -> list[Trained]:
-    """Train and test what is not finished yet; returns every network that is, in the order of the work.
+    """Train and test the networks that are not finished; returns all finished ones, in the order of the work.
 
-    With `settings.hours` and several networks none is begun that would not end in time if it took as long as the
+    With `settings.hours` and several networks, none is started that would not end in time if it took as long as the
     longest so far; the first is always trained. Raises StoppedError with everything saved.
     """
     files = [result_file(work, life.run, position) for position in range(len(work.chosen))]
@@ -40,7 +40,9 @@ def train_networks(work: FromScratchWork, life: Life) -> list[Trained]:
     reached = [finished(work, life.run, position) for position in range(len(work.chosen))]
     trained = [entry for entry in reached if entry is not None]
     if len(trained) < len(reached):
-        life.listener(events.Note(f"{len(trained)} of {len(reached)} genotypes in {work.settings.hours:g} hours"))
+        life.listener(
+            events.Note(f"trained {len(trained)} of {len(reached)} genotypes in {work.settings.hours:g} hours")
+        )
     return trained
 
 
@@ -75,7 +77,7 @@ class _Bar:
         return lambda event: self.heard(position, event)
 
     def heard(self, position: int, event: events.Event) -> None:
-        """Pass on what one network says."""
+        """Pass on what one network reports."""
         if isinstance(event, events.Progress) and event.stage == STAGE:
             self.done[position] = event.done
             done = self.finished * event.total + sum(self.done.values())

@@ -1,4 +1,4 @@
-"""Settings of `tnas train-eval`: a preset, what the records say of themselves, a file, and what the user gave."""
+"""Settings of `tnas train-eval`: a preset, what the records name, a file, and what the user gave."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def settings_for(
     trainings: int | None = None,
     weights: Weights = "scratch",
 ) -> TrainSettings:
-    """The later winning: a preset, what its method changes in it, the genotypes' own data set, way and shot, the values
-    of a file, and what the user gave.
+    """A preset, what its method changes in it, the genotypes' own data set, way and shot, a file, and what the user
+    gave; the later ones win.
 
-    trainings: how many there will be at most (None: one for each distinct genotype); of a single one, hours alone are a
-    length. Raises SettingsError when the genotypes come from different settings, or name none and none is given, and
-    for a given value that neither the method nor the network reads.
+    trainings: how many there will be at most (None: one for each distinct genotype); the length of a single one may be
+    given in hours alone. Raises SettingsError if the genotypes come from different settings, or if neither they nor the
+    user name any, and for a given value that the method or the network does not read.
     """
     file = file or {}
     asked = {**file, **given}
@@ -67,7 +67,7 @@ def check_given(given: Mapping[str, Any], method: About, network: str | None, we
 
 
 def weights_read(weights: Weights) -> frozenset[str]:
-    """What is read where weights are inherited, or by any method where they are learned from scratch."""
+    """What is read if weights are inherited, or by any method if they are learned from scratch."""
     if weights == "scratch":
         return SCRATCH_READS.union(*readers(searches=False).values())
     return INHERITED_READS | ({TEST_TASKS} if weights == "inherited, all tasks" else set())
@@ -78,7 +78,7 @@ def _other_weights() -> Readers:
 
 
 def _own_settings(records: Sequence[TrainableRecord], asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What the records say of themselves; raises SettingsError where they disagree and nothing is asked."""
+    """The settings that the records name; raises SettingsError if they disagree and the user does not decide."""
     own: dict[str, Any] = {}
     for name, value_of in _OWN.items():
         values = {value for value in map(value_of, records) if value is not None}
@@ -95,7 +95,7 @@ def _own_settings(records: Sequence[TrainableRecord], asked: Mapping[str, Any]) 
 
 
 def _data(record: TrainableRecord, name: str) -> str | None:
-    """A data set's property: that of the task where it names its own, else that of the search."""
+    """A data set's property: that of the task if it names its own, else that of the search."""
     if not isinstance(record, Decoded):
         return None
     own = None if record.task is None else getattr(record.task, name)

@@ -50,7 +50,7 @@ class Trainable:
 
 
 def read_trainables(source: str, stdin: str | None = None, max_skips: int | None = None) -> list[TrainableRecord]:
-    """A FixedNetwork for the name of one (4conv, 4conv-64); everything else as `read_genotypes` reads it.
+    """A FixedNetwork for its name (4conv, 4conv-64); everything else as `read_genotypes` reads it.
 
     Raises SettingsError for 4CONV with another number of filters, and for a network with `max_skips`; GenotypeError
     for a network of another package that is broken.
@@ -80,13 +80,13 @@ def network_of(records: Sequence[TrainableRecord]) -> str | None:
 
 
 def found_by(records: Sequence[Decoded]) -> str:
-    """The method that found genotypes; 'mixed' where there were several, 'genotype' where none is named."""
+    """The method that found genotypes; 'mixed' for several, 'genotype' if none is named."""
     methods = {record.method or "genotype" for record in records}
     return methods.pop() if len(methods) == 1 else "mixed"
 
 
 def search_budget(records: Sequence[TrainableRecord]) -> Amount | None:
-    """On how many tasks the search was that found the first genotype."""
+    """The number of tasks of the search that found the first genotype."""
     first = records[0]
     if not isinstance(first, Decoded) or first.search_tasks is None:
         return None
@@ -94,13 +94,13 @@ def search_budget(records: Sequence[TrainableRecord]) -> Amount | None:
 
 
 def max_skips_of(records: Sequence[TrainableRecord]) -> int | None:
-    """The limit of skip connections per cell with which all genotypes were decoded; None where that is not one."""
+    """The limit of skip connections per cell with which all genotypes were decoded; None if they differ."""
     limits = {record.max_skips if isinstance(record, Decoded) else None for record in records}
     return limits.pop() if len(limits) == 1 else None
 
 
 def space_of(records: Sequence[TrainableRecord]) -> str:
-    """The space of all genotypes, 'mixed' where there are several; the usual one for networks that are none."""
+    """The space of all genotypes, 'mixed' for several; the default space for networks that are not genotypes."""
     spaces = {record.space for record in records if isinstance(record, Decoded)}
     return "mixed" if len(spaces) > 1 else next(iter(spaces), USUAL)
 

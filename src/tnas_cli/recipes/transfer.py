@@ -43,8 +43,8 @@ from tnas_cli.spaces.darts_network import weights
 def transfer_settings(
     preset_name: str, given: Mapping[str, Any], file: Mapping[str, Any] | None = None
 ) -> TransferSettings:
-    """A preset for the data set, the values of a file, and what the user gave, the later winning; raises SettingsError,
-    also for a given value that another setting switches off."""
+    """A preset for the data set, a file, and what the user gave; the later ones win. Raises SettingsError, also for a
+    given value that another setting switches off."""
     asked = {**(file or {}), **given}
     dataset = str(asked.get("dataset", ""))
     name = dataset_of(Path(dataset)) if dataset.endswith((".h5", ".hdf5")) else dataset
@@ -78,7 +78,7 @@ class Transfer(Recipe):
         genotypes = [record for record in self.given if isinstance(record, Decoded)]
         if len(genotypes) < len(self.given) or not genotypes:
             raise SettingsError(
-                "the transfer setting trains cells, and was given a network of another kind.",
+                "the transfer setting trains cells, but was given another kind of network.",
                 hint="name a genotype: tnas transfer DARTS_V2 --dataset cifar10",
             )
         chosen = Counter(Cells.from_json(record.genotype) for record in genotypes).most_common(self.limit)
@@ -93,7 +93,7 @@ class Transfer(Recipe):
 
 @dataclass(frozen=True)
 class TransferWork(DataWork):
-    """Cells that are ready to be trained, `chosen` with how many records decoded to them, one unit each."""
+    """Cells that are ready to be trained: `chosen`, each with how many records decoded to it; each is one unit."""
 
     recipe: Transfer
     settings: TransferSettings
@@ -116,7 +116,7 @@ class TransferWork(DataWork):
         return self._result(life, [self._one(life, cells, times) for cells, times in self.chosen])
 
     def _one(self, life: Life, cells: Cells, times: int) -> Transferred:
-        """Train one network, or go on where it stopped, and test it; a finished one is read."""
+        """Train one network, or go on where it stopped, and test it; a finished one is only read."""
         folder = life.run.path / cells.digest
         shape = training.shape_of(self.settings, self.train)
         state = training.start(cells, shape, self.settings, self.device)
