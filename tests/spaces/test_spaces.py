@@ -185,7 +185,7 @@ def test_a_space_holds_its_own_operations_only() -> None:
     ("operations", "nodes", "words"),
     [
         ((NONE, CONV_1X1, CONV_1X1), 2, "twice"),
-        ((CONV_1X1, AVG_POOL_3X3), 2, "needs the operation for no connection once"),
+        ((CONV_1X1, AVG_POOL_3X3), 2, "needs no connection exactly once"),
         ((NONE,), 2, "and others"),
         ((NONE, SKIP_CONNECT, LONG_SKIP), 2, "more than one skip connection"),
         ((NONE, CONV_1X1), 0, "0 nodes"),

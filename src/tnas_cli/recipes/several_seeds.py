@@ -16,8 +16,8 @@ def over_seeds(train: Callable[[TrainSettings], TrainResult], settings: TrainSet
     """Train with `count` seeds, from the settings' own upwards, each in its own run; returns one result for all (for
     a count of 1, that of the run).
 
-    `mean` and `interval` are over test tasks, with each task's accuracy averaged over the runs: how far the tasks leave
-    the number open. `spread_over_seeds` is the standard deviation of the runs' means: how far the seed does.
+    `mean` and `interval` are averages over the runs of each run's own, which are over its test tasks: how far the tasks
+    leave the number open. `spread_over_seeds` is the standard deviation of the runs' means: how far the seed does.
     """
     if count == 1:
         return train(settings)

@@ -37,7 +37,7 @@ def settings_for(
 
     trainings: how many there will be at most (None: one for each distinct genotype); the length of a single one may be
     given in hours alone. Raises SettingsError if the genotypes come from different settings, or if neither they nor the
-    user name any, and for a given value that the method or the network does not read.
+    user name a data set, and for a given value that the method or the network does not read.
     """
     file = file or {}
     asked = {**file, **given}

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class CellSpace:
     """A normal and a reduction cell whose every node is fed by all earlier states; a `Space`.
 
-    operations: in the order of theta's columns; one of them is no connection, which is what an edge that is left out
-    becomes, and one at most is a skip connection. Raises ValueError for others.
+    operations: in the order of theta's columns; exactly one is no connection, which stands for edges left out, and at most
+    one is a skip connection. Raises ValueError otherwise.
     """
 
     name: str
@@ -36,7 +36,7 @@ class CellSpace:
         if len(set(names)) < len(names):
             raise ValueError(f"the space {self.name} has an operation twice: {names}")
         if sum(row.is_none for row in self.operations) != 1 or len(names) < 2:
-            raise ValueError(f"the space {self.name} needs the operation for no connection once, and others: {names}")
+            raise ValueError(f"the space {self.name} needs no connection exactly once, and other operations: {names}")
         if sum(row.is_skip for row in self.operations) > 1:
             raise ValueError(f"the space {self.name} has more than one skip connection: {names}")
         if self.nodes < 1:
@@ -48,11 +48,11 @@ class CellSpace:
         return tuple(row.name for row in self.operations if not row.is_none)
 
     def column(self, name: str) -> int:
-        """theta's column of the operation of that name; raises GenotypeError where there is none."""
+        """theta's column of the operation of that name; raises GenotypeError if there is none."""
         return self.operations.index(self.operation(name))
 
     def operation(self, name: str) -> Operation:
-        """The operation of that name; raises GenotypeError, with a suggestion, where there is none."""
+        """The operation of that name; raises GenotypeError, with a suggestion, if there is none."""
         for row in self.operations:
             if row.name == name:
                 return row

@@ -1,7 +1,7 @@
 """Two cells as the literature publishes them: any number of nodes, more operations, and outputs of only some nodes.
 
 A `Genotype` is what a search space can hold: its operations, and every node in the output. NASNet-A and AmoebaNet-A
-(Appendix D compares with them) lie outside of DARTS's; as `Cells` they stand beside genotypes.
+(Appendix D compares with them) lie outside DARTS's space; `Cells` hold them.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Cell:
 
     @property
     def joins_all_nodes(self) -> bool:
-        """Whether the output is that of the search space's cells."""
+        """Whether the output joins all nodes, as in the search space."""
         return self.concat == tuple(range(2, 2 + self.nodes))
 
 
@@ -81,7 +81,7 @@ class Cells:
         return cls(Cell(genotype.normal, concat), Cell(genotype.reduce, concat), genotype.space)
 
     def to_genotype(self) -> Genotype:
-        """The same cells in the search space; raises GenotypeError where it does not hold them."""
+        """The same cells in the search space; raises GenotypeError if it does not hold them."""
         hint = "such cells can be trained by tnas transfer only"
         known = {row.name for row in space_of(self.space).operations}
         for name, cell in zip(CELLS, (self.normal, self.reduce), strict=True):
@@ -93,7 +93,9 @@ class Cells:
                 )
             foreign = sorted({operation for operation, _ in cell.edges} - known)
             if foreign:
-                raise GenotypeError(f"the search space has no {foreign[0]}, and the {name} cell has.", hint=hint)
+                raise GenotypeError(
+                    f"the {name} cell has {foreign[0]}, which the search space does not have.", hint=hint
+                )
         return Genotype(self.normal.edges, self.reduce.edges, self.space)
 
     @property
@@ -107,7 +109,7 @@ class Cells:
 
     @property
     def digest(self) -> str:
-        """Eight hexadecimal digits that name these cells; a genotype's own where they are one's."""
+        """Eight hexadecimal digits that name these cells; those of the genotype where they are one."""
         if self.in_search_space:
             return self.to_genotype().digest
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:8]
@@ -149,7 +151,9 @@ def _cell(name: str, edges: object, concat: object) -> Cell:
     found: list[Edge] = []
     for edge in edges if _is_list(edges) else ():  # type: ignore[attr-defined]
         if not _is_list(edge) or len(edge) != 2 or not isinstance(edge[0], str) or not _is_whole(edge[1]):
-            raise GenotypeError(f"{edge!r} of the {name} cell is no edge.", hint="an edge is [operation, source state]")
+            raise GenotypeError(
+                f"{edge!r} of the {name} cell is not an edge.", hint="an edge is [operation, source state]"
+            )
         found.append((edge[0], edge[1]))
     if concat is None:
         concat = range(2, 2 + len(found) // 2)

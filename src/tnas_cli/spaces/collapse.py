@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-#: Mean shares of a genotype's edges from which on there is a warning. Uniformly random genotypes have 1/7 skip
+#: Shares of edges, averaged over genotypes, from which a warning is given. Uniformly random genotypes have 1/7 skip
 #: connections and 3/7 operations without weights.
 SKIPS, WITHOUT_WEIGHTS = 0.5, 0.75
 
@@ -16,9 +16,9 @@ def collapse(counts: Sequence[tuple[int, int, int]]) -> dict[str, Any]:
     skips, pools = (sum(entry[kind] for entry in counts) / edges for kind in (0, 1))
     warning = None
     if skips > SKIPS:
-        warning = f"{skips:.0%} of the decoded edges are skip connections (from {SKIPS:.0%} on this is a collapse)"
+        warning = f"{skips:.0%} of the decoded edges are skip connections ({SKIPS:.0%} or more is a collapse)"
     elif skips + pools > WITHOUT_WEIGHTS:
         warning = (
-            f"{skips + pools:.0%} of the decoded edges have no weights (from {WITHOUT_WEIGHTS:.0%} on, a collapse)"
+            f"{skips + pools:.0%} of the decoded edges have no weights ({WITHOUT_WEIGHTS:.0%} or more is a collapse)"
         )
     return {"skip_share": skips, "pool_share": pools, "warning": warning}

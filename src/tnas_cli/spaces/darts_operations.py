@@ -1,4 +1,4 @@
-"""What stands before and behind the cells of DARTS's evaluation network, as modules (Appendix D).
+"""The parts before and after the cells of DARTS's evaluation network, as modules (Appendix D).
 
 x is [N, C, H, W] everywhere. Batch norm is affine and keeps running statistics, unlike in the networks of Section 5.2.
 """

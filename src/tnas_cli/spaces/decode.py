@@ -32,10 +32,10 @@ def decode(theta: Tensor, max_skips: int | None = None, space: CellSpace = DARTS
     on each of them that operation. Ties go to the earlier edge and the earlier operation. Edges of a node are listed
     by source state.
 
-    max_skips: not in the paper; at most so many skip connections in each cell, after the architecture refinement of
-    P-DARTS (Chen et al., 2019). While a cell keeps more, a skip connection is forbidden on that kept one whose softmax
-    weight is smallest (of equal ones the latest edge), and the cell is decoded again; every other weight stays
-    as it was. Raises SettingsError below 0.
+    max_skips: not in the paper; the most skip connections that each cell may keep, after the architecture refinement of
+    P-DARTS (Chen et al., 2019). While a cell keeps more, the kept skip connection with the smallest softmax weight (of
+    equal ones, on the latest edge) is forbidden, and the cell is decoded again; every other weight stays as it was.
+    Raises SettingsError below 0.
     """
     if max_skips is not None and max_skips < 0:
         raise SettingsError(f"max_skips is {max_skips}.", hint="choose a whole number of at least 0")
@@ -47,7 +47,7 @@ def decode(theta: Tensor, max_skips: int | None = None, space: CellSpace = DARTS
 def _decode_cell(
     weights: np.ndarray, nodes: int, max_skips: int | None, space: CellSpace
 ) -> tuple[tuple[str, int], ...]:
-    """One cell from its softmax weights [edges, operations], where what may not be chosen is set to -1."""
+    """One cell from its softmax weights [edges, operations], where forbidden choices are set to -1."""
     rows = space.operations
     weights[:, [row.is_none for row in rows]] = -1
     best, strength = weights.argmax(-1), weights.max(-1)
@@ -73,8 +73,8 @@ def _kept_edges(strength: list[float], nodes: int) -> list[int]:
 
 
 def one_hot_theta(genotype: Genotype) -> Tensor:
-    """The mixture of a genotype, float32 [2, edges, operations]: 1 for the operation of an edge it keeps, for no
-    connection elsewhere.
+    """The mixture of a genotype, float32 [2, edges, operations]: 1 for the operation of an edge that it keeps, and
+    for no connection on any other edge.
 
     A genotype that keeps an edge twice with different operations gives each its share.
     """

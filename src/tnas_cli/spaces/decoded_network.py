@@ -1,6 +1,6 @@
-"""The network of a genotype: two operations per node, affine batch norm, no norm behind pools (Section 5.2.1).
+"""The network of a genotype: two operations per node, affine batch norm, no norm after pools (Section 5.2.1).
 
-Here stand its facts, which need no PyTorch; `decoded_forward.py` computes it.
+This file holds its facts, which need no PyTorch; `decoded_forward.py` computes it.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def depthwise(x: Tensor, taps: Tensor, stride: int, dilation: int) -> Tensor:
     """
     height, width = x.shape[-2:]
     pixels = height * width
-    # Tensors without data count arithmetic: there the convolution itself counts, not the way it is computed.
+    # Tensors without data serve to count arithmetic: the convolution itself counts, however it is computed.
     if x.is_meta:
         return _library(x, taps, stride, dilation)
     if _has_fast_forward(x) and pixels * output_size(height, stride) * output_size(width, stride) > LARGEST_BAND:

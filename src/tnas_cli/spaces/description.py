@@ -1,4 +1,4 @@
-"""A network in plain terms, made once from its space: what engines, cost and pictures know of it; without PyTorch."""
+"""A network in plain terms, made once from its space, for engines, costs and pictures; without PyTorch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tnas_cli.spaces.operations_table import Operation
 class Branch:
     """An operation on an edge, from a state to a node.
 
-    States 0 and 1 are a cell's inputs, state 2 + i is node i. stride: 2 where it halves the size. weights: what the
-    names of its parameters begin with; entry: which of them is its own, where those of many edges lie in one tensor.
-    share: the number of theta by whose softmax it is weighted, counted through all cells, edges and operations.
+    States 0 and 1 are a cell's inputs, state 2 + i is node i. stride: 2 where it halves the size. weights: the prefix
+    of its parameters' names; entry: its index, if one tensor holds the weights of many edges. share: the index of the
+    entry of theta whose softmax weights it, counted over all cells, edges and operations.
     """
 
     operation: Operation
@@ -40,7 +40,7 @@ class CellDescription:
 class TwoCells:
     """A stem of two convolutions, a cell that keeps the size, a cell that halves it, and a linear layer.
 
-    operations: theta's columns where the cells are searched, then norms within cells are plain; 0 where they are not.
+    operations: the number of theta's columns if the cells are searched, and norms within cells are plain; otherwise 0.
     """
 
     channels: int

@@ -1,7 +1,7 @@
 """What an operation computes, as plain data: the shapes of its weights, its arithmetic, its kernel.
 
 A form is made for a width (channels in and out) and a stride: 1, or 2 where it halves the size. The PyTorch form of
-each stands in `torch_forms.py` under the same name, and is imported when it is asked for.
+each is in `torch_forms.py` under the same name, and is imported on demand.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kernel:
-    """What the fused kernels are told: an identity, a pool of 3 x 3, or `repeats` times ReLU, depthwise convolution of
-    `size` x `size` taps `dilation` apart, pointwise convolution, norm."""
+    """An operation for the fused kernels: an identity, a pool of 3 x 3, or `repeats` times ReLU, depthwise convolution
+    of `size` x `size` taps `dilation` apart, pointwise convolution, norm."""
 
     kind: Literal["identity", "max pool", "mean pool", "separable"]
     size: int = 0
@@ -35,15 +35,15 @@ class Form(ABC):
         """The PyTorch form."""
 
     def weights(self, width: int, stride: int) -> Specs:
-        """The weights of one edge, each step's followed by the gain and bias of the norm behind it."""
+        """The weights of one edge, each step's followed by the gain and bias of the norm after it."""
         return {}
 
     def weightless(self, stride: int) -> bool:
-        """Whether it has no weights, so that all edges that leave a state carry the same."""
+        """Whether it has no weights, so that all edges that leave a state carry the same values."""
         return not self.weights(2, stride)
 
     def multiply_adds(self, width: int, pixels: int, stride: int) -> int:
-        """Multiply-adds for so many pixels of its output."""
+        """Multiply-adds for `pixels` pixels of its output."""
         return 0
 
     @property

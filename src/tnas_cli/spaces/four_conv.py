@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BLOCKS = 4
 
-#: Each block halves the size; from here on one pixel is left.
+#: Each block halves the size; from this size on, at least one pixel is left.
 SMALLEST_IMAGE = 2**BLOCKS
 
 
@@ -24,7 +24,7 @@ SMALLEST_IMAGE = 2**BLOCKS
 class FourConv:
     """Four times convolution 3 x 3, affine batch norm, ReLU, max-pool 2; then one linear layer.
 
-    For images of size x size pixels. Raises SettingsError where they are too small.
+    For images of size x size pixels. Raises SettingsError if they are too small.
     """
 
     way: int
@@ -35,7 +35,7 @@ class FourConv:
     def __post_init__(self) -> None:
         if self.size < SMALLEST_IMAGE:
             raise SettingsError(
-                f"4CONV cannot look at images of {self.size} pixels.",
+                f"4CONV cannot take images of {self.size} pixels.",
                 hint=f"prepare them with at least {SMALLEST_IMAGE} pixels",
             )
 

@@ -24,7 +24,7 @@ Edge = tuple[str, int]
 class Genotype:
     """Two incoming edges per intermediate node for each cell; the cell's output concatenates all its nodes.
 
-    space: the name of the space whose operations the edges carry. Raises GenotypeError for what it does not hold.
+    space: the name of the space whose operations the edges carry. Raises GenotypeError for anything outside it.
     """
 
     normal: tuple[Edge, ...]
@@ -75,13 +75,13 @@ class Genotype:
     def to_json(self) -> dict[str, Any]:
         """The form that records carry: {"normal": [[operation, source], ...], "reduce": [...]}.
 
-        The "space" stands beside them where it is not the usual one.
+        The "space" is added if it is not the default one.
         """
         found: dict[str, Any] = {name: [[operation, source] for operation, source in self.cell(name)] for name in CELLS}
         return found if self.space == registry.USUAL else found | {"space": self.space}
 
     def to_darts(self) -> str:
-        """The form of DARTS's `genotypes.py`, to compare and to paste; with the space where it is not the usual one."""
+        """The form of DARTS's `genotypes.py`, to compare and to paste; with the space if it is not the default one."""
         concat = list(range(2, 2 + self.nodes))
         normal, reduce = (str(list(self.cell(name))) for name in CELLS)
         space = "" if self.space == registry.USUAL else f", space={self.space!r}"

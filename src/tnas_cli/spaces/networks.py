@@ -16,11 +16,11 @@ GROUP = "tnas.networks"
 
 @dataclass(frozen=True)
 class FixedNetwork:
-    """A network that is no genotype.
+    """A network that is not a genotype.
 
-    name: what records call it. title: what a person does. channels: its width, as records carry it. build(way,
-    channels of an image, pixels of a side): the network; raises SettingsError where it cannot look at such images.
-    citation: keys of `tnas cite`, or BibTeX entries.
+    name: its name in records. title: its name for people. channels: its width, as records carry it. build(way, channels
+    of an image, pixels of a side): the network; raises SettingsError if it cannot take such images. citation: keys of
+    `tnas cite`, or BibTeX entries.
     """
 
     name: str
@@ -40,12 +40,12 @@ def _four_conv(filters: int) -> FixedNetwork:
 #: tnas's own networks.
 OWN = {network.name: network for network in map(_four_conv, (32, 64))}
 
-#: What a user may call them beside their names.
+#: Short names that a user may give instead.
 SHORT = {"4conv": "4conv-32"}
 
 
 def fixed_network(name: str) -> FixedNetwork:
-    """The network of that name; raises GenotypeError, with a suggestion, where there is none."""
+    """The network of that name; raises GenotypeError, with a suggestion, if there is none."""
     found = OWN.get(name) or _ADDED.get(name)
     if found is None:
         raise GenotypeError(_ADDED.problem(name) or f"there is no network {name!r}.", hint=did_you_mean(name, names()))
@@ -53,7 +53,7 @@ def fixed_network(name: str) -> FixedNetwork:
 
 
 def names() -> tuple[str, ...]:
-    """Names of all fixed networks, without an import of those of other packages."""
+    """Names of all fixed networks, without importing those of other packages."""
     return (*OWN, *_ADDED.names())
 
 

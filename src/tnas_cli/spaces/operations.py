@@ -1,7 +1,7 @@
 """The building blocks of the networks, for many tasks at once (Section 5.2.1).
 
 Activations are [T, E, C, N, H, W]: tasks, parallel branches, channels, images, height, width. Weights carry the same
-leading [T, E]. With images behind channels every block is a batch of matrix products without a transposition.
+leading [T, E]. With images after channels, every block is a batch of matrix products without a transposition.
 
 The blocks of the stem (convolve, halve, and batch_norm between them) take and give the same shapes, but leave channels
 last in memory.
@@ -73,7 +73,7 @@ _FIRST: ContextVar[int | None] = ContextVar("images whose statistics count", def
 
 @contextmanager
 def statistics_of_first(images: int) -> Iterator[None]:
-    """Within the block batch norms take their statistics from the first `images` images alone, in this thread."""
+    """Within the block, batch norms take their statistics from the first `images` images alone, in this thread."""
     token = _FIRST.set(images)
     try:
         yield

@@ -1,7 +1,7 @@
 """The operations table: a row per operation. Names of operations stand here, in published genotypes, and nowhere else.
 
 To add an operation, add a row; what it computes is its form (`forms.py`), and a new form has a PyTorch form beside it
-(`torch_forms.py`). What has no kernel is computed by PyTorch.
+(`torch_forms.py`). PyTorch computes operations that have no kernel.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _ROWS = {row.name: row for row in TABLE}
 
 
 def operation(name: str) -> Operation:
-    """The row of that name; raises GenotypeError, with a suggestion, where there is none."""
+    """The row of that name; raises GenotypeError, with a suggestion, if there is none."""
     if name not in _ROWS:
         raise GenotypeError(f"unknown operation {name!r}.", hint=did_you_mean(name, _ROWS))
     return _ROWS[name]

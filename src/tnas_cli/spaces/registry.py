@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 GROUP = "tnas.spaces"
 
-#: The space that is meant where none is named, as in records and checkpoints of version 0.1.
+#: The default space, for example of records and checkpoints of version 0.1, which name none.
 USUAL = "darts"
 
 #: tnas's own spaces and their modules.
@@ -21,7 +21,7 @@ OWN = {USUAL: "tnas_cli.spaces.darts", "tiny": "tnas_cli.spaces.tiny"}
 
 
 def space(name: str = USUAL) -> Space:
-    """The space of that name; raises SettingsError, with a suggestion, where there is none."""
+    """The space of that name; raises SettingsError, with a suggestion, if there is none."""
     if name in OWN:
         found: Space = import_module(OWN[name]).SPACE
         return found
@@ -32,7 +32,7 @@ def space(name: str = USUAL) -> Space:
 
 
 def spaces() -> tuple[str, ...]:
-    """Names of all spaces, without an import of those of other packages."""
+    """Names of all spaces, without importing those of other packages."""
     return (*OWN, *_ADDED.names())
 
 

@@ -30,7 +30,7 @@ class RelationNetwork:
     def __post_init__(self) -> None:
         if self.size < SMALLEST_IMAGE:
             raise SettingsError(
-                f"CompareNets cannot look at images of {self.size} pixels.",
+                f"CompareNets cannot take images of {self.size} pixels.",
                 hint=f"prepare them with at least {SMALLEST_IMAGE} pixels",
             )
 

@@ -88,7 +88,7 @@ class _Edges:
             own = {key: parts[group] for key, parts in self.weights[row.name].items()}
             mixed.append(row.form.torch().searched(x, own, gain(row), stride))
 
-        # What has no weights is the same for all edges that leave a state: computed once, then mixed.
+        # An operation without weights is the same for all edges that leave a state: computed once, then mixed.
         shared = [row for row in network.weightless() if row.form.weightless(stride)]
         values = [row.form.torch().shared(states, stride) for row in shared]
         for row in network.weightless():
@@ -101,5 +101,5 @@ class _Edges:
             total = torch.bmm(by_source, stacked).reshape(tasks, edges, *values[0].shape[2:])
         for y in mixed:
             total = y if total is None else total + y
-        assert total is not None  # a space has an operation beside no connection
+        assert total is not None  # a space has an operation besides no connection
         return total

@@ -1,6 +1,6 @@
 """The search network: one normal and one reduction cell in which every edge mixes all operations (Section 5.2.1).
 
-Here stand its facts, which need no PyTorch; `search_forward.py` computes it.
+This file holds its facts, which need no PyTorch; `search_forward.py` computes it.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ class SearchNetwork:
         return [row for row in self.space.operations if row.form.weightless(1) and not row.is_none]
 
     def halving(self) -> list[Operation]:
-        """Those of them that have weights where they halve the size: the skip connection."""
+        """Those of `weightless` that have weights where they halve the size: the skip connection."""
         return [row for row in self.weightless() if not row.form.weightless(2)]
 
     def description(self) -> TwoCells:
-        """Every operation but no connection on every edge, weighted by its share."""
+        """Every operation except no connection on every edge, weighted by its share."""
         cells = (self._cell("normal", self.channels, 1), self._cell("reduce", 2 * self.channels, 2))
         return TwoCells(self.channels, self.nodes, len(self.space.operations), cells)
 
@@ -96,5 +96,5 @@ def matrices(form: Form, stride: int, width: int = 2) -> Specs:
 
 
 def _of_edges(prefix: str, row: Operation, width: int, stride: int, edges: int) -> Specs:
-    """The weights of an operation on so many edges."""
+    """The weights of an operation on `edges` edges."""
     return {f"{prefix}{key}": spec.times(edges) for key, spec in matrices(row.form, stride, width).items()}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-#: The name under which a search network's architecture parameters stand among its parameters.
+#: The name of a search network's architecture parameters among its parameters.
 THETA = "theta"
 
 
@@ -20,7 +20,7 @@ class Spec:
     fan_in: int = 0
 
     def times(self, count: int) -> Spec:
-        """So many of them in one tensor."""
+        """`count` of them in one tensor."""
         return Spec((count, *self.shape), self.start, self.fan_in)
 
 

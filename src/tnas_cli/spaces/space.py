@@ -1,4 +1,4 @@
-"""What a space is: a protocol, so that one may come from anywhere. `cell_space.py` has the kind that tnas brings."""
+"""What a space is: a protocol, so that any package may bring one. `cell_space.py` has tnas's own kind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SpaceNetwork(Network, Protocol):
         """Its width."""
 
     def description(self) -> Description | None:
-        """What it is made of, for engines; None where they cannot be told."""
+        """What it is made of, for engines; None if that cannot be described."""
 
 
 class SearchedNetwork(SpaceNetwork, Protocol):
@@ -31,7 +31,7 @@ class SearchedNetwork(SpaceNetwork, Protocol):
 
     @property
     def nodes(self) -> int:
-        """Of a cell."""
+        """Number of a cell's nodes."""
 
     @property
     def space(self) -> Space:
@@ -44,11 +44,11 @@ class Space(Protocol):
 
     @property
     def name(self) -> str:
-        """What settings, records and genotypes call it."""
+        """Its name in settings, records and genotypes."""
 
     @property
     def title(self) -> str:
-        """What a person calls it."""
+        """Its name for people."""
 
     @property
     def citation(self) -> tuple[str, ...]:
@@ -56,14 +56,14 @@ class Space(Protocol):
 
     @property
     def nodes(self) -> int:
-        """Usual number of a cell's nodes."""
+        """Default number of a cell's nodes."""
 
     @property
     def operations(self) -> tuple[Operation, ...]:
         """What an edge may carry, in the order of theta's columns."""
 
     def operation(self, name: str) -> Operation:
-        """The operation of that name; raises GenotypeError where the space has none."""
+        """The operation of that name; raises GenotypeError if the space has none."""
 
     def search_network(self, way: int, in_channels: int, channels: int, nodes: int) -> SearchedNetwork:
         """The network in which every edge mixes all operations."""

@@ -1,4 +1,4 @@
-"""What stands before and behind the cells in both networks: the stem and the classifier (Section 5.2.1)."""
+"""The parts before and after the cells in both networks: the stem and the classifier (Section 5.2.1)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The PyTorch form of each form of operation: in the search network, in a decoded network, and as a module.
 
 In the search network an edge's operation is weighted by its share; in a decoded network its norms have a gain and a
-bias; DARTS's evaluation network (Appendix D) is made of modules. Activations are [T, E, C, N, H, W] but in modules.
+bias; DARTS's evaluation network (Appendix D) is made of modules. Activations are [T, E, C, N, H, W] except in modules.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Leaving:
 
     @classmethod
     def of(cls, states: Tensor, edges: int) -> Leaving:
-        """So many edges that leave these states."""
+        """`edges` edges that leave these states."""
         per_source = edges // states.shape[1]
         rectified = F.relu(states)
         fanned = rectified.unsqueeze(2).expand(-1, -1, per_source, *rectified.shape[2:]).flatten(1, 2)
@@ -77,7 +77,7 @@ class Nothing(TorchForm):
         return torch.zeros_like(x[..., ::stride, ::stride])
 
     def module(self, channels: int, stride: int) -> nn.Module:
-        """A pool of nothing."""
+        """Zeros, of half the size at stride 2."""
         return _Zero(stride)
 
 
