@@ -67,7 +67,7 @@ THRICE = Operation("thrice", "thrice", Separable(3, 1, 3), "separable")
         (table.SEP_CONV_7X7, "it has no kernel for sep_conv_7x7 (taps of 7 x 7 pixels, 1 apart)."),
         (FAR, "it has no kernel for far (taps of 5 x 5 pixels, 4 apart)."),
         (WIDE, "it has no kernel for wide (taps 4 pixels apart)."),
-        (THRICE, "it has no kernel for thrice (3 convolutions behind each other, their taps 1 apart)."),
+        (THRICE, "it has no kernel for thrice (3 convolutions in a row, their taps 1 apart)."),
     ],
 )
 def test_an_operation_without_a_kernel_is_named_and_computed_by_torch(operation: Operation, reason: str) -> None:

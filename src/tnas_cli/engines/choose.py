@@ -31,9 +31,9 @@ def choose_engine(
 ) -> Engine:
     """The engine called `name`; 'auto' is the fastest one that can do the job.
 
-    side, images: the images' size and the numbers of them that will come, so that kernels are compiled ahead. Where the
-    fused kernels could be used but cannot be compiled or kept, 'auto' says so in one line and takes PyTorch. Raises
-    SettingsError for an unknown name, and when 'fused' is asked for and cannot be.
+    side, images: the images' size and the numbers of them that will come, so that kernels are compiled ahead. If the
+    fused kernels would fit but cannot be compiled or kept, 'auto' says so in one line and uses PyTorch. Raises
+    SettingsError for an unknown name, and if 'fused' is asked for but cannot be used.
     """
     if name not in ENGINES:
         raise SettingsError(f"unknown engine {name!r}.", hint=did_you_mean(name, ENGINES))
@@ -56,7 +56,7 @@ def choose_engine(
 
 
 def fused_engine(listener: events.Listener = events.ignore) -> FusedEngine:
-    """The fused engine; compiling is reported to the listener. Raises TnasError where it cannot be used."""
+    """The fused engine; compiling is reported to the listener. Raises TnasError if it cannot be used."""
     try:
         from tnas_cli.engines.fused_engine import FusedEngine, instruction_set
     except ImportError as error:
@@ -73,9 +73,9 @@ def fused_engine(listener: events.Listener = events.ignore) -> FusedEngine:
 
 
 def why_not_fused(network: Network, device: torch.device, *, second_order: bool = False) -> str | None:
-    """What keeps the fused kernels from a job, in words; None if nothing does."""
+    """Why the fused kernels cannot do a job, in words; None if they can."""
     if device.type != "cpu":
-        return f"it computes on the CPU, and the device is {device.type}."
+        return f"it computes on the CPU, but the device is {device.type}."
     if second_order:
         return "it computes first-order gradients only."
     try:

@@ -1,4 +1,4 @@
-"""A network's own description, put in the words of the fused kernels."""
+"""Translates a network's own description into the fused kernels' description."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class NoKernelError(Exception):
 
 
 def describe(network: Network) -> Description:
-    """The network as the kernels need it; raises NoKernelError where they cannot compute it."""
+    """The network as the kernels need it; raises NoKernelError if they cannot compute it."""
     return _described(network) if isinstance(network, Hashable) else _describe(network)
 
 

@@ -25,7 +25,7 @@ __all__ = ["FusedEngine", "describe", "instruction_set"]
 class FusedEngine:
     """Kernels compiled for this processor; a task's own arithmetic does not depend on the number of threads.
 
-    Every method raises TnasError where kernels cannot be compiled or kept.
+    Every method raises TnasError if kernels cannot be compiled or kept.
     """
 
     name = "fused"
@@ -41,7 +41,7 @@ class FusedEngine:
             self._library("float32")
 
     def prepare(self, network: Network, side: int, images: Sequence[int], dtype: str = "float32") -> None:
-        """Compile what a network needs for so many images of side x side pixels, unless it is compiled already."""
+        """Compile what a network needs for these numbers of images of side x side pixels, if not compiled already."""
         program = self._program(network, side, dtype)
         with _explained():
             for count in images:
@@ -112,7 +112,7 @@ class FusedEngine:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """What keeps the kernels from being compiled or kept leaves as an error for the user."""
+    """Turns a failure to compile or keep kernels into an error for the user."""
     try:
         yield
     except UnavailableError as error:
@@ -147,7 +147,7 @@ def _named(like: Mapping[str, Tensor], flat: Tensor) -> dict[str, Tensor]:
 
 
 def _check_finite(parameters: Mapping[str, Tensor], *images: Tensor) -> None:
-    """Nothing is computed with NaN or infinity; raises TnasError and says where they are."""
+    """Raises TnasError for NaN or infinity, and says where they are."""
     for x in images:
         finite = x.isfinite().flatten(1).all(1)
         if not bool(finite.all()):

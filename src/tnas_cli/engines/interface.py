@@ -78,8 +78,8 @@ class Engine(Protocol):
         """Algorithm 2, lines 1 and 2: every task's own steps from the meta-parameters."""
 
     def gradients(self, network: Network, parameters: Parameters, labelled: tuple[Tensor, Tensor]) -> Gradients:
-        """The loss on labelled images and its gradient, at each task's own parameters [T, ...]: what methods with an
-        inner loop of their own are made of."""
+        """The loss on labelled images and its gradient, at each task's own parameters [T, ...]: the basis
+        of methods with an inner loop of their own."""
 
     def predict(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
         """Logits [T, N, way] at adapted parameters [T, ...], without gradients."""

@@ -1,6 +1,6 @@
 """The tasks of a meta-batch in parts, each computed at once and on one CPU thread.
 
-Threads inside an operation bring little where operations are small, and wait for each other at the end of every one.
+Threads inside an operation gain little if operations are small, since they wait for each other at the end of each.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from torch import Tensor
 
 Part = TypeVar("Part")
 
-#: Tasks share a computation up to so many pixels: operations that are too small cost time, so does memory that no cache
-#: holds; docs/decisions/torch-engine.md has the figures.
+#: Tasks share a computation up to this many pixels: operations that are too small cost time, and so does memory that
+#: no cache holds; docs/decisions/torch-engine.md has the figures.
 PIXELS = 2**18
 
 
 def in_parts(function: Callable[[slice], Part], images: Tensor) -> list[Part]:
     """`function` of consecutive slices that cover all tasks of `images` [T, N, C, H, W], in their order.
 
-    What one of them raises is raised here, when those under way have ended.
+    An exception in one of them is raised here, when those under way have ended.
     """
     tasks, threads = images.shape[0], torch.get_num_threads()
     if images.device.type != "cpu":
@@ -38,7 +38,7 @@ def in_parts(function: Callable[[slice], Part], images: Tensor) -> list[Part]:
         return [function(of) for of in slices]
 
     def alone(of: slice) -> Part:
-        torch.set_num_threads(threads // workers)  # this thread's own, and what threads started later begin with
+        torch.set_num_threads(threads // workers)  # for this thread and for threads started later
         return function(of)
 
     try:
@@ -49,5 +49,5 @@ def in_parts(function: Callable[[slice], Part], images: Tensor) -> list[Part]:
 
 
 def joined(parts: list[Tensor]) -> Tensor:
-    """The parts' tensors [T, ...] behind each other."""
+    """The parts' tensors [T, ...], concatenated."""
     return parts[0] if len(parts) == 1 else torch.cat(parts)

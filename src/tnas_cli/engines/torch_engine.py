@@ -25,7 +25,7 @@ def task_losses(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def task_accuracies(logits: Tensor, labels: Tensor) -> Tensor:
-    """Share of right answers of each task: logits [T, N, way], labels [T, N] -> [T]."""
+    """Accuracy of each task: logits [T, N, way], labels [T, N] -> [T]."""
     return (logits.argmax(-1) == labels).to(logits.dtype).mean(1)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class CellSpace:
     """A normal and a reduction cell whose every node is fed by all earlier states; a `Space`.
 
-    operations: in the order of theta's columns; exactly one is no connection, which stands for edges left out, and at most
+    operations: in the order of theta's columns; exactly one is no connection, for edges that are left out, and at most
     one is a skip connection. Raises ValueError otherwise.
     """
 

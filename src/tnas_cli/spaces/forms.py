@@ -75,19 +75,19 @@ class Identity(Form):
         return Found()
 
     def weights(self, width: int, stride: int) -> Specs:
-        """Of a factorised reduction."""
+        """The weights of a factorised reduction."""
         if stride == 1:
             return {}
         skip = Spec((2, width // 2, width), fan_in=width)
         return {"skip": skip, "gain": Spec((width,), "ones"), "bias": Spec((width,), "zeros")}
 
     def multiply_adds(self, width: int, pixels: int, stride: int) -> int:
-        """Of a factorised reduction."""
+        """Those of a factorised reduction."""
         return 0 if stride == 1 else pixels * width * width
 
     @property
     def kernel(self) -> Kernel:
-        """Both strides."""
+        """One kernel for both strides."""
         return Kernel("identity")
 
 
@@ -105,7 +105,7 @@ class Pool(Form):
 
     @property
     def kernel(self) -> Kernel:
-        """Both kinds."""
+        """One kernel for each kind."""
         return Kernel("max pool" if self.of == "max" else "mean pool")
 
 
@@ -133,12 +133,12 @@ class Separable(Form):
         return specs
 
     def multiply_adds(self, width: int, pixels: int, stride: int) -> int:
-        """Of all repeats."""
+        """Those of all repeats."""
         return self.repeats * pixels * width * (self.size**2 + width)
 
     @property
     def kernel(self) -> Kernel:
-        """Of this size and dilation."""
+        """The kernel of this size and dilation."""
         return Kernel("separable", self.size, self.dilation, self.repeats)
 
 
@@ -174,7 +174,7 @@ class Crossed(Form):
         return Found(self.size)
 
     def weights(self, width: int, stride: int) -> Specs:
-        """Of the row [O, I, size] and of the column."""
+        """The weights of the row [O, I, size] and of the column."""
         taps = Spec((width, width, self.size), fan_in=width * self.size)
         return {"0.row": taps, "0.column": taps, **norm_specs("0", width)}
 

@@ -126,11 +126,11 @@ class Cell:
         self.locals["split_out_gradient"] = View(at + row + 2 * c, 0, image, row, c)
         for name in ("second", "even", "odd", "part"):
             self.locals[name] = plan.local(small, small, c, pixels)
-            # Of an odd side, the first row and column of the even pixels are padding.
+            # With an odd side, the first row and column of the even pixels are padding.
             plan.zero(self.locals[name].at, count * self.locals[name].image)
 
     def copies(self, state: int) -> None:
-        """Rectified copies of the images at hand of a state."""
+        """Make rectified copies of a state, for the images at hand."""
         plan, c, x, here = self.plan, self.channels, self.states[state], self.locals
         leaving = self.leaving(state)
         if self.stride == 1 or state >= 2:
@@ -173,7 +173,7 @@ class Cell:
             channel += source.channels
 
     def pool_arguments(self, x: View, out: View, stride: int) -> tuple[int, ...]:
-        """What a pool and its gradient have in common."""
+        """The arguments that a pool and its gradient share."""
         side = x.row // self.channels
         return (x.at, x.image, self.channels, out.at, out.image, side, side, self.out_side, self.out_side, stride)
 

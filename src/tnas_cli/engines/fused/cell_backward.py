@@ -81,7 +81,7 @@ def _second_step_backward(cell: Cell, b: Branch) -> None:
 
 
 def _stored_gradient(b: Branch) -> View:
-    """Where the gradient of a separable convolution's first half lies: its second half's values are done with."""
+    """Where the gradient of a separable convolution's first half lies: its second half's values are not needed now."""
     return b.steps[1].middle
 
 
@@ -199,7 +199,7 @@ def _pool_backward(cell: Cell, state: int, operation: Operation, out: View, pool
 def _input_backward(cell: Cell, index: int) -> None:
     plan, given, side = cell.plan, cell.inputs[index], cell.side
     layers.coefficients_gradient(plan, given.norm)
-    # The state's own gradient is done with: the raw values' gradient takes its place.
+    # The state's own gradient is not needed any more: the raw values' gradient takes its place.
     g = cell.gradients[index]
     with plan.blocks(side * side):
         layers.value_gradient(plan, g, given.raw, g, given.norm, side * side)

@@ -12,7 +12,7 @@ from tnas_cli.engines.fused.plan import Norm, View
 
 @dataclass(frozen=True)
 class Scale:
-    """What a branch's last norm is multiplied with: keyword arguments of `Norm`; `normed` is False for plain values."""
+    """What a branch's last norm is multiplied by: keyword arguments of `Norm`; `normed` is False for plain values."""
 
     normed: bool
     arguments: dict[str, int] = field(default_factory=dict)
@@ -20,7 +20,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Convolution:
-    """Offsets of one depthwise and pointwise pair's weights, and the scale of the norm behind it."""
+    """Offsets of one depthwise and pointwise pair's weights, and the scale of the norm after it."""
 
     taps: int
     weights: int

@@ -4,7 +4,7 @@ A kernel computes tiles of `tall` rows by `tile` pixels, which stay in registers
 The number of channels is a constant, because the distances between taps are then part of the instructions.
 Padded images share their padding: the right margin of a row is the left margin of the next, the rows below an image are
 those above the next. With stride 2 the columns of a padded row are split, the even ones first, then the odd ones,
-`half` pixels later; so that neighbouring outputs read neighbouring pixels.
+`half` pixels later, so that neighbouring outputs read neighbouring pixels.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def depthwise(lanes: int, channels: int, kernel_size: int, dilation: int, tall: 
     """out[y, x] = sum over taps (i, j) of tap[i, j] * in[y + i * dilation, x + j * dilation], each channel its own.
 
     `in` begins at the first pixel that the first output reads. The image's gradient is the same sum over the padded
-    gradient with the taps in reverse order (`tap_step` negative); `add` adds to what is there.
+    gradient with the taps in reverse order (`tap_step` negative); `add` adds to the existing values.
     """
     held = tall * tile
 
@@ -175,9 +175,9 @@ def depthwise_halving_taps(lanes: int, channels: int, kernel_size: int, tile: in
 def depthwise_halving_image(lanes: int, channels: int, kernel_size: int, tile: int) -> Function:
     """The gradient of the image of `depthwise_halving`, with split columns as its input; `g` is padded.
 
-    Input row r gets from output rows (r - i) / 2 for the taps i of its parity; columns alike. `g` and `out` begin at
+    Input row r gets from output rows (r - i) / 2 for the taps i of its parity; columns likewise. `g` and `out` begin at
     their first true row; around g are zeros, a row above and below, two columns left, and right up to column `half`,
-    which is a multiple of `tile`. The gradient is added to what is there.
+    which is a multiple of `tile`. The gradient is added to the existing values.
     """
     skip, above = SPLIT_MARGIN - kernel_size // 2, kernel_size // 2
 

@@ -1,4 +1,4 @@
-"""A network as the kernels are told of it: plain numbers and names, whatever space it comes from."""
+"""A network as the kernels know it: plain numbers and names, whatever space it comes from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Operation:
 
     @property
     def why_not(self) -> str | None:
-        """What there is no kernel for, in words; None where there is one."""
+        """What no kernel computes, in words; None if there is a kernel."""
         if self.kind != "separable":
             return None
         if self.size not in SIZES or self.dilation * (self.size // 2) > REACH:
@@ -38,7 +38,7 @@ class Operation:
         if self.dilation not in (1, 2):
             return f"taps {self.dilation} pixels apart"
         if not 1 <= self.repeats <= (2 if self.dilation == 1 else 1):
-            return f"{self.repeats} convolutions behind each other, their taps {self.dilation} apart"
+            return f"{self.repeats} convolutions in a row, their taps {self.dilation} apart"
         return None
 
 
@@ -46,8 +46,8 @@ class Operation:
 class Edge:
     """An operation from a state to a node.
 
-    halves: whether it halves the size. weights: what the names of its parameters begin with; entry: which of them is
-    its own, where those of many edges lie in one tensor. share: the number of theta that weights it.
+    halves: whether it halves the size. weights: the prefix of its parameters' names; entry: its index, if one tensor
+    holds the weights of many edges. share: the index of the entry of theta that weights it.
     """
 
     operation: Operation
@@ -71,10 +71,10 @@ class CellEdges:
 
 @dataclass(frozen=True)
 class Description:
-    """A network: its parameters' shapes in their order, and what stands between them.
+    """A network: its parameters' shapes in their order, and its structure.
 
-    cells: the two cells between stem and classifier, of so many nodes; none for 4CONV. theta: how many rows and columns
-    it has, over all cells; (0, 0) where nothing is searched, and norms within cells have a gain and a bias.
+    cells: the two cells between stem and classifier, of `nodes` nodes; none for 4CONV. theta: how many rows (over all
+    cells) and columns it has; (0, 0) if nothing is searched, and norms within cells then have a gain and a bias.
     """
 
     shapes: tuple[tuple[str, Shape], ...]
@@ -91,17 +91,17 @@ class Description:
         return self.theta != (0, 0)
 
     def layout(self, side: int) -> Layout:
-        """Where the parameters lie, for images of so many pixels a side."""
+        """Where the parameters lie, for images of `side` pixels a side."""
         return Layout(dict(self.shapes), None if self.cells else (self.channels, (side // 16) ** 2))
 
     def why_not(self) -> str | None:
-        """What the kernels cannot do, in words; None where they can do all of it."""
+        """What the kernels cannot do, in words; None if they can do all of it."""
         for edge in (edge for cell in self.cells for edge in cell.edges):
             reason = edge.operation.why_not
             if reason is not None:
                 return f"it has no kernel for {edge.operation.name} ({reason})."
         if self.channels % CHANNEL_MULTIPLE:
-            return f"it needs a multiple of {CHANNEL_MULTIPLE} channels, and there are {self.channels}."
+            return f"it needs a multiple of {CHANNEL_MULTIPLE} channels, but there are {self.channels}."
         return None
 
 

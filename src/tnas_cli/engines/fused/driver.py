@@ -27,7 +27,7 @@ def _call(typing: Any, address: Any, mem: Any, code: Any, at: Any, first: Any, c
 
 
 def _run(mem, code, rows, begin, end, table, stop):
-    """Rows begin ... end - 1 of a plan; returns early where stop[0] is set."""
+    """Rows begin ... end - 1 of a plan; returns early if stop[0] is set."""
     row = begin
     while row < end and stop[0] == 0:
         at = code_at = rows[row]

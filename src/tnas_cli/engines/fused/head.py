@@ -1,4 +1,4 @@
-"""What stands behind the cells: global average pooling, the linear classifier, the loss; and how parameters step."""
+"""What follows the cells: global average pooling, the linear classifier, the loss; and the step of the parameters."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 A kernel is `kernel(mem, code, at, first, count)`: it works on the images first ... first + count - 1 of a batch, whose
 numbers all lie in one flat memory `mem`; its arguments are the integers code[at], code[at + 1], ..., mostly offsets
 into mem. An operand that holds a whole batch is an offset and a step per image; one that holds only the images at hand
-has the step 0.
+(those of this call) has the step 0.
 """
 
 from __future__ import annotations

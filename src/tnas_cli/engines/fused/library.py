@@ -23,7 +23,7 @@ def silent(done: int, total: int, seconds: float) -> None:
 
 
 class Library:
-    """Addresses of kernels and of the driver for one floating-point type. Not for several threads at a time."""
+    """Addresses of kernels and of the driver for one floating-point type. Not thread-safe."""
 
     def __init__(self, dtype: str, on_compile: OnCompile = silent) -> None:
         self.dtype, self.on_compile = dtype, on_compile

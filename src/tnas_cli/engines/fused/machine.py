@@ -52,7 +52,7 @@ def target() -> Target:
 
 
 def sources_digest() -> str:
-    """A hash of all kernel sources: compiled code is only good for the sources that it came from."""
+    """A hash of all kernel sources: compiled code is only valid for the sources that it came from."""
     found = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         found.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -73,7 +73,7 @@ def kernel_folder() -> Path:
 def kernels_kept() -> Iterator[Path]:
     """Within the block, compiled functions are looked for and kept in `kernel_folder()`.
 
-    Raises UnavailableError where nothing can be written there.
+    Raises UnavailableError if nothing can be written there.
     """
     folder = kernel_folder()
     try:

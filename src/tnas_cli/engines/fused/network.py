@@ -47,7 +47,7 @@ class NetworkPlan:
 
 
 def plan_network(what: Description, images: int, side: int, target: Target, guard: int = 0) -> NetworkPlan:
-    """The plan of a network for a number of square images; `guard` leaves so many unused numbers around each buffer."""
+    """The plan of a network for a number of square images; `guard` is how many unused numbers surround each buffer."""
     layout = what.layout(side)
     plan = Plan(target, layout.size, images, guard)
     rates = plan.buffer(2)
@@ -184,13 +184,13 @@ class _Builder:
         return Cell(self.plan, inputs, branches, **size, written=self.written)
 
     def _norm(self, prefix: str) -> Scale:
-        """Batch norm behind a convolution: affine in decoded networks, plain in the search network's cells."""
+        """Batch norm after a convolution: affine in decoded networks, plain in the search network's cells."""
         if self.what.searched:
             return Scale(True)
         return Scale(True, {"gain": self.at(f"{prefix}.gain"), "bias": self.at(f"{prefix}.bias")})
 
     def _branch(self, edge: Edge) -> BranchSpec:
-        """An edge's operation with its weights; what is searched is weighted by its share, behind its last norm."""
+        """An edge's operation with its weights; a searched one is weighted by its share, after its last norm."""
         operation = edge.operation
         halving = edge.halves and operation.kind == "identity"
         if edge.share is not None:

@@ -89,7 +89,7 @@ def state_gradient(lanes: int) -> Function:
     """g = (through where the state is positive, else 0) + sum over identity branches of OF_GRADIENT * their node's g.
 
     `through` is the gradient of the rectified state; a table lists the nodes' gradients and the branches' norms; `add`
-    adds to what is there.
+    adds to the existing values.
     """
 
     def kernel(mem, code, at, first, count):

@@ -84,7 +84,7 @@ def coefficients(weighted: bool, affine: bool) -> Function:
 
 
 def coefficients_gradient(weighted: bool, affine: bool) -> Function:
-    """What the sums of the gradient say: the gradient of the weight or of gain and bias (added), and the factors with
+    """From the sums of the gradient: the gradient of the weight or of gain and bias (added), and the factors with
     which `value_gradient` turns the gradient of the normalised values into that of the values themselves."""
 
     def kernel(mem, code, at, first, count):
@@ -143,7 +143,7 @@ def weight_gradient() -> Function:
 
 
 def value_gradient(lanes: int, add: bool) -> Function:
-    """out = OF_GRADIENT * g + OF_VALUE * value + CONSTANT: batch norm's backward pass; `add` adds to what is there."""
+    """out = OF_GRADIENT * g + OF_VALUE * value + CONSTANT: batch norm's backward pass; `add` adds to the existing values."""
 
     def kernel(mem, code, at, first, count):
         g, x = code[at] + first * code[at + 1], code[at + 2] + first * code[at + 3]

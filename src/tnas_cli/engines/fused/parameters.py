@@ -1,7 +1,7 @@
 """Where each parameter lies in the flat memory, and the way from the networks' tensors there and back.
 
-Kernels want the output channel last, and every tensor to begin at a whole vector. Channel counts that are no whole
-vectors (the stem's first) are filled up with zeros, which stay zero: nothing flows into them or out of them.
+Kernels want the output channel last, and every tensor to begin at a whole vector. Channel counts that are not
+whole vectors (the stem's first) are filled up with zeros, which stay zero: nothing flows into them or out of them.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ LOOP = -1
 
 @dataclass(frozen=True)
 class Target:
-    """What the block sizes follow: numbers in a vector register, and how many registers may hold sums.
+    """What decides the block sizes: numbers in a vector register, and how many registers may hold sums.
 
     `lanes` is the widest vector that is used, 16 or 8; `flat_tile` is how many pixels of a matrix product are computed
     at once, `tile` how many of a row.
@@ -37,9 +37,9 @@ class Target:
         return self.lanes if channels % self.lanes == 0 else 8
 
     def flat_tile_for(self, pixels: int) -> int:
-        """How many of so many pixels a matrix product computes at once: little is computed twice, loops are few.
+        """How many of `pixels` pixels a matrix product computes at once: little is computed twice, and loops are few.
 
-        Few tiles to choose from, because each is a kernel to compile.
+        There are few tiles to choose from, because each is a kernel to compile.
         """
         most = self.flat_tile
         return min((most, most - 1, 2 * most // 3, most // 2), key=lambda t: -(-pixels // t) * (t + 0.7))
@@ -79,7 +79,7 @@ class View:
 
 @dataclass(frozen=True)
 class Norm:
-    """A batch norm: its record, how many values a channel has, and what its scale is multiplied with.
+    """A batch norm: its record, how many values a channel has, and what its scale is multiplied by.
 
     weight: a mixture's share; gain and bias: per channel; the gradients of these lie at the `_gradient` offsets.
     """
@@ -146,7 +146,7 @@ class Plan:
         self.code[at + 3] = len(self.rows) - begin
 
     def block(self, pixels: int) -> int:
-        """How many images of so many pixels make a block; blocks are about equally large."""
+        """How many images of `pixels` pixels make a block; blocks are about equally large."""
         blocks = max(1, round(self.images * pixels / BLOCK_PIXELS))
         return -(-self.images // blocks)
 

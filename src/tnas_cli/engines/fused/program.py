@@ -1,4 +1,4 @@
-"""A network that can be run on tasks: plans for the numbers of images that come, and what a task goes through."""
+"""A network that can be run on tasks: plans for each number of images, and the passes of a task."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Stage:
 
     @property
     def half(self) -> int:
-        """The side behind the pool."""
+        """The side after the pool."""
         return self.side // 2
 
 

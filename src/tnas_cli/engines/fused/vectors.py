@@ -55,7 +55,7 @@ def _literal(value: Any) -> int | None:
 
 
 def _vector_of(pointer: Any, lanes: Any) -> Vector | None:
-    """The vector type of a pointer to floats; None (no match) if the lanes are no constant."""
+    """The vector type of a pointer to floats; None (no match) if the lanes are not a constant."""
     count = _literal(lanes)
     if isinstance(pointer, types.CPointer) and count is not None:
         return Vector(pointer.dtype, count)
@@ -236,7 +236,7 @@ def splat(typing: Any, value: Any, like: Any) -> Any:
 
 
 def _prefetch(for_writing: bool) -> Any:
-    """Ask for the cache line of an element, which is read or written soon."""
+    """Ask for the cache line of an element that is read or written soon."""
 
     @intrinsic(prefer_literal=True)
     def apply(typing: Any, pointer: Any, index: Any) -> Any:

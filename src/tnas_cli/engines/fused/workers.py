@@ -1,4 +1,4 @@
-"""Threads that each compute one task at a time, in a memory of their own that is used again and again."""
+"""Threads that each compute one task at a time, in a memory of their own that is reused."""
 
 from __future__ import annotations
 
