@@ -21,7 +21,7 @@ _HINT = "the checkpoint was changed after it was written: take an untouched copy
 
 
 def to_checkpoint(kind: str, state: MetaState, about: Mapping[str, Any]) -> Checkpoint:
-    """Parameters, what the optimiser keeps for them, counters and history, with `about` beside them."""
+    """Parameters, what the optimiser keeps for them, counters, history and `about`."""
     tensors: dict[str, Tensor] = {f"parameters/{name}": tensor for name, tensor in state.parameters.items()}
     start = _name_of(state.optimiser)
     for name, tensor in state.parameters.items():

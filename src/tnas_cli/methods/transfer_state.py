@@ -14,7 +14,7 @@ KIND = "tnas/transfer-weights"
 
 
 def to_checkpoint(state: TransferState, about: Mapping[str, Any]) -> Checkpoint:
-    """Weights, running statistics, SGD's momentum, counters and history, with `about` beside them."""
+    """Weights, running statistics, SGD's momentum, counters, history and `about`."""
     tensors = {f"network/{name}": tensor for name, tensor in state.network.state_dict().items()}
     for name, weight in state.network.named_parameters():
         momentum = state.optimiser.state.get(weight, {}).get("momentum_buffer")

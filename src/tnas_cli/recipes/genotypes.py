@@ -144,7 +144,7 @@ def _from_adapted(record: Adapted, where: str, max_skips: int | None) -> Decoded
 
 
 def _space(name: str, where: str) -> Space:
-    """The space that a record names; raises GenotypeError where there is none."""
+    """The space that a record names; raises GenotypeError if there is none."""
     try:
         return space(name)
     except SettingsError as error:

@@ -121,7 +121,7 @@ class Cells:
         return {"skip_connections": sum(row.is_skip for row in kept), "pools": sum(row.is_pool for row in kept)}
 
     def to_json(self) -> dict[str, Any]:
-        """A genotype's form, with the concatenated states beside the edges."""
+        """A genotype's form, and the concatenated states."""
         found: dict[str, Any] = {}
         for name, cell in zip(CELLS, (self.normal, self.reduce), strict=True):
             found[name] = [[operation, source] for operation, source in cell.edges]

@@ -1,6 +1,6 @@
 """Activations with images in front and channels last in memory, as the kernels for large images read and write fastest.
 
-Every step between [T, E, C, N, H, W] and this layout is a view where the memory already lies so.
+Every step between [T, E, C, N, H, W] and this layout is a view if the memory is already laid out that way.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _means(x: Tensor) -> Tensor:
     """Mean of each channel: x [N, C, H, W] -> [C].
 
     First over images, then over pixels, so that the order in which a channel's numbers are added does not depend on how
-    many channels of other tasks stand beside it (but for some small images of few channels).
+    many channels of other tasks are next to it (except for some small images of few channels).
     """
     images, channels, height, width = x.shape
     pixels = x.permute(0, 2, 3, 1).reshape(images, -1).sum(0).reshape(-1, channels)  # [H*W, C]

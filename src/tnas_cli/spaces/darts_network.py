@@ -24,7 +24,7 @@ STEMS: tuple[Stem, ...] = ("cifar", "imagenet")
 
 @dataclass(frozen=True)
 class DartsShape:
-    """What is chosen beside the cells. channels: of the first cells; layers: number of cells; stem: 'cifar' keeps the
+    """What is chosen besides the cells. channels: of the first cells; layers: number of cells; stem: 'cifar' keeps the
     images' size, 'imagenet' takes an eighth of it; auxiliary: whether there is a second classifier for training."""
 
     classes: int

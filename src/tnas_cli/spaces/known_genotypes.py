@@ -1,6 +1,6 @@
 """Published cells by name: those of Tables 7 and 8, and Auto-MAML's two.
 
-DARTS V1 (first order) and V2 (second order), NASNet-A and AmoebaNet-A stand as Liu et al. publish them with DARTS (file
+DARTS V1 (first order) and V2 (second order), NASNet-A and AmoebaNet-A are as Liu et al. publish them with DARTS (file
 `cnn/genotypes.py` of quark0/darts), so that parameter counts and errors can be compared with Table 7's. The cells of
 Auto-MAML are those that Lian et al. publish with their code.
 """

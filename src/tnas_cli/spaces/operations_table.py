@@ -1,4 +1,4 @@
-"""The operations table: a row per operation. Names of operations stand here, in published genotypes, and nowhere else.
+"""The operations table: a row per operation. Names of operations are here, in published genotypes, and nowhere else.
 
 To add an operation, add a row; what it computes is its form (`forms.py`), and a new form has a PyTorch form beside it
 (`torch_forms.py`). PyTorch computes operations that have no kernel.

@@ -17,7 +17,7 @@ def depthwise(lanes: int, channels: int, kernel_size: int, dilation: int, tall: 
     """out[y, x] = sum over taps (i, j) of tap[i, j] * in[y + i * dilation, x + j * dilation], each channel its own.
 
     `in` begins at the first pixel that the first output reads. The image's gradient is the same sum over the padded
-    gradient with the taps in reverse order (`tap_step` negative); `add` adds to the existing values.
+    gradient with the taps in reverse order (`tap_step` negative); `add` adds to out.
     """
     held = tall * tile
 

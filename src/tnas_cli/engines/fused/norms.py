@@ -143,7 +143,7 @@ def weight_gradient() -> Function:
 
 
 def value_gradient(lanes: int, add: bool) -> Function:
-    """out = OF_GRADIENT * g + OF_VALUE * value + CONSTANT: batch norm's backward pass; `add` adds to the existing values."""
+    """out = OF_GRADIENT * g + OF_VALUE * value + CONSTANT: batch norm's backward pass; `add` adds to out."""
 
     def kernel(mem, code, at, first, count):
         g, x = code[at] + first * code[at + 1], code[at + 2] + first * code[at + 3]

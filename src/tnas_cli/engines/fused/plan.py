@@ -100,7 +100,7 @@ class Norm:
 
 @dataclass
 class Plan:
-    """Memory and calls. `gradients` is how far a parameter's gradient lies behind the parameter."""
+    """Memory and calls. `gradients` is how far a parameter's gradient lies after the parameter."""
 
     target: Target
     parameters: int

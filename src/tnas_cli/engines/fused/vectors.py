@@ -63,7 +63,7 @@ def _vector_of(pointer: Any, lanes: Any) -> Vector | None:
 
 
 def _address(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    """The address of element args[1] behind the pointer args[0]."""
+    """The address of element args[1] from the pointer args[0]."""
     index = context.cast(builder, args[1], signature.args[1], types.intp)
     return builder.gep(args[0], [index])
 
