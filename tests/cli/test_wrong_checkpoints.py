@@ -94,7 +94,7 @@ TABLE = {
         4, ("'way' is 'x'",), lambda p, t: ("decode", "-"), stdin=record(way="x")
     ),
     "a record of an impossible width": Wrong(
-        4, ("channels of", "5"), lambda p, t: ("decode", "-"), stdin=record(channels=5)
+        4, ("number of channels: 5",), lambda p, t: ("decode", "-"), stdin=record(channels=5)
     ),
     "a record of impossible data": Wrong(4, ("'data' is 7",), lambda p, t: ("decode", "-"), stdin=record(data=7)),
     "a file that is not there": Wrong(4, ("nowhere.jsonl",), lambda p, t: ("decode", t / "nowhere.jsonl")),

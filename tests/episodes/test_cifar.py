@@ -191,7 +191,7 @@ def test_what_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_cifar10_must_say_which_images_test(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="does not say which images train"):
+    with pytest.raises(DataError, match="does not say which images are train"):
         build_cifar10(request(class_tree(tmp_path, CIFAR10), size=32))
 
 

@@ -214,7 +214,7 @@ PIXELS = np.zeros((2, 84, 84, 3), np.uint8)
 WRONG: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a stray class": (
         _with(flat, lambda root: class_tree(root, ["n00000001"])),
-        r"1 classes that are none .*n00000001",
+        r"1 classes that mini-ImageNet does not have .*n00000001",
     ),
     "a name that is no id": (_with(flat, lambda root: class_tree(root, ["cat"])), "cat is not named by a WordNet id"),
     "one list missing": (_with(listed, lambda root: (root / "val.csv").unlink()), r"has no val\.csv"),

@@ -155,5 +155,5 @@ def test_a_declaration_that_contradicts_itself_cannot_be_made() -> None:
     declared = training_method("maml")
     with pytest.raises(TypeError, match="must be a SearchMethod"):
         dataclasses.replace(declared, about=dataclasses.replace(known, searches=True))
-    with pytest.raises(TypeError, match="no About"):
+    with pytest.raises(TypeError, match="not an About"):
         dataclasses.replace(declared, about={"name": "maml"})

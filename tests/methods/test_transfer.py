@@ -178,7 +178,7 @@ def test_a_checkpoint_holds_everything(tmp_path: Path) -> None:
     for name, tensor in whole.network.state_dict().items():
         torch.testing.assert_close(resumed.network.state_dict()[name], tensor, rtol=0, atol=0)
     other = start(CELLS, DartsShape(3, 3, 6, 3), TINY, CPU)
-    with pytest.raises(CheckpointError, match="another network"):
+    with pytest.raises(CheckpointError, match="a different network"):
         restore(checkpoint.load(tmp_path / "last.pt", KIND), other)
 
 

@@ -168,7 +168,7 @@ def test_what_is_refused(signs: str, tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError, match="no genotype was given"):
         run([])
-    with pytest.raises(SettingsError, match="given together"):
+    with pytest.raises(SettingsError, match="both a genotype and a method"):
         run(read_genotypes("DARTS_V1"), method="random")
     with pytest.raises(SettingsError, match="none is given"):
         run([], method="t-nas")

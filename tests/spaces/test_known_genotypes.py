@@ -78,7 +78,7 @@ def test_an_unknown_name() -> None:
         ([["skip_connect", 0], ["skip_connect", 1]], [3], "concatenates"),
         ([["skip_connect", 0], ["skip_connect", 1]], [], "concatenates"),
         ([["skip_connect", 0], ["skip_connect", 1]], "2", "normal_concat is '2'"),
-        ([["skip_connect", 0], "skip"], [2], "no edge"),
+        ([["skip_connect", 0], "skip"], [2], "is not an edge"),
         (3, [2], "0 edges"),
     ],
 )

@@ -50,7 +50,7 @@ class Trainable:
 
 
 def read_trainables(source: str, stdin: str | None = None, max_skips: int | None = None) -> list[TrainableRecord]:
-    """A FixedNetwork for its name (4conv, 4conv-64); everything else as `read_genotypes` reads it.
+    """A FixedNetwork if `source` names one (4conv, 4conv-64); otherwise what `read_genotypes` reads.
 
     Raises SettingsError for 4CONV with another number of filters, and for a network with `max_skips`; GenotypeError
     for a network of another package that is broken.
