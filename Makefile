@@ -1,6 +1,6 @@
 # make quickstart   install into .venv and see the whole pipeline run once
 # make fast         what to run after each edit
-# make test         everything that has to pass; .ci/run calls this
+# make test         all checks and tests; .ci/run calls this
 #
 # PYTHON=python3.12 chooses the interpreter; PIP_FLAGS is passed to pip, for example
 # PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" for the smaller build of torch without CUDA.
@@ -18,12 +18,12 @@ help:
 	@echo "make fast         lint, types, imports and the quick tests; after each edit"
 	@echo "make test         lint, types, imports and all tests, with the coverage of src/"
 	@echo "make check        lint, types and imports"
-	@echo "make bench        measure what is fast, side by side on this machine (minutes)"
-	@echo "make bench-data   measure preparing and reading data (OMNIGLOT=DIR CIFAR100=DIR add the real ones)"
+	@echo "make bench        measure both engines and a plain loop, side by side on this machine (minutes)"
+	@echo "make bench-data   measure preparing and reading data (OMNIGLOT=DIR CIFAR100=DIR add real data)"
 	@echo "make equations    measure Equations 5 and 6 beside 7 and 8: time and memory"
 	@echo "make growth       measure and draw how cost grows with way, shot, tasks, steps and image size"
 	@echo "make profile      measure where the time of a real search goes (DATASET=omniglot, prepared)"
-	@echo "make docs         write docs/cli.md, docs/api.md and the tables of docs/settings.md from the code's own words"
+	@echo "make docs         write docs/cli.md, docs/api.md and the tables of docs/settings.md and records.md from the code"
 
 quickstart: $(INSTALLED)
 	$(BIN)/tnas doctor --warm
@@ -31,7 +31,7 @@ quickstart: $(INSTALLED)
 
 install: $(INSTALLED)
 
-# The stamp is newer than the files that decide what is installed, or pip runs again.
+# pip runs again if a file that decides what is installed is newer than this stamp.
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[dev]"
@@ -43,7 +43,7 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two processes: more would share the caches of a small machine. A file's tests stay together, with their fixtures.
+# Two processes: more would compete for the caches of a small machine. Tests of one file stay together, to share fixtures.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
 fast: check

@@ -20,8 +20,8 @@ from tnas_cli.spaces.search_network import SearchNetwork
 
 WAY, QUERY, STEPS = 5, 15, 5
 
-#: From this side on the plain loop runs on one thread: there the library's own threads stall (a query pass at 84 px
-#: took 43 s on two threads and 5 s on one).
+#: From this side length on, the plain loop runs on one thread, because the library's own threads stall (a query pass at
+#: 84 px took 43 s on two threads and 5 s on one).
 STALLS_FROM = 84
 
 Labelled = tuple[Tensor, Tensor]
@@ -31,7 +31,7 @@ Labelled = tuple[Tensor, Tensor]
 class Case:
     """A step: the network, the images' channels and side, shots, tasks at a time, and whether it trains or adapts.
 
-    share: the share of the floor to reach; times: the factor over the plain loop to reach.
+    Targets: `share` is the share of the floor to reach, `times` the speed-up over the plain loop.
     """
 
     name: str

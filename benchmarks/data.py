@@ -2,9 +2,9 @@
 
     python benchmarks/data.py [--omniglot DIR] [--cifar100 DIR] [--output benchmarks/data.md]
 
-Writes benchmarks/data.md. Omniglot and CIFAR-100 are read from the given folders; without one its rows are left out and
-the page says so. Everything of 84 x 84 pixels is generated: a full-size mini-ImageNet as pickles, and photographs as
-ILSVRC-2012 stores them. Needs about 6 GB in the temporary folder.
+Writes benchmarks/data.md. Omniglot and CIFAR-100 are read from the given folders; without a folder, its rows are left
+out and the page says so. All data of 84 x 84 pixels is generated: a full-size mini-ImageNet as pickles, and photographs
+as ILSVRC-2012 stores them. Needs about 6 GB in the temporary folder.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from tnas_cli.runs.device import environment  # noqa: E402
 META_BATCH = 4
 PER_CLASS = 600
 
-#: Prepares in a process of its own and prints seconds, images, peak memory in kB and the cache's path.
+#: Prepares in a separate process and prints seconds, images, peak memory in kB and the cache's path.
 PREPARE = """
 import sys, time
 from pathlib import Path
@@ -71,7 +71,7 @@ class Prepared:
 
 
 def prepare(label: str, name: str, source: Path, root: Path) -> Prepared:
-    """Prepare in a process of its own, so that its peak memory is nobody else's. Linux only."""
+    """Prepare in a separate process, so that its peak memory is only its own. Linux only."""
     ran = subprocess.run(
         [sys.executable, "-c", PREPARE, name, str(source), str(root)],
         cwd=ROOT,
@@ -178,20 +178,21 @@ def _page(found: list[Prepared], missing: list[str], rates: tuple[float, float],
 
 ## Preparing
 
-Each in a process of its own; peak memory is the whole process's, Python and its libraries included.
+Each data set is prepared in its own process. Peak memory is that of the whole process, including Python and its
+libraries.
 
 | data set | images | seconds | images per second | peak memory, GB |
 | --- | --- | --- | --- | --- |
 {chr(10).join(prepared.row() for prepared in found)}
 {left_out}
-Omniglot's images are 32,460 drawings in four rotations. Photographs of 500 x 375 pixels to 84 x 84, as ILSVRC-2012
-needs it: {rates[0]:,.0f} per second by one thread, {rates[1]:,.0f} by {about["threads"]}, which is
-{rates[1] / rates[0]:.2f} times as many.
+Omniglot's images are 32,460 drawings in four rotations. Photographs of 500 x 375 pixels are resized to
+84 x 84, as ILSVRC-2012 needs it, at {rates[0]:,.0f} per second with one thread and {rates[1]:,.0f}
+with {about["threads"]}, which is {rates[1] / rates[0]:.2f} times as many.
 
 ## Reading
 
-A meta-batch of {META_BATCH} tasks ({WAY}-way, 1-shot, {QUERY} query images per class), read from the cache and
-normalised, beside the search step of the fused engine that computes it; medians, interleaved.
+Time to read and normalise a meta-batch of {META_BATCH} tasks ({WAY}-way, 1-shot, {QUERY} query images per class) from
+the cache, beside the time of the fused engine's search step on it. Medians of interleaved repeats.
 
 | data set | reading, ms | search step, ms | share |
 | --- | --- | --- | --- |

@@ -3,8 +3,8 @@
     python benchmarks/equations.py [--sides 28 84] [--repeats 5] [--output benchmarks/equations.md]
 
 Every way computes the same tasks in turn, interleaved, in one process, and ratios are taken within each turn. Peak
-memory is that of a process of its own for each way, measured first: a way that does not fit into the machine's memory
-is not timed, and the page says so.
+memory is measured first, in a separate process for each way. A way that does not fit into the machine's memory is not
+timed, and the page says so.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from tnas_cli.spaces.search_network import SearchNetwork  # noqa: E402
 #: "Such modifications save more than half of the search time and memory while maintaining comparable performance."
 CLAIM = 0.5
 
-#: A step of less than so many seconds is the best of three: other work disturbs it as a whole or not at all.
+#: For a step shorter than this, in seconds, the best of three counts: other work disturbs a whole call or none of it.
 SHORT = 0.8
 
-#: Share of the memory that is free at the start up to which a way is timed: several are alive in one process then.
+#: A way is timed only up to this share of the memory that is free at the start, because one process holds several ways.
 FITS = 0.6
 
 
@@ -87,7 +87,7 @@ WAYS = (
 
 @dataclass(frozen=True)
 class Memory:
-    """Peak memory of a process in bytes, in all and above what it had before its first step; None: it did not end."""
+    """Peak memory of a process in bytes, in total and above its memory before the first step."""
 
     peak: int
     added: int
@@ -112,7 +112,7 @@ def case_of(options: argparse.Namespace, side: int) -> Case:
 
 
 def memory_of(options: argparse.Namespace, side: int, way: Way) -> Memory | None:
-    """Peak memory of a process of its own that computes two steps; None where it was killed or failed."""
+    """Peak memory of a separate process that computes two steps; None if it was killed or failed."""
     sizes = [f"--{name}={getattr(options, name)}" for name in ("tasks", "steps", "channels", "threads")]
     command = [sys.executable, __file__, "--sides", str(side), *sizes, "--memory-of", way.name]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -135,13 +135,13 @@ def report_memory(options: argparse.Namespace) -> None:
 
 
 def undisturbed(step: Callable[[], object]) -> float:
-    """Seconds of one call; of a short one the best of three."""
+    """Seconds of one call; for a short call, the best of three."""
     first = seconds(step)
     return first if first > SHORT else min(first, seconds(step), seconds(step))
 
 
 def measure(options: argparse.Namespace, side: int) -> list[Row]:
-    """All ways at one size: memory each by itself, then those that fit in turn, after a first call each."""
+    """All ways at one size: the memory of each, then the times in turn of those that fit, after one call of each."""
     case = case_of(options, side)
     room = available()
     memories = {way: memory_of(options, side, way) for way in WAYS}
@@ -163,7 +163,7 @@ def measure(options: argparse.Namespace, side: int) -> list[Row]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown rows: time, memory, and both over those of Equations 7 and 8 by the same engine in PyTorch."""
+    """Markdown rows: time, memory, and the ratios of both to those of Equations 7 and 8 in the torch engine."""
     (reference,) = (row.memory for row in rows if row.way == PAPERS_SECOND)
     lines = []
     for row in rows:
@@ -180,7 +180,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def verdict(rows: Sequence[Row]) -> str:
-    """The claim beside what was measured: the share that Equations 7 and 8 save of Equations 5 and 6."""
+    """The measured savings of Equations 7 and 8 over Equations 5 and 6, beside the claim."""
     named = {row.way: row for row in rows}
     first, second = named[PAPERS_FIRST], named[PAPERS_SECOND]
     parts = []
@@ -203,17 +203,17 @@ def page(options: argparse.Namespace, found: dict[int, list[Row]]) -> str:
         f"""# What Equations 5 and 6 cost beside Equations 7 and 8
 
 `make equations` writes this page: the outer gradient of a meta-batch ({options.tasks} tasks, {WAY}-way 1-shot,
-{QUERY} query images per class, M = {options.steps}, {options.channels} channels, float32); medians of
-{options.repeats} interleaved repeats, ratios taken within each. Adam's step, the same for all, is left out. The paper's
-Section 4.3 says of Equations 7 and 8 in place of 5 and 6: "Such modifications save more than half of the search time
-and memory while maintaining comparable performance."
+{QUERY} query images per class, M = {options.steps}, {options.channels} channels, float32). Times are
+medians of {options.repeats} interleaved repeats; ratios are taken within each repeat. Adam's step, the same for all, is
+left out. The paper's Section 4.3 says of replacing Equations 5 and 6 by 7 and 8: "Such modifications save more than
+half of the search time and memory while maintaining comparable performance."
 
-* **5 and 6**: w and theta move in turn, two backward passes for each inner step; the outer gradient is exact, through
-  all steps (`--alternating --order second`). **7 and 8**: both move in one backward pass; the outer gradient is that at
-  the adapted point (the default). **7 and 6**, **5 and 8**: one of the two changes alone.
-* **torch** and **fused**: the two engines ([docs/engine.md](../docs/engine.md)); fused, which computes first order
-  only, is what a search uses.
-* **Memory**: peak of a process of its own for each way, in all, and above what it had before its first step.
+* **5 and 6**: w and theta move in turn, with two backward passes for each inner step; the outer gradient is exact,
+  through all steps (`--alternating --order second`). **7 and 8**: both move in one backward pass; the outer gradient is
+  the one at the adapted point (the default). **7 and 6**, **5 and 8**: only one of the two changes.
+* **torch** and **fused**: the two engines ([docs/engine.md](../docs/engine.md)); the fused engine computes only first
+  order, and a search uses it by default.
+* **Memory**: the peak of a separate process for each row, in total and above its memory before the first step.
 """
     ]
     for side, rows in found.items():
@@ -254,7 +254,7 @@ def main() -> None:
     if options.memory_of:
         report_memory(options)
         return
-    for side in options.sides:  # Compiled ahead: compiling takes memory of its own.
+    for side in options.sides:  # Compiled beforehand, because compiling takes memory too.
         FusedEngine().prepare(case_of(options, side).network, side, (WAY, WAY * QUERY))
     found = {}
     for side in options.sides:

@@ -3,9 +3,10 @@
     python benchmarks/equations_accuracy.py --dataset glyphs --tasks 400 --seeds 3
     python benchmarks/equations_accuracy.py --dataset omniglot --tasks 2000 --seeds 3 --ways 7-8 5-8
 
-Searches as `tnas search` does, each way with the same seeds and tasks, adapts the checkpoint that validation tasks
-chose to test tasks, and prints a table. The data set must be prepared; glyphs always is. The ways with Equation 6 are
-computed by the torch engine, which takes many times as long: `tnas search --order second --dry-run` says how long.
+Searches as `tnas search` does, each way with the same seeds and tasks. Then it adapts the checkpoint that validation
+tasks chose to test tasks, and prints a table. The data set must be prepared; glyphs needs no preparation. The torch
+engine computes the ways with Equation 6, which takes many times as long: `tnas search --order second --dry-run`
+estimates the time.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def main() -> None:
     arguments.add_argument("--test-tasks", type=int, default=200)
     arguments.add_argument("--threads", type=int)
     arguments.add_argument("--cache-dir", type=Path)
-    arguments.add_argument("--runs", type=Path, help="keep the runs here; else they are thrown away")
+    arguments.add_argument("--runs", type=Path, help="keep the runs here; otherwise they are deleted")
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         runs = options.runs or Path(folder)

@@ -2,8 +2,8 @@
 
     python benchmarks/growth.py [--repeats 5]
 
-Writes benchmarks/growth.md and benchmarks/growth.svg: the fused engine, one thing varied at a time around 5-way 1-shot,
-4 tasks, M = 5, 28 px; minima of interleaved repeats.
+Writes benchmarks/growth.md and benchmarks/growth.svg. The fused engine computes a step of 5-way 1-shot, 4 tasks, M = 5,
+28 px, with one of these varied at a time. Times are minima of interleaved repeats.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tnas_cli.spaces.search_network import SearchNetwork  # noqa: E402
 
 
 def base(side: int = 28) -> Case:
-    """The step around which everything varies."""
+    """The step of which the others vary one value."""
     return search_case(1, side, 1, 0, 0)
 
 
@@ -74,9 +74,9 @@ def main() -> None:
     figure.savefig(ROOT / "benchmarks" / "growth.svg", metadata={"Date": None})
     page = f"""# How the cost of a search step grows
 
-`make growth` writes this page: the fused engine, one thing varied at a time around 5-way 1-shot, 4 tasks, 15 query
-images per class, M = 5, 28 x 28 pixels, one channel; {engine.threads} threads, minima of {options.repeats} interleaved
-repeats.
+`make growth` writes this page. The fused engine computes a step of 5-way 1-shot, 4 tasks, 15 query images per class,
+M = 5, 28 x 28 pixels and one channel, with one of these varied at a time, on {engine.threads} threads. Times are minima
+of {options.repeats} interleaved repeats.
 
 ![Time of a step against way, shot, tasks, inner steps and image side](growth.svg)
 

@@ -2,7 +2,7 @@
 
     python benchmarks/live_view.py [--seconds 10] [--step 0.15]
 
-Sends the view what a search sends it, a step every 0.15 s, on a terminal of its own, and does nothing else meanwhile.
+Sends the view what a search sends it, a step every 0.15 s, on a pseudo-terminal, and does nothing else meanwhile.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ VALUES = {
 
 
 def share_of_a_core(seconds: float = 10.0, step: float = 0.15) -> float:
-    """Processor time of the whole process, the drawing thread included, over the time that passed."""
+    """Processor time of the whole process, including the drawing thread, divided by the elapsed time."""
     reader, writer = pty.openpty()
     threading.Thread(target=_read_all, args=(reader,), daemon=True).start()
     screen = Screen()

@@ -1,7 +1,7 @@
 """Memory of this process and of the machine, in bytes.
 
-On Linux from /proc: what `resource` says of a process begins with the peak of the one that started it. Elsewhere from
-`resource`, where the peak then also stands for the memory before.
+On Linux the values come from /proc, because the peak in `resource` starts at the peak of the parent process. Elsewhere
+they come from `resource`, and the peak also serves as the current memory.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def resident() -> int:
 
 
 def available() -> float:
-    """The memory that the machine has left for new processes; infinite where it cannot be known."""
+    """The memory that the machine has left for new processes; infinite if it is unknown."""
     return _line(Path("/proc/meminfo"), "MemAvailable") or math.inf
 
 
 def give_way() -> None:
-    """Let this process be the one that ends if the machine runs out of memory (Linux)."""
+    """Let the system end this process first if the machine runs out of memory (Linux)."""
     if sys.platform == "linux":
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 

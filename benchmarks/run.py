@@ -3,7 +3,7 @@
     python benchmarks/run.py [--repeats 5] [--output benchmarks/README.md]
 
 Every row computes the same tasks in turn by the plain per-task loop of tests/oracle.py, by the torch engine and by the
-fused engine, and takes medians. Before each turn the rate of a large matrix product is measured: the floor.
+fused engine, and takes medians. Before each turn it measures the rate of a large matrix product, which gives the floor.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tnas_cli.episodes import registry  # noqa: E402
 from tnas_cli.episodes.tasks import load_batch, sample_indices  # noqa: E402
 from tnas_cli.runs.device import environment  # noqa: E402
 
-#: Seconds up to which a call counts as short: other work on the machine disturbs it as a whole or not at all.
+#: Seconds up to which a call counts as short: other work on the machine then disturbs the whole call or none of it.
 SHORT = 0.8
 
 
@@ -51,7 +51,7 @@ class Measured:
         return self.case.flops() / self.rate / self.fused
 
     def row(self) -> str:
-        """A line of the table; what was aimed at in brackets."""
+        """A line of the table, with targets in brackets."""
         c = self.case
         return (
             f"| {c.name} | {1e3 * self.plain:,.0f} | {1e3 * self.torch:,.0f} | {1e3 * self.fused:,.0f} | "
@@ -61,13 +61,13 @@ class Measured:
 
 
 def undisturbed(way: Callable[[], object]) -> float:
-    """Seconds of one call; of a short one the best of three, as the matrix product's is the best of five."""
+    """Seconds of one call; for a short call, the best of three (the matrix product takes the best of five)."""
     first = seconds(way)
     return first if first > SHORT else min(first, seconds(way), seconds(way))
 
 
 def measure(case: Case, torch_engine: TorchEngine, fused_engine: FusedEngine, repeats: int) -> Measured:
-    """All ways in turn, after a first call of each engine that does not count."""
+    """All ways in turn, after a first call of each engine that is not counted."""
     ways = [case.by_plain_loop(), case.by_engine(torch_engine), case.by_engine(fused_engine)]
     for way in ways[1:]:
         way()
@@ -125,20 +125,20 @@ def main() -> None:
 `make bench` writes this page: medians of {options.repeats} repeats, interleaved, in one process. Meta-batch of 4 tasks,
 {WAY}-way, {QUERY} query images per class, M = {STEPS}, float32, first order.
 
-* **Plain loop**: `tests/oracle.py`, ordinary convolutions, one task, edge and operation after the other, one query pass
-  per task. At 84 px on one thread, because two stall each other there and are slower.
+* **Plain loop**: `tests/oracle.py`: ordinary convolutions, one task, edge and operation after the other, one query pass
+  per task. At 84 px it runs on one thread, because two threads stall each other there and are slower.
 * **torch** and **fused**: the two engines ([docs/engine.md](../docs/engine.md)).
-* **Floor**: the step's arithmetic (convolutions and matrix products; backward twice the forward pass) at the rate that
-  a 1,536 x 1,536 matrix product reaches between the repeats of that row.
+* **Floor**: the time for the step's arithmetic (convolutions and matrix products; a backward pass counts as two forward
+  passes) at the rate of a 1,536 x 1,536 matrix product, measured between the repeats of that row.
 
-Times in ms; a turn of less than {SHORT} s is the best of three calls, the product's rate the best of five. In brackets:
-what was aimed at.
+Times are in ms. If a call takes less than {SHORT} s, the best of three counts; the product's rate is the best of five.
+Targets are in brackets.
 
 | step | plain loop | torch | fused | fused over torch | fused over plain loop | share of the floor | floor, GFLOP/s |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 {chr(10).join(m.row() for m in found)}
 
-Peak memory of a process that computes search steps at 84 px, 4 tasks: {memory:.2f} GB (aimed at: under 2.5).
+Peak memory of a process that computes search steps at 84 px, 4 tasks: {memory:.2f} GB (target: under 2.5).
 
 Reading and normalising a meta-batch from the cache takes {1e3 * read:.1f} ms, {read / found[0].fused:.1%} of the first
 row's step.
@@ -147,12 +147,17 @@ Machine: {about["processor"]}, {about["cores"]} cores, {about["threads"]} thread
 {platform.system()}; Python {about["python"]}, torch {about["torch"]}, Numba {numba.__version__},
 tnas {about["package_version"]}.
 
-How cost grows with way, shot, tasks, steps and image size: [growth.md](growth.md), written by `make growth`. Where the
-time of a real search goes: [search_profile.md](search_profile.md), written by `make profile`. What preparing and
-reading data costs: [data.md](data.md), written by `make bench-data`. What Equations 5 and 6 cost beside 7 and 8, which
-took their place: [equations.md](equations.md), written by `make equations`. Genotypes trained side by side:
-`python benchmarks/side_by_side.py`; what the live view takes: `python benchmarks/live_view.py`.
-What a command takes before its work begins: [startup.md](startup.md), measured by `python benchmarks/startup.py`.
+Other measurements:
+
+| what | page | command |
+| --- | --- | --- |
+| how cost grows with way, shot, tasks, steps and image size | [growth.md](growth.md) | `make growth` |
+| where the time of a real search goes | [search_profile.md](search_profile.md) | `make profile` |
+| the cost of preparing and reading data | [data.md](data.md) | `make bench-data` |
+| the cost of Equations 5 and 6, which 7 and 8 replace | [equations.md](equations.md) | `make equations` |
+| time and memory of a command before its work begins | [startup.md](startup.md) | `python benchmarks/startup.py` |
+| genotypes trained side by side | | `python benchmarks/side_by_side.py` |
+| processor time of the live view | | `python benchmarks/live_view.py` |
 """
     options.output.write_text(page, encoding="utf-8")
 

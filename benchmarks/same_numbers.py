@@ -2,9 +2,9 @@
 
     python benchmarks/same_numbers.py BEFORE [AFTER] [--only NAME] [--keep FOLDER]
 
-BEFORE and AFTER are commits; without AFTER it is the working tree. Each is run, in processes of its own, through the
-same small searches, adaptations and trainings on drawn glyphs, with both engines. Then every tensor of every checkpoint
-and every value of every record is compared. Times, paths and versions are left out. It ends with 1 where anything
+BEFORE and AFTER are commits; without AFTER it is the working tree. Each commit runs the same small searches,
+adaptations and trainings on drawn glyphs, in separate processes, with both engines. Then every tensor of every
+checkpoint and every value of every record is compared, except times, paths and versions. The exit code is 1 if anything
 differs.
 """
 
@@ -53,8 +53,8 @@ _GIVEN = ("train-eval", "GENOTYPES", *_TRAIN, "--limit", "2", "--side-by-side", 
 _LARGE = ("--epochs", "2", "--seed", "3")
 _CELLS = ("--layers", "3", "--channels", "4", "--epochs", "2")
 
-#: The command lines of each scenario that may mean it, the newest first. GENOTYPES and CHECKPOINT stand for what the
-#: search of the same engine gave, TASK for a task folder, IMAGES for labelled pictures.
+#: The command lines for each scenario in different versions, the newest first. GENOTYPES and CHECKPOINT stand for the
+#: results of the same engine's search, TASK for a task folder, IMAGES for labelled images.
 SCENARIOS: dict[str, tuple[tuple[str, ...], ...]] = {
     "search": (_SEARCH,),
     "search-seed": ((*_SEARCH, "--seed", "7", "--shot", "5"),),
@@ -126,7 +126,7 @@ def main() -> None:
 
 
 def _run_commit(folder: Path, commit: str | None, only: str | None) -> Path:
-    """All scenarios with the source of a commit, or of the working tree; the folder of what came out."""
+    """Runs all scenarios with the source of a commit, or of the working tree; returns the folder of the results."""
     if commit is None:
         tree, name = ROOT, "working-tree"
     else:
@@ -146,7 +146,7 @@ def _run_commit(folder: Path, commit: str | None, only: str | None) -> Path:
 
 
 def _run(tree: Path, out: Path, scenario: str, forms: tuple[tuple[str, ...], ...], engine: str) -> None:
-    """One scenario, by the first of its forms that the commit understands."""
+    """Runs one scenario, in the first of its forms that the commit understands."""
     out.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": f"{tree / 'src'}:{ROOT}", "TNAS_CACHE": str(out.parent / "cache")}
     for form in forms:
@@ -177,13 +177,13 @@ def _run(tree: Path, out: Path, scenario: str, forms: tuple[tuple[str, ...], ...
 
 
 def _engine_of(form: tuple[str, ...], engine: str) -> list[str]:
-    """Where PyTorch computes whatever is said, nothing is said."""
+    """The option --engine; nothing if PyTorch computes the scenario anyway."""
     only_torch = {"protonets", "matching-nets", "compare-nets", "IMAGES"}
     return [] if only_torch & set(form) else ["--engine", engine]
 
 
 def _make_inputs(folder: Path, form: tuple[str, ...], tree: Path, environment: dict[str, str]) -> None:
-    """A task folder of drawn characters, and pictures with labels; both the same for every commit."""
+    """A task folder of drawn characters, and labelled images; both are the same for every commit."""
     from PIL import Image
 
     from tests.methods import class_pictures
@@ -225,7 +225,7 @@ def _records(file: Path) -> list[dict[str, Any]]:
 
 
 def _values(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Every plain value below `value` with the way to it."""
+    """Every plain value below `value`, with its path."""
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
     if parts is None:
         yield name, value

@@ -3,7 +3,7 @@
     python benchmarks/search_profile.py [--dataset omniglot] [--tasks 400] [--cache-dir DIR]
 
 Runs the search as the command does, in a temporary folder, with a clock around each part, and writes
-benchmarks/search_profile.md. The data set must be prepared; glyphs always is.
+benchmarks/search_profile.md. The data set must be prepared; glyphs needs no preparation.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ spent: dict[str, float] = defaultdict(float)
 
 
 def clocked(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function with its time added to a part."""
+    """The same function; its time is added to a part."""
 
     def timed(*arguments: Any, **options: Any) -> Any:
         begin = time.perf_counter()
@@ -90,16 +90,16 @@ def main() -> None:
     after = min(seconds(step) for _ in range(5))
     page = f"""# Where the time of a real search goes
 
-`make profile` writes this page: `tnas search --dataset {options.dataset} --way 5 --shot 1 --tasks {options.tasks}`, the
-command's own code with a clock around each part, {engine.threads} threads.
+`make profile` writes this page: `tnas search --dataset {options.dataset} --way 5 --shot 1 --tasks {options.tasks}`
+runs with a clock around each part of the command's own code, on {engine.threads} threads.
 
 | part | ms per step | share |
 | --- | --- | --- |
 {chr(10).join(lines)}
 
 Not counted, because it does not grow with the steps: {", ".join(f"{part} {spent[part]:.2f} s" for part in once)}.
-The benchmark's step, on random images, before and after: {1e3 * before:.0f} and {1e3 * after:.0f} ms (minima).
-The view on a terminal (benchmarks/live_view.py, measured alone) takes {share_of_a_core():.2%} of one core.
+A benchmark step on random images: {1e3 * before:.0f} ms before the search, {1e3 * after:.0f} ms after (minima).
+The live view on a terminal (benchmarks/live_view.py, measured alone) takes {share_of_a_core():.2%} of one core.
 """
     (ROOT / "benchmarks" / "search_profile.md").write_text(page, encoding="utf-8")
     print(page)

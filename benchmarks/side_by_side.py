@@ -1,9 +1,9 @@
-"""Several genotypes trained one after another with all threads, and side by side with one thread each.
+"""Compares training several genotypes one after another, with all threads, and side by side, with one thread each.
 
     python benchmarks/side_by_side.py [--genotypes 4] [--tasks 200] [--repeats 3]
 
-Runs what `tnas train-eval` runs, on glyphs, interleaved, and prints the wall times and their ratio. Starting processes
-and reading compiled kernels are part of it.
+Runs what `tnas train-eval` runs, on glyphs, interleaved, and prints the wall times and their ratio. The times include
+starting processes and reading compiled kernels.
 """
 
 from __future__ import annotations

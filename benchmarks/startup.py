@@ -2,7 +2,7 @@
 
     python benchmarks/startup.py [--repeats 9]
 
-Every command runs in a process of its own, interleaved with the others, after one round that fills the caches of the
+Every command runs in its own process, interleaved with the others, after one round that fills the caches of the
 operating system and of compiled kernels. Prints medians in the form of the table in benchmarks/startup.md.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.running import task_folder
 
-#: What runs, the seconds aimed at, and the megabytes aimed at, if any.
+#: The target of each command: seconds, and megabytes if any.
 AIMS: dict[str, tuple[float, float | None]] = {
     "import tnas_cli": (0.2, None),
     "tnas --help": (0.5, None),
@@ -45,7 +45,7 @@ def main() -> None:
                 taken = run(words)
                 if turn:
                     measured[name].append(taken)
-    print("| command | seconds | aimed at | peak memory, MB | aimed at |\n| --- | --- | --- | --- | --- |")
+    print("| command | seconds | target | peak memory, MB | target |\n| --- | --- | --- | --- | --- |")
     for name, taken in measured.items():
         seconds, megabytes = (statistics.median(values) for values in zip(*taken, strict=True))
         in_time, in_memory = AIMS[name]
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def commands_in(folder: Path) -> dict[str, Sequence[str]]:
-    """The command lines, with a run to report and a task of 5 classes to adapt to made in the folder."""
+    """The command lines. Makes a run to report, and a task of 5 classes to adapt to, in the folder."""
     tnas = (sys.executable, "-m", "tnas_cli")
     runs, task = folder / "runs", folder / "task"
     subprocess.run(

@@ -3,7 +3,7 @@
     python examples/draw_figures.py [FOLDER] [TASKS]
 
 FOLDER (default: a temporary one) receives runs/, figures/, report.html, and pictures/ with one small PNG of each kind.
-TASKS (default: 24) is how long to search. docs/pictures/ was made with 3000, which takes a few minutes.
+TASKS (default: 24) is the number of search tasks. docs/pictures/ was drawn with 3000, which takes a few minutes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from PIL import Image
 import tnas_cli as tnas
 from tnas_cli.records.writing import line
 
-#: One picture of each kind: the end of its figure's name, and whether on a dark ground.
+#: One picture of each kind: a part of its figure's name, and whether the dark version is taken.
 KINDS = {"theta": ("adapted-theta", False), "cells": ("cells", True), "curves": ("search-curves", False)}
 KINDS |= {"steps": ("adapted-steps", False), "task": ("adapted-task", False)}
 COLOURS = 256

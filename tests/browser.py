@@ -1,4 +1,4 @@
-"""A real browser without any further package: Chromium, spoken to through a pair of pipes (DevTools protocol)."""
+"""A real browser without any further package: Chromium, controlled through a pair of pipes (DevTools protocol)."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Browser:
         return answer["result"].get("value")
 
     def complaints(self) -> list[str]:
-        """Errors and warnings of the page since it was opened: the console's, and whatever was thrown or refused."""
+        """Errors and warnings of the page since it was opened: from the console, from exceptions, and from refusals."""
         found = []
         for event in self.events:
             name, parameters = event.get("method"), event.get("params", {})
@@ -113,7 +113,7 @@ class Browser:
 
 @contextmanager
 def browser(folder: Path) -> Iterator[Browser]:
-    """Start Chromium with a profile of its own below `folder`, and end it."""
+    """Start Chromium with its own profile below `folder`, and end it after the block."""
     assert PROGRAM is not None
     command_out, command_in = os.pipe()
     answer_out, answer_in = os.pipe()

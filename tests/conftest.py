@@ -1,4 +1,4 @@
-"""The whole pipeline once per session, on a data set and with budgets so small that it takes seconds."""
+"""Runs the whole pipeline once per session, with a data set and budgets so small that it takes seconds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SLOW = ("cli", "commands", "engines", "golden", "methods", "recipes", "test_exam
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what is there or needs the whole pipeline."""
+    """Mark as slow the tests in these places, and those that need the whole pipeline."""
     here = Path(__file__).parent
     for item in items:
         first = item.path.relative_to(here).parts[0]
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Where everything lies, and what each command of the pipeline wrote with `--json`."""
+    """Where everything is, and what each command of the pipeline wrote with `--json`."""
 
     folder: Path
     cache: Path
@@ -58,7 +58,7 @@ class Pipeline:
 
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c_is_heard() -> None:
-    """A shell starts what it runs in the background with Ctrl-C ignored, and tests of it would wait for ever."""
+    """A shell makes background processes ignore Ctrl-C; tests of Ctrl-C would then wait for ever."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -25,7 +25,7 @@ def drawings() -> Tensor:
 def glyph_tasks(
     first: int, count: int, *, classes: range = TRAINING, way: int = 3, query: int = 2, half: int = 0
 ) -> TaskBatch:
-    """1-shot tasks first, first + 1, ...; each is the same whichever tasks are drawn with it."""
+    """1-shot tasks first, first + 1, ...; each is the same, whichever other tasks are drawn with it."""
     tasks = []
     for index in range(first, first + count):
         generator = torch.Generator().manual_seed(1000 + index)

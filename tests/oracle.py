@@ -1,6 +1,6 @@
-"""The plain oracle: one task at a time, ordinary modules, one edge after the other; slow and obviously right.
+"""The plain oracle: one task at a time, ordinary modules, one edge after the other; slow and obviously correct.
 
-It is built from a network's named parameters and shares no code with the package but names and shapes.
+It is built from a network's named parameters. It shares only names and shapes with the package, and no code.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def inner_steps(
     w = dict(w)
 
     def move(names: list[str]) -> None:
-        # Aliases, so that the gradient is the partial one at the values that stand in `w` now.
+        # Aliases, so that the gradient is the partial one at the current values in `w`.
         here = {n: (t * 1.0 if create_graph else t.detach().clone().requires_grad_()) for n, t in w.items()}
         loss = F.cross_entropy(logits(here, support[0]), support[1])
         grads = torch.autograd.grad(loss, [here[n] for n in names], create_graph=create_graph, materialize_grads=True)

@@ -15,7 +15,7 @@ from tnas_cli.runs.plug_ins import PlugIns
 def install(
     folder: Path, monkeypatch: pytest.MonkeyPatch, module: str, text: str, registry: ModuleType, **entries: str
 ) -> None:
-    """A package of one module with entry points of the registry's group: their names, and what they name in it."""
+    """A package of one module with entry points of the registry's group: their names, and the objects they name."""
     (folder / f"{module}.py").write_text(text, encoding="utf-8")
     info = folder / f"{module}-1.0.dist-info"
     info.mkdir()

@@ -1,4 +1,4 @@
-"""Running `tnas` in this process or in one of its own, and small drawn images to run it on."""
+"""Running `tnas` in this process or in a separate one, and small drawn images to run it on."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Ran:
 
 
 def tnas(*arguments: Argument, stdin: str = "", environment: Mapping[str, str] | None = None) -> Ran:
-    """`tnas ARGUMENTS` in this process, one CPU thread, with nothing but text for streams."""
+    """`tnas ARGUMENTS` in this process, with one CPU thread, and text buffers as streams."""
     out, err = io.StringIO(), io.StringIO()
     with (
         mock.patch.object(sys, "argv", ["tnas", *map(str, arguments)]),
@@ -60,14 +60,14 @@ def tnas(*arguments: Argument, stdin: str = "", environment: Mapping[str, str] |
 
 
 def succeeding(*arguments: Argument, stdin: str = "") -> Ran:
-    """`tnas ARGUMENTS`, which must end well."""
+    """`tnas ARGUMENTS`, which must succeed."""
     ran = tnas(*arguments, stdin=stdin)
     assert ran.code == 0, ran.stderr
     return ran
 
 
 def unfinished(run: str | Path) -> Path:
-    """The run as a stop before its last step would leave it: trained, and nothing measured yet."""
+    """The run as if it had been stopped before its last step: trained, but nothing measured yet."""
     for result in Path(run).rglob("result.json"):
         result.unlink()
     return Path(run)
@@ -79,14 +79,14 @@ def command(*arguments: Argument) -> list[str]:
 
 
 def start(*arguments: Argument, cwd: Path, **options: Any) -> subprocess.Popen[str]:
-    """`tnas ARGUMENTS` in a process of its own, one CPU thread; its streams are pipes."""
+    """`tnas ARGUMENTS` in a separate process, with one CPU thread; its streams are pipes."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | options
     return subprocess.Popen(command(*arguments), cwd=cwd, env=environment, text=True, **pipes)
 
 
 def drawing(number: int, variant: int, size: int = 20, colour: bool = False) -> Image.Image:
-    """A picture of class `number`: a coarse random pattern with some noise of its own, bright on dark."""
+    """An image of class `number`: a coarse random pattern with its own noise, bright on dark."""
     pattern = np.random.default_rng(number).random((5, 5)) > 0.6
     noise = np.random.default_rng(1000 * number + variant).normal(0, 80, (size, size))
     cells = np.arange(size) * 5 // size

@@ -1,4 +1,4 @@
-"""Small random tasks and parameters in float64, and how far two sets of tensors are apart."""
+"""Small random tasks and parameters in float64, and the distance between two sets of tensors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def labelled(
 
 
 def parameters_of(network: Network, seed: int = 0, theta_scale: float = 1.0) -> Parameters:
-    """Initial weights in float64 with every gain, bias and theta moved away from its special start."""
+    """Initial weights in float64, with every gain, bias and theta moved away from its special start value."""
     generator = torch.Generator().manual_seed(seed)
     parameters = {name: tensor.double() for name, tensor in draw(network.specs(), generator).items()}
     for name, tensor in parameters.items():
@@ -37,7 +37,7 @@ def parameters_of(network: Network, seed: int = 0, theta_scale: float = 1.0) -> 
 
 
 def begun(loop: InnerLoop, parameters: Parameters) -> Parameters:
-    """What a loop starts from at these parameters of a network: norms are the same in all steps, rates are 1."""
+    """The start of an inner loop at these parameters of a network: norms are the same in all steps, rates are 1."""
     shapes = loop.shapes({name: Spec(tuple(tensor.shape)) for name, tensor in parameters.items()})
     one = next(iter(parameters.values()))
     return {
@@ -47,9 +47,9 @@ def begun(loop: InnerLoop, parameters: Parameters) -> Parameters:
 
 
 def pattern_tasks(first: int, count: int, *, way: int = 3, shot: int = 1, query: int = 2, size: int = 20) -> TaskBatch:
-    """Tasks that can be learned: each class is a random coarse pattern, each image that pattern with noise (float32).
+    """Learnable tasks: each class is a random coarse pattern, and each image is that pattern with noise (float32).
 
-    Task i is the same whichever tasks are drawn with it.
+    Task i is the same, whichever other tasks are drawn with it.
     """
     images, half = [], size // 4
     for index in range(first, first + count):
@@ -76,7 +76,7 @@ def each_task(batch: Labelled) -> list[Labelled]:
 def worst_relative_error(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> float:
     """The largest over all tensors of max|found - expected| / max|expected|.
 
-    A tensor that is zero but for rounding is measured against the largest of all tensors instead.
+    A tensor that is zero except for rounding is measured against the largest of all tensors instead.
     """
     assert set(found) == set(expected)
     largest = max(float(tensor.abs().max()) for tensor in expected.values())

@@ -1,4 +1,4 @@
-"""The example of an extension, installed beside tnas without a network, and used in processes of its own."""
+"""The example of an extension, installed beside tnas without internet access, and used in separate processes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def python(site: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Python with the packages of `site`, in a process of its own."""
+    """Python with the packages of `site`, in a separate process."""
     paths = os.pathsep.join([str(site), *(os.environ[n] for n in ("PYTHONPATH",) if n in os.environ)])
     environment = {**os.environ, "PYTHONPATH": paths, "TNAS_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *arguments]

@@ -1,4 +1,4 @@
-"""docs/paper-map.md names only what exists, and all of the paper's equations and algorithms."""
+"""docs/paper-map.md names only existing objects, and covers all equations and algorithms of the paper."""
 
 import ast
 import importlib
@@ -70,7 +70,7 @@ def test_all_equations_and_algorithms_are_mapped_or_named_as_missing() -> None:
 
 
 def mentions(docstring: str, kind: str, number: str) -> bool:
-    """Whether 'Equation 7', 'Equations 1, 5 and 7' or 'Equation 2, 6 or 8' is said of this number."""
+    """Whether the text mentions this number, as in 'Equation 7', 'Equations 1, 5 and 7' or 'Equation 2, 6 or 8'."""
     lists = re.findall(rf"{kind}s? (\d(?:(?:, | and | or |, or )\d)*)", docstring)
     return any(number in re.findall(r"\d", entry) for entry in lists)
 

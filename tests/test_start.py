@@ -1,4 +1,4 @@
-"""What must not wait for PyTorch does not import it."""
+"""Commands that must start fast do not import PyTorch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def imported_by(code: str, cwd: Path) -> set[str]:
 
 
 def command(*words: object) -> str:
-    """Python that runs `tnas WORDS` and goes on."""
+    """Python code that runs `tnas WORDS` and continues."""
     return f"from tnas_cli.cli.main import app\napp({[str(word) for word in words]!r}, standalone_mode=False)"
 
 

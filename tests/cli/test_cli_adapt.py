@@ -1,4 +1,4 @@
-"""`tnas adapt` on folders of images: what is handled, and that tasks computed together are those computed alone."""
+"""`tnas adapt` on folders of images: what it accepts, and that tasks give the same results together and alone."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_labelled_query_images_are_measured(pipeline: Pipeline) -> None:
 
 
 def test_every_step_is_an_adaptation_that_ends_there(pipeline: Pipeline, tmp_path: Path) -> None:
-    """Against adaptations with fewer steps, and without any by a network that has not adapted."""
+    """Compared with adaptations of fewer steps; step 0 is compared with a network that has not adapted."""
     arguments = ("adapt", pipeline.best, "--dataset", "shapes", "--tasks", 4, *pipeline.here, "--json")
     records = succeeding(*arguments, "--steps", 3, "--every-step").records[:-1]
     plain = succeeding(*arguments, "--steps", 3).records[:-1]

@@ -1,4 +1,4 @@
-"""`tnas decode`: where genotypes come from, and the forms they leave in."""
+"""`tnas decode`: where genotypes come from, and the forms in which they are written."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_picture_for_every_distinct_genotype(pipeline: Pipeline, tmp_path: Pat
 
 
 def test_at_most_so_many_skip_connections(pipeline: Pipeline, tmp_path: Path) -> None:
-    """The option reaches every source that has theta, and every record of what was decoded with it names it."""
+    """The option applies to every source that has theta, and every record decoded with it names it."""
     path = tmp_path / "adapted.jsonl"
     path.write_text(leaning_to_skip(pipeline.adapted.stdout))
     before, ran = succeeding("decode", path, "--json"), succeeding("decode", path, "--max-skips", 1, "--json")
@@ -105,7 +105,7 @@ def test_at_most_so_many_skip_connections(pipeline: Pipeline, tmp_path: Path) ->
 
 
 def leaning_to_skip(adapted: str) -> str:
-    """Adapted records whose every edge likes its skip connection best."""
+    """Adapted records in which the skip connection is the strongest operation of every edge."""
     records = [json.loads(line) for line in adapted.splitlines()]
     for record in records[:-1]:
         for cell in record["theta"]:

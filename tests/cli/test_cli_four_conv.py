@@ -17,7 +17,7 @@ WEIGHTS = 10 * 32 + 3 * (9 * 32 + 1) * 32 + 8 * 32 + 3 * 32 + 3
 
 @pytest.fixture(scope="module")
 def training(pipeline: Pipeline) -> tuple[str | int | Path, ...]:
-    """The command, as small as the pipeline's."""
+    """The command, with a budget as small as the pipeline's."""
     return ("train-eval", "4conv", "--dataset", "shapes", "--way", 3, *TRAINING, *TESTING, *pipeline.here)
 
 

@@ -1,4 +1,4 @@
-"""`--hours`: a length in time for one training, a limit for several, and a new one on resume."""
+"""`--hours`: the length of one training, a limit for several, and a new limit on resume."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_search_takes_as_long_as_it_is_told(pipeline: Pipeline, tmp_path: Path
         if (record := json.loads(line))["event"] == "validated"
     ]
     assert [record["tasks"] for record in validated] == [result["tasks"]]
-    # The time is up, so there is nothing to do; more time goes on, and hours beside tasks are the longest it may take.
+    # The time is up, so nothing is left to do. More time continues the run; beside tasks, hours are an upper limit.
     again = succeeding("resume", result["run"], *pipeline.here, "--json").result
     assert again == result | {"again": True}
     more = succeeding("resume", result["run"], "--hours", 0.0012, *pipeline.here, "--json").result

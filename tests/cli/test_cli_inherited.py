@@ -48,7 +48,7 @@ def test_each_genotype_on_all_tasks(pipeline: Pipeline, tmp_path: Path) -> None:
 
 
 def test_genotypes_with_few_skip_connections(pipeline: Pipeline, tmp_path: Path) -> None:
-    """Adapted records are decoded with the limit; decoded ones say theirs. Both are the same genotypes."""
+    """Adapted records are decoded with the limit; decoded records state their own. Both give the same genotypes."""
     decoded = succeeding("decode", "-", "--max-skips", 0, "--json", stdin=pipeline.adapted.stdout)
     first = succeeding(*inheriting(pipeline, tmp_path), stdin=decoded.stdout).result
     second = succeeding(*inheriting(pipeline, tmp_path, "--max-skips", 0), stdin=pipeline.adapted.stdout).result

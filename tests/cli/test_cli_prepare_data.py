@@ -1,4 +1,4 @@
-"""`tnas prepare-data` as it is typed: what it prints where, and its exit codes."""
+"""`tnas prepare-data` as a user runs it: what it prints to which stream, and its exit codes."""
 
 from __future__ import annotations
 

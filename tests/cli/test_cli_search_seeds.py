@@ -1,4 +1,4 @@
-"""`tnas search --seeds`: runs of their own, and one result for all."""
+"""`tnas search --seeds`: a run for each seed, and one result for all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data goes to stdout, words to stderr, and bars only to a terminal."""
+"""Data goes to stdout, messages to stderr, and progress bars only to a terminal."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_durations_as_a_person_says_them(seconds: float, text: str) -> None:
 
 def test_a_bar_is_told_what_can_be_drawn_and_always_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     class Bars:
-        """Remembers how far each stage's bar was moved."""
+        """Records how far each stage's bar was moved."""
 
         def __init__(self) -> None:
             self.moved: list[tuple[str, int]] = []

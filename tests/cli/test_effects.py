@@ -1,4 +1,4 @@
-"""An option without effect is refused, with what would read it: every option with every method, by the command line."""
+"""An option without effect is refused, with a hint: every option with every method, on the command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.settings.train import TrainSettings
 
-#: A data set that does not exist: what is not refused ends there, before anything is computed.
+#: A data set that does not exist: a command that is not refused ends there, before anything is computed.
 NOWHERE = ("--dataset", "nowhere.h5", "--device", "cpu", "--threads", 1)
 
 SEARCHING, TRAINING = readers(searches=True), readers(searches=False)
@@ -36,7 +36,7 @@ CASES = {
 
 
 def value_of(about: Setting) -> tuple[str, ...]:
-    """Words that set it, to a value that its range allows."""
+    """Command-line words that set the option to a value in its range."""
     if about.kind == "yes or no":
         return (about.options.split("/")[0],)
     values = {"text": about.choices[:1] or ("vinyals",), "two numbers": ("0.5", "0.9"), "number": ("0.5",)}
@@ -44,7 +44,7 @@ def value_of(about: Setting) -> tuple[str, ...]:
 
 
 def settings(cls: type[Settings]) -> list[Setting]:
-    """All but what every case names itself."""
+    """All options except those that every case names."""
     return [about for name, about in settings_of(cls).items() if name not in ("dataset", "method")]
 
 
@@ -128,7 +128,7 @@ def test_a_file_of_settings_is_what_a_run_wrote(tmp_path: Path) -> None:
     assert ran.code == 3 and "nowhere.h5" in ran.stderr
     refused = tnas("search", "--settings", file, "--preset", "paper")
     assert refused.code == 2 and "--preset has no effect" in refused.stderr
-    # A switch of the file is one that somebody asked for; a value that its method read is not.
+    # A switch in the file was chosen by somebody; a value that its method read may not have been.
     other = tnas("search", "--settings", file, "--method", "auto-maml")
     assert other.code == 2 and "--learned-rates has no effect with auto-maml" in other.stderr
     lines = file.read_text().splitlines()[:-2]  # as an earlier version may have written it

@@ -77,7 +77,7 @@ def test_an_engine_that_cannot_do_it_is_refused(
 def test_a_kernel_folder_that_cannot_be_written(
     pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line, and the same work by PyTorch."""
+    """One line says why, and PyTorch does the same work."""
     (tmp_path / "kernels").write_text("in the way")
     monkeypatch.setenv("TNAS_KERNELS", str(tmp_path / "kernels"))
     ran = succeeding("search", *SEARCH, *BUDGET, *here(pipeline, tmp_path / "runs"))
@@ -94,7 +94,7 @@ def test_doctor_says_which_engine_and_why(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_doctor_warms_what_it_is_told_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """One usual network stands for all of them here."""
+    """One usual network represents all of them here."""
     from tnas_cli.spaces.four_conv import FourConv
 
     monkeypatch.setattr("tnas_cli.commands.doctor.SAMPLE_SECONDS", 0.0)
@@ -112,7 +112,7 @@ def test_doctor_warms_what_it_is_told_to(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_run_goes_on_with_its_own_engine(
     pipeline: Pipeline, searched: dict[str, dict[str, object]], tmp_path: Path
 ) -> None:
-    """Both searches are at their end; without their results, going on measures once more."""
+    """Both searches are complete; without their results, resuming measures them again."""
     for engine, result in searched.items():
         (Path(str(result["run"])) / "result.json").unlink()
         assert succeeding("resume", result["run"], "--json", *pipeline.here).result["engine"] == engine

@@ -15,7 +15,7 @@ BUDGET = ("--tasks", 8, "--validate-every", 4, "--validation-tasks", 2)
 NETWORK = ("train-eval", "4conv", "--dataset", "shapes", "--way", 3, "--shot", 1, *TRAINING, "--test-tasks", 4)
 
 
-@pytest.mark.parametrize("method", [name for name in search_methods() if name != "t-nas"])  # the pipeline is its own
+@pytest.mark.parametrize("method", [name for name in search_methods() if name != "t-nas"])  # the pipeline is its run
 def test_a_search_adapts_decodes_and_resumes(pipeline: Pipeline, tmp_path: Path, method: str) -> None:
     search = ("search", "--method", method, *TINY, "--query", 1, *BUDGET, "--runs", tmp_path, *pipeline.here)
     found = succeeding(*search, "--json").result
@@ -101,7 +101,7 @@ def test_seeds_repeat_and_spread(pipeline: Pipeline, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("method", "arithmetic"), [("maml++", True), ("protonets", False)])
 def test_the_cost_of_a_method_is_measured(pipeline: Pipeline, tmp_path: Path, method: str, arithmetic: bool) -> None:
-    """Methods without inner steps have no arithmetic per task to say; learned rates are no weights."""
+    """Methods without inner steps have no arithmetic per task to report; learned rates do not count as weights."""
     ran = succeeding(*NETWORK, "--method", method, "--dry-run", "--runs", tmp_path, *pipeline.here)
     assert ("GFLOP per task" in ran.stdout) == arithmetic
     assert "total to expect" in ran.stdout

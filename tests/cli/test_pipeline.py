@@ -1,4 +1,4 @@
-"""The records that the commands hand to each other."""
+"""The records that the commands pass to each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only real processes show: pipes, signals, two at once, and how fast help comes."""
+"""What only real processes can show: pipes, signals, two processes at once, and how fast help appears."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.running import command, start, succeeding
 from tnas_cli.runs import checkpoint
 
 PATIENCE = 120
-#: Long enough to be stopped on the way, with a validation before and after it.
+#: Long enough to be stopped in the middle, with a validation before and after the stop.
 LONGER = (*SEARCH, "--tasks", 40, "--validate-every", 10)
 
 
@@ -40,7 +40,7 @@ def test_help_does_not_import_torch() -> None:
         begin = time.perf_counter()
         subprocess.run(command("--help"), capture_output=True, check=True)
         times.append(time.perf_counter() - begin)
-    # 0.5 s is the aim; the best of three and twice the time leave room for a busy machine.
+    # The target is 0.5 s; the best of three and twice the time allow for a busy machine.
     assert min(times) < 1
 
 

@@ -1,4 +1,4 @@
-"""A space that is not DARTS's, from the search to the report, on both engines."""
+"""A space other than DARTS's, from the search to the report, on both engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes to which stream, in which form."""
+"""What is written to which stream, and in which form."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ every_command = pytest.mark.parametrize("arguments", COMMANDS, indirect=True)
 
 @pytest.fixture(autouse=True)
 def quick_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two seconds of measuring tell these tests nothing."""
+    """Skips two seconds of measuring that these tests do not need."""
     monkeypatch.setattr("tnas_cli.commands.doctor.SAMPLE_SECONDS", 0.0)
 
 

@@ -47,7 +47,7 @@ def preparing(folder: Path, source: Path, *options: Argument) -> tuple[Argument,
 
 
 def prepared_again(p: Pipeline) -> tuple[Argument, ...]:
-    """What the pipeline prepared, as it was prepared."""
+    """What the pipeline prepared, unchanged."""
     return ("folder", "--source", p.folder / "shapes", "--size", 20, "--cache-dir", p.cache)
 
 
@@ -71,7 +71,7 @@ def written(path: Path, text: str) -> Path:
 
 
 def foreign_hdf5(folder: Path) -> Path:
-    """An HDF5 file of somebody else's."""
+    """An HDF5 file of another program."""
     with h5py.File(folder / "foreign.h5", "w") as file:
         file["images"] = [1, 2, 3]
     return folder / "foreign.h5"
@@ -166,7 +166,7 @@ def escaping_zip(folder: Path) -> Path:
 
 
 def code_as_cifar(folder: Path) -> Path:
-    """CIFAR-100's folder with code in the place of its images."""
+    """CIFAR-100's folder with code in place of its images."""
     cifar = folder / "cifar-100-python"
     cifar.mkdir()
     for part in ("train", "test"):
@@ -175,7 +175,7 @@ def code_as_cifar(folder: Path) -> Path:
 
 
 def class_in_two_splits(folder: Path) -> Path:
-    """Class folders by split, of which one stands in two."""
+    """Class folders by split; one class is in two splits."""
     for split, numbers in (("train", range(3)), ("val", range(2, 5)), ("test", range(5, 8))):
         class_tree(folder / "images" / split, numbers, images=1)
     return folder / "images"
@@ -189,14 +189,14 @@ def without_support(folder: Path) -> Path:
 
 
 def unfinished_copy(p: Pipeline, folder: Path) -> Path:
-    """A copy of the search's run, as a stop at its end would leave it."""
+    """A copy of the search's run, as if it had been stopped at its end."""
     copy = Path(shutil.copytree(p.searched.result["run"], folder / "copy"))
     (copy / "result.json").unlink()
     return copy
 
 
 def check(ran: Ran, code: int, words: tuple[str, ...]) -> None:
-    """One paragraph on stderr that holds `words`, a hint after it, and no data."""
+    """Checks for one paragraph on stderr that contains `words`, a hint after it, and no data."""
     assert ran.code == code, ran.stderr
     assert ran.stdout == ""
     assert "Traceback" not in ran.stderr
@@ -210,7 +210,7 @@ def check(ran: Ran, code: int, words: tuple[str, ...]) -> None:
 
 
 def run_wrong(wrong: Wrong, pipeline: Pipeline, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a wrong input inside `folder`: refused as it should be, nothing in it executed, nothing half-written left."""
+    """Run a wrong input inside `folder`: it is refused, nothing in it is executed, and no half-written file is left."""
     monkeypatch.chdir(folder)
     arguments = wrong.arguments(pipeline, folder)
     check(tnas(*arguments, stdin=wrong.stdin), wrong.code, wrong.words)

@@ -1,4 +1,4 @@
-"""docs/api.md is what the Python interface says of itself, and the interface holds what it lists."""
+"""docs/api.md agrees with the docstrings of the Python interface, and the interface has every listed name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every command of the README runs as it stands there, on a small Omniglot and with budgets of seconds."""
+"""Every command of the README runs as written, on a small Omniglot and with budgets of seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.running import task_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: A shell function that runs `tnas` with what makes it small, and with the images at hand instead of a download.
+#: A shell function that runs `tnas` with small budgets, and with local images instead of a download.
 PRELUDE = """
 set -euo pipefail
 tnas() {

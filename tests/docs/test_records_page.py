@@ -1,4 +1,4 @@
-"""docs/records.md is what the records say of themselves, and its example runs."""
+"""docs/records.md agrees with the docstrings of the records, and its example runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/report.md says what `tnas report` knows."""
+"""docs/report.md agrees with what `tnas report` offers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of docs/settings.md are what the settings say of themselves."""
+"""The tables of docs/settings.md agree with the fields of the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/spaces.md lists what there is, and its example works."""
+"""docs/spaces.md lists all spaces and operations, and its example works."""
 
 from __future__ import annotations
 

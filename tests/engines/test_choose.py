@@ -1,4 +1,4 @@
-"""Which engine is taken, and how the fused one leaves when it cannot be used."""
+"""Which engine is taken, and what happens when the fused one cannot be used."""
 
 import os
 import subprocess
@@ -81,7 +81,7 @@ def test_an_operation_without_a_kernel_is_named_and_computed_by_torch(operation:
 
 
 def test_a_genotype_is_fused_where_its_own_operations_have_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever else its space holds."""
+    """Whatever other operations its space has."""
     space = space_with(table.CONV_1X1)
     monkeypatch.setitem(registry.OWN, "mine", __name__)
     monkeypatch.setattr(sys.modules[__name__], "SPACE", space, raising=False)
@@ -189,7 +189,7 @@ def test_an_engine_error_names_the_way_out(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_narrow_vectors_give_the_same_numbers(tmp_path: Path) -> None:
-    """The blocks of processors without wide vectors, compiled on this one: a process of its own, told what it has."""
+    """The block sizes of processors without wide vectors, in a separate process that simulates such a processor."""
     if os.uname().machine != "x86_64":
         pytest.skip("the features are those of x86-64 processors")
     program = """

@@ -8,9 +8,9 @@ from tnas_cli.engines.torch_engine import TorchEngine, task_losses
 from tnas_cli.spaces.parameters import Parameters
 from tnas_cli.spaces.search_network import SearchNetwork
 
-# The outer loss has kinks (ReLU, max-pool) and, because they stand in the inner gradients too, small jumps. A wide step
-# meets some of them, which shows as a slope many times too large; rounding costs a narrow step digits. In between, the
-# chosen entries meet none.
+# The outer loss has kinks (ReLU, max-pool) and, because these also affect the inner gradients, small jumps. A wide step
+# crosses some of them, which makes the slope many times too large. A narrow step loses digits by rounding. With this
+# step, the chosen entries cross none.
 STEP = 5e-8
 NETWORK = SearchNetwork(3, 1, channels=4)
 SUPPORT, QUERY = labelled(2, 3, 1, 1, 20, seed=1), labelled(2, 3, 2, 1, 20, seed=2)

@@ -12,7 +12,7 @@ from tnas_cli.spaces.parameters import Parameters
 
 
 def without_shifts(gradients: Parameters) -> Parameters:
-    """All but the convolutions' biases: batch norm takes them away, so their gradient is zero but for rounding."""
+    """All except the convolutions' biases: batch norm removes them, so their gradient is zero except for rounding."""
     shifts = {name for name in gradients if name.endswith(".conv_bias")}
     largest = max(float(gradient.abs().max()) for gradient in gradients.values())
     assert len(shifts) == 4

@@ -1,4 +1,4 @@
-"""The fused engine against the plain oracle in float64, and what holds of it whatever the numbers are."""
+"""The fused engine against the plain oracle in float64, and properties that hold for any numbers."""
 
 import os
 import signal
@@ -63,7 +63,7 @@ def tasks_for(
 
 
 def without_bias_before_norm(tensors: Parameters) -> Parameters:
-    """All but the biases that batch norm takes away again: their gradient is rounding, or exactly zero."""
+    """All except the biases that batch norm removes: their gradient is rounding, or exactly zero."""
     return {name: tensor for name, tensor in tensors.items() if not name.endswith("conv_bias")}
 
 
@@ -168,7 +168,7 @@ def single(values: Parameters) -> Parameters:
 
 
 def test_float32_is_as_near_to_float64_as_the_plain_loop(engine: FusedEngine) -> None:
-    """A maximum or a ReLU that falls on the other side makes single seeds differ, so errors are compared over seeds."""
+    """Rounding may decide a maximum or a ReLU differently, so single seeds differ; errors are compared over seeds."""
     network, seeds = SearchNetwork(3, 1, channels=8), range(12)
     errors: dict[str, list[float]] = {"fused": [], "plain": []}
     for seed in seeds:
@@ -205,7 +205,7 @@ GUARD = 64
 
 
 def guarded(network: Network, side: int, engine: FusedEngine) -> Program:
-    """A program of its own whose buffers all stand in a field of unused numbers."""
+    """A separate program whose buffers are all surrounded by unused numbers."""
     what = describe(network)
     assert what is not None
     return Program(what, side, target(), engine._library("float64"), engine._workers, guard=GUARD)
@@ -222,7 +222,7 @@ def guarded(network: Network, side: int, engine: FusedEngine) -> Program:
     ids=["search 20", "search 44", "decoded", "4conv"],
 )
 def test_nothing_is_read_or_written_outside_a_buffer(engine: FusedEngine, network: Network, side: int) -> None:
-    """Memory starts as NaN: what is read before it is written, or beside a buffer, would show in the numbers."""
+    """Memory starts as NaN: a read before a write, or beside a buffer, would change the numbers."""
     program = guarded(network, side, engine)
     flat = np.concatenate([tensor.numpy().ravel() for tensor in parameters_of(network).values()])
     ready = program.ready(2 * 3)

@@ -44,7 +44,7 @@ def test_an_answer_does_not_depend_on_the_other_query_images(network: Network) -
     assert all_at_once.shape == (2, 12, 3)
     alone = torch.cat([inductive_logits(network, w, support, query[:, q : q + 1]) for q in range(12)], dim=1)
     torch.testing.assert_close(all_at_once, alone, rtol=1e-9, atol=1e-10)
-    # The other kind does depend on them.
+    # Transductive answers do depend on them.
     assert not torch.allclose(network.logits(w, query)[:, :1], network.logits(w, query[:, :1]))
 
 

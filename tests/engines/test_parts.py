@@ -1,4 +1,4 @@
-"""Tasks in parts: all of them, in order, on as many threads as there are; what a part raises is raised."""
+"""Tasks in parts: all of them, in order, on all threads; an error in a part is raised."""
 
 import threading
 

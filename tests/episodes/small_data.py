@@ -65,7 +65,7 @@ def small_cache(path: Path, counts: dict[str, list[int]], channels: int = 1, **c
 
 
 def drawing(number: int) -> Image.Image:
-    """A 1-bit 105 x 105 drawing, black on white: an L, which no quarter turn leaves as it is."""
+    """A 1-bit 105 x 105 drawing, black on white: an L, which every quarter turn changes."""
     pixels = np.full((105, 105), 255, dtype=np.uint8)
     pixels[20:80, 30 : 33 + number % 3] = 0
     pixels[77:80, 30 : 60 + number % 5] = 0
@@ -106,7 +106,7 @@ def truncated(path: Path, keep: float = 0.5) -> Path:
 
 
 def real_data(folder: str, file: str) -> Path:
-    """The folder of real data that holds `file`; where there is none, the test is skipped."""
+    """The folder of real data that holds `file`; without it, the test is skipped."""
     beside = Path(__file__).parents[3] / "shared" / "data"
     path = Path(os.environ.get("TNAS_TEST_DATA", beside)) / folder
     if not (path / file).is_file():
@@ -115,7 +115,7 @@ def real_data(folder: str, file: str) -> Path:
 
 
 def facts(file: str) -> Any:
-    """A published list that lies beside the repository; where there is none, the test is skipped."""
+    """A published list beside the repository; without it, the test is skipped."""
     path = Path(__file__).parents[3] / "shared" / "facts" / file
     if not path.is_file():
         pytest.skip(f"the published list {file} is not here")
@@ -145,7 +145,7 @@ def request(source: Path | None, events: list[Event] | None = None, **changes: A
 
 
 def whole_classes(pieces: Iterable[ClassImages]) -> dict[tuple[str, str], npt.NDArray[np.uint8]]:
-    """Pieces of classes put together: {(split, name): images}."""
+    """Pieces of classes joined: {(split, name): images}."""
     found: dict[tuple[str, str], list[npt.NDArray[np.uint8]]] = {}
     for item in pieces:
         found.setdefault((item.split, item.name), []).append(item.images)

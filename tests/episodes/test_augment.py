@@ -1,4 +1,4 @@
-"""Random changes of images: each against an image-by-image version or a property that fixes it."""
+"""Random changes of images: each against an image-by-image version, or against a property that determines it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_cutout_hides_a_square_that_may_be_cut_at_the_border() -> None:
 
 
 def test_a_resized_part_lies_in_the_image() -> None:
-    # On a ramp, an enlarged part is a ramp again: from its ends follows how much of the image it was.
+    # On a ramp, an enlarged part is a ramp again; its ends show how much of the image it was.
     ramp = torch.linspace(0, 1, 64).expand(200, 1, 64, 64)
     across = random_resized(ramp, generator())
     down = random_resized(ramp.transpose(2, 3), generator())

@@ -1,4 +1,4 @@
-"""The image cache: what is written is read, whole or not at all, by one process at a time."""
+"""The image cache: it is read as it was written, it is complete or absent, and one process at a time writes it."""
 
 from __future__ import annotations
 

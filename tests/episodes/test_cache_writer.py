@@ -1,4 +1,4 @@
-"""Writing a cache: classes in pieces, the lock, what is counted on the way, and the space it takes."""
+"""Writing a cache: classes in pieces, the lock, what is counted meanwhile, and the space it takes."""
 
 from __future__ import annotations
 

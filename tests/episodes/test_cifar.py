@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 in every layout that people have them in; FC100 and CIFAR-FS."""
+"""CIFAR-10 and CIFAR-100 in all their usual layouts; FC100 and CIFAR-FS."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tnas_cli.episodes.cifar_classes import CIFAR10, CIFAR100, cifar_fs_split, f
 from tnas_cli.errors import DataError
 from tnas_cli.runs.events import Event
 
-#: Classes of all three splits of FC100, in no order; one is called like a part.
+#: Classes of all three splits of FC100, in no order; one has the name of a part.
 NAMES = ("train", "whale", "apple", "bear", "woman")
 COUNTS = {"train": 3, "test": 2}
 Stored = dict[str, dict[str, np.ndarray]]

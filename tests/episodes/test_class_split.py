@@ -1,4 +1,4 @@
-"""Dividing by seed: every name once, by the shares that were asked for, the same on every machine."""
+"""Dividing by seed: every name once, with the requested shares, the same on every machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contact sheet: rows for classes of every split, images as they are stored, written whole or not at all."""
+"""The contact sheet: rows for classes of every split, images as they are stored; the file is complete or absent."""
 
 from __future__ import annotations
 

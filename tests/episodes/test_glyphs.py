@@ -1,4 +1,4 @@
-"""Glyphs: the same pixels for the same seed on any machine, hard enough and not too hard."""
+"""Glyphs: the same pixels for the same seed on any machine; tasks are hard enough, but not too hard."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_another_seed_and_another_size() -> None:
     assert (glyphs.draw_class(0, 3, 28) != glyphs.draw_class(1, 3, 28)).any()
     small, large = glyphs.draw_class(0, 3, 28), glyphs.draw_class(0, 3, 56)
     assert large.shape == (20, 56, 56, 1)
-    # The same drawing at twice the size: averaged down it lies where the small one lies.
+    # The same drawing at twice the size: averaged down, it is at the same place as the small one.
     averaged = large.reshape(20, 28, 2, 28, 2).mean(axis=(2, 4))
     for a, b in zip(averaged, small[..., 0], strict=True):
         assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.85

@@ -1,4 +1,4 @@
-"""ImageNet for the transfer setting: the official validation images test, a tenth of the training images validates."""
+"""ImageNet for the transfer setting: the official validation images are test, a tenth of the training images is val."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One image file: whatever its mode, it is read; whatever is wrong with it, the error names it."""
+"""One image file: it is read in any mode, and any error names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""mini-ImageNet in the four layouts that people have it in."""
+"""mini-ImageNet in its four usual layouts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SPLIT = mini_imagenet_split()
 OF = {part: [name for name in SPLIT if SPLIT[name] == part][:2] for part in ("train", "val", "test")}
 EACH = 3
 
-#: {(split, class): the red of its images}; every image has a red of its own.
+#: {(split, class): the red of its images}; every image has a different red.
 Reds = dict[tuple[str, str], list[int]]
 EXPECTED: Reds = {
     (part, name): [20 * (2 * k + i) + j for j in range(EACH)]
@@ -54,7 +54,7 @@ def stored(path: Path, red: int) -> None:
 
 
 def lists(root: Path, rows: Callable[[str, str], Iterable[str]]) -> Path:
-    """train.csv, val.csv and test.csv; `rows` says the files of a class."""
+    """train.csv, val.csv and test.csv; `rows` gives the files of a class."""
     root.mkdir(parents=True, exist_ok=True)
     for part, names in OF.items():
         lines = [f"{file},{name}" for name in names for file in rows(part, name)]
@@ -95,10 +95,10 @@ def by_images(root: Path) -> Path:
 
 
 def pickles(root: Path, dump: Callable[[object], bytes], rows_as: Callable[[list[int]], object] = list) -> Path:
-    """(c) the three pickles: all images of a split in one array, and which rows are whose."""
+    """(c) the three pickles: all images of a split in one array, and the rows of each class."""
     root.mkdir(parents=True, exist_ok=True)
     for part, names in OF.items():
-        order = [(name, k) for k in range(EACH) for name in names]  # classes take turns
+        order = [(name, k) for k in range(EACH) for name in names]  # the classes alternate
         data = np.full((len(order), 84, 84, 3), 5, dtype=np.uint8)
         for row, (name, k) in enumerate(order):
             data[row, ..., 0] = EXPECTED[part, name][k]
@@ -120,7 +120,7 @@ NUMBERS = (7, 10, 100, 1002, 95)
 
 
 def ilsvrc(root: Path, below: str = "") -> Path:
-    """(d) ILSVRC's training folders: of each class the images with an even place, and more classes, are not wanted."""
+    """(d) ILSVRC's training folders; images at even places of each class, and further classes, are not used."""
     wanted = sorted(NUMBERS)[::2]
     for (_, name), values in EXPECTED.items():
         for number in NUMBERS:

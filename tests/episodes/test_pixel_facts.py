@@ -1,4 +1,4 @@
-"""What is measured on pixels as they pass: fingerprint, mean and spread, duplicates across splits."""
+"""What is measured on pixels while they are written: fingerprint, mean and spread, duplicates across splits."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_one_flat_colour_has_a_spread_to_divide_by(value: int) -> None:
     ("splits", "expected"),
     [
         ({"train": [0, 1, 2], "val": [3], "test": [4]}, 0),
-        ({"train": [0, 0, 1], "val": [2], "test": [3]}, 0),  # twice in one split is no leak
+        ({"train": [0, 0, 1], "val": [2], "test": [3]}, 0),  # twice in one split does not count
         ({"train": [0, 1, 2], "val": [3], "test": [0]}, 2),
         ({"train": [0, 0, 1], "val": [0], "test": [0]}, 4),
         ({"train": [0, 1, 2], "val": [1], "test": [2]}, 4),

@@ -28,7 +28,7 @@ ENDINGS = ("zip", "tar", "tar.gz", "tgz", "tar.bz2", "tar.xz")
 
 
 def archive(path: Path, members: dict[str, bytes]) -> Path:
-    """An archive of the kind that its name says, with members as they are named."""
+    """An archive of the kind that its ending says, with members of the given names."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packing:
             for name, data in members.items():
@@ -44,7 +44,7 @@ def archive(path: Path, members: dict[str, bytes]) -> Path:
 
 
 def everything(folder: Folder) -> dict[str, bytes]:
-    """Every file below a folder by its path in it."""
+    """Every file below a folder, by its relative path."""
     found = {name: file.read() for name, file in folder.files().items()}
     for name, inner in folder.folders().items():
         found |= {f"{name}/{path}": data for path, data in everything(inner).items()}
@@ -184,7 +184,7 @@ def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def noise(count: int) -> dict[str, bytes]:
-    """Members that hardly shrink."""
+    """Members that hardly compress."""
     return {f"a/{k}.png": bytes((k * i * 2654435761 >> 7) % 251 for i in range(3000)) for k in range(1, count + 1)}
 
 

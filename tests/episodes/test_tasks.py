@@ -104,7 +104,7 @@ def test_another_process_draws_the_same_tasks(cache: ImageCache) -> None:
         "c = open_cache(Path(sys.argv[1])); print(sample_indices(c, 'train', 5, 1, 3, 11, 42).tolist())"
     )
     for index in range(5):
-        sample_indices(cache, "train", 5, 1, 3, 11, index)  # what ran before does not matter
+        sample_indices(cache, "train", 5, 1, 3, 11, index)  # independent of what ran before
     run = subprocess.run([sys.executable, "-c", script, str(cache.path)], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == str(sample_indices(cache, "train", 5, 1, 3, 11, 42).tolist())
 

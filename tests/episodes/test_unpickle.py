@@ -1,4 +1,4 @@
-"""Pickles of plain values are read, in every protocol; whatever would execute anything is refused."""
+"""Pickles of plain values are read, in every protocol; a pickle that would execute anything is refused."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_python_2() -> None:
     found = read(python2_pickle(content))
     np.testing.assert_array_equal(found["data"], PIXELS)
     assert (found["labels"], found["names"]) == ([1, 0, 2], {"a": [0, 2]})
-    # The pickle is one that Python itself takes for the same.
+    # Python itself reads the same value from this pickle.
     expected = pickle.loads(python2_pickle(content), encoding="bytes")
     np.testing.assert_array_equal(found["data"], expected[b"data"])
 

@@ -1,9 +1,9 @@
-"""The numbers of small searches, adaptations and trainings on drawn glyphs, by the command line alone.
+"""The numbers of small searches, adaptations and trainings on drawn glyphs, from the command line alone.
 
     python -m tests.golden.numbers > tests/golden/version_0_1.json
 
-wrote the golden file from the source of version 0.1.0. Steps are few and short: what processors round differently stays
-small.
+wrote the golden file from the source of version 0.1.0. Steps are few and short, so that the different rounding of
+processors has little effect.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _run(*words: str) -> list[dict[str, Any]]:
 
 
 def _tensors(run: Path) -> dict[str, list[float]]:
-    """Of every parameter of the run's last checkpoint: its sum, the sum of its squares, its first number."""
+    """For every parameter of the run's last checkpoint: its sum, the sum of its squares, and its first number."""
     (path,) = run.rglob("last.pt")
     tensors = torch.load(path, weights_only=True)["tensors"]
     return {

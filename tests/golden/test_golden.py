@@ -1,4 +1,4 @@
-"""Searches, adaptations and trainings give the numbers of version 0.1.0, to the rounding of processors."""
+"""Searches, adaptations and trainings give the numbers of version 0.1.0, up to rounding."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ SHARED = {"train": 24, "val": 6, "test": 10}
 def cache(
     path: Path, counts: dict[str, int] | None = None, *, classes: int = 3, size: int = 20, shared: bool = True
 ) -> ImageCache:
-    """Coloured noise around a level of its own for every class: easily told apart."""
+    """Coloured noise around a different level for every class, so that classes are easy to tell apart."""
     generator = np.random.default_rng(0)
     stored = []
     for split, count in (counts or SHARED).items():
@@ -22,7 +22,7 @@ def cache(
             level = np.array([40 + 150 * k // max(1, classes - 1), 200 - 60 * k, 90])
             noise = generator.normal(0, 25, (count, size, size, 3))
             pixels = np.clip(level + noise, 0, 255).astype(np.uint8)
-            # Sorted otherwise in every split, so that a class is known by its name alone.
+            # Sorted differently in every split, so that only its name identifies a class.
             stored.append(ClassImages(f"c{k}" if shared else f"{split}-c{k}", split, pixels))
         stored[-classes:] = stored[-classes:][:: 1 if split == "train" else -1]
     write_cache(
@@ -34,7 +34,7 @@ def cache(
 
 
 def characters(path: Path, counts: dict[str, int] | None = None, *, images: int = 12) -> ImageCache:
-    """Gray classes of 20 x 20 pixels, a coarse random pattern each with much noise, other classes in every split."""
+    """Gray classes of 20 x 20 pixels: a coarse random pattern each, with much noise. Every split has other classes."""
     generator = np.random.default_rng(1)
     stored = []
     for split, classes in (counts or {"train": 4, "val": 3, "test": 4}).items():

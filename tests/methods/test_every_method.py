@@ -1,4 +1,4 @@
-"""Every method by being listed: it learns tasks that can be learned, and starts again to the same numbers."""
+"""Every listed method learns learnable tasks, and resumes to the same numbers."""
 
 import dataclasses
 import subprocess
@@ -31,7 +31,7 @@ NETWORK = FourConv(3, 1, SIDE, filters=8)
 
 
 def in_halves(first: int, count: int, way: int = 3) -> TaskBatch:
-    """Alternate meta-batches are of the first and the second half, as Algorithm 3 wants them."""
+    """Meta-batches alternate between the first and the second half, as in Algorithm 3."""
     return glyph_tasks(first, count, way=way, half=1 + first // 4 % 2)
 
 

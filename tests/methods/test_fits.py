@@ -1,4 +1,4 @@
-"""Finished settings that a method would ignore are refused, whoever made them."""
+"""Complete settings that a method would ignore are refused, wherever they come from."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_fused_engine_is_refused_where_pytorch_computes(method: str) -> None
         check_fit(TrainSettings("x", method=method), about(method), "fused")
 
 
-#: What an inner loop may read, and another value of it.
+#: Settings that an inner loop may read, each with a value other than the default.
 INNER = {
     "alpha_inner": 0.7,
     "beta_inner": 3.0,
@@ -75,7 +75,7 @@ def test_a_method_reads_what_it_declares_and_nothing_else(name: str) -> None:
     engine, known, declared = TorchEngine(), about(name), method(name)
     network: Any = SearchNetwork(3, 1, 4) if known.searches else FourConv(3, 1, 28, 8)
     cls: Any = SearchSettings if known.searches else TrainSettings
-    # Pieces that are off by default, so that each can be turned on alone; Equation 5 has no form with any of them.
+    # Pieces that are off by default, so that each can be turned on alone; Equation 5 combines with none of them.
     off = {"learned_rates": "none", "step_norms": False, "multi_step": 0.0}
     plain = cls(dataset="x", method=name, **{**known.differs, **off, "inner_steps": 1, "test_steps": 1})
     for setting in settings_of(cls).values():

@@ -1,4 +1,4 @@
-"""The outer loop with an engine that answers what the test says: schedule, gradients' scale, best, loss of reason."""
+"""The outer loop with an engine that returns what the test says: schedule, scale of gradients, best, divergence."""
 
 import math
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from tnas_cli.update.outer import AdamRule, adam
 
 
 class Scripted(Learner):
-    """Sums a gradient of 1 per task; the losses come from a list, the last one for ever."""
+    """Sums a gradient of 1 per task; the losses come from a list, whose last one repeats."""
 
     def __init__(self, losses: list[float]) -> None:
         self.losses = losses
@@ -43,7 +43,7 @@ class Scripted(Learner):
 
 
 class Source:
-    """Remembers which tasks were asked for."""
+    """Records which tasks were requested."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, int]] = []
@@ -86,7 +86,7 @@ def run(state: MetaState, plan: Plan, learner: Scripted | None = None, source: S
 
 
 def test_the_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches of 4 of 10 tasks; validation after each passed multiple of 5, and at the end only once."""
+    """10 tasks in batches of 4; validation after each multiple of 5 that is passed, and only once at the end."""
     asked = scripted_accuracies(monkeypatch, [0.4, 0.6])
     source, state = Source(), fresh()
     events = run(state, plan(), source=source)
@@ -121,7 +121,7 @@ def test_only_an_improvement_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sum_or_mean_over_the_tasks_of_each_batch(
     mean: bool, scales: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also of the last batch, which is smaller."""
+    """Also for the last batch, which is smaller."""
     scripted_accuracies(monkeypatch, [0.5] * 9)
     seen = []
     monkeypatch.setattr(module.outer, "step", lambda optimiser, parameters, g: seen.append(float(g["w"][0])))
@@ -137,7 +137,7 @@ def test_the_learner_hears_how_far_the_training_is(monkeypatch: pytest.MonkeyPat
 
 
 def test_outer_rates_fall_along_a_cosine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From 0.1 to a hundredth of it; what a resumed run would use follows from the tasks done alone."""
+    """From 0.1 to a hundredth of it; the rate of a resumed run depends only on the tasks done."""
     scripted_accuracies(monkeypatch, [0.5] * 9)
     rates = []
     monkeypatch.setattr(module.outer, "step", lambda optimiser, *_: rates.append(optimiser.param_groups[0]["lr"]))
@@ -214,7 +214,7 @@ def test_learners_of_settings() -> None:
 
 
 class Clock:
-    """Each look at the clock is a second after the one before."""
+    """Each reading of the clock is a second later."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -229,7 +229,7 @@ def test_time_ends_a_training_with_a_validation(monkeypatch: pytest.MonkeyPatch)
     scripted_accuracies(monkeypatch, [0.5, 0.6])
     learner, state = Scripted([1.0]), fresh()
     events = list(meta_learn(learner, state, Source().tasks, plan(tasks=10**9, validate_every=10**9, seconds=4)))
-    # One second a step: four steps, and what goes by progress goes by time.
+    # One second per step: four steps, and progress follows the time.
     assert state.tasks_done == 16
     assert learner.progress == [0, 0.25, 0.5, 0.75]
     assert [event.tasks for event in events if isinstance(event, StepDone)] == [16, 16, 16, 16]

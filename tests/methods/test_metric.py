@@ -49,7 +49,7 @@ def test_attention_by_hand() -> None:
 
 
 def test_relations_of_one_pair_at_a_time() -> None:
-    """Batch norm over one pair is not that over all; so the pairs are compared where their order is changed instead."""
+    """Batch norm over one pair differs from that over all pairs, so the test changes the order of the pairs instead."""
     w = for_tasks(parameters_of(RELATION), 1)
     x = labelled(1, 3, 4, 1, 20, seed=3)[0]  # [1, 12, 1, 20, 20]
     maps = RELATION.maps(w, x)  # [1, 12, 4, 5, 5]

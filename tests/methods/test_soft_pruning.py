@@ -1,4 +1,4 @@
-"""Soft pruning: the mixture at both ends, the network it ends in, and what its outer gradient moves."""
+"""Soft pruning: the mixture at the start and the end, the final network, and what the outer gradient moves."""
 
 import pytest
 import torch
@@ -57,7 +57,7 @@ def test_the_way_from_theta_to_the_chosen_mixture() -> None:
 
 
 def test_a_pruned_task_computes_its_genotype_and_nothing_else() -> None:
-    """Weights of operations that were not kept make no difference, those of kept ones do."""
+    """Weights of operations that were not kept have no effect; those of kept ones do."""
     tasks, parameters = batch(), parameters_of(NETWORK)
     adapted = LEARNER.adapt(parameters, (tasks.support_x, tasks.support_y))
     assert adapted.support_losses.shape == (2, RULE.steps + 1 + 3)
@@ -116,8 +116,8 @@ def test_the_outer_gradient_is_the_querys_at_the_pruned_point() -> None:
 
 @pytest.mark.parametrize("rates", ["step", "weight"])
 def test_a_search_with_learned_rates_and_norms_per_step_is_pruned_by_them(rates: str) -> None:
-    """T-NAS++: the steps of w after the search's own go at its last step's rates; norms per step stay, and their last
-    row has the outer gradient."""
+    """T-NAS++: the further steps of w use the rates of the search's last step; norms per step stay, and the last row of
+    them gets the outer gradient."""
     loop = InnerLoop(0.05, 2, 2, beta=3.0, learned_rates=rates, step_norms=True)
     base = Unrolled(TorchEngine(), NETWORK, loop)
     parameters = begun(loop, parameters_of(NETWORK))

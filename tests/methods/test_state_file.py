@@ -1,4 +1,4 @@
-"""Stopping and going on changes nothing: bit for bit on the CPU, wherever the stop falls."""
+"""Stopping and resuming changes nothing, bit for bit on the CPU, wherever the stop is."""
 
 import gzip
 import math
@@ -68,7 +68,7 @@ def test_the_events_are_those_that_the_stops_below_count_on(uninterrupted) -> No
 
 @pytest.mark.parametrize("stop_after", range(EVENTS + 1))
 def test_resuming_gives_the_numbers_of_an_uninterrupted_run(stop_after: int, uninterrupted, tmp_path: Path) -> None:
-    """Before the first step, between steps, exactly where validation is due, behind it, and at the end."""
+    """Before the first step, between steps, exactly when validation is due, after it, and at the end."""
     first = fresh()
     seen = list(islice(events(first), stop_after))
     checkpoint.save(tmp_path / "last.pt", to_checkpoint("test", first, {"settings": SETTINGS.to_dict()}))
@@ -86,7 +86,7 @@ def test_resuming_gives_the_numbers_of_an_uninterrupted_run(stop_after: int, uni
 
 
 def test_forgetting_adams_moments_would_show(uninterrupted) -> None:
-    """The comparison above can fail: going on with the weights alone ends elsewhere."""
+    """The comparison above can fail: resuming with the weights alone gives other numbers."""
     first = fresh()
     list(islice(events(first), 1))
     second = fresh()
@@ -125,7 +125,7 @@ def test_weights_of_another_network_are_refused(change: str) -> None:
 
 
 def test_a_checkpoint_of_version_0_1_is_read_to_the_last_bit_and_gone_on_with(tmp_path: Path) -> None:
-    """Of a search by T-NAS++ that version 0.1.0 ran, on drawn glyphs: 2-way, 2 channels, 2 nodes, 1 inner step."""
+    """A state of a T-NAS++ search by version 0.1.0, on drawn glyphs: 2-way, 2 channels, 2 nodes, 1 inner step."""
     path = tmp_path / "last.pt"
     path.write_bytes(gzip.decompress((Path(__file__).parent / "version-0.1.0.pt.gz").read_bytes()))
     saved = checkpoint.load(path, "tnas/meta-architecture")
@@ -150,7 +150,7 @@ def test_a_checkpoint_of_version_0_1_is_read_to_the_last_bit_and_gone_on_with(tm
 @pytest.mark.parametrize("stop_after", range(3))
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.RMSprop, torch.optim.NAdam])
 def test_any_optimiser_is_gone_on_with(kind: type[torch.optim.Optimizer], stop_after: int) -> None:
-    """What it keeps of a parameter comes back, whatever it is."""
+    """Whatever state an optimiser keeps of a parameter is restored."""
     more = {"momentum": 0.9} if kind is not torch.optim.NAdam else {}
 
     def optimiser(parameters: Parameters, settings: SearchSettings) -> torch.optim.Optimizer:

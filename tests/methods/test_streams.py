@@ -1,4 +1,4 @@
-"""What methods learn from: labelled batches of all training classes, and a phase before the meta-learning with them."""
+"""What methods learn from: labelled batches of all training classes, used in a phase before the meta-learning."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_batches_follow_the_seed_and_hold_the_pixels_that_tasks_hold(cache: Imag
 
 
 def test_an_image_that_would_be_alone_is_left_out(cache: ImageCache) -> None:
-    """Batch norm over one image says nothing."""
+    """Batch norm over one image is meaningless."""
     batches = LabelledBatches(size=6).open(cache, SETTINGS, CPU)  # 13 images
     assert [y.shape[1] for _, y in batches] == [6, 6]
     assert len(batches) == 2

@@ -1,4 +1,4 @@
-"""T-NAS and MAML with the real engine on tasks that can be learned, and both orders and rules of Algorithm 1."""
+"""T-NAS and MAML with the real engine on learnable tasks, and both orders and both inner rules of Algorithm 1."""
 
 from collections.abc import Iterator
 

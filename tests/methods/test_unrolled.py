@@ -42,7 +42,7 @@ def batch(way: int = 2, channels: int = 1, side: int = 20) -> TaskBatch:
 
 
 def shaken(loop: InnerLoop, parameters: Parameters) -> Parameters:
-    """A start whose rates and norms differ from step to step, as after some training."""
+    """Start values whose rates and norms differ from step to step, as after some training."""
     generator = torch.Generator().manual_seed(1)
     return {
         name: tensor * (1 + 0.2 * torch.rand(tensor.shape, generator=generator, dtype=tensor.dtype))
@@ -158,7 +158,7 @@ def test_more_test_steps_than_were_trained_use_the_last_rate(engine: Engine) -> 
 
 
 def test_outer_rates_of_rates() -> None:
-    """A rate of w moves by alpha_outer in its own units, one of theta by the same share of itself."""
+    """A rate of w moves by alpha_outer in its own units, and a rate of theta by the same share of its value."""
     settings = SearchSettings("x", way=2, channels=8, nodes=2, learned_rates="step", alpha_inner=0.05)
     state = t_nas.METHOD.start(SMALL, settings, torch.device("cpu"))
     rates = {id(tensor): group["lr"] for group in state.optimiser.param_groups for tensor in group["params"]}

@@ -1,4 +1,4 @@
-"""Commands as tests of recipes call them: what comes back is what `--json` prints."""
+"""Commands as tests of recipes call them: they return what `--json` prints."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def test_the_mean_weighs_genotypes_by_their_tasks() -> None:
 
 
 def test_the_selected_genotype_is_that_of_the_best_validation() -> None:
-    """Not that of the best test accuracy, which both share here."""
+    """Not the one with the best test accuracy, which is equal for both here."""
     for order in ([FIRST, SECOND], [SECOND, FIRST]):
         selected = summarise(order, {}).selected
         assert selected == SECOND.row()

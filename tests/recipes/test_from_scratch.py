@@ -1,4 +1,4 @@
-"""Training decoded networks: which genotypes, on which settings, and going on after a stop."""
+"""Training decoded networks: which genotypes, with which settings, and resuming after a stop."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_each_distinct_genotype_is_trained_once_the_most_frequent_first(pipeline
     assert found == [(AUTO_MAML_1SHOT.digest, 2), (AUTO_MAML_5SHOT.digest, 1)]
     one = train_eval(records, settings(records), limit=1, runs=tmp_path, machine=machine)
     assert [row["digest"] for row in one["per_genotype"]] == [AUTO_MAML_1SHOT.digest]
-    # What one genotype reaches does not depend on the others.
+    # The accuracy of one genotype does not depend on the others.
     assert one["per_genotype"][0] == result["per_genotype"][0]
 
 
@@ -121,7 +121,7 @@ def test_hours_decide_how_many_genotypes_are_trained(pipeline: Pipeline, tmp_pat
 
     chosen = settings(records, hours=1e-6)
     result = train_eval(records, chosen, runs=tmp_path, machine=machine, listener=hear)
-    # The first is trained whole, however little time there is; it is the most frequent one.
+    # The first is trained completely, however little time there is; it is the most frequent one.
     assert [row["digest"] for row in result["per_genotype"]] == [AUTO_MAML_1SHOT.digest]
     assert (result["genotypes"], result["genotypes_distinct"], result["genotypes_trained"]) == (3, 2, 1)
     assert result["hours"] == 1e-6
@@ -151,7 +151,7 @@ def test_hours_are_the_length_of_a_single_training(pipeline: Pipeline, tmp_path:
     result = train_eval(records, chosen, runs=tmp_path, machine=Machine("cpu", 1, pipeline.cache))
     assert result["budget"]["training"]["amount"] == result["per_genotype"][0]["training_tasks"]
     assert 2 <= result["budget"]["training"]["amount"] < UNLIMITED
-    # More time trains a finished network further; without a new limit it is read.
+    # More time trains a finished network further; without a new limit its result is read.
     more = resume(Path(result["run"]), machine=Machine("cpu", 1, pipeline.cache), hours=4 / 3600)
     assert more["per_genotype"][0]["training_tasks"] > result["per_genotype"][0]["training_tasks"]
     again = resume(Path(result["run"]), machine=Machine("cpu", 1, pipeline.cache))
@@ -159,7 +159,7 @@ def test_hours_are_the_length_of_a_single_training(pipeline: Pipeline, tmp_path:
 
 
 def test_as_many_side_by_side_as_are_faster(pipeline: Pipeline) -> None:
-    """One thread each, where the fused engine computes and the trainings are long enough."""
+    """One thread each, if the fused engine computes and the trainings are long enough."""
     records = [record(AUTO_MAML_5SHOT, channels=8), record(AUTO_MAML_1SHOT, channels=8)]
 
     def chosen(tasks: int, engine: str, limit: int | None = None) -> int:

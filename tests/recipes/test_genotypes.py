@@ -1,4 +1,4 @@
-"""Where genotypes come from, and what of a record is passed on."""
+"""Where genotypes come from, and which parts of a record are passed on."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_fields_that_are_not_known_are_passed_on() -> None:
 
 
 def test_a_file_of_several_genotypes_gives_all(tmp_path: Path) -> None:
-    """As DARTS's own genotypes.py."""
+    """In the form of DARTS's genotypes.py."""
     file = tmp_path / "genotypes.py"
     file.write_text(
         "from collections import namedtuple\n"

@@ -1,4 +1,4 @@
-"""What each method declares to read of its settings is what its run looks at, neither more nor less."""
+"""The settings that each method declares to read are exactly those that its run reads."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ LARGER |= {"epochs": 1, "search_epochs": 1, "search_batch": 6, "genotypes": 1}
 TRANSFER: dict[str, Any] = {"layers": 3, "channels": 4, "epochs": 1, "batch": 24, "cutout": 4, "padding": 1}
 
 SEARCHING, TRAINING = readers(searches=True), readers(searches=False)
-#: Looked at without an effect: rates that Meta-SGD sets itself, an order that another engine would have to take, and
-#: channels that a genotype would have.
+#: Read without an effect: rates that Meta-SGD sets itself, an order that would need another engine, and channels that
+#: a genotype would have.
 HARMLESS = {
     "meta-sgd": {"learned_rates"},
     "protonets": {"order"},
@@ -54,7 +54,7 @@ def signs(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The settings that anything but the settings themselves asks for, from now on."""
+    """The settings that any code except the settings themselves reads, from now on."""
     found: set[str] = set()
 
     def get(self: Settings, name: str) -> Any:
@@ -99,7 +99,7 @@ def test_ways_to_an_architecture(name: str, signs: str, tmp_path: Path, looked_a
     looked_at.clear()
     settings = SupervisedSettings(signs, method=name, **LARGER)  # type: ignore[arg-type]  # the test names them all
     supervised(records, settings, checkpoint=checkpoint, runs=tmp_path, machine=HERE)
-    # The order is asked for, of the search's settings, where its checkpoint is adapted.
+    # The order in the search's settings is read when its checkpoint is adapted.
     known = of(SupervisedSettings, looked_at) - ({"order"} if name == "t-nas" else set())
     assert known == declared(SupervisedSettings, SUPERVISED_READS[name])
 

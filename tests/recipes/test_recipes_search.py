@@ -1,4 +1,4 @@
-"""What search writes, and what it does not."""
+"""What a search writes, and what it does not write."""
 
 from __future__ import annotations
 

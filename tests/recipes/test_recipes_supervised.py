@@ -1,4 +1,4 @@
-"""The supervised setting from a method to a result: where genotypes come from, and going on after a stop."""
+"""The supervised setting from a method to a result: where genotypes come from, and resuming after a stop."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def settings(signs: str, **given: Any) -> Any:
 
 
 def best(path: Path, size: int = 20) -> Path:
-    """A meta-architecture of a 2-way search, with weights that were never trained."""
+    """A meta-architecture of a 2-way search, with untrained weights."""
     network = SearchNetwork(2, 1, 4)
     about = {
         "settings": SearchSettings("signs", way=2, channels=4, test_steps=2, beta_inner=300.0).to_dict(),
@@ -128,8 +128,8 @@ def test_t_nas_adapts_a_checkpoint_to_more_classes(signs: str, tmp_path: Path) -
     assert result["budget"]["search"] == {"amount": 40, "unit": "tasks"}
     assert result["search_seconds"] > 0
     first, second = genotypes_of(result)
-    assert first != second  # so large a rate of theta tells the tasks apart
-    path.unlink()  # what was found is read, without the checkpoint
+    assert first != second  # such a large rate of theta makes the tasks differ
+    path.unlink()  # found genotypes are read, without the checkpoint
     assert resume(Path(result["run"]), machine=HERE)["mean"] == result["mean"]
 
 

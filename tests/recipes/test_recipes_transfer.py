@@ -1,4 +1,4 @@
-"""The transfer setting from records to a result, and going on after a stop."""
+"""The transfer setting from records to a result, and resuming after a stop."""
 
 from __future__ import annotations
 

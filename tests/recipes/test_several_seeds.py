@@ -1,4 +1,4 @@
-"""A search with several seeds: which run it answers with, and what it says of all of them."""
+"""A search with several seeds: which run it returns, and what it says about all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What train-eval trains by name: 4CONV beside genotypes, on which settings, and going on after a stop."""
+"""What train-eval trains by name: 4CONV beside genotypes, with which settings, and resuming after a stop."""
 
 from __future__ import annotations
 

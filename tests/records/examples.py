@@ -77,7 +77,7 @@ def a_training(**changes: Any) -> results.TrainResult:
 
 
 def a_decoded(**changes: Any) -> kinds.Decoded:
-    """A genotype with where it came from."""
+    """A genotype and its origin."""
     values: dict[str, Any] = {
         "digest": "12345678",
         "genotype": GENOTYPE,

@@ -1,4 +1,4 @@
-"""Records as JSON and back: what is written, what is kept, and what is refused by name."""
+"""Records as JSON and back: what is written, what is kept, and what is refused and named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one reader, with what people make of a file of records."""
+"""The one reader, with files of records in the forms that people give them."""
 
 from __future__ import annotations
 

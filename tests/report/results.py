@@ -47,14 +47,14 @@ def a_result(**changes: Any) -> dict[str, Any]:
 
 
 def measured(*records: dict[str, Any]) -> list[Measured]:
-    """What report reads from such records."""
+    """What the report reads from such records."""
     found = [parse(record) for record in records]
     assert all(isinstance(record, Measured) for record in found)
     return found  # type: ignore[return-value]
 
 
 def a_table(number: int, records: Sequence[dict[str, Any]]) -> Table:
-    """A table of the paper with such records."""
+    """One of the paper's tables with such records."""
     return build_table(number, measured(*records))
 
 

@@ -1,4 +1,4 @@
-"""Pictures of genotypes: what is written, that it is the same each time, and that words fit their boxes."""
+"""Pictures of genotypes: what is written, that it is the same each time, and that text fits its boxes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_every_operation_has_a_look_and_its_name_fits_its_box() -> None:
 
 
 def test_colours_differ_in_lightness_between_neighbouring_families() -> None:
-    """Fill and text stay far apart in gray, and no two families share both dashes and a similar gray."""
+    """Fill and text have contrast in gray, and no two families share both dashes and a similar gray."""
 
     def gray(colour: str) -> float:
         red, green, blue = bytes.fromhex(colour[1:])

@@ -1,4 +1,4 @@
-"""Nothing in a cell's picture covers anything else: held for published, random and larger cells."""
+"""Nothing in a cell's picture covers anything else: tested on published, random and larger cells."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_no_line_passes_through_a_label_or_a_state(edges: tuple[Edge, ...]) -> N
 
 
 def test_lanes_do_not_run_on_top_of_each_other(edges: tuple[Edge, ...]) -> None:
-    """Two edges' lines share no stretch: where they come close, they cross."""
+    """The lines of two edges never run together: where they come close, they cross."""
     layout = lay_out(edges)
     drawn = [line for line in layout.lines if line.operation is not None]
     for one, other in combinations(drawn, 2):

@@ -1,4 +1,4 @@
-"""Paired comparisons: worked by hand, and refused where the tasks are not the same."""
+"""Paired comparisons: computed by hand, and refused if the tasks are not the same."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_inherited_weights_on_other_tasks_cannot_be_paired_by_task(tmp_path: Pat
 
 
 def test_genotypes_on_their_own_tasks_by_hand(tmp_path: Path) -> None:
-    """Two of three genotypes are in both; the third, and the other number of tasks, do not count."""
+    """Two of three genotypes are in both results; the third, and the different number of tasks, do not count."""
     a = inherited(tmp_path / "a", [("x", 0, 0.9), ("y", 1, 0.5), ("z", 2, 0.1)])
     rows = [{"digest": "y", "index": 1, "accuracy": 0.6}, {"digest": "x", "index": 0, "accuracy": 0.8}]
     own = {"tasks": 2, "mean": 0.7, "interval": 0.1, "per_task": rows}

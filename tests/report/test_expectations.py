@@ -1,4 +1,4 @@
-"""Files of expectations: what they can say, which results they mean, and when they are met."""
+"""Files of expectations: what they may contain, which results they match, and when they are met."""
 
 from __future__ import annotations
 

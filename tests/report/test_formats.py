@@ -1,4 +1,4 @@
-"""Markdown, CSV, JSON and LaTeX say the same numbers; each is read back by an independent reader."""
+"""Markdown, CSV, JSON and LaTeX have the same numbers; an independent reader reads each back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands on the HTML page: results once each, tables open where they matter, settings side by side."""
+"""The contents of the HTML page: each result once, tables open where they matter, settings side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's numbers: some by hand, all against the paper's text where that is at hand."""
+"""The paper's numbers: some by hand, and all against the paper's text if it is available."""
 
 from __future__ import annotations
 

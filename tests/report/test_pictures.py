@@ -1,4 +1,4 @@
-"""Which figures a source allows; records that cannot be used are named and stop nothing."""
+"""Which figures a source allows; unusable records are named, and do not stop the others."""
 
 from __future__ import annotations
 

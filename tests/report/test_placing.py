@@ -1,4 +1,4 @@
-"""Each of the paper's tables takes the results that measure what it does, and gives them their differences."""
+"""Each of the paper's tables takes the results that measure the same, and shows their differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The BibTeX entries: well-formed, and cited for what they are about."""
+"""The BibTeX entries: well-formed, and cited for the right runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tnas_cli.spaces import networks, registry
 from tnas_cli.spaces.tiny import TINY
 
 ALL = references()
-#: What an entry of each kind cannot do without.
+#: The required fields of each kind of entry.
 REQUIRED = {
     "inproceedings": {"title", "author", "booktitle", "year"},
     "article": {"title", "author", "journal", "year"},
@@ -112,5 +112,5 @@ def test_what_a_space_and_a_network_of_another_package_declare_is_cited(monkeypa
     monkeypatch.setattr(networks, "added", lambda: {"yours": network})
     always = {"lian2020tnas", "tnas"}
     assert {r.key for r in cited_for((), {}, ["mine"], ["yours"])} == always | {"me2026space", "finn2017maml"}
-    # tnas's own spaces and networks, and what is not installed here, add nothing.
+    # tnas's own spaces and networks, and packages that are not installed, add nothing.
     assert {r.key for r in cited_for((), {}, ["darts", "tiny", "gone"], ["4conv-32", "relation network"])} == always

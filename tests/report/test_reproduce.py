@@ -57,7 +57,7 @@ def run(command: str, settings: Any, plan: dict[str, Any] | None = None, records
 
 
 def called_with(line: str, module: Any, function: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What `tnas` would compute with: its engine is replaced by a recorder."""
+    """What `tnas` would compute with: a recorder replaces its engine."""
     seen: dict[str, Any] = {}
 
     class Stop(Exception):  # noqa: N818  nothing failed
@@ -154,7 +154,7 @@ def test_inherited_weights_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_a_method_does_not_read_is_not_said() -> None:
     settings = settings_of("search", {"preset": "quick", "method": "auto-maml", "beta_inner": 3.0, "nodes": 3})
     line = reproduce(run("search", settings)).lines[1]
-    assert "--nodes 3" in line and "--beta-inner" not in line  # tnas 0.1 took it in silence; now it would be refused
+    assert "--nodes 3" in line and "--beta-inner" not in line  # tnas 0.1 accepted it in silence; now it is refused
 
 
 def test_settings_of_another_version_are_not_claimed() -> None:

@@ -1,4 +1,4 @@
-"""Reading results: what counts, what replaces what, what a broken file is told, and a folder of runs."""
+"""Reading results: what counts, which result replaces another, errors of broken files, and a folder of runs."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_source_that_cannot_be_read_is_named(tmp_path: Path, make: Any, messag
 
 
 def a_folder_of_runs(root: Path) -> Path:
-    """Two runs that measured, a search, one that has just begun, two that cannot be read, and a folder of no run."""
+    """Two runs with results, a search, one that has just begun, two that cannot be read, and a folder without a run."""
     a_run(root / "one", a_result(run="one"))
     a_run(root / "two", a_result(run="two", shot=5))
     a_run(root / "search", STEP, {"event": "result", "command": "search"})

@@ -1,4 +1,4 @@
-"""Where a result stands in the table, and what is said about it."""
+"""Where a result is in the table, and what the notes say about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the picture of a task shows: the images as the network saw them."""
+"""The picture of a task shows the images as the network saw them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIDE = 12
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two classes of bright ink on dark: a bar that lies, and one that stands."""
+    """Two classes of bright ink on a dark ground: a horizontal bar and a vertical one."""
     for number, name in enumerate(("lying", "standing")):
         for part, count in (("support", 1), ("query", 2)):
             place = tmp_path / "task" / part / name

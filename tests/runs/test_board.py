@@ -62,7 +62,7 @@ def test_each_stage_is_a_run_of_its_own(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_did_twice_is_shown_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first run ends after 12 tasks, but its last checkpoint was of 4: the second one begins from there."""
+    """The first run ends after 12 tasks, but its last checkpoint is from task 4, where the second one begins."""
     first, second = Board(tmp_path), Board(tmp_path)
     for tasks in (4, 8, 12):
         first.add(step(tasks, loss=1.0))

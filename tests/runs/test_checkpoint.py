@@ -112,7 +112,7 @@ def test_a_whole_module_is_not_unpickled(tmp_path: Path) -> None:
 
 
 class Payload:
-    """Unpickled without care, it makes a folder."""
+    """Unpickling it without protection makes a folder."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = marker
@@ -135,7 +135,7 @@ def test_code_in_a_pickle_is_never_run(form: str, tmp_path: Path) -> None:
         path.write_bytes(pickle.dumps(payload))
     refused(path)
     assert not marker.exists()
-    # The payload is a real one: read with the guard off, it runs.
+    # The payload is real: read without the guard, it runs.
     if form == "torch":
         torch.load(path, weights_only=False)
         assert marker.is_dir()

@@ -15,7 +15,7 @@ from tnas_cli.runs.run_directory import RunDirectory
 
 
 class Recorder:
-    """Counts what a driver does, in order."""
+    """Records what a driver does, in order."""
 
     def __init__(self, folder: Path) -> None:
         self.run = RunDirectory.create(folder, "a", "", Environment())
@@ -54,7 +54,7 @@ def test_steps_become_progress(recorder: Recorder, monkeypatch: pytest.MonkeyPat
 
 
 def test_validation_saves_and_logs(recorder: Recorder) -> None:
-    """`best` before `last`: were the program killed in between, resuming would validate again and write both."""
+    """`best` before `last`: if the program is killed in between, resuming validates again and writes both."""
     recorder.drive(iter([Validated(4, 0.75, 0.01, True), Validated(8, 0.5, 0.02, False)]))
     assert recorder.calls == ["best", "last", "last", "last"]
     assert recorder.log == [
@@ -108,7 +108,7 @@ def test_a_second_signal_stops_at_once(recorder: Recorder) -> None:
 
 
 def test_a_failing_method_overwrites_no_checkpoint(recorder: Recorder) -> None:
-    """What was saved before the failure is what can be resumed."""
+    """The state that was saved before the failure can be resumed."""
 
     def events() -> Iterator[Event]:
         yield step(2)

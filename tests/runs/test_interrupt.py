@@ -41,7 +41,7 @@ def test_every_signal_asks_and_a_second_one_stops_at_once(number: int) -> None:
 
 
 def test_a_block_inside_another_one_shares_its_request() -> None:
-    """What was asked for while one part ran is heard by the next."""
+    """A stop that was requested during one part also stops the next."""
     with stop_request() as outer:
         with stop_request() as inner:
             os.kill(os.getpid(), signal.SIGINT)

@@ -1,4 +1,4 @@
-"""The life of a run, with a recipe that counts: made, locked, stopped, gone on with, changed, finished."""
+"""The life of a run, with a recipe that counts: made, locked, stopped, resumed, changed, finished."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Counting(Recipe):
     given: Sequence[Record] = ()
     kind: ClassVar[str] = "counting"
     changeable: ClassVar[tuple[str, ...]] = ("hours",)
-    #: Of the images; a test may replace it.
+    #: The content hash of the images; a test may replace it.
     fingerprint: ClassVar[str] = "of these images"
 
     @property
@@ -128,7 +128,7 @@ def test_a_run_says_in_one_file_what_it_is(tmp_path: Path, monkeypatch: pytest.M
     file = RunFile.read(run)
     assert (file.kind, file.settings, file.options) == ("counting", {"hours": 0.0, "units": 3}, {"word": "said"})
     assert file.fingerprint == "of these images"
-    # The engine that was chosen and the whole path of the data: nothing depends on where one stands.
+    # The chosen engine and the full path of the data: nothing depends on the working directory.
     assert file.machine == Machine("cpu", 1, Path("cache").resolve(), engine="torch")
     assert file.argv == result.argv == ("tnas", "count", "--units", "3")
     assert json.loads((run / "genotypes.jsonl").read_text())["network"] == "4conv-32"

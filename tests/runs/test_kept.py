@@ -8,7 +8,7 @@ from tnas_cli.runs.kept import Kept
 
 
 def validated(kept: Kept, accuracies: list[float]) -> list[str]:
-    """The names that are left after validations with these accuracies, one every 100 tasks."""
+    """The names that remain after validations with these accuracies, one every 100 tasks."""
     history: list[dict[str, float]] = []
     for number, accuracy in enumerate(accuracies, start=1):
         history.append({"tasks": 100 * number, "accuracy": accuracy})
@@ -24,7 +24,7 @@ def test_the_best_are_kept_and_the_others_go(tmp_path: Path) -> None:
         path.write_text("state")
 
     left = validated(Kept(tmp_path, 2, save), [0.5, 0.7, 0.6, 0.7, 0.65, 0.8])
-    assert left == ["top-200.pt", "top-600.pt"]  # of two 0.7 the earlier
+    assert left == ["top-200.pt", "top-600.pt"]  # the earlier of two with 0.7
     assert saved == [f"top-{tasks}.pt" for tasks in (100, 200, 300, 400, 600)]
 
 

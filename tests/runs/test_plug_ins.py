@@ -1,4 +1,4 @@
-"""What other packages add: found by name, loaded late, and left out with a sentence where it is broken."""
+"""What other packages add: found by name, loaded late, and left out with a message if it is broken."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Random numbers depend on (seed, purpose, index) and on nothing else."""
+"""Random numbers depend only on (seed, purpose, index)."""
 
 from __future__ import annotations
 

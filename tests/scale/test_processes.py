@@ -1,4 +1,4 @@
-"""Work in several processes: all of it is done, errors and Ctrl-C stop all, and nothing is left running."""
+"""Work in several processes: all of it is done, errors and Ctrl-C stop all processes, and none is left running."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Listener = Callable[[Event], None]
 
 
 class Write:
-    """Writes a file per item, and says who did."""
+    """Writes a file per item, with the process that did it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,13 +49,13 @@ class Fail(Write):
 
 
 class Break(Fail):
-    """Item 1 fails in a way that nobody foresaw."""
+    """Item 1 fails with an unexpected error."""
 
     error = ZeroDivisionError("by zero")
 
 
 class Die(Fail):
-    """The process of item 1 is gone all at once."""
+    """The process of item 1 ends abruptly."""
 
     def __call__(self, item: int, listener: Listener) -> None:
         if item == 1:

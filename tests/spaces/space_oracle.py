@@ -1,6 +1,6 @@
 """The plain oracle of networks of any cell space: one task, one edge, one operation after the other, ordinary modules.
 
-What an operation computes is written out again here by its name, and shares no code with the package.
+Each operation is written out again here, by its name, and shares no code with the package.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 from tests import oracle
 from tests.oracle import Weights, conv, norm
 
-#: Separable convolutions: taps a side, dilation, repeats.
+#: Separable convolutions: taps per side, dilation, repeats.
 SEPARABLE = {
     "sep_conv_3x3": (3, 1, 2),
     "sep_conv_5x5": (5, 1, 2),
@@ -25,7 +25,7 @@ SEPARABLE = {
 
 
 def weightless(operation: str, x: Tensor, stride: int) -> Tensor | None:
-    """What has no weights; None for everything else."""
+    """An operation without weights; None for all others."""
     if operation == "none":
         return torch.zeros_like(x[..., ::stride, ::stride])
     if operation == "max_pool_3x3":
@@ -36,7 +36,7 @@ def weightless(operation: str, x: Tensor, stride: int) -> Tensor | None:
 
 
 def steps(operation: str) -> int:
-    """After how many parts of an operation there is a norm."""
+    """The number of parts of an operation, each followed by a norm."""
     return SEPARABLE[operation][2] if operation in SEPARABLE else 1
 
 

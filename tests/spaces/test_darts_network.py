@@ -34,7 +34,7 @@ def network(of: Cells, shape: DartsShape, seed: int = 0) -> DartsNetwork:
 @pytest.mark.parametrize(
     ("name", "shape", "published"),
     [
-        # Printed by DARTS's own training scripts; its read-me says 3.349 and 4.719 MB.
+        # Printed by DARTS's own training scripts; its README says 3.349 and 4.719 MB.
         ("DARTS_V2", DartsShape(10), 3_349_342),
         ("DARTS_V2", IMAGENET, 4_718_752),
     ],
@@ -169,7 +169,7 @@ def test_drop_path_multiplies_whole_edges_of_whole_images() -> None:
     assert built.draw_keep(0.0, 6, torch_generator(0, "keep")) is None
     ones = torch.ones(3, 8, 6)
     torch.testing.assert_close(built(x, ones)[0], built(x)[0])
-    # In evaluation mode images do not see each other, so dropping the edges of one changes that one alone.
+    # In evaluation mode images are independent, so dropping the edges of one image changes only that one.
     dropped = ones.clone()
     dropped[:, :, 2] = 0
     changed = (built(x, dropped)[0] - built(x)[0]).abs().amax(dim=1) > 1e-6

@@ -18,7 +18,7 @@ def by_brute_force(theta: torch.Tensor, nodes: int) -> Genotype:
 
 
 def refined_by_brute_force(theta: torch.Tensor, nodes: int, max_skips: int) -> Genotype:
-    """Decode a cell, take the skip connection away from its weakest edge, decode anew, until there are few enough."""
+    """Decode a cell, forbid the skip connection of its weakest edge, decode again, until there are few enough."""
     cells = []
     for matrix in theta:
         weights, without_skip = weights_of(matrix), set[tuple[int, int]]()
@@ -80,7 +80,7 @@ def test_a_theta_made_for_a_genotype_decodes_to_it(genotype: Genotype) -> None:
 
 
 def test_none_is_never_chosen_but_weakens_its_edge() -> None:
-    """All edges like one operation equally; where `none` takes most of the softmax, the edge loses."""
+    """All edges prefer one operation equally; an edge where `none` takes most of the softmax loses."""
     theta = torch.zeros(2, 5, 8)
     theta[:, :, 4] = 1.0
     theta[:, 3, 0] = 9.0  # node 1, from state 1
@@ -118,7 +118,7 @@ def skips_of(genotype: Genotype, name: str) -> int:
 
 
 def test_a_forbidden_skip_connection_may_leave_its_edge_to_another_operation_or_to_another_edge() -> None:
-    """Node 1 of the normal cell keeps two skips; the weaker one loses, and then the third edge is stronger."""
+    """Node 1 of the normal cell keeps two skips; the weaker one is forbidden, and then the third edge is stronger."""
     theta = torch.zeros(2, 5, 8)
     theta[0, :, 4] = 1.0
     theta[0, 2, 3], theta[0, 3, 3], theta[0, 4, 4] = 3.0, 2.5, 2.0
@@ -132,7 +132,7 @@ def test_a_forbidden_skip_connection_may_leave_its_edge_to_another_operation_or_
 def test_of_equally_weak_skip_connections_the_latest_edge_loses() -> None:
     theta, skipless = torch.zeros(2, 5, 8), (("max_pool_3x3", 0), ("max_pool_3x3", 1))
     theta[:, :, 3] = 2.0
-    # In node 1 edge 1 loses its skip connection, edge 2 steps in with its own and loses that too, then edge 1 returns.
+    # Node 1: edge 1 loses its skip connection, edge 2 replaces it with its own and loses that too, then edge 1 returns.
     assert decode(theta, 3).normal == (*(("skip_connect", source) for source in (0, 1, 0)), ("max_pool_3x3", 1))
     assert decode(theta, 2).normal == (*(("skip_connect", source) for source in (0, 1)), *skipless)
     assert decode(theta, 0).normal == skipless * 2

@@ -35,7 +35,7 @@ def test_logits_are_those_of_the_oracle(genotype: Genotype, size: int, in_channe
 @pytest.mark.parametrize("operation", OPERATIONS[1:])
 @pytest.mark.parametrize("cell", ["normal", "reduce"])
 def test_every_operation_in_either_cell(operation: str, cell: str) -> None:
-    """From an input and from an intermediate node, so at both strides of the reduction cell."""
+    """From an input and from an intermediate node, so with both strides of the reduction cell."""
     plain = (("skip_connect", 0), ("avg_pool_3x3", 1), ("max_pool_3x3", 2), ("skip_connect", 1))
     chosen = ((operation, 0), (operation, 1), (operation, 2), (operation, 1))
     genotype = Genotype(chosen, plain) if cell == "normal" else Genotype(plain, chosen)

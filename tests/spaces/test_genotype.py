@@ -1,4 +1,4 @@
-"""Genotypes: both text forms, round trips, and what a broken one is told."""
+"""Genotypes: both text forms, round trips, and the errors of broken ones."""
 
 from __future__ import annotations
 

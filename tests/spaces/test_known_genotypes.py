@@ -1,4 +1,4 @@
-"""Published cells: what they hold, what they are called, and what the search space makes of them."""
+"""Published cells: their contents, their names, and whether they fit the search space."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tnas_cli.spaces.cells import Cell, Cells
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.known_genotypes import KNOWN, known
 
-#: Copied from DARTS's genotypes.py, not from ours.
+#: Copied from DARTS's genotypes.py, not from tnas.
 DARTS_V2 = (
     "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), "
     "('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), ('dil_conv_3x3', 2)], normal_concat=[2, 3, 4, 5], "

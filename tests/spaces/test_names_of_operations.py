@@ -1,4 +1,4 @@
-"""Operations are named in their table alone: a new one is a new row, and no other file of tnas knows it."""
+"""Only their table names operations: a new one is a new row, and no other file of tnas knows it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_name_would_be_found(name: str) -> None:
 
 
 def test_names_are_parts_of_no_switch() -> None:
-    """No file asks how an operation's name begins: kinds are known by an operation's form."""
+    """No file looks at how an operation's name begins: an operation's form says what it is."""
     asks = re.compile(r"""startswith\(\(?["'](sep|dil|avg|max|skip|conv)_?["']|split\("_"\)\[0\]""")
     assert [path for path in files() if asks.search(path.read_text(encoding="utf-8"))] == []
 

@@ -71,7 +71,7 @@ def test_one_of_another_package_is_trained_by_its_name() -> None:
     assert Trainable.of(record).to_json() == {"network": "linear"}
     network = networks.fixed_network("linear").build(3, 1, 20)
     assert network.specs()["classifier.weight"].shape == (3, 400)
-    # It says nothing that kernels could be chosen by, so PyTorch computes it.
+    # It has no description from which kernels could be chosen, so PyTorch computes it.
     assert why_not_fused(network, CPU) == "it does not know networks of type Linear."
     assert choose_engine("auto", network, CPU).name == "torch"
     with pytest.raises(SettingsError, match="fused cannot be used: it does not know networks of type Linear"):

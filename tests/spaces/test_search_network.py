@@ -21,7 +21,7 @@ def test_golden_parameter_counts() -> None:
     [(20, 1, 4), (21, 3, 4), (27, 1, 3), (28, 1, 4), (33, 3, 4), (40, 1, 2), (53, 1, 4), (60, 3, 4)],
 )
 def test_logits_are_those_of_the_oracle(size: int, in_channels: int, nodes: int) -> None:
-    """Both tasks with parameters of their own. From 52 pixels on the cells' inputs take the library's convolution."""
+    """Both tasks have their own parameters. From 52 pixels on, the cells' inputs use the library's convolution."""
     network = SearchNetwork(3, in_channels, channels=4, nodes=nodes)
     own = [parameters_of(network, seed) for seed in (1, 2)]
     x, _ = labelled(2, 3, 1, in_channels, size, seed=size)

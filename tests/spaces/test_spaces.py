@@ -1,4 +1,4 @@
-"""Spaces other than DARTS's: their networks against a plain oracle, on both engines, and what decodes their theta."""
+"""Spaces other than DARTS's: their networks against a plain oracle, on both engines, and decoding their theta."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tnas_cli.spaces.tiny import TINY
 
 pytestmark = pytest.mark.slow
 
-#: Every row of the table, in another order than the table's; there are kernels for some of them only.
+#: Every row of the table, in another order; only some of them have kernels.
 WHOLE = CellSpace("whole", "all operations", tuple(reversed(TABLE)), nodes=2)
 LONG_SKIP = Operation("long_skip", "long skip", SKIP_CONNECT.form, "skip")
 RULE = InnerRule(alpha=0.05, beta=3.0, steps=2)
@@ -34,7 +34,7 @@ RULE = InnerRule(alpha=0.05, beta=3.0, steps=2)
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`WHOLE` is known as if another package had brought it."""
+    """Registers `WHOLE` as if another package had added it."""
     monkeypatch.setitem(registry._ADDED._loaded, "whole", WHOLE)
 
 
@@ -66,7 +66,7 @@ def test_the_search_network_is_that_of_the_oracle(space: CellSpace, size: int) -
 @pytest.mark.parametrize("row", TABLE[1:], ids=lambda row: row.name)
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_row_in_a_decoded_network(row: Operation, cell: str) -> None:
-    """From an input and from a node, so at both strides of the reduction cell."""
+    """From an input and from a node, so with both strides of the reduction cell."""
     plain = (("skip_connect", 0), ("avg_pool_3x3", 1), ("max_pool_3x3", 2), ("skip_connect", 1))
     chosen = ((row.name, 0), (row.name, 1), (row.name, 2), (row.name, 1))
     genotype = Genotype(*((chosen, plain) if cell == "normal" else (plain, chosen)), space="whole")

@@ -1,1 +1,1 @@
-"""An extension of tnas from outside: one file for each thing that it adds."""
+"""An extension of tnas in another package: one file for each addition."""

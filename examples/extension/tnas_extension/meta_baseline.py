@@ -1,7 +1,7 @@
 """Meta-Baseline (Chen et al., 2021): a classifier of all training classes, then few-shot tasks by cosine similarity.
 
-It shows all that a method may declare: a phase before the meta-learning, a meta-parameter beside the network's (the
-temperature of the similarities), and an optimiser of its own.
+It shows everything that a method may declare: a phase before the meta-learning, a further meta-parameter (the
+temperature of the similarities), and its own optimiser.
 """
 
 from __future__ import annotations

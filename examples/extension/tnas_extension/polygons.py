@@ -1,4 +1,5 @@
-"""Drawn polygons and stars: a data set without a source. A class is a shape; its images differ in place and turn."""
+"""Drawn polygons and stars: a data set without a source. A class is a shape; its images differ in position, size and
+rotation."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from tnas_cli.runs.seeds import numpy_generator
 
 CORNERS = range(3, 16)
 IMAGES = 20
-#: The classes go in turn to these splits.
+#: The classes are assigned to these splits in turn.
 SPLITS = ("train", "train", "val", "train", "test")
 
 

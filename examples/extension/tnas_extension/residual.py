@@ -1,6 +1,6 @@
 """A small residual network: a block of 4CONV, two residual blocks, the mean over all pixels, and one linear layer.
 
-It is a plain function of its parameters, for many tasks at once. PyTorch computes it; the fused kernels do not know it.
+It is a plain function of its parameters, for many tasks at once. PyTorch computes it; no fused kernels exist for it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SMALLEST_IMAGE = 16
 
 @dataclass(frozen=True)
 class Residual:
-    """A network of tnas says its number of classes, the channels of an image, its weights, and its logits."""
+    """A network of tnas states its number of classes, the channels of an image, its weights, and its logits."""
 
     way: int
     in_channels: int

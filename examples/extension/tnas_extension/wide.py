@@ -1,6 +1,6 @@
 """A space of wide operations on cells of three nodes: rows of tnas's table, and one operation of its own.
 
-What an operation computes is its form. This one has a form that tnas knows, with another size; a form of its own, with
+An operation's form is what it computes. This operation has a form that tnas knows, with another size. A new form, with
 its PyTorch code, would be a subclass of `tnas_cli.spaces.forms.Form`.
 """
 

@@ -1,8 +1,8 @@
-"""Calls one kernel on a memory in which every number is watched, and compares what it leaves there.
+"""Calls one kernel on a memory in which every number is watched, and compares the result.
 
-Buffers stand far apart, and what lies around and between them is NaN (or infinity, where a kernel compares and so would
-not notice a NaN). A call may change only what was handed out to be written: everything else, guards and inputs, must
-keep its bits. What a kernel reads beside its inputs shows as a result that is not finite.
+Buffers are far apart. The numbers around and between them are NaN (or infinity, for kernels that compare numbers and so
+would not notice a NaN). A call may change only what it may write: everything else, guards and inputs, must keep its
+bits. If a kernel reads beside its inputs, its result is not finite.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tnas_cli.engines.fused.machine import kernels_kept
 from tnas_cli.engines.fused.parameters import ALIGNMENT, filled_up
 from tnas_cli.engines.fused.plan import View
 
-#: Numbers between two buffers: more than a row of the largest image that is tested.
+#: Numbers between two buffers: more than a row of the largest tested image.
 GUARD = 4096
 
 #: Sizes drawn by Hypothesis: the same ones each time.
@@ -33,7 +33,7 @@ FEW = settings(deadline=None, max_examples=12, derandomize=True)
 #: How far a result may be off, in units of the largest expected number.
 TOLERANCES = {"float64": 1e-10, "float32": 2e-5}
 
-#: Bits of a NaN that does not survive arithmetic: even a NaN that is computed from a guard differs from it.
+#: Bits of a NaN that arithmetic does not preserve: even a NaN that is computed from a guard differs from it.
 SIGNALLING = {"float64": np.uint64(0x7FF4_0000_0000_0001), "float32": np.uint32(0x7FA0_0001)}
 
 _SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3)
@@ -42,7 +42,7 @@ Shape = tuple[int, ...]
 
 
 def c_function(function: Function, dtype: str) -> tuple[Any, Any]:
-    """The compiled function and the way to call it; the first must live as long as the second."""
+    """The compiled function, and a callable for its address; the first must live as long as the second."""
     with kernels_kept():
         found = compiled(function, dtype)
     return found, _SIGNATURE(found.address)
@@ -80,7 +80,7 @@ class Memory:
         return at
 
     def give(self, values: Any) -> int:
-        """An input, side by side; no call may change it."""
+        """An input, stored without gaps; no call may change it."""
         values = np.asarray(values)
         at = self.reserve(values.size)
         self.numbers[at : at + values.size] = values.ravel()
@@ -97,13 +97,13 @@ class Memory:
         return self.lend(np.full(shape, np.nan))
 
     def read(self, at: int, *shape: int) -> np.ndarray:
-        """A copy of what lies side by side from `at` on."""
+        """A copy of the numbers without gaps from `at` on."""
         return self.numbers[at : at + int(np.prod(shape))].reshape(shape).copy()
 
     def images(self, values: np.ndarray, margin: int = 0, *, lent: bool = False, held: bool = False) -> View:
         """Images [N, H, W, C] with margins of zeros, which neighbouring rows and images share.
 
-        lent: the pixels may be written, never the margins. held: only the images at hand are in memory (step 0).
+        lent: the pixels may be written, never the margins. held: only the current images are in memory (step 0).
         """
         count, height, width, channels = values.shape
         row = (width + margin) * channels
@@ -130,7 +130,7 @@ class Memory:
         self.call_function(kernel(name, constants, self.dtype)[1], *arguments, first=first, count=count)
 
     def call_function(self, function: Callable[..., None], *arguments: int, first: int = 0, count: int = 1) -> None:
-        """Call a C function, and look whether it wrote what it must not."""
+        """Call a C function, and check that it wrote nothing else."""
         before = self.numbers.copy()
         code = np.array([-1, *arguments], np.int64)
         function(self.numbers.ctypes.data, code.ctypes.data, 1, first, count)
@@ -156,7 +156,7 @@ def whole_numbers(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def torch_images(values: np.ndarray) -> Tensor:
-    """[N, H, W, C] -> [N, C, H, W], a leaf that wants a gradient."""
+    """[N, H, W, C] -> [N, C, H, W], a leaf that requires a gradient."""
     return torch.tensor(values.transpose(0, 3, 1, 2).copy(), requires_grad=True)
 
 

@@ -78,7 +78,7 @@ def rows(view: View) -> tuple[int, int, int, int]:
 
 
 def as_torch(taps: np.ndarray) -> Tensor:
-    """[k, k, C] -> [C, 1, k, k], a leaf that wants a gradient."""
+    """[k, k, C] -> [C, 1, k, k], a leaf that requires a gradient."""
     return torch.tensor(taps.transpose(2, 0, 1)[:, None].copy(), requires_grad=True)
 
 
@@ -89,7 +89,7 @@ def as_numpy(taps: Tensor | None) -> np.ndarray:
 
 
 def convolve(case: Case, x: Tensor, taps: Tensor, stride: int = 1) -> Tensor:
-    """Torch's depthwise convolution with as much padding as keeps the size."""
+    """Torch's depthwise convolution, padded to keep the size."""
     options = {"stride": stride, "padding": case.margin, "dilation": case.dilation, "groups": case.channels}
     return F.conv2d(x, taps, **options)
 
@@ -127,7 +127,7 @@ def test_forward(case: Case, add: bool) -> None:
 
 @pytest.mark.parametrize("case", STRIDE_1[:4], ids=str)
 def test_reversed_taps_give_the_gradient_of_the_image(case: Case) -> None:
-    """From a padded gradient that holds the images at hand, added to what is there."""
+    """From a padded gradient that holds the current images; the result is added to the output."""
     shape = (case.images, case.height, case.width, case.channels)
     g, taps, before = numbers(*shape), numbers(case.kernel, case.kernel, case.channels), numbers(*shape, seed=1)
     x = torch_images(np.zeros(shape))
@@ -150,7 +150,7 @@ def test_reversed_taps_give_the_gradient_of_the_image(case: Case) -> None:
 
 @pytest.mark.parametrize("case", STRIDE_1, ids=str)
 def test_gradient_of_the_taps(case: Case) -> None:
-    """Added to what is there; the padded gradient holds the images at hand."""
+    """The result is added to the output; the padded gradient holds the current images."""
     shape, taps_shape = (case.images, case.height, case.width, case.channels), (case.kernel, case.kernel, case.channels)
     x, g = numbers(*shape, dtype=case.dtype), numbers(*shape, seed=1, dtype=case.dtype)
     before, taps = numbers(*taps_shape, seed=2, dtype=case.dtype), as_torch(np.zeros(taps_shape))
@@ -245,7 +245,7 @@ def test_halving_forward(case: Case) -> None:
 
 @pytest.mark.parametrize("case", STRIDE_2, ids=str)
 def test_halving_gradient_of_the_taps(case: Case) -> None:
-    """Added to what is there, with all images in memory."""
+    """The result is added to the output, with all images in memory."""
     small, taps_shape = (halved(case.height), halved(case.width)), (case.kernel, case.kernel, case.channels)
     x = numbers(case.images, case.height, case.width, case.channels, dtype=case.dtype)
     g = numbers(case.images, *small, case.channels, seed=1, dtype=case.dtype)
@@ -264,7 +264,7 @@ def test_halving_gradient_of_the_taps(case: Case) -> None:
 
 
 def padded_gradient(memory: Memory, case: Case, g: np.ndarray) -> View:
-    """A row of zeros above and below each image, two columns left, and right up to column `half`."""
+    """Zeros: a row above and below each image, two columns on the left, and on the right up to column `half`."""
     half, _ = half_tile(case)
     right = half - g.shape[2]
     values = np.pad(g, ((0, 0), (1, 0), (2, right), (0, 0)))
@@ -276,12 +276,12 @@ def padded_gradient(memory: Memory, case: Case, g: np.ndarray) -> View:
 
 @pytest.mark.parametrize("case", STRIDE_2, ids=str)
 def test_halving_gradient_of_the_image(case: Case) -> None:
-    """Split columns, those of the margins too; added to what is there."""
+    """Split columns, including those of the margins; the result is added to the output."""
     half, tile = half_tile(case)
     count, height = case.block, case.height
     g = numbers(count, halved(height), halved(case.width), case.channels, seed=1, dtype=case.dtype)
     taps = numbers(case.kernel, case.kernel, case.channels, dtype=case.dtype)
-    # Torch's input has the margins' columns as its own; what lies right of those that the kernel reads gets nothing.
+    # Torch's input includes the margins' columns; those to the right of what the kernel reads get no gradient.
     x = torch_images(np.zeros((count, height, 2 * half, case.channels)))
     shift = SPLIT_MARGIN - case.kernel // 2
     options = {"stride": 2, "padding": (case.kernel // 2, 0), "groups": case.channels}

@@ -1,7 +1,7 @@
 """Batch norm, 2 x 2 maximum and ReLU in one pass against torch: forward, the sums of the gradient, the gradient.
 
-Scales of both signs and of zero; ties; sides of both parities. A NaN behind a comparison would get lost, so everything
-runs between guards of infinity too.
+Scales are positive, negative and zero; there are ties; sides are odd and even. A comparison would hide a NaN, so
+everything also runs between guards of infinity.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Example:
 
 
 def example(images: int, height: int, width: int, channels: int, rectified: bool, dtype: str = "float64") -> Example:
-    """Few different values, so that maxima occur twice and the maximum is 0 at times; some scales are 0."""
+    """Few different values, so that maxima occur twice and are sometimes 0; some scales are 0."""
     scale = whole_numbers(channels) / 2
     shift = whole_numbers(channels, seed=1) / 2
     g = numbers(images, height // 2, width // 2, channels, dtype=dtype)
@@ -113,7 +113,7 @@ def check_sums(e: Example, lanes: int, block: int, guard: float, dtype: str) -> 
 
 
 def check_gradient(e: Example, lanes: int, block: int, margin: int, guard: float, dtype: str) -> None:
-    """Every pixel gets its part, those of an odd row or column that the pool leaves out too."""
+    """Every pixel gets its part, even in an odd row or column that the pool leaves out."""
     images, height, width, channels = e.shape
     of_gradient, of_value, constant = factors = numbers(3, channels, seed=6, dtype=dtype)
     _, masked, gradient = e.expected()

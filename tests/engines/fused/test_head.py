@@ -58,7 +58,7 @@ def test_average_gradient(images: int, pixels: int, block: int, lanes: int, chan
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("images", "length", "way"), [(1, 1, 2), (5, 48, 5), (7, 33, 20)])
 def test_classifier(images: int, length: int, way: int, dtype: str) -> None:
-    """The gradients of weight and bias are added, those of the features are new."""
+    """The gradients of weight and bias are added; those of the features are overwritten."""
     x, weight = numbers(images, length, dtype=dtype), numbers(way, length, seed=1, dtype=dtype)
     bias, g = numbers(way, seed=2, dtype=dtype), numbers(images, way, seed=3, dtype=dtype)
     before = numbers(way, length + 1, seed=4, dtype=dtype)
@@ -84,7 +84,7 @@ def test_classifier(images: int, length: int, way: int, dtype: str) -> None:
 @pytest.mark.parametrize("scale", [1.0, 30.0, 3000.0])
 @pytest.mark.parametrize(("images", "way"), [(1, 2), (5, 5), (12, 20)])
 def test_cross_entropy(images: int, way: int, scale: float, dtype: str) -> None:
-    """Large logits overflow nowhere."""
+    """Large logits do not overflow."""
     logits = (scale * numbers(images, way)).astype(dtype).astype("float64")
     labels = np.random.default_rng(images).integers(0, way, images)
     from_ = leaf(logits)
@@ -101,7 +101,7 @@ def test_cross_entropy(images: int, way: int, scale: float, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("rows", "columns", "scale"), [(1, 8, 1.0), (28, 8, 1.0), (4, 3, 500.0)])
 def test_softmax(rows: int, columns: int, scale: float, dtype: str) -> None:
-    """Theta's gradient is added to what is there."""
+    """Theta's gradient is added to the output."""
     theta = (scale * numbers(rows, columns)).astype(dtype).astype("float64")
     g, before = numbers(rows, columns, seed=1, dtype=dtype), numbers(rows, columns, seed=2, dtype=dtype)
     from_ = leaf(theta)
@@ -124,7 +124,7 @@ def test_softmax(rows: int, columns: int, scale: float, dtype: str) -> None:
 @FEW
 @given(vectors=st.integers(0, 9))
 def test_descend(vectors: int, dtype: str) -> None:
-    """A step of torch's own optimiser, and a gradient of zero behind it. Nothing happens for no parameters."""
+    """As a step of torch's own optimiser; the gradient is zero afterwards. Without parameters nothing happens."""
     size = 8 * vectors
     values, g = numbers(size, dtype=dtype), numbers(size, seed=1, dtype=dtype)
     rate = float(np.array(0.3, dtype))

@@ -23,7 +23,7 @@ from tests.engines.fused.calling import (
 )
 from tnas_cli.engines.fused.plan import View
 
-#: (lanes, vectors, tile) of products, with a depth and a width that they fit.
+#: (lanes, vectors, tile) of products, with a matching depth and width.
 PRODUCTS = [
     ((8, 1, 7), 8, 16),
     ((16, 1, 14), 24, 48),
@@ -31,7 +31,7 @@ PRODUCTS = [
     ((8, 3, 4), 16, 24),
 ]
 
-#: (lanes, vectors, tile) of the weights' gradients, alike; the tile divides the depth.
+#: The same for the weights' gradients; the tile divides the depth.
 WEIGHTS = [
     ((8, 1, 9), 9, 24),
     ((16, 3, 8), 16, 48),
@@ -51,7 +51,7 @@ def three_by_three(view: View, sign: int = 1) -> list[int]:
 
 
 def as_torch(weights: np.ndarray) -> Tensor:
-    """[segments, K, N] -> [N, K, 3, 3] or [N, K, 1, 1], a leaf that wants a gradient."""
+    """[segments, K, N] -> [N, K, 3, 3] or [N, K, 1, 1], a leaf that requires a gradient."""
     side = 3 if len(weights) == 9 else 1
     kernels = weights.transpose(2, 1, 0).reshape(weights.shape[2], weights.shape[1], side, side)
     return torch.tensor(kernels.copy(), requires_grad=True)
@@ -120,7 +120,7 @@ def test_three_by_three(side: int, dtype: str) -> None:
 
 @pytest.mark.parametrize("margin", [1, 2, 4])
 def test_rows_into_padded_images(margin: int) -> None:
-    """A step of 0 for the result: it holds the images at hand only, and its margins stay zero."""
+    """A step of 0 for the result: it holds only the current images, and its margins stay zero."""
     x, weights = numbers(5, 6, 9, 8), numbers(1, 8, 16, seed=1)
     memory = Memory()
     a, b = memory.images(x), memory.give(weights)
@@ -133,7 +133,7 @@ def test_rows_into_padded_images(margin: int) -> None:
 
 
 def test_half_of_the_channels_of_a_wider_image() -> None:
-    """The two halves of a halving skip connection lie side by side."""
+    """The two halves of a halving skip connection are side by side."""
     x, weights = numbers(2, 5, 5, 16), numbers(2, 16, 8, seed=1)
     memory = Memory()
     a, b = memory.images(x), memory.give(weights)
@@ -167,7 +167,7 @@ def test_gradient_of_the_image(height: int, width: int, segments: int) -> None:
 def test_gradient_of_pointwise_weights(
     constants: tuple[int, int, int], depth: int, width_n: int, images: int, height: int, width: int, data: st.DataObject
 ) -> None:
-    """Added to what is there, block by block."""
+    """The result is added to the output, block by block."""
     block = data.draw(st.integers(1, images))
     x, g = numbers(images, height, width, depth), numbers(images, height, width, width_n, seed=1)
     before, weights = numbers(1, depth, width_n, seed=2), as_torch(np.zeros((1, depth, width_n)))
@@ -183,7 +183,7 @@ def test_gradient_of_pointwise_weights(
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(("images", "height", "width"), [(1, 3, 3), (2, 4, 7), (3, 11, 5)])
 def test_gradient_of_three_by_three_weights(images: int, height: int, width: int, dtype: str) -> None:
-    """x holds the whole batch, the padded gradient only the images at hand."""
+    """x holds the whole batch, the padded gradient only the current images."""
     shape = (images, height, width)
     x, g = numbers(*shape, 8, dtype=dtype), numbers(*shape, 16, seed=1, dtype=dtype)
     before, weights = numbers(9, 8, 16, seed=2, dtype=dtype), as_torch(np.zeros((9, 8, 16)))

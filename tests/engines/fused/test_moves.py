@@ -1,4 +1,4 @@
-"""Copies between layouts and the sums that lead back, zeros, and patches, against numpy and torch's unfold."""
+"""Copies between layouts, the sums of their backward passes, zeros, and patches, against numpy and torch's unfold."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEIGHT, WIDTH = 6, 7
 class Way:
     """How images [N, HEIGHT, WIDTH, C] lie in another layout [N, rows, columns, C].
 
-    `table` is what a plan makes of a view; `pixels` are the (row, column, row there, column there) that are copied.
+    `table` is a plan's description of a view; `pixels` are the copied (row, column, row there, column there).
     """
 
     rows: int
@@ -76,7 +76,7 @@ def arguments(x: View, to: layers.Placement, channels: int, record: int = 0) -> 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize(("lanes", "channels", "scaled", "rectified"), COPIES)
 def test_place(lanes: int, channels: int, scaled: bool, rectified: bool, way: Way) -> None:
-    """Into padded images that hold those at hand; what no pixel goes to stays as it is."""
+    """Into padded images that hold the current ones; everything else stays unchanged."""
     images, block, margin = 5, 2, 2
     x, scale, shift = numbers(images, HEIGHT, WIDTH, channels), numbers(channels), numbers(channels, seed=1)
     before = numbers(block, way.rows, way.columns, channels, seed=2)
@@ -101,7 +101,7 @@ def test_place(lanes: int, channels: int, scaled: bool, rectified: bool, way: Wa
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize(("lanes", "channels", "dtype"), [(8, 24, "float64"), (16, 32, "float32")])
 def test_collect(lanes: int, channels: int, dtype: str, way: Way) -> None:
-    """Added to images that hold those at hand, from a whole batch."""
+    """Added to images that hold the current ones, from a whole batch."""
     images, block = 5, 2
     before = numbers(block, HEIGHT, WIDTH, channels, dtype=dtype)
     g = numbers(images, way.rows, way.columns, channels, seed=1, dtype=dtype)
@@ -146,7 +146,7 @@ def test_fill_zero(size: int, images: int, block: int, held: bool) -> None:
 @pytest.mark.parametrize("channels", [1, 3, 8])
 @pytest.mark.parametrize(("height", "width"), [(3, 3), (4, 7), (9, 6)])
 def test_patches(height: int, width: int, channels: int, dtype: str) -> None:
-    """From a whole batch of padded images, into a matrix for those at hand."""
+    """From a whole batch of padded images, into a matrix for the current ones."""
     x = numbers(3, height, width, channels, dtype=dtype)
     unfolded = F.unfold(torch_images(x), 3, padding=1).detach().numpy()  # [N, C * 9, H * W]
     expected = unfolded.reshape(3, channels, 9, height * width).transpose(0, 3, 2, 1)

@@ -1,4 +1,4 @@
-"""A node's weighted sum over its branches, the sums of its gradient, and what comes back to a state."""
+"""A node's weighted sum over its branches, the sums of its gradient, and the gradient of a state."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_weighted_sum(
 def test_dot_products(
     lanes: int, channels: int, dtype: str, branches: int, images: int, pixels: int, data: st.DataObject
 ) -> None:
-    """The total of the gradient stands in the first branch's record only."""
+    """The total of the gradient is in the first branch's record only."""
     block = data.draw(st.integers(1, images))
     x, g = numbers(branches, images, pixels, channels, dtype=dtype), numbers(images, pixels, channels, dtype=dtype)
     reference = numbers(branches, channels, seed=1, dtype=dtype)
@@ -88,7 +88,7 @@ def test_dot_products(
 @pytest.mark.parametrize(("lanes", "channels", "dtype"), [(8, 24, "float64"), (16, 32, "float64"), (16, 16, "float32")])
 @pytest.mark.parametrize("branches", [0, 1, 3])
 def test_state_gradient(branches: int, lanes: int, channels: int, dtype: str, add: bool, held: bool) -> None:
-    """States that are exactly 0 let nothing through; `through` holds the images at hand, maybe of several maps."""
+    """No gradient passes where a state is exactly 0; `through` holds the current images, possibly of several maps."""
     images, pixels, block = 5, 3, 2
     wide = channels + 16 if held else channels
     state = whole_numbers(images, pixels, channels)

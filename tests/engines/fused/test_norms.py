@@ -1,6 +1,6 @@
 """Batch norm in its pieces against the formulas and torch's autograd: sums, scales, gradients, and ReLU behind a norm.
 
-A record holds FIELDS x channels numbers; each test fills the fields that a kernel reads and looks at those it writes.
+A record holds FIELDS x channels numbers; each test fills the fields that a kernel reads and checks those it writes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def lend_record(memory: Memory, channels: int, fields: Mapping[int, np.ndarray],
 
 
 def field(memory: Memory, record: int, name: int, channels: int) -> np.ndarray:
-    """What lies in a field of a record."""
+    """The values of a field of a record."""
     return memory.read(record + name * channels, channels)
 
 
@@ -148,7 +148,7 @@ def gradient(tensor: Tensor) -> np.ndarray:
 
 
 def known(x: np.ndarray, g: np.ndarray) -> dict[int, np.ndarray]:
-    """The fields of a record of which the gradient's factors are made, but for TOTAL."""
+    """The fields of a record that give the gradient's factors, except TOTAL."""
     return {
         norms.REFERENCE: x[0],
         norms.MEAN: x.mean(0),
@@ -202,7 +202,7 @@ def test_weight_gradient() -> None:
     assert_equal(memory.read(out, 1), 2.5 + dots.sum(keepdims=True))
 
 
-#: A 0 or 1 for each of gradient, value and result: 1 where it holds all images, 0 where only those at hand.
+#: A 0 or 1 for each of gradient, value and result: 1 if it holds all images, 0 if it holds only the current ones.
 STEPS = [(1, 1, 1), (1, 1, 0), (0, 1, 1), (1, 0, 0)]
 
 
@@ -232,7 +232,7 @@ def test_value_gradient(lanes: int, channels: int, add: bool, whole: tuple[int, 
 
 
 def test_value_gradient_in_place() -> None:
-    """The gradient of an input's raw values takes the place of the state's gradient."""
+    """The gradient of an input's raw values replaces the state's gradient."""
     g, x, factors = numbers(2, 4, 8), numbers(2, 4, 8, seed=1), numbers(3, 8)
     names = (norms.OF_GRADIENT, norms.OF_VALUE, norms.CONSTANT)
     memory = Memory()

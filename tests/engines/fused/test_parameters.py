@@ -1,4 +1,4 @@
-"""Where parameters lie in the flat memory: there and back, what is filled up, and each kind's arrangement."""
+"""Where parameters are in the flat memory: conversion in both directions, padding, and the arrangement of each kind."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ NETWORKS = {
 
 
 def counted(layout: Layout) -> np.ndarray:
-    """1, 2, 3, ... packed: 0 marks what is filled in."""
+    """1, 2, 3, ... packed: 0 marks the padding."""
     return layout.pack(np.arange(1.0, layout.flat_size + 1))
 
 
 def tensor(layout: Layout, name: str, *shape: int) -> np.ndarray:
-    """What lies at a tensor's place after packing 1, 2, 3, ..."""
+    """The numbers at a tensor's place after packing 1, 2, 3, ..."""
     return counted(layout)[layout.offsets[name] :][: int(np.prod(shape))].reshape(shape)
 
 

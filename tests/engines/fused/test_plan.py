@@ -1,4 +1,4 @@
-"""A plan's memory and block sizes: buffers are apart and aligned, blocks cover all images, spans cover a row."""
+"""A plan's memory and block sizes: buffers are separate and aligned, blocks cover all images, spans cover a row."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_views_without_margins(height: int, width: int, channels: int, images: i
 @pytest.mark.parametrize("pixels", [None, 100])
 @pytest.mark.parametrize(("height", "width", "images"), [(1, 1, 1), (5, 7, 4), (6, 3, 9)])
 def test_views_with_margins(height: int, width: int, images: int, pixels: int | None, margin: int) -> None:
-    """Pixels are apart, and whatever lies up to `margin` pixels beside one is inside the buffer and no other's."""
+    """Pixels do not overlap, and everything up to `margin` pixels beside one is inside its buffer and no other."""
     plan = Plan(Target(), 16, images)
     view = plan.padded(height, width, 8, margin, pixels)
     count = images if pixels is None else plan.block(pixels)
@@ -191,7 +191,7 @@ def test_a_tile_that_divides_the_width_is_taken(target: Target) -> None:
 @FEW
 @given(rows=st.integers(1, 42), tile=st.integers(1, 14))
 def test_tall_for(target: Target, rows: int, tile: int) -> None:
-    """Whole strips of rows, no more sums than registers, and no fewer than would fit."""
+    """Whole strips of rows, and as many sums as fit into the registers."""
     tall = target.tall_for(rows, tile)
     assert rows % tall == 0
     assert tall == 1 or tall * tile <= target.tile
@@ -200,7 +200,7 @@ def test_tall_for(target: Target, rows: int, tile: int) -> None:
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_flat_tile_for(target: Target) -> None:
-    """No more pixels are computed than with the largest tile, which is taken where nothing is computed twice."""
+    """No more pixels are computed than with the largest tile, which is used if no pixel is computed twice."""
     most = target.flat_tile
 
     def computed(pixels: int, tile: int) -> int:

@@ -1,6 +1,6 @@
 """3 x 3 pools with padding 1 against torch's, forward and backward, for stride 1 and 2, ties and negative values.
 
-Comparisons do not notice a NaN, so everything runs between guards of infinity too: a pixel from there would win.
+Comparisons do not notice a NaN, so everything also runs between guards of infinity: a pixel from a guard would win.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ Y = [2.0, 1.0, 2.0, -0.0, 1.0, np.nan, np.nan, np.inf, np.inf, -np.inf, -3.0, 3.
 
 
 def arithmetic(lanes: int) -> Function:
-    """Results of load, broadcast, zeros, +, -, *, fma and splat, one behind the other."""
+    """Results of load, broadcast, zeros, +, -, *, fma and splat, one after the other."""
 
     def function(mem, code, at, first, count):  # type: ignore[no-untyped-def]
         x_at, out = code[at], code[at + 1]

@@ -1,4 +1,4 @@
-"""What tests ask of a drawn figure: that its words stand apart and inside, and how it looks in gray."""
+"""What tests check in a drawn figure: that texts do not overlap and stay inside, and how it looks in gray."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def words(figure: Figure) -> list[tuple[str, Bbox]]:
     renderer = canvas.get_renderer()
     found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
     inside = [(text.get_text(), text.get_window_extent(renderer)) for text in found]
-    # An axis keeps labels for ticks outside its limits, and does not draw them.
+    # An axis keeps labels for ticks outside its limits, but does not draw them.
     drawn = {id(tick.label1) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for tick in _drawn(axis)}
     ticks = {id(t) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for t in _labels(axis)}
     return [pair for text, pair in zip(found, inside, strict=True) if id(text) not in ticks or id(text) in drawn]
@@ -33,7 +33,7 @@ def _labels(axis: object) -> list[Text]:
 
 
 def assert_words_stand_apart(figure: Figure, slanted: bool = False) -> None:
-    """No two texts share pixels, and none leaves the figure. `slanted`: the boxes of turned labels say too much."""
+    """No two texts share pixels, and none leaves the figure. `slanted`: the boxes of rotated labels are too large."""
     found = words(figure)
     assert found
     width, height = figure.canvas.get_width_height()

@@ -1,4 +1,4 @@
-"""The course of a run: reading its log, thinning it, and the panels drawn from it."""
+"""The curves of a run: reading its log, thinning it, and the panels drawn from it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def validated(tasks: int, accuracy: Any, stage: str = "search") -> str:
 
 
 def log_of(*lines: str, name: str = "log") -> tuple[dict[str, StageLog], list[Record]]:
-    """A log as a run's folder has it."""
+    """A log as in a run's folder."""
     return stages_of(read("".join(lines), name, log=True))
 
 

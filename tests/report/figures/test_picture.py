@@ -1,4 +1,4 @@
-"""Files of figures: whole, the same each time, light or dark, and independent of pyplot."""
+"""Files of figures: complete, the same each time, light or dark, and independent of pyplot."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_measured_accuracies_have_a_panel_of_their_own(theme: Theme, count: int)
 
 
 def test_the_mean_of_each_step_by_hand() -> None:
-    """0.2, 0.4, 0.9: as in the test of `interval`. The third step is not one that all tasks have."""
+    """0.2, 0.4, 0.9: as in the test of `interval`. Not all tasks have the third step."""
     mean, half = mean_by_step([(0.5, 0.2), (0.5, 0.4, 1.0), (0.5, 0.9, 1.0)])
     assert mean == pytest.approx([0.5, 0.5])
     assert half == pytest.approx([0.0, 1.96 * (0.13 / 3) ** 0.5])

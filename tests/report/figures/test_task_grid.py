@@ -17,7 +17,7 @@ def image(value: int, colour: bool = False) -> np.ndarray:
 
 
 def a_task(labelled: bool = True, queries: int = 4, shots: int = 2, colour: bool = False) -> TaskImages:
-    """Of every class the last query image is taken for the next class."""
+    """The last query image of every class is predicted as the next class."""
     query = tuple(
         Prediction(
             image(10 * number + 3, colour),

@@ -1,4 +1,4 @@
-"""Both themes can be read: words and lines stand out, and lines differ in more than colour."""
+"""Both themes are readable: text and lines have contrast, and lines differ in more than colour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page with a little of everything, for tests to vary."""
+"""A page with some of everything, for tests to vary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: silent, still within its width, searchable, sortable, dark and printable."""
+"""The page in a real browser: no messages, within its width, searchable, sortable, dark and printable."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_click_sorts_and_a_second_one_turns_it(chromium: Browser, page: Path) 
     assert chromium.run("document.querySelectorAll('#summary-table thead th')[1].ariaSort") == "ascending"
     chromium.run(click.format(1))
     assert chromium.run(FIRST_COLUMN) == ["run-c", "run-b", "run-a"]
-    # 1,200 is more than 59.5, and the empty cell is last both ways.
+    # 1,200 is more than 59.5, and the empty cell is last in both directions.
     for expected in (["run-c", "run-b", "run-a"], ["run-b", "run-c", "run-a"]):
         chromium.run(click.format(2))
         assert chromium.run(FIRST_COLUMN) == expected
@@ -97,7 +97,7 @@ def test_searching_leaves_what_fits_and_an_address_leads_there(chromium: Browser
     chromium.open(page)
     everything = chromium.run("document.querySelectorAll('.find').length")
     type_in = "{{const i = document.querySelector('input'); i.value = '{}'; i.dispatchEvent(new Event('input'))}}"
-    # Also in what is closed; words in any order.
+    # Also in closed tables; words in any order.
     chromium.run(type_in.format("0.4 MAML"))
     assert len(chromium.run(VISIBLE)) == 2
     assert chromium.run("document.querySelector('#paper-table-3').open")
@@ -139,7 +139,7 @@ def test_printed_it_is_light_open_and_without_tools(chromium: Browser, page: Pat
 
 
 def test_on_paper_nothing_is_torn_apart(chromium: Browser, page: Path) -> None:
-    """Tables, figures and commands stay whole, titles stay with what follows, and pictures keep their shape."""
+    """Tables, figures and commands are not split, titles stay with what follows, and pictures keep their shape."""
     chromium.open(page, media="print")
     style = "getComputedStyle(document.querySelector({!r}))"
     for whole in ("figure", "table", "tr", "pre", ".notes li"):

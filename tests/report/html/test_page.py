@@ -1,4 +1,4 @@
-"""The page as text: well formed, complete, free of anything to load, and safe whatever the values are."""
+"""The page as text: well formed, complete, without anything to load, and safe for any values."""
 
 from __future__ import annotations
 
