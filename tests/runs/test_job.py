@@ -199,7 +199,7 @@ def test_a_change_gives_a_finished_run_more_to_do_and_stays(tmp_path: Path) -> N
 
 def test_changes_that_a_recipe_does_not_take_are_refused(tmp_path: Path) -> None:
     run = stopped(tmp_path)
-    with pytest.raises(SettingsError, match="--side-by-side changes nothing"):
+    with pytest.raises(SettingsError, match="--side-by-side has no effect"):
         job.resume(run, RECIPES, changes=Changes(side_by_side=2))
 
 
@@ -221,9 +221,9 @@ def test_other_images_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "not a run that can go on"),
-        ("{", "not a run that can go on"),
-        ('{"version": 2}', "not a run that can go on"),
+        (None, "not a run that can be continued"),
+        ("{", "not a run that can be continued"),
+        ('{"version": 2}', "not a run that can be continued"),
         ('{"version": 3, "package_version": "9.0"}', "has version 3"),
     ],
 )
