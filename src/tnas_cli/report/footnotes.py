@@ -1,4 +1,4 @@
-"""What belongs to a measured number, in one paragraph: how it was measured, at what cost, where."""
+"""The note on a measured number, in one paragraph: how it was measured, at what cost, and where."""
 
 from __future__ import annotations
 
