@@ -93,7 +93,7 @@ def _training(screen: Screen, result: TrainResult) -> None:
     screen.text(f"accuracy {percent(result.mean)} ± {percent(result.interval)}%")
     _inductive(screen, result.inductive)
     if result.weights == "inherited":
-        own = "all" if result.per_genotype else "the test task that decoded to it"
+        own = "all tasks" if result.per_genotype else "the test task that decoded to it"
         screen.say(
             f"{result.genotypes} genotypes with the search's weights, each on {own}: {result.tasks} test tasks, 95% "
             f"interval; meta-trained once on {_amount(result.budget)}, validation {percent(result.validation)}%, "

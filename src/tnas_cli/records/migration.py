@@ -59,7 +59,7 @@ def _adapted(found: dict[str, object]) -> dict[str, object]:
 
 
 def _counted(found: dict[str, object]) -> dict[str, object]:
-    """The network whose weights version 1 counted; what it did not say was 5 classes, colour images or 16 channels."""
+    """The network whose weights version 1 counted; unless it says otherwise: 5 classes, colour images, 16 channels."""
     data = found.get("data")
     colours = data.get("channels", 3) if isinstance(data, Mapping) else 3
     if found.get("parameters") is not None:

@@ -15,7 +15,7 @@ from tnas_cli.report.per_task import PerTask, read_own_tasks
 
 #: What two results must have in common to have been measured on the same tasks.
 SAME = ("setting", "dataset", "protocol", "fingerprint", "split", "way", "shot", "query", "tasks")
-#: Accuracies are kept in single precision, and means over networks are rounded: smaller differences are none.
+#: Accuracies are kept in single precision, and means over networks are rounded: smaller differences count as 0.
 _EQUAL = 1e-6
 
 

@@ -55,7 +55,7 @@ class PaperRow:
 
 @dataclass(frozen=True)
 class PaperBudget:
-    """What one figure of the paper's T-NAS cost (Sections 5.2.1, 5.2.2 and 5.3); None where it does not say."""
+    """What one T-NAS number of the paper cost (Sections 5.2.1, 5.2.2 and 5.3); None where the paper does not say."""
 
     search_tasks: int | None = None
     train_tasks_per_genotype: int | None = None

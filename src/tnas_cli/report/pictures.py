@@ -204,7 +204,7 @@ def _decoded(adapted: Sequence[Adapted]) -> list[Decoded]:
 def _facts(record: Decoded, count: int, of: int, setting: str) -> str:
     size = f"{record.parameters:,} weights{_counted_for(record)}. " if record.parameters is not None else ""
     often = (
-        f"{count} of {of} genotypes that were found. "
+        f"It is {count} of the {of} genotypes that were found. "
         if setting == "supervised"
         else f"Decoded for {count} of {of} tasks. "
     )

@@ -13,7 +13,7 @@ INNER_LOOP: Final = "inner loop"
 #: theta changes within a task too: beta_inner.
 INNER_THETA: Final = "theta in the inner loop"
 
-#: Equation 5 beside Equation 7: alternating.
+#: The choice between Equation 5 and Equation 7: alternating.
 ALTERNATING: Final = "alternating inner steps"
 
 #: Whether gradients go through the inner steps: order.

@@ -21,7 +21,7 @@ PIXELS_PER_INCH = 96
 
 @dataclass(frozen=True)
 class HtmlTable:
-    """Texts in rows and columns, grouped; a group may have a heading. Columns of numbers stand flush right."""
+    """Texts in rows and columns, grouped; a group may have a heading. Columns of numbers are set flush right."""
 
     id: str
     caption: str
