@@ -236,7 +236,7 @@ def test_folders_that_are_no_runs(tmp_path: Path, content: str | None, words: st
 
 def test_a_run_of_an_unknown_kind_and_one_of_version_0_1(tmp_path: Path) -> None:
     run = stopped(tmp_path)
-    with pytest.raises(DataError, match="a run of 'counting'"):
+    with pytest.raises(DataError, match="a run of the unknown kind 'counting'"):
         job.resume(run, {"search": lambda: Counting})
     (run / "run.json").unlink()
     with pytest.raises(DataError) as caught:
