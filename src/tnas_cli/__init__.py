@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tnas_cli.commands.quickstart import quickstart as quickstart
     from tnas_cli.commands.report import check as check
     from tnas_cli.commands.report import compare as compare
-    from tnas_cli.commands.report import report as report_table  # noqa: F401  its own name is that of a package
+    from tnas_cli.commands.report import report as report_table  # noqa: F401  `report` is a package too
     from tnas_cli.commands.resume import resume as resume
     from tnas_cli.commands.search import estimate_search as estimate_search
     from tnas_cli.commands.search import search as search
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from tnas_cli.settings.train import TrainSettings as TrainSettings
     from tnas_cli.settings.transfer import TransferSettings as TransferSettings
 
-#: Where each name of the Python interface is defined, and what it is called there if otherwise.
+#: Where each name of the Python interface is defined; after a colon its name there, if that differs.
 _HOMES = {
     "Asked": "recipes.adapt",
     "Changes": "runs.changes",

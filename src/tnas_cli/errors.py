@@ -3,9 +3,9 @@
     TnasError                 1  something failed
     ├── SettingsError         2  usage: an option or a preset has a value that cannot work
     ├── DataError             3  data missing or unreadable
-    ├── CheckpointError       4  a checkpoint cannot be read or is not of the kind that is needed
+    ├── CheckpointError       4  a checkpoint cannot be read or is of the wrong kind
     ├── GenotypeError         4  a genotype or an adapted record cannot be read
-    ├── ExpectationError      5  `report --check`: a result is outside what was expected of it, or was not measured
+    ├── ExpectationError      5  `report --check`: a result is missing, or outside its expected range
     └── Interrupted         130  stopped by the user, with a checkpoint saved
 
 A message says what went wrong and which value or path it concerns; the hint says what to do or which command to run.
@@ -32,7 +32,7 @@ class TnasError(Exception):
         return f"{self.message}\nhint: {self.hint}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # An exception is otherwise pickled without its keywords, and could not come back from another process.
+        # By default an exception is pickled without its keyword arguments, and another process could not send it back.
         return _again, (type(self), self.message, self.hint)
 
 
@@ -65,12 +65,12 @@ class GenotypeError(TnasError):
 
 
 class ExpectationError(TnasError):
-    """Results are not what a file of expectations says."""
+    """Results do not meet a file of expectations."""
 
     exit_code = 5
 
 
-class Interrupted(TnasError):  # noqa: N818  what the user did is not an error
+class Interrupted(TnasError):  # noqa: N818  an interrupt by the user is not an error
     """The user stopped the work; what was finished is saved."""
 
     exit_code = 130

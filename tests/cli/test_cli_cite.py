@@ -33,7 +33,7 @@ def test_a_run_that_measured(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", a_result(dataset="fc100", protocol="superclasses"))
     assert keys(run) == [*ALWAYS, "liu2019darts", "finn2017maml", "oreshkin2018tadam", "krizhevsky2009cifar"]
     ran = succeeding("cite", run)
-    assert ran.stderr == "6 works for t-nas, fc100\n"
+    assert ran.stderr == "6 references for t-nas, fc100\n"
 
 
 def test_a_search_run_and_its_split(tmp_path: Path) -> None:

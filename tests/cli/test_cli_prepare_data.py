@@ -147,7 +147,7 @@ def test_images_in_two_splits_are_warned_of(tnas: Tnas, tmp_path: Path, kinds: P
         (kinds / f"kind{k}" / "same.png").write_bytes((kinds / "kind0" / "0.png").read_bytes())
     (kinds / "kind3" / "same.png").write_bytes((kinds / "kind0" / "0.png").read_bytes())
     run = tnas("folder", "--source", kinds, cache=tmp_path / "cache")
-    assert "warning: 4 images stand, pixel for pixel, in more than one split" in " ".join(run.stderr.split())
+    assert "warning: 4 images are, pixel for pixel, in more than one split" in " ".join(run.stderr.split())
 
 
 def test_choices_are_followed(tnas: Tnas, tmp_path: Path, kinds: Path) -> None:

@@ -164,7 +164,7 @@ WRONG: list[tuple[list[str], str | None, type[TnasError], str]] = [
     (["RUN", "--table", "9"], None, SettingsError, "table 9"),
     (["RUN", "--format", "html"], None, SettingsError, "'html'"),
     (["RUN", "--json", "--format", "csv"], None, SettingsError, "--format csv"),
-    (["RUN", "--compare"], None, SettingsError, "takes two results, 1 were given"),
+    (["RUN", "--compare"], None, SettingsError, "takes two results, but 1 were given"),
     (["RUN", "-", "--compare"], None, SettingsError, "does not read standard input"),
     (["RUN", "RUN", "--compare", "--format", "csv"], None, SettingsError, "--compare and --format exclude"),
     (["RUN", "RUN", "--compare", "--check", "x.toml"], None, SettingsError, "--compare and --check exclude"),

@@ -126,7 +126,7 @@ def test_all_runs_are_the_default_and_standard_input_serves_both(
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (("--dark",), 2, "--dark is about figures"),
+        (("--dark",), 2, "--dark applies to --figures only"),
         (("--html", "x.html", "--compare"), 2, "exclude each other"),
         (("--figures", "out", "--output", "x.md"), 2, "exclude each other"),
     ],

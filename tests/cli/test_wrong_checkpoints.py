@@ -50,7 +50,7 @@ TABLE = {
         4, ("changed.pt",), lambda p, t: adapting(p, changed_checkpoint(p, t, about={"settings": {}}))
     ),
     "a pickle in a checkpoint": Wrong(
-        4, ("code.pt", "nothing of it was run"), lambda p, t: adapting(p, pickle_in_a_checkpoint(t))
+        4, ("code.pt", "none of it was run"), lambda p, t: adapting(p, pickle_in_a_checkpoint(t))
     ),
     "a bare pickle": Wrong(4, ("code.pt",), lambda p, t: adapting(p, bare_pickle(t))),
     "a damaged checkpoint to decode": Wrong(4, ("cut.pt",), lambda p, t: ("decode", cut(p.best, t / "cut.pt"))),

@@ -48,7 +48,7 @@ SETTINGS = {
     "unknown protocol": Wrong(
         2, ("'vinyal'", "'vinyals'"), lambda p, t: ("prepare-data", "omniglot", "--protocol", "vinyal")
     ),
-    "nothing to prepare": Wrong(2, ("which data set?", "--list"), lambda p, t: ("prepare-data",)),
+    "nothing to prepare": Wrong(2, ("no data set given", "--list"), lambda p, t: ("prepare-data",)),
     "no source": Wrong(2, ("mini-imagenet", "needs --source"), lambda p, t: ("prepare-data", "mini-imagenet")),
     "unknown --resize": Wrong(2, ("'strech'", "'stretch'"), lambda p, t: preparing(t, p.task, "--resize", "strech")),
     "two channels": Wrong(2, ("--channels 2",), lambda p, t: preparing(t, p.task, "--channels", 2)),
@@ -100,7 +100,7 @@ SETTINGS = {
     "no genotype": Wrong(2, ("no genotype",), lambda p, t: ("train-eval", *p.here)),
     "resume with other settings": Wrong(2, ("--way",), lambda p, t: ("resume", p.best.parent, "--way", 5, "--shot", 1)),
     "resume a search with networks side by side": Wrong(
-        2, ("--side-by-side changes nothing",), lambda p, t: ("resume", p.best.parent, "--side-by-side", 2)
+        2, ("--side-by-side has no effect",), lambda p, t: ("resume", p.best.parent, "--side-by-side", 2)
     ),
     "task folders and an option of data sets": Wrong(
         2, ("--tasks has no effect with task folders",), lambda p, t: (*adapting(p, p.best), "--tasks", 3)

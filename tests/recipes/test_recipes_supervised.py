@@ -179,7 +179,7 @@ def test_what_is_refused(signs: str, tmp_path: Path) -> None:
     chosen = settings(signs, method="t-nas")
     with pytest.raises(SettingsError, match="28 pixels"):
         supervised([], chosen, checkpoint=best(tmp_path / "28.pt", size=28), runs=tmp_path, machine=HERE)
-    with pytest.raises(DataError, match="not a run that can go on"):
+    with pytest.raises(DataError, match="not a run that can be continued"):
         resume(tmp_path, machine=HERE)
     assert not list(tmp_path.glob("supervised-*"))  # nothing was begun
 

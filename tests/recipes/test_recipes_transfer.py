@@ -138,7 +138,7 @@ def test_what_is_refused(images: str, tmp_path: Path) -> None:
         transfer_settings("paper", {"dataset": images})
     with pytest.raises(SettingsError, match="dataset"):
         transfer_settings("quick", {})
-    with pytest.raises(DataError, match="not a run that can go on"):
+    with pytest.raises(DataError, match="not a run that can be continued"):
         resume(tmp_path, machine=HERE)
 
 

@@ -112,7 +112,7 @@ def test_another_number_of_tasks_and_a_single_task_are_refused(tmp_path: Path) -
     with pytest.raises(DataError, match="tasks 2 and 3"):
         compared(two, three)
     one, other = (a_trained_run(tmp_path / name, (1, [0.9])) for name in "ab")
-    with pytest.raises(DataError, match="have one task"):
+    with pytest.raises(DataError, match="have only one task"):
         compared(one, other)
 
 
@@ -128,8 +128,8 @@ def broken(run: Path, text: str) -> Path:
         ("[]", "cannot read the accuracies"),
         ('{"accuracies": []}', "holds no accuracies"),
         ('{"accuracies": [0.9, 1.8]}', "has the accuracy 1.8"),
-        ('{"accuracies": [0.9, 0.1]}', "are not those of its result"),
-        ('{"accuracies": [0.85]}', "are not those of its result (1 tasks, the result has 2)"),
+        ('{"accuracies": [0.9, 0.1]}', "do not match its result"),
+        ('{"accuracies": [0.85]}', "do not match its result (1 tasks, the result has 2)"),
     ],
 )
 def test_kept_accuracies_that_do_not_belong_are_refused(tmp_path: Path, text: str, words: str) -> None:
@@ -164,8 +164,8 @@ def test_the_summary_says_both_numbers_and_what_the_interval_leaves_out(tmp_path
         "B: 77.50 ± 4.90  t-nas, weights from-scratch, seed 0",
         "A - B: +5.00 ± 12.65 points",
         "better on 2 tasks, worse on 1, equal on 1",
-        "holds 0",
-        "another seed",
+        "contains 0",
+        "another training seed",
     ):
         assert words in text
 

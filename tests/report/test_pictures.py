@@ -89,7 +89,7 @@ def test_a_supervised_run_shows_the_cells_that_it_found(tmp_path: Path) -> None:
     (tmp_path / "found.json").write_text(json.dumps({"genotypes": tasks}))
     found = all_pictures(read_sources([tmp_path]))
     first, second = found.by_source[tmp_path.name]
-    assert first.name.endswith(AUTO_MAML_1SHOT.digest) and "2 of 3 genotypes that were found" in first.caption
+    assert first.name.endswith(AUTO_MAML_1SHOT.digest) and "2 of the 3 genotypes that were found" in first.caption
     assert second.name.endswith(AUTO_MAML_5SHOT.digest)
     (reason,) = found.left_out
     assert reason.endswith("no curves: trainings of the supervised setting log no steps")

@@ -80,7 +80,7 @@ def test_the_supervised_table_has_accuracy_and_search_time() -> None:
     assert ours(row(table, "S1 (Lian")) == [(63.23, -1.61), (1.0, -265.0)]
     assert ours(row(table, "S2 (Lian")) == [None, None]
     assert [cell.mark for _, cell in table.cells_of_ours] == [1, 1, 2, 2] and len(table.measured) == 2
-    assert table.notes[0].endswith("accuracy in %, ± as printed, of what it does not say.")
+    assert table.notes[0].endswith("accuracy in %, ± as printed (the paper does not say of what).")
     grid = details(table)
     assert grid is not None
     assert grid.rows[2] == ("[2]", "200-shot", "−1.00", "± 0.05", "10", "50%", "10%", "from scratch", "0")
@@ -126,7 +126,7 @@ def test_what_was_not_measured_for_a_transfer_table_is_empty() -> None:
 def test_results_of_another_setting_are_left_out_and_counted() -> None:
     table = a_table(2, [a_result(), supervised(), transfer()])
     assert len(table.measured) == 1
-    assert table.notes[-1] == "Left out: 2 results of another setting than few-shot."
+    assert table.notes[-1] == "Left out: 2 results of a setting other than few-shot."
 
 
 def test_several_seeds_are_named_with_their_mean_and_spread() -> None:

@@ -77,5 +77,5 @@ def test_a_record_that_does_not_say_how_is_drawn_with_a_note(folder: Path, monke
 
 def test_a_record_without_preparation_is_refused(folder: Path) -> None:
     record = an_adapted(task=TaskName(folder=str(folder)))
-    with pytest.raises(DataError, match="how images were made"):
+    with pytest.raises(DataError, match="how its images were prepared"):
         task_picture.picture_of_task("x-task", record, HERE)

@@ -199,7 +199,7 @@ def test_a_change_gives_a_finished_run_more_to_do_and_stays(tmp_path: Path) -> N
 
 def test_changes_that_a_recipe_does_not_take_are_refused(tmp_path: Path) -> None:
     run = stopped(tmp_path)
-    with pytest.raises(SettingsError, match="--side-by-side changes nothing"):
+    with pytest.raises(SettingsError, match="--side-by-side has no effect"):
         job.resume(run, RECIPES, changes=Changes(side_by_side=2))
 
 
@@ -221,9 +221,9 @@ def test_other_images_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "not a run that can go on"),
-        ("{", "not a run that can go on"),
-        ('{"version": 2}', "not a run that can go on"),
+        (None, "not a run that can be continued"),
+        ("{", "not a run that can be continued"),
+        ('{"version": 2}', "not a run that can be continued"),
         ('{"version": 3, "package_version": "9.0"}', "has version 3"),
     ],
 )
@@ -236,7 +236,7 @@ def test_folders_that_are_no_runs(tmp_path: Path, content: str | None, words: st
 
 def test_a_run_of_an_unknown_kind_and_one_of_version_0_1(tmp_path: Path) -> None:
     run = stopped(tmp_path)
-    with pytest.raises(DataError, match="a run of 'counting'"):
+    with pytest.raises(DataError, match="a run of the unknown kind 'counting'"):
         job.resume(run, {"search": lambda: Counting})
     (run / "run.json").unlink()
     with pytest.raises(DataError) as caught:

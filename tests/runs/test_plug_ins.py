@@ -53,7 +53,7 @@ def test_names_need_no_import_and_broken_ones_are_named_and_left_out(things: Plu
         "'absent' (tnas.things) of the package my-things is left out: ModuleNotFoundError",
         "'leaves' (tnas.things) of the package my-things is left out: SystemExit: 3",
         "it calls itself 'other'",
-        "it is no Thing",
+        "it is not a Thing",
         "'own' (tnas.things) of the package my-things is left out: tnas has one of that name",
     ):
         assert words in said

@@ -243,7 +243,7 @@ def test_a_file_that_cannot_be_used_is_named(text: str | None, message: str, tmp
 def test_a_file_of_another_command_says_whose_it_is(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(SearchSettings("glyphs").to_toml())
-    with pytest.raises(SettingsError, match="settings of another command: alternating is none") as caught:
+    with pytest.raises(SettingsError, match="settings of another command: alternating is not a setting") as caught:
         settings_file.read(TrainSettings, file)
     assert caught.value.hint == "give it to tnas search"
 

@@ -1,4 +1,4 @@
-"""`tnas adapt`: what a meta-architecture makes of new tasks, as tables or as records."""
+"""`tnas adapt`: adapt a meta-architecture to new tasks, and show the results as tables or as records."""
 
 from __future__ import annotations
 
@@ -77,15 +77,15 @@ def adapt(
         bool | None,
         typer.Option(
             "--ensemble/--no-ensemble",
-            help="The search's best validation checkpoints answer together; default: where it kept them (T-NAS++).",
+            help="Average the answers of the search's best checkpoints; default: if it kept several (T-NAS++).",
         ),
     ] = None,
     every_step: Annotated[
-        bool, typer.Option("--every-step", help="Also the accuracies before each step and after the last one.")
+        bool, typer.Option("--every-step", help="Also give accuracies before each step and after the last one.")
     ] = False,
     invert: Annotated[
         str | None,
-        typer.Option("--invert", help="auto, yes or no: dark ink becomes bright.", rich_help_panel=FOLDERS),
+        typer.Option("--invert", help="Turn dark ink bright: auto, yes or no.", rich_help_panel=FOLDERS),
     ] = None,
     machine: Annotated[Machine, From(options.machine_without("tensorboard"))],
     screen: Annotated[Screen, From(options.screen)],
@@ -134,7 +134,7 @@ def adapt(
 def _check_what(
     folders: list[Path] | None, dataset: str | None, of_data_sets: dict[str, object], invert: str | None, best: Path
 ) -> None:
-    """Raises SettingsError for neither task folders nor a data set, for both, and for options of the other one."""
+    """Raises SettingsError unless either task folders or a data set is given, and for options of the other one."""
     if bool(folders) == (dataset is not None):
         raise SettingsError("give either task folders or --dataset.", hint=f"for example: tnas adapt {best} my_task/")
     if invert not in (None, *_INVERT):

@@ -21,7 +21,7 @@ def cite(
     ] = None,
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
-    """Print BibTeX for what a run used: the paper, tnas, its methods and its data sets; without RUN, the first two."""
+    """Print BibTeX for what a run used: the paper, tnas, methods and data sets; without RUN, the paper and tnas."""
     from tnas_cli.commands.cite import cite as cited_by
 
     references, result = cited_by(run, stdin=sys.stdin)
@@ -32,4 +32,4 @@ def cite(
     screen.text("\n\n".join(reference.bibtex for reference in references))
     if run is not None:
         used = ", ".join([*result.methods, *result.datasets])
-        screen.say(f"{result.references} works for {used}")
+        screen.say(f"{result.references} references for {used}")

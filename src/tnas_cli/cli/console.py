@@ -1,4 +1,4 @@
-"""The two streams of a command: data on stdout, words and progress on stderr."""
+"""The two streams of a command: data on stdout, messages and progress on stderr."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REFRESHES_PER_SECOND = 4
 
 
 class Screen:
-    """What a command says, and how: `--json`, `--quiet`, `-v` and the kind of terminal decide."""
+    """What a command shows, and how. `--json`, `--quiet`, `-v` and the kind of terminal decide that."""
 
     def __init__(self, *, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
         self.as_json = as_json
@@ -102,7 +102,7 @@ class _BarListener:
         elif isinstance(event, events.Progress):
             now = time.monotonic()
             if event.done < event.total and now - self.last.get(event.stage, -math.inf) < 1 / REFRESHES_PER_SECOND:
-                return  # it would not be drawn
+                return  # the bars would not show it
             self.last[event.stage] = now
             if event.stage not in self.stages:
                 self.stages[event.stage] = self.bars.add_task(
@@ -146,7 +146,7 @@ def _line(event: events.Progress, seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: '8 s', '3 min 20 s', '2 h 05 min'."""
+    """Seconds in a readable form: '8 s', '3 min 20 s', '2 h 05 min'."""
     if seconds < 60:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -31,13 +31,14 @@ def decode(
     max_skips: options.MaxSkips = None,
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
-    """Decode adapted tasks to genotypes: per node the two strongest edges with their best operation.
+    """Decode adapted tasks to genotypes: the two strongest edges of each node, each with its best operation.
 
-    A checkpoint decodes its meta-architecture theta~ itself, which no task is meant to use (Appendix B). A name is one
-    of DARTS_V1, DARTS_V2, NASNet-A, AmoebaNet-A, Auto-MAML-1shot and Auto-MAML-5shot, as they were published.
+    For a checkpoint, the meta-architecture theta~ itself is decoded; it is not meant to be used for a task (Appendix
+    B). The names of published genotypes are DARTS_V1, DARTS_V2, NASNet-A, AmoebaNet-A, Auto-MAML-1shot and
+    Auto-MAML-5shot.
 
-    --max-skips is no part of the paper: while a cell keeps more skip connections than that, the weakest of them is
-    forbidden and the cell decoded again.
+    --max-skips is not part of the paper: while a cell has more skip connections than that, the weakest of them is
+    forbidden and the cell is decoded again.
     """
     from tnas_cli.commands.decode import decode as decode_source
     from tnas_cli.report.cell_graph import to_dot

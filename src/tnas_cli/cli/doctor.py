@@ -1,4 +1,4 @@
-"""`tnas doctor`: what is installed, where data lies, whether the mathematics is right, how fast it is."""
+"""`tnas doctor`: what is installed, where the data lies, whether the maths is right, and how fast the machine is."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _show(screen: Screen, found: DoctorResult) -> None:
         ("engine", f"{found.engine}: {found.engine_reason}"),
         ("kernels", found.kernels or "none"),
         ("cache", f"{found.cache}: {', '.join(found.prepared) or 'nothing prepared yet'}"),
-        ("added", ", ".join(found.added) or "nothing by other packages"),
+        ("added", ", ".join(found.added) or "nothing from other packages"),
         ("maths", f"gradient against finite difference: {found.gradient_error:.1e} relative"),
         ("", f"loss of engine {found.engine} against plain PyTorch: {found.engine_error:.1e} relative"),
         ("speed", f"{rate:.3g} search tasks per second (28 px, 5-way 1-shot, engine {found.engine})"),

@@ -1,4 +1,4 @@
-"""Options beside the settings that have no effect in a command as it was called."""
+"""Options other than settings that have no effect in a command as it was called."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tnas_cli.runs.device import Machine
 from tnas_cli.settings.applies import refuse
 from tnas_cli.settings.features import INHERITANCE, RUN, SCRATCH
 
-#: The machinery that each of them belongs to.
+#: The machinery that each option belongs to.
 NEEDS = {
     **dict.fromkeys(("limit", "side_by_side", "seeds", "dry_run"), SCRATCH),
     **dict.fromkeys(("all_tasks", "checkpoint"), INHERITANCE),
@@ -16,25 +16,25 @@ NEEDS = {
 
 
 def refuse_beside_dry_run(seeds: int, machine: Machine) -> None:
-    """Raises SettingsError for what needs a run; an estimate makes none."""
+    """Raises SettingsError for options that need a run; an estimate makes none."""
     given = [name for name, value in (("seeds", seeds > 1), ("tensorboard", machine.tensorboard)) if value]
     refuse(given, dict.fromkeys(given, RUN), frozenset(), "--dry-run", {})
 
 
 def refuse_for_weights(given: dict[str, object], reads: frozenset[str], weights: str) -> None:
-    """Raises SettingsError for what these weights do not read; given: the options, of which some are not (None, 1)."""
+    """Raises SettingsError for options that these weights do not read. given: None or False is an option not given."""
     named = [name for name, value in given.items() if value not in (None, False)]
     other = "inherited" if weights == "scratch" else "scratch"
     readers = {f"--weights {other}": frozenset({INHERITANCE if weights == "scratch" else SCRATCH})}
     refuse(named, NEEDS, reads, f"--weights {weights}", readers)
 
 
-#: What `tnas report` can give: a table, or something else that an option asks for.
+#: What `tnas report` can show: a table, or something else that an option asks for.
 _TABLE, _COMPARISON, _CHECK, _PICTURES = "a table", "--compare", "--check", "--figures or --html"
 
 
 def refuse_in_report(given: Mapping[str, object], compare: bool, check: object, figures: object, html: object) -> None:
-    """Raises SettingsError for --table beside what is no table, and --cache-dir where no images are drawn."""
+    """Raises SettingsError for --table where no table is shown, and for --cache-dir where no images are drawn."""
     asked = {_COMPARISON: compare, _CHECK: check, _PICTURES: figures or html}
     what = next((name for name, value in asked.items() if value), _TABLE)
     named = [name for name, value in given.items() if value is not None]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def read_argument(genotype: str | None, max_skips: int | None = None, *, example: str) -> list[TrainableRecord]:
-    """The records that the argument names, from standard input for '-'; raises SettingsError without one."""
+    """The records that the argument names; '-' is standard input. Raises SettingsError without an argument."""
     from tnas_cli.recipes.trainable import read_trainables
 
     if genotype is None:

@@ -1,4 +1,4 @@
-"""What a user wants of a command's settings: an option for each field, a preset, and a file."""
+"""How a user gives a command's settings: an option for each field, a preset, and a file."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ DEFAULT_PRESET = "quick"
 
 @dataclass(frozen=True)
 class Wanted:
-    """preset: its name; given: values that the user named; file: those of a file that a run wrote, which names all
-    settings, so that nobody can say which of them were meant."""
+    """preset: its name. given: the values that the user named. file: those of a file that a run wrote; it names all
+    settings, so it does not tell which of them the user chose."""
 
     preset: str
     given: Mapping[str, Any]
@@ -44,17 +44,17 @@ class Wanted:
 
 
 def wanted_of(cls: type[Settings]) -> Callable[..., Wanted]:
-    """A function with an option for each setting, --preset and --settings, which returns what was wanted."""
+    """A function with an option for each setting, --preset and --settings; it returns what the user wants."""
 
     def wanted(preset: str | None, settings: Path | None, **values: Any) -> Wanted:
         given = {name: value for name, value in values.items() if value is not None}
         file = {} if settings is None else settings_file.read(cls, settings)
-        # A run of an earlier version may lack some.
+        # A run writes all settings, but a run of an earlier version may lack some of today's.
         if len(file) <= len(settings_of(cls)) / 2:
             return Wanted(preset or DEFAULT_PRESET, {**file, **given}, {})
         if preset is not None:
             raise SettingsError(
-                f"--preset has no effect: {settings} has the settings of a run.", hint="leave one of them out"
+                f"--preset has no effect: {settings} has all settings of a run.", hint="leave one of them out"
             )
         return Wanted(DEFAULT_PRESET, given, file)
 
@@ -63,7 +63,7 @@ def wanted_of(cls: type[Settings]) -> Callable[..., Wanted]:
 
 
 def _option(setting: Setting) -> inspect.Parameter:
-    # A range is checked where the settings are: its message says what to choose.
+    # The settings check their ranges themselves: their message says what to choose.
     info = typer.Option(
         *(setting.options, *_SHORT.get(setting.name, ())),
         help=setting.described,

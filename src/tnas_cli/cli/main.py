@@ -1,4 +1,4 @@
-"""The `tnas` command: its subcommands, and how an error leaves the program."""
+"""The `tnas` command: its subcommands, and how it reports errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-#: What Typer raises for a command line that it cannot read; it exports only this subclass.
+#: What Typer raises for a command line that it cannot read; Typer exports only the subclass BadParameter.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
@@ -71,9 +71,9 @@ _register()
 
 
 def main() -> None:
-    """Run `tnas`; every error leaves as one paragraph, a hint and an exit code, with a traceback if TNAS_DEBUG=1.
+    """Run `tnas`. An error is shown as a paragraph with a hint, and sets the exit code; TNAS_DEBUG=1 shows a traceback.
 
-    What was left out of other packages is named at the end.
+    Plug-ins of other packages that were left out are named at the end.
     """
     said = ""
     try:
@@ -99,6 +99,6 @@ def main() -> None:
 
 
 def _usage(error: Any) -> SettingsError:
-    """Typer's complaint about the command line as an error of ours."""
+    """Typer's complaint about the command line as a SettingsError."""
     command = error.ctx.command_path if error.ctx else "tnas"
     return SettingsError(error.format_message(), hint=f"{command} --help")

@@ -1,4 +1,4 @@
-"""Options that several subcommands share, each declared once: alone, or as the group that makes an object of them."""
+"""Options that several subcommands share, each declared once: on its own, or in a group that makes one object."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ Json = Annotated[
     bool, typer.Option("--json", help="JSON lines on stdout; the last is the result.", rich_help_panel=OUTPUT)
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No words and no progress on stderr.", rich_help_panel=OUTPUT)
+    bool, typer.Option("--quiet", "-q", help="No messages and no progress on stderr.", rich_help_panel=OUTPUT)
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More words on stderr.", rich_help_panel=OUTPUT)]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More messages on stderr.", rich_help_panel=OUTPUT)]
 Seed = Annotated[
     int | None,
     typer.Option("--seed", callback=at_least(0), metavar="N", help="Seed of everything random; default: 0."),
@@ -42,15 +42,17 @@ CacheDir = Annotated[
     Path | None,
     typer.Option(
         "--cache-dir",
-        help="Folder of prepared data; default: TNAS_CACHE or the user's.",
+        help="Folder of prepared data; default: TNAS_CACHE or the user's cache.",
         metavar="DIR",
         rich_help_panel=MACHINE,
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost here, and stop.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Estimate the cost on this machine, and stop.")]
 MaxSkips = Annotated[
     int | None,
-    typer.Option("--max-skips", callback=at_least(0), metavar="N", help="Most skip connections in a decoded cell."),
+    typer.Option(
+        "--max-skips", callback=at_least(0), metavar="N", help="At most N skip connections in a decoded cell."
+    ),
 ]
 Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="The best.pt of a search.", metavar="FILE")]
 Genotype = Annotated[
@@ -59,7 +61,11 @@ Genotype = Annotated[
 Limit = Annotated[
     int | None,
     typer.Option(
-        "--limit", callback=at_least(1), metavar="N", help="Only the most frequent genotypes.", rich_help_panel=SEVERAL
+        "--limit",
+        callback=at_least(1),
+        metavar="N",
+        help="Only the N most frequent genotypes.",
+        rich_help_panel=SEVERAL,
     ),
 ]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of run directories.", metavar="DIR", rich_help_panel=OUTPUT)]
@@ -100,14 +106,14 @@ def _machine(
     cache_dir: CacheDir = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never download.", rich_help_panel=MACHINE)] = False,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Event files in RUN/tensorboard.", rich_help_panel=OUTPUT)
+        bool, typer.Option("--tensorboard", help="Write event files to RUN/tensorboard.", rich_help_panel=OUTPUT)
     ] = False,
 ) -> Machine:
     return Machine(device, threads, cache_dir, offline, engine, tensorboard)
 
 
 def machine_without(*names: str) -> Callable[..., Machine]:
-    """Where a command computes, by the options of a machine but these, which do nothing for it."""
+    """A group of the options of a machine without these, which have no effect in the command."""
 
     def machine(**values: Any) -> Machine:
         return _machine(**values)

@@ -1,4 +1,4 @@
-"""`tnas prepare-data`: options to the engine, the record to a table."""
+"""`tnas prepare-data`: prepare a data set, and show its record as a table."""
 
 from __future__ import annotations
 
@@ -38,17 +38,19 @@ def prepare_data(
         Text, typer.Option("--resize", help="How an image becomes a square: fit (pad), crop or stretch.")
     ] = None,
     split: Annotated[
-        Text, typer.Option("--split", help="folder: per cent of the classes for train/val/test; default: 64/16/20.")
+        Text, typer.Option("--split", help="folder: percent of the classes for train/val/test; default: 64/16/20.")
     ] = None,
     seed: options.Seed = None,
-    name: Annotated[Text, typer.Option("--name", help="Name of a data set of your own; default: its folder's.")] = None,
+    name: Annotated[Text, typer.Option("--name", help="Name of your own data set; default: its folder's name.")] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out and list images that cannot be read.")
     ] = False,
     preview: Annotated[Path | None, typer.Option("--preview", help="Write a contact sheet to this PNG file.")] = None,
-    list_all: Annotated[bool, typer.Option("--list", help="Say what is known and what is prepared, and stop.")] = False,
+    list_all: Annotated[
+        bool, typer.Option("--list", help="List the known and the prepared data sets, and stop.")
+    ] = False,
     cache_dir: options.CacheDir = None,
-    force: Annotated[bool, typer.Option("--force", help="Prepare again what is prepared already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Prepare again, even if prepared already.")] = False,
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Turn images into a cache: one HDF5 file with splits, provenance and fixed test tasks.
@@ -76,7 +78,7 @@ def prepare_data(
         _list(screen, command.data_sets(cache_dir))
         return
     if dataset is None:
-        raise SettingsError("which data set?", hint="tnas prepare-data --list says what is known")
+        raise SettingsError("no data set given.", hint="tnas prepare-data --list shows the known ones")
     with signals_as_interrupt(), screen.progress() as listener:
         record = command.prepare_data(
             dataset,
@@ -105,7 +107,7 @@ def prepare_data(
 
 
 def _refuse_beside_list(dataset: str | None, **options: object) -> None:
-    """Raises SettingsError for what is about one data set."""
+    """Raises SettingsError for options about one data set."""
     if dataset is not None:
         raise SettingsError(f"--list shows every data set, not {dataset} alone.", hint="tnas prepare-data --list")
     given = [name for name, value in options.items() if value is not None]
@@ -125,7 +127,7 @@ def _shares(split: str | None) -> tuple[int, int, int] | None:
 def _warn(screen: Screen, record: PreparedData) -> None:
     if record.duplicates_across_splits:
         screen.say(
-            f"warning: {record.duplicates_across_splits:,} images stand, pixel for pixel, in more than one split",
+            f"warning: {record.duplicates_across_splits:,} images are, pixel for pixel, in more than one split",
             style="yellow",
         )
     skipped = record.skipped

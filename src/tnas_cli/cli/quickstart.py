@@ -29,7 +29,7 @@ def quickstart(
 
     begin = time.monotonic()
     with screen.progress() as listener:
-        # Each step says one line of its own; what the commands would note besides is for -v.
+        # Each step prints one line of its own; further notes of the commands are shown only with -v.
         def shown(event: events.Event) -> None:
             if screen.verbose or isinstance(event, events.Progress):
                 listener(event)

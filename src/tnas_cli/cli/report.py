@@ -41,16 +41,16 @@ def report(
     ] = False,
     own_tasks: Annotated[
         bool,
-        typer.Option("--own-tasks", help="With --compare: genotypes of both, each on its own test task."),
+        typer.Option("--own-tasks", help="With --compare: pair the genotypes of both, each on its own test task."),
     ] = False,
     check: Annotated[
         Path | None,
-        typer.Option("--check", help="TOML file of expectations; exit code 5 where one is not met."),
+        typer.Option("--check", help="TOML file of expectations; exit code 5 if one is not met."),
     ] = None,
     figures: Annotated[
-        Path | None, typer.Option("--figures", help="Draw what these runs allow into this folder, as SVG and PNG.")
+        Path | None, typer.Option("--figures", help="Draw all figures of these runs into this folder, as SVG and PNG.")
     ] = None,
-    dark: Annotated[bool, typer.Option("--dark", help="Draw figures on a dark ground.")] = False,
+    dark: Annotated[bool, typer.Option("--dark", help="Draw figures on a dark background.")] = False,
     html: Annotated[
         Path | None, typer.Option("--html", help="Write everything about these runs as one HTML file.")
     ] = None,
@@ -137,5 +137,5 @@ def _check(screen: Screen, file: Path, runs: list[str]) -> None:
     if missed:
         raise ExpectationError(
             f"{len(missed)} of {len(outcomes)} expectations in {file} are not met.",
-            hint="measure what was not measured; for the others, compare the budgets: tnas report --table 2",
+            hint="measure what is missing; for the others, compare the budgets: tnas report --table 2",
         )

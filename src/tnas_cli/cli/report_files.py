@@ -17,13 +17,13 @@ def write_files(
     """Draw figures into a folder, write the page, or both."""
     if dark and figures is None:
         raise SettingsError(
-            "--dark is about figures.", hint="add --figures DIR; the HTML page follows the reader's choice"
+            "--dark applies to --figures only.", hint="add --figures DIR; the HTML page follows the reader's own choice"
         )
     from tnas_cli.records.reported import ReportResult
     from tnas_cli.runs.device import Machine
 
     machine = Machine(cache_root=cache_dir, offline=True)
-    # Both may need it, and it can be read once only.
+    # The figures and the page may both need it, and it can be read only once.
     stdin = sys.stdin.read() if "-" in runs else None
     result = ReportResult()
     left_out: list[str] = []

@@ -1,4 +1,4 @@
-"""A table of the paper in the terminal, and what belongs to our numbers below it."""
+"""A table of the paper in the terminal, with details of our numbers below it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _empty(title: str | None, gap: int = GAP) -> RichTable:
 
 
 def _wide_width(table: Table) -> int:
-    """Columns that the table takes with nothing folded; Rich itself would cut numbers before it says so."""
+    """The width of the table with nothing folded; Rich itself would silently cut numbers."""
     from tnas_cli.report.grids import main
 
     grid = main(table)
@@ -82,7 +82,7 @@ def _draw(table: Table, *, wide: bool) -> RichTable:
     from tnas_cli.report.tables import Ours
 
     numbers = sum(column.measure is not None for column in table.columns)
-    # Six and more columns of numbers leave the name too little of 80 columns unless they move together.
+    # Six or more columns of numbers leave too little of 80 characters for the name, unless they move closer together.
     drawn = _empty(f"Table {table.number}: {table.title}", GAP if wide or numbers < 6 else 1)
     for column in table.columns:
         if column.kind == "name":

@@ -1,4 +1,4 @@
-"""`tnas resume`: go on with any kind of run."""
+"""`tnas resume`: continue any kind of run."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def resume(
             "--side-by-side",
             callback=options.at_least(1),
             metavar="N",
-            help="Networks trained at a time from now on.",
+            help="Networks trained at a time, from now on.",
             rich_help_panel="What may change",
         ),
     ] = None,
     machine: Annotated[Machine, From(options.machine_without("offline"))],
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
-    """Go on with a run that was stopped, of a search or of any training.
+    """Continue a run that was stopped: a search, or any training.
 
-    It has its own settings, data, engine and options, whatever the working directory. What is named here replaces them.
+    It keeps its settings, data, engine and options, whatever the working directory. Options given here replace them.
     A finished run is left as it is, and its result is shown again.
     """
     from tnas_cli.commands.resume import resume as go_on

@@ -28,7 +28,7 @@ def search(
             "--seeds",
             callback=options.at_least(1),
             metavar="N",
-            help="Repeat with so many seeds, a run each.",
+            help="Repeat with N seeds, one run each.",
             show_default=False,
         ),
     ] = 1,
@@ -39,7 +39,7 @@ def search(
 ) -> None:
     """Learn a meta-architecture on a data set's training tasks (Algorithm 1).
 
-    Writes runs/search-.../best.pt, chosen by validation tasks. Ctrl-C saves, and `tnas resume RUN` goes on.
+    Writes runs/search-.../best.pt, chosen by validation tasks. Ctrl-C saves, and `tnas resume RUN` continues.
     """
     from tnas_cli.commands.search import estimate_search
     from tnas_cli.commands.search import search as work

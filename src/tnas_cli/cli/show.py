@@ -1,4 +1,4 @@
-"""Results for a person: tables and the measured number on stdout, what belongs to it on stderr."""
+"""Results for a person: tables and the measured number on stdout, details on stderr."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tnas_cli.records.results import Result, SearchResult, SupervisedResult, Tra
 
 
 def show(screen: Screen, result: Result) -> None:
-    """A run's result, of whatever kind: its record with --json, else what a person asks next."""
+    """The result of any kind of run: its record with --json, otherwise a summary."""
     if screen.as_json:
         screen.record(result.to_json())
     elif isinstance(result, SearchResult):
@@ -93,7 +93,7 @@ def _training(screen: Screen, result: TrainResult) -> None:
     screen.text(f"accuracy {percent(result.mean)} ± {percent(result.interval)}%")
     _inductive(screen, result.inductive)
     if result.weights == "inherited":
-        own = "all" if result.per_genotype else "the test task that decoded to it"
+        own = "all tasks" if result.per_genotype else "the test task that decoded to it"
         screen.say(
             f"{result.genotypes} genotypes with the search's weights, each on {own}: {result.tasks} test tasks, 95% "
             f"interval; meta-trained once on {_amount(result.budget)}, validation {percent(result.validation)}%, "

@@ -33,8 +33,8 @@ def supervised(
 ) -> None:
     """Find architectures for a few larger tasks, train each on its task from scratch, and measure it (Section 5.3).
 
-    --method finds genotypes of their own for every task, t-nas by adapting a --checkpoint; a genotype that is named is
-    trained on all tasks. Ctrl-C saves, and `tnas resume RUN` goes on.
+    --method finds genotypes for each task separately; t-nas adapts a --checkpoint to do so. A genotype that is given as
+    an argument is trained on all tasks. Ctrl-C saves, and `tnas resume RUN` continues.
     """
     from tnas_cli.commands.supervised import supervised as work
     from tnas_cli.recipes.supervised import supervised_settings

@@ -41,7 +41,7 @@ def train_eval(
             "--side-by-side",
             callback=options.at_least(1),
             metavar="N",
-            help="Trainings at a time; default: as many as threads, where that is faster.",
+            help="Networks trained at a time; default: one per thread, if that is faster.",
             rich_help_panel=options.SEVERAL,
         ),
     ] = None,
@@ -51,7 +51,7 @@ def train_eval(
             "--seeds",
             callback=options.at_least(1),
             metavar="N",
-            help="Repeat with so many seeds; default: 1.",
+            help="Repeat with N seeds; default: 1.",
             show_default=False,
             rich_help_panel=options.SEVERAL,
         ),
@@ -70,14 +70,16 @@ def train_eval(
         Path | None,
         typer.Option(
             "--checkpoint",
-            help="The best.pt to inherit from; default: that of the records.",
+            help="The best.pt to inherit from; default: the one that the records name.",
             metavar="FILE",
             rich_help_panel=INHERITED,
         ),
     ] = None,
     all_tasks: Annotated[
         bool,
-        typer.Option("--all-tasks", help="Each genotype on all test tasks, not on its own.", rich_help_panel=INHERITED),
+        typer.Option(
+            "--all-tasks", help="Test each genotype on all test tasks, not only its own.", rich_help_panel=INHERITED
+        ),
     ] = False,
     runs: options.Runs = Path("runs"),
     machine: Annotated[Machine, From(options.machine)],
@@ -85,11 +87,12 @@ def train_eval(
 ) -> None:
     """Train each distinct genotype once from scratch (first-order MAML) and measure it on the stored test tasks.
 
-    4conv trains MAML's network of four convolutions with 32 filters, 4conv-64 with 64; it needs --dataset. With --hours
-    the most frequent genotypes are trained first, while another one fits; a single training takes as long as that.
+    4conv trains MAML's network of four convolutions with 32 filters, 4conv-64 with 64; both need --dataset. With
+    --hours, the most frequent genotypes are trained first, as long as there is time for another one; a single training
+    uses all of the time.
 
-    With --weights inherited the search's weights are meta-trained once for all genotypes, through the steps that turn
-    an adapted search network into its decoded one. Ctrl-C saves, and `tnas resume RUN` goes on.
+    With --weights inherited, the search's weights are meta-trained once for all genotypes, through the steps that turn
+    an adapted search network into its decoded one. Ctrl-C saves, and `tnas resume RUN` continues.
     """
     from tnas_cli.commands import train_eval as work
     from tnas_cli.recipes.train_settings import Weights, settings_for, weights_read

@@ -27,7 +27,7 @@ def transfer(
 ) -> None:
     """Train a network of many cells on one data set, and measure it on the test images (Appendix D).
 
-    PyTorch computes it. Ctrl-C saves, and `tnas resume RUN` goes on.
+    It always computes with PyTorch. Ctrl-C saves, and `tnas resume RUN` continues.
     """
     from tnas_cli.commands.transfer import transfer as work
     from tnas_cli.recipes.transfer import transfer_settings

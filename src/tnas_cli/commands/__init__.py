@@ -1,1 +1,1 @@
-"""One plain function per subcommand: what the command is made of, from top to bottom."""
+"""One plain function per subcommand: the steps of the command, from top to bottom."""

@@ -1,4 +1,4 @@
-"""`tnas adapt` as functions: what a meta-architecture makes of new tasks (Algorithm 2)."""
+"""`tnas adapt` as functions: adapt a meta-architecture to new tasks (Algorithm 2)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Each = Callable[[Adapted], None]
 
 
 class Adaptation(NamedTuple):
-    """A record per task, in their order, and the result of all."""
+    """A record per task, in their order, and the result over all of them."""
 
     tasks: tuple[Adapted, ...]
     result: AdaptResult
 
 
 def drop(record: Adapted) -> None:
-    """What is done with each record where nobody waits for it."""
+    """The default for `each`: do nothing with the record."""
 
 
 def adapt_folders(

@@ -40,7 +40,7 @@ class _Used:
             self.datasets.setdefault(name, set()).update({protocol} if isinstance(protocol, str) else ())
 
     def record(self, record: Record) -> None:
-        """What a record names; the data set of an adaptation is that of its search."""
+        """Take what a record names; the data set of an adaptation is that of its search."""
         if isinstance(record, Adapted | Decoded | SearchResult | Measured):
             self.spaces.add(record.space)
         if isinstance(record, Measured) and record.network is not None:
@@ -57,7 +57,7 @@ class _Used:
 
 
 def cite(source: str | Path | None = None, *, stdin: IO[str] | None = None) -> tuple[list[Reference], CiteResult]:
-    """The record of each work that a run directory or records name, and the result.
+    """A record of each work to cite for a run directory or for records, and the result.
 
     Without a source, the paper and tnas itself. Raises DataError for a source that names no method and no data set.
     """
@@ -73,7 +73,7 @@ def cite(source: str | Path | None = None, *, stdin: IO[str] | None = None) -> t
 
 
 def _read(source: str, stdin: IO[str] | None, used: _Used) -> None:
-    """Everything that a source names; an unfinished run has its settings."""
+    """Take everything that a source names; an unfinished run has at least its settings."""
     path = Path(source)
     if source == "-":
         if stdin is None:

@@ -13,7 +13,7 @@ from tnas_cli.records.other_results import DecodeResult
 from tnas_cli.spaces.collapse import collapse
 from tnas_cli.spaces.genotype import CELLS, Genotype
 
-#: So many of the most frequent genotypes are counted in the result.
+#: How many of the most frequent genotypes the result counts.
 MOST_FREQUENT = 5
 
 
@@ -23,9 +23,9 @@ def decode(
     """The record of each genotype of `source`, and the result; with `picture` also SVG or PNG files.
 
     One picture is written for each distinct genotype: to `picture` itself if there is only one, otherwise beside it
-    with the genotype's digest in the name. max_skips: at most so many skip connections in each cell, with which the
-    paper's Algorithm 2 is left. Raises GenotypeError, CheckpointError, SettingsError for `max_skips` below 0 or without
-    theta, or TnasError for an unwritable path.
+    with the genotype's digest in the name. max_skips: at most this many skip connections in each cell, which departs
+    from the paper's Algorithm 2. Raises GenotypeError, CheckpointError, SettingsError for `max_skips` below 0 or
+    without theta, or TnasError for an unwritable path.
     """
     records = read_genotypes(source, stdin, max_skips)
     result = replace(summary_of(records), max_skips=max_skips)

@@ -119,7 +119,7 @@ def usual_networks() -> Iterator[tuple[Network, int, tuple[int, int]]]:
 def _engine_error(engine: Engine, device: torch.device) -> float:
     """Relative difference between the chosen engine's query losses and PyTorch's on the processor, in float32.
 
-    Without inner steps: they would turn rounding into a different choice of a maximum here and there.
+    It takes no inner steps: they would let rounding change which entry of a pool is the largest.
     """
     generator, rule = torch_generator(0, "doctor"), InnerRule(0.1, 30.0, 0)
     parameters = draw(SAMPLE.specs(), generator)

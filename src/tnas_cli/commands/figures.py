@@ -24,8 +24,8 @@ def figures(
 ) -> tuple[list[FigureFiles], list[str]]:
     """Draw into `folder`; returns a record of each figure, and a sentence for each that could not be drawn.
 
-    `dark` draws on a dark ground, and the names of the files end in -dark. Raises DataError for a source that is
-    missing or malformed and where nothing at all can be drawn, TnasError where the folder cannot be written.
+    `dark` draws on a dark background, and the names of the files end in -dark. Raises DataError for a source that is
+    missing or malformed and if nothing at all can be drawn, TnasError if the folder cannot be written.
     """
     found = find_pictures(read_sources(sources, stdin), machine)
     if not found.by_source:

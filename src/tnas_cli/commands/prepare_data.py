@@ -35,12 +35,12 @@ def prepare_data(
 
     `dataset` is one of those that `data_sets` lists; `folder` reads images of your own below `source` and calls them
     `name`. `size` is the images' side in pixels, `channels` 1 or 3, `resize` 'fit', 'crop' or 'stretch', `shares` the
-    per cent of the classes that train, validate and test; `skip_bad` leaves out images that cannot be read. `seed`
+    percentages of classes for train, validation and test; `skip_bad` leaves out images that cannot be read. `seed`
     decides random splits and drawings, `root` is the cache folder, `preview` a PNG file for a contact sheet.
     Raises SettingsError, DataError or TnasError.
     """
     if preview is not None and Path(preview).suffix.lower() != ".png":
-        raise SettingsError(f"--preview {preview} is no PNG file.", hint="give it a name that ends with .png")
+        raise SettingsError(f"--preview {preview} is not a PNG file.", hint="give it a name that ends with .png")
     cache = registry.prepare(
         dataset,
         protocol=protocol,
@@ -62,7 +62,7 @@ def prepare_data(
 
 
 def data_sets(root: Path | str | None = None) -> DataSets:
-    """Every known data set with what is prepared of it, and the data sets of one's own that are prepared.
+    """Every known data set with its prepared caches, and the user's own data sets that are prepared.
 
     A cache that cannot be read is listed with its error.
     """

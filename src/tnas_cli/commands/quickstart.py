@@ -47,7 +47,7 @@ def quickstart(
     listener: events.Listener = events.ignore,
     say: Say = lambda text: None,
 ) -> Iterator[Result]:
-    """Run all six steps; yields each step's result and says one line about it.
+    """Run the five steps before the report; yields each step's result and says one line about it.
 
     `budgets` may replace the settings of 'search' and 'training'.
     """
@@ -97,7 +97,7 @@ def _decoded(tasks: Sequence[Adapted]) -> tuple[list[Decoded], DecodeResult]:
 
 
 def _nearest_neighbour(settings: TrainSettings, machine: Machine) -> float:
-    """What the baseline without learning reaches on the same test tasks."""
+    """The accuracy of a baseline without learning on the same test tasks."""
     cache = registry.ensure(DATASET, root=machine.cache_root)
     s, cpu = settings, torch.device("cpu")
     return nearest_neighbour(evaluation_batches(cache, "test", s.way, s.shot, s.query, s.test_tasks, cpu))[0]

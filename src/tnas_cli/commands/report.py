@@ -1,4 +1,4 @@
-"""`tnas report`: the paper's numbers beside what runs measured, two results task by task, and expectations."""
+"""`tnas report`: the paper's numbers beside measured ones, two results task by task, and expectations."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def report(sources: Sources = (), *, table: int = 2, stdin: IO[str] | None = Non
     """Table `table` of the paper with the results of run directories and files of records filled in.
 
     A source may be a folder of runs; without sources it is `runs/`. `-` among them reads `stdin`. A run that cannot be
-    read hides no other: it is named in the table's notes. Raises DataError for any other source that is missing, empty
-    or malformed, SettingsError for an unknown table.
+    read does not stop the others: it is named in the table's notes. Raises DataError for any other source that is
+    missing, empty or malformed, SettingsError for an unknown table.
     """
     found = results_of(sources, stdin)
     return build_table(table, found.measured, found.left_out)
@@ -35,11 +35,11 @@ def compare(sources: Sources, *, own_tasks: bool = False) -> Comparison:
 
     own_tasks: pair the genotypes that both measured, each on the test task that decoded to it.
 
-    Raises SettingsError for another number of sources, DataError where their tasks are not the same or not kept.
+    Raises SettingsError unless there are two sources, DataError if their tasks differ or were not kept.
     """
     if len(sources) != 2:
         raise SettingsError(
-            f"--compare takes two results, {len(sources)} were given.", hint="tnas report --compare RUN_A RUN_B"
+            f"--compare takes two results, but {len(sources)} were given.", hint="tnas report --compare RUN_A RUN_B"
         )
     if "-" in map(str, sources):
         raise SettingsError("--compare does not read standard input.", hint="write the output to a file first")
@@ -50,9 +50,9 @@ def compare(sources: Sources, *, own_tasks: bool = False) -> Comparison:
 def check(
     file: Path, sources: Sources = (), *, stdin: IO[str] | None = None, listener: events.Listener = events.ignore
 ) -> list[Outcome]:
-    """Whether the results, taken as `report` takes them, are what a file of expectations says.
+    """Check the results, which are read as in `report`, against a file of expectations.
 
-    Where nothing was measured at all, no expectation is met. A run that cannot be read is noted. Raises SettingsError
+    If nothing was measured at all, no expectation is met. A run that cannot be read is noted. Raises SettingsError
     and DataError for a file that cannot be used.
     """
     wanted = expectations.read_expectations(file)

@@ -1,4 +1,4 @@
-"""`tnas resume` as a function: go on with a run, of whatever kind it is."""
+"""`tnas resume` as a function: continue a run of any kind."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _transfer() -> type[Recipe]:
     return Transfer
 
 
-#: The recipe of each kind of run, imported when one goes on.
+#: The recipe of each kind of run, imported only when such a run continues.
 RECIPES: Mapping[str, Callable[[], type[Recipe]]] = {
     "search": _search,
     "train-eval": _from_scratch,
@@ -54,11 +54,11 @@ RECIPES: Mapping[str, Callable[[], type[Recipe]]] = {
 
 
 def resume(run: Path, *, changes: Changes = NONE, machine: Machine = HERE, listener: Listener = ignore) -> Result:
-    """Go on with the run in a folder; returns the result that it would have had without the stop.
+    """Continue the run in a folder; returns the result that it would have had without the stop.
 
-    It has its settings, data, engine and options of its own, whatever the working directory; `changes`, and what
-    `machine` names, replace them. A finished run is left as it is and its result returned again (`again` is true),
-    unless the changes give it more to do. Raises DataError, SettingsError, CheckpointError, TnasError where another
-    process works on the run, and Interrupted with everything saved.
+    It keeps its settings, data, engine and options, whatever the working directory; `changes`, and what `machine`
+    names, replace them. A finished run is left as it is, and its result is returned again (`again` is true), unless the
+    changes give it more to do. Raises DataError, SettingsError, CheckpointError, TnasError if another process works on
+    the run, and Interrupted with everything saved.
     """
     return job.resume(run, RECIPES, changes=changes, machine=machine, listener=listener)

@@ -26,8 +26,8 @@ def search(
 ) -> SearchResult:
     """Learn a meta-architecture on a data set's training tasks, as a new run in the folder `runs`.
 
-    seeds: repeat with so many seeds, each in a run of its own. Raises SettingsError, DataError, TnasError for an
-    unwritable folder, and Interrupted with everything saved.
+    seeds: the number of seeds to repeat it with, each in a run of its own. Raises SettingsError, DataError, TnasError
+    for an unwritable folder, and Interrupted with everything saved.
     """
 
     def once(seeded: SearchSettings) -> SearchResult:
@@ -39,5 +39,5 @@ def search(
 def estimate_search(
     settings: SearchSettings, *, machine: Machine = HERE, listener: Listener = ignore
 ) -> SearchEstimate:
-    """What the search will cost; nothing is written but a data set that had to be prepared."""
+    """What the search will cost; nothing is written, except a data set that has to be prepared first."""
     return Search(settings).prepare(machine, listener).estimate()

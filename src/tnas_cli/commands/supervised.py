@@ -27,9 +27,9 @@ def supervised(
 ) -> SupervisedResult:
     """Find the genotypes of each task, train them on it from scratch, and measure them on its query images.
 
-    records: the genotypes of method 'given', else none. checkpoint: the meta-architecture of method 't-nas'. Raises
-    GenotypeError, CheckpointError, SettingsError, DataError, and Interrupted with what was found and the finished
-    networks saved.
+    records: the genotypes for method 'given', otherwise none. checkpoint: the meta-architecture for method 't-nas'.
+    Raises GenotypeError, CheckpointError, SettingsError, DataError, and Interrupted with what was found and the
+    finished networks saved.
     """
     recipe = Supervised(settings, records, checkpoint)
     return job.start(recipe, SupervisedResult, runs=runs, machine=machine, listener=listener)

@@ -33,9 +33,9 @@ def train_eval(
 ) -> TrainResult:
     """Train each distinct network once from scratch and measure it on the stored test tasks (Section 5.2.2).
 
-    limit: only the most frequent genotypes. side_by_side: genotypes trained at a time, each in a process of its own;
-    None for as many as that is faster for. seeds: repeat with so many seeds, each in a run of its own. Raises
-    SettingsError, GenotypeError, DataError, and Interrupted with everything saved.
+    limit: train only this many of the most frequent genotypes. side_by_side: genotypes trained at a time, each in a
+    process of its own; None: as many as make it faster. seeds: the number of seeds to repeat it with, each in a run of
+    its own. Raises SettingsError, GenotypeError, DataError, and Interrupted with everything saved.
     """
 
     def once(seeded: TrainSettings) -> TrainResult:
@@ -70,7 +70,7 @@ def inherit(
 ) -> TrainResult:
     """Measure genotypes with the weights of the search that found them, after one short meta-training for all.
 
-    checkpoint: the best.pt of that search, None for that of the records' run. all_tasks: each genotype on all test
+    checkpoint: the best.pt of that search; None: the one that the records name. all_tasks: each genotype on all test
     tasks, not only on the one that decoded to it. Raises SettingsError, DataError, CheckpointError, and Interrupted
     with everything saved.
     """

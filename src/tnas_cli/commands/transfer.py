@@ -27,8 +27,8 @@ def transfer(
 ) -> TransferResult:
     """Train a network of each distinct genotype's cells from scratch, and measure it on the test images.
 
-    limit: only the most frequent cells. Raises GenotypeError, SettingsError, DataError, and Interrupted with everything
-    saved.
+    limit: train only this many of the most frequent genotypes. Raises GenotypeError, SettingsError, DataError, and
+    Interrupted with everything saved.
     """
     recipe = Transfer(settings, records, limit)
     return job.start(recipe, TransferResult, runs=runs, machine=machine, listener=listener)

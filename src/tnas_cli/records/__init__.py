@@ -12,11 +12,11 @@ How to make one: call its class with keywords; mypy says which are missing. Name
                   budget=Budget(search=Amount(amount=8000, unit="tasks")))
       Step(stage="search", tasks=400, values={"loss": 0.3, "tasks/s": 51.0})
 
-* `environment` and a step's `values` stand flat in the JSON, beside the other keys; in Python they are one attribute.
+* `environment` and a step's `values` are flat in the JSON, beside the other keys; in Python each is one attribute.
 * `dataclasses.replace(record, seed=1)` makes another one; `record.to_json()` gives plain values for `json.dumps`.
 * `reading.read(path)` gives a list of records, `read(path, kind=Adapted)` only those; `reading.parse(values)` makes
   one from plain values, also of version 1; `writing.line(record)` is one line of a file.
 
-A field without a default is always written, also as null; one with a default is left out where it has it. Fields that a
-reader does not know are in `extra`, and are written again.
+A field without a default is always written, even as null; a field that equals its default is left out. A reader keeps
+fields that it does not know in `extra`, and they are written again.
 """

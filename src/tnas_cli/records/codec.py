@@ -1,11 +1,11 @@
-"""Between a dataclass of `records/` and plain JSON values, by the types of its fields.
+"""Converts a dataclass of `records/` to plain JSON values and back, by the types of its fields.
 
 Rules, for every record and every part of one:
 
 * a key is the name of its field, without the underscore that keeps `class_` from being a keyword;
-* a field without a default is always written, also as null; one with a default is left out where it has it;
-* a field that may be None is None where its key is missing;
-* keys that no field has are kept in `extra`, and written again.
+* a field without a default is always written, even as null; a field that equals its default is left out;
+* a field that may be None is None if its key is missing;
+* keys that belong to no field are kept in `extra`, and written again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ P = TypeVar("P", bound="Part")
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What a record is made of. `constants` are keys with values that all of its kind have, such as event."""
+    """A record, or a part of one. `constants` are keys whose values are the same in all of its kind, such as event."""
 
     constants: ClassVar[Mapping[str, object]] = {}
 
@@ -81,7 +81,7 @@ def decode(cls: type[P], values: Mapping[str, object]) -> P:
 
 
 def _flat(slot: _Slot, further: dict[str, object]) -> Any:
-    """The part or the numbers that stand among `further`, from which they are taken."""
+    """The part or the numbers whose keys are among `further`; takes them out of it."""
     if slot.part is not None:
         keys = {inner.key for inner in _slots(slot.part)}
         own = {key: further.pop(key) for key in list(further) if key in keys}
@@ -91,7 +91,7 @@ def _flat(slot: _Slot, further: dict[str, object]) -> Any:
 
 @dataclass(frozen=True)
 class _Slot:
-    """A field: its key, how its value is read, and what stands for one that is not there."""
+    """A field: its key, how its value is read, and what replaces a missing value."""
 
     name: str
     key: str

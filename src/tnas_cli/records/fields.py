@@ -22,7 +22,7 @@ class Range:
 Share: TypeAlias = Annotated[float, Range(0, 1)]
 #: A number of things.
 Count: TypeAlias = Annotated[int, Range(0)]
-#: A number of things of which there is one at least.
+#: A number of things, at least one.
 Some: TypeAlias = Annotated[int, Range(1)]
 #: Classes of a task.
 Way: TypeAlias = Annotated[int, Range(2)]
@@ -35,7 +35,7 @@ GenotypeJson: TypeAlias = Mapping[str, object]
 
 
 def given(*, missing: object) -> Any:
-    """A field that whoever makes the record must give, and that a reader fills with `missing` where it is absent."""
+    """A field that has to be given to make the record; a reader fills it with `missing` if it is absent."""
     return field(metadata={"missing": missing})
 
 

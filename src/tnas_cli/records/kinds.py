@@ -1,4 +1,4 @@
-"""The records that pass between commands and lie in run directories, but for results: one class per event."""
+"""The records that pass between commands and lie in run directories, except results: one class per event."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERSION = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Record(Part):
-    """One line. `event` says of what kind it is."""
+    """One line of JSON. `event` names its kind."""
 
     event: ClassVar[str] = ""
 
@@ -26,22 +26,22 @@ class Record(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Adapted(Record):
-    """A task that `tnas adapt` adapted to; one per task. A record that was made by hand needs `theta` alone.
+    """A task that `tnas adapt` adapted to; one per task. A record that was made by hand needs only `theta`.
 
-    The checkpoint: `checkpoint` was adapted, which the search of `run`, `method` and `seed` learned from so many
-    `search_tasks` of the images in `data`; `channels` is the width of its normal cell, `space` what was searched.
+    The checkpoint: `checkpoint` is the file that was adapted. The search of `run` with `method` and `seed` wrote it
+    after `search_tasks` tasks of the images in `data`. `channels` is the width of its normal cell, `space` the search
+    space.
 
-    The task: `task` names it, `way` and `shot` are its own (`shot` is a list where the classes differ), `preparation`
-    says how its images became what the network saw, `query` how many query images there are, `classes` how those of a
-    task folder are called.
+    The task: `task` names it. `way` and `shot` are its own (`shot` is a list if the classes differ). `preparation` says
+    how its images were prepared for the network, `query` is the number of query images, `classes` are the class names
+    of a task folder.
 
-    What came out: `support_losses` before each inner step and after the last one; `theta`, 2 x 14 x 8 numbers in
-    DARTS's space (normal and reduction cell, edges as in DARTS, operations in the order of method.md);
+    The outcome: `support_losses` before each inner step and after the last one; `theta`, 2 x 14 x 8 numbers in DARTS's
+    space (normal and reduction cell, edges as in DARTS, operations in the order of method.md);
     `theta_mean_largest_probability` (0.125 is uniform there, 1 is decided); `skip_connections` and `pools` among the
-    edges that it decodes to; `accuracy` on the query images, where they are labelled, of so many checkpoints
-    (`members`) that answered together; `predictions` for those of task folders. With `--every-step`:
-    `support_accuracies` and `query_accuracies` before each step and after the last one, whose last number is
-    `accuracy`.
+    decoded edges; `accuracy` on the query images, if they are labelled; `members`, the number of checkpoints that
+    answered together; `predictions` for the query images of task folders. With `--every-step`: `support_accuracies` and
+    `query_accuracies` before each step and after the last one; the last of `query_accuracies` is `accuracy`.
     """
 
     event = "adapted"
@@ -76,14 +76,14 @@ class Adapted(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded(Record):
-    """A genotype, from `tnas decode`; one per task. A record that was made by hand needs `genotype` alone.
+    """A genotype, from `tnas decode`; one per task. A record that was made by hand needs only `genotype`.
 
-    `genotype` is {"normal": [[operation, source], ...], "reduce": ...} (cells outside of the search space have
-    `normal_concat` and `reduce_concat` in it), `darts` the same as DARTS writes it, `digest` its name. `parameters` is
-    the number of weights of its network, null where the space has no such network; `counted_for` says of which network.
-    `skip_connections` and `pools` are counted over the edges of both cells. `max_skips` limited the former in each
-    cell. `name` is that of a published genotype. The other keys are those of the record or checkpoint it was decoded
-    from.
+    `genotype` is {"normal": [[operation, source], ...], "reduce": ...} (cells outside of the search space also have
+    `normal_concat` and `reduce_concat` in it). `darts` is the same in DARTS's notation, `digest` its short name.
+    `parameters` is the number of weights of its network, null if the space has no such network; `counted_for` says
+    which network that is. `skip_connections` and `pools` are counted over the edges of both cells. `max_skips` is the
+    limit of skip connections in each cell. `name` is that of a published genotype. The other keys are those of the
+    record or checkpoint that it was decoded from.
     """
 
     event = "genotype"
@@ -111,7 +111,7 @@ class Decoded(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class FixedNetwork(Record):
-    """A network that is no genotype; `channels` is the number of its filters."""
+    """A network that is not a genotype; `channels` is the number of its filters."""
 
     event = "network"
 
@@ -121,11 +121,11 @@ class FixedNetwork(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Step(Record):
-    """Values of a training at some time by name: `loss`, `accuracy`, `tasks/s`, ...; each is a key of its own.
+    """Values of a training at one moment, by name: `loss`, `accuracy`, `tasks/s`, ...; each is a key of its own.
 
-    Done are so many `tasks`; the transfer setting counts `batches`. A search has four more values: `theta` (mean of the
-    edges' largest probabilities of theta~), `entropy` (1 is uniform), and `skips` and `pools` of the edges that theta~
-    decodes to.
+    `tasks` is the number of tasks done; the transfer setting counts `batches` instead. A search has four more values:
+    `theta` (mean of the edges' largest probabilities of theta~), `entropy` (1 is uniform), and `skips` and `pools` of
+    the edges that theta~ decodes to.
     """
 
     event = "step"

@@ -1,10 +1,10 @@
-"""Records of version 1 (tnas 0.1) as those of today."""
+"""Turns records of version 1 (tnas 0.1) into those of today."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-#: What version 1 called the budget of training: the key, the unit, and what had so many each.
+#: How version 1 stored the budget of training: the key, the unit, and what had that budget each.
 _TRAINING = (
     ("train_tasks_per_genotype", "tasks", "genotype"),
     ("train_epochs", "epochs", "genotype"),
@@ -17,7 +17,7 @@ _OF_TASKS = ("way", "shot", "query", "tasks")
 
 
 def migrate(values: Mapping[str, object]) -> dict[str, object]:
-    """The same record in version 2. What cannot be understood stays as it is, and is refused where it is read."""
+    """The same record in version 2. What cannot be understood stays as it is, and the reader refuses it."""
     found = {key: value for key, value in values.items() if key != "version"}
     if found.get("event") == "adapted":
         return _adapted(found)
@@ -32,14 +32,14 @@ def migrate(values: Mapping[str, object]) -> dict[str, object]:
         found = {key: value for key, value in found.items() if key not in _OF_TASKS}
     if isinstance(found.get("budget"), Mapping):
         found["budget"] = _budget(found["budget"])  # type: ignore[arg-type]
-    # Version 1 names 4CONV, and its filters, where a relation network of other blocks was trained.
+    # Version 1 names 4CONV, and its filters, although a relation network of other blocks was trained.
     if found.get("training") == "compare-nets" and found.get("network") is not None:
         found["network"] = "relation network"
     return found
 
 
 def _budget(old: Mapping[str, object]) -> dict[str, object]:
-    """{"search_tasks", and one key of training} with units."""
+    """The budgets of search and training, with their units."""
     named = ("search_tasks", *(key for key, _, _ in _TRAINING))
     found = {key: value for key, value in old.items() if key not in named}
     if old.get("search_tasks") is not None:
@@ -51,7 +51,7 @@ def _budget(old: Mapping[str, object]) -> dict[str, object]:
 
 
 def _adapted(found: dict[str, object]) -> dict[str, object]:
-    """Version 1 does not say whether images were inverted; their size and normalisation stand in `data`."""
+    """Version 1 does not say whether images were inverted; their size and normalisation are in `data`."""
     data = found.get("data")
     if isinstance(data, Mapping) and {"size", "channels", "mean", "std"} <= data.keys():
         found["preparation"] = {key: data[key] for key in ("size", "channels", "mean", "std")}
@@ -59,7 +59,7 @@ def _adapted(found: dict[str, object]) -> dict[str, object]:
 
 
 def _counted(found: dict[str, object]) -> dict[str, object]:
-    """The network whose weights version 1 counted: what it did not say was five classes, colours and 16 channels."""
+    """The network whose weights version 1 counted; unless it says otherwise: 5 classes, colour images, 16 channels."""
     data = found.get("data")
     colours = data.get("channels", 3) if isinstance(data, Mapping) else 3
     if found.get("parameters") is not None:

@@ -1,4 +1,4 @@
-"""The last line of the commands that neither search nor measure: estimates, genotypes, data sets, the installation."""
+"""The results of commands that neither search nor measure: estimates, genotypes, data sets, the installation."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Estimate(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class SearchEstimate(Estimate):
-    """Of `tnas search`."""
+    """The cost of `tnas search`."""
 
     command = "search"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainEstimate(Estimate):
-    """Of `tnas train-eval`: the numbers of one network, and `total_seconds` of all."""
+    """The cost of `tnas train-eval`: the numbers of one network, and `total_seconds` of all."""
 
     command = "train-eval"
 
@@ -46,7 +46,7 @@ class TrainEstimate(Estimate):
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeResult(Result):
-    """Genotypes of so many `tasks`, and the digests of the most frequent ones with their numbers."""
+    """The genotypes of `tasks` tasks, and the digests of the most frequent ones with their counts."""
 
     command = "decode"
 
@@ -97,7 +97,7 @@ class UnreadableCache(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class KnownDataSet(Part):
-    """A data set that can be prepared, `how` it is come by, and what is prepared of it."""
+    """A data set that can be prepared, `how` to get it, and which caches of it are prepared."""
 
     dataset: str
     about: str

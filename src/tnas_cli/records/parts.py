@@ -19,8 +19,8 @@ class Accuracy(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskName(Part):
-    """Which task: a `folder`; or the number `index` of a data set's stored tasks of a split; or none but the search's
-    checkpoint (`meta_architecture`)."""
+    """Which task: a `folder`; or number `index` of the stored tasks of a data set's split; or no task, but the
+    checkpoint of a search (`meta_architecture`)."""
 
     folder: str | None = None
     dataset: str | None = None
@@ -46,11 +46,11 @@ class DataFacts(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation(Part):
-    """How images became what the network saw.
+    """How images were prepared for the network.
 
-    `resize` is how they became squares: fit, crop or stretch; None where the data set came in its size. `invert` is
-    what was asked for, dark ink turned bright: for all images, for none, or by the look of each ("auto"); None where
-    that is no question. `inverted` is how many were.
+    `resize` is how they became squares: fit, crop or stretch; None if the data set already came in this size. `invert`
+    is whether dark ink was to be turned bright: in all images, in none, or decided for each image ("auto"); None where
+    that does not apply. `inverted` is the number of images that were inverted.
     """
 
     size: Some
@@ -73,7 +73,7 @@ class Inner(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Amount(Part):
-    """So many `tasks`, `batches` or `epochs`; `each` names what had so many, if not all together: genotype."""
+    """A number of tasks, batches or epochs; `each` says what had that many each (genotype); None for a total."""
 
     amount: Count
     unit: Literal["tasks", "batches", "epochs"]
@@ -82,7 +82,7 @@ class Amount(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Budget(Part):
-    """What the search that found the architectures had, and what the training of weights had; None where there was
+    """The budget of the search that found the architectures, and of the training of weights; None where there was
     none, or where it is not known."""
 
     search: Amount | None = None
@@ -114,7 +114,7 @@ class Environment(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction(Part):
-    """A query image of a task folder, the class it was given with which probability, and its true class if known."""
+    """A query image of a task folder, its predicted class with the probability, and its true class if known."""
 
     image: str
     class_: str
@@ -124,7 +124,7 @@ class Prediction(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskAccuracy(Part):
-    """One stored task: the accuracy on it, and the genotype that was measured on it, where it is one."""
+    """One stored task: the accuracy on it, and the genotype that was measured on it, if it was a genotype."""
 
     index: Count
     accuracy: Share
@@ -135,7 +135,7 @@ class TaskAccuracy(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class OwnTasks(Part):
-    """The mean over the tasks that decoded to the genotypes, each measured on its own (the paper's protocol)."""
+    """The mean over test tasks, each measured with the genotype that it decoded to (the paper's protocol)."""
 
     tasks: Count
     mean: Share
@@ -145,8 +145,8 @@ class OwnTasks(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedNetwork(Part):
-    """One network of a result: its genotype's digest, or its name; how many tasks decoded to it (`count`); what it
-    reached; its best `validation` accuracy, its number of weights and on how many tasks it was trained."""
+    """One network of a result: its genotype's digest, or its name; how many tasks decoded to it (`count`); its test
+    accuracy; its best `validation` accuracy; its number of weights; and on how many tasks it was trained."""
 
     digest: str
     count: Some
@@ -162,7 +162,7 @@ class TrainedNetwork(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class GenotypeAccuracy(Part):
-    """What one genotype reached on one task."""
+    """The accuracy of one genotype on one task."""
 
     digest: str
     accuracy: Share

@@ -1,4 +1,4 @@
-"""How the value of a field is read from JSON, by its type; whatever does not fit is named with the way to it."""
+"""How the value of a field is read from JSON, by its type; an error names the value that does not fit and its path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Read = Callable[[object], Any]
 
 
 class MisfitError(ValueError):
-    """A value that its field cannot hold: the way to it ('budget.search.amount') and what it is."""
+    """A value that its field cannot hold, and the path to it ('budget.search.amount')."""
 
     def __init__(self, key: str, value: object) -> None:
         super().__init__(key, value)
@@ -21,12 +21,12 @@ class MisfitError(ValueError):
         self.value = value
 
     def below(self, key: str) -> MisfitError:
-        """The same one level further out."""
+        """The same error, one level further out."""
         return MisfitError(f"{key}.{self.key}" if self.key else key, self.value)
 
 
 def reader(hint: Any, of_part: Callable[[type], Read]) -> Read:
-    """How a value of a type is read; `of_part` gives that for a class of records."""
+    """The function that reads a value of a type; `of_part` gives it for a class of records."""
 
     def of(kind: Any) -> Read:
         return reader(kind, of_part)
@@ -66,7 +66,7 @@ def _first_of(readers: Sequence[Read]) -> Read:
             try:
                 return read(value)
             except MisfitError as error:
-                # What lies deepest says most.
+                # The error that lies deepest says most.
                 wrong = error if error.key else wrong
         raise wrong
 
@@ -91,7 +91,7 @@ def _tuple(readers: Sequence[Read], *, endless: bool) -> Read:
                 return tuple(map(readers[0], value))
             return tuple(read(entry) for read, entry in zip(readers, value, strict=True))
         except MisfitError as error:
-            # A list is named whole, but for what lies below a key in it.
+            # The error names the whole list, or what lies below a key in it.
             raise (error if error.key else MisfitError("", value)) from None
 
     return read_value

@@ -1,4 +1,4 @@
-"""The one reader of records: JSON lines as tnas writes them, and what people make of them.
+"""The one reader of records: JSON lines as tnas writes them, and the forms that people turn them into.
 
 `read` takes text in which JSON objects stand one after another (on lines, or indented as jq prints them) or in one
 array; bytes may have a byte-order mark or be UTF-16. `parse` makes the record of one object.
@@ -58,7 +58,7 @@ def kind_of(values: Mapping[str, object]) -> type[Record]:
     if command == other_results.DataSets.command and "data_sets" in values:
         return other_results.DataSets
     if command == "train-eval" and values.get("setting") in ("supervised", "transfer"):
-        command = values["setting"]  # as version 1 has it
+        command = values["setting"]  # version 1 names these commands so
     return _BY_COMMAND.get((command, values.get("dry_run") is True), Unknown)
 
 
@@ -73,7 +73,7 @@ def parse(values: Mapping[str, object], where: str = "the record") -> Record:
     version = values.get("version", 1)
     if version not in range(1, VERSION + 1) or isinstance(version, bool):
         raise DataError(
-            f"{where} has version {version!r}, this tnas reads versions up to {VERSION}.",
+            f"{where} has version {version!r}, but this tnas reads versions up to {VERSION}.",
             hint="update tnas to the version that wrote it",
         )
     try:
@@ -93,8 +93,8 @@ def read(
     """All records of a file (a Path), of text or bytes, or of a stream, in order.
 
     `name` is what errors call it. `kind`: only records of this class, or of one of these; others are passed over, even
-    where something is wrong with them. `log`: a last line that was not written to its end, as a killed run leaves
-    one, is dropped. Raises DataError with the name and the line.
+    if something is wrong with them. `log`: an incomplete last line, as a killed run may leave it, is dropped. Raises
+    DataError with the name and the line.
     """
     found = values_of(source, name, log=log)
     return [parse(entry.values, entry.where) for entry in found if issubclass(kind_of(entry.values), kind)]
@@ -107,7 +107,7 @@ def values_of(source: Source, name: str = "", *, log: bool = False) -> Iterator[
 
 
 def text_of(source: Source, name: str) -> str:
-    """The text of a source, without a byte-order mark. Raises DataError where it cannot be read or is no text."""
+    """The text of a source, without a byte-order mark. Raises DataError if it cannot be read or is not text."""
     if isinstance(source, str):
         return source.removeprefix("\ufeff")
     try:
@@ -115,7 +115,7 @@ def text_of(source: Source, name: str) -> str:
             return _decoded(source.read_bytes())
         if isinstance(source, bytes):
             return _decoded(source)
-        # Standard input gives its bytes, so that their encoding can be seen.
+        # The bytes of standard input show their encoding.
         raw = getattr(source, "buffer", None)
         return _decoded(raw.read()) if raw is not None else source.read().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -152,7 +152,7 @@ def _objects(text: str, name: str, *, log: bool) -> Iterator[Found]:
 
 
 def _next(text: str, position: int, line: int) -> tuple[int, int]:
-    """The next character that is no white space, and its line."""
+    """The position of the next character that is not white space, and its line."""
     begin = position
     while position < len(text) and text[position].isspace():
         position += 1

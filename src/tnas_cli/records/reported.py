@@ -34,7 +34,7 @@ class FigureFiles(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class TableRecord(Record):
-    """A table of the paper with ours beside it: `records` has a flat record per row and column of numbers."""
+    """A table of the paper with our numbers beside it: `records` has a flat record per row and column of numbers."""
 
     event = "table"
 
@@ -88,7 +88,7 @@ class Comparison(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome(Record):
-    """An expectation with what was found: accuracies as shares of 1; `status` is met, outside or not measured."""
+    """An expectation with the results for it: accuracies as shares of 1; `status` is met, outside or not measured."""
 
     event = "expectation"
 
@@ -123,7 +123,7 @@ class ReportResult(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class CiteResult(Result):
-    """What was named, and how many works are cited for it."""
+    """The methods and data sets that were named, and how many works are cited for them."""
 
     command = "cite"
 

@@ -1,4 +1,4 @@
-"""The last line of a command: what it did, and with a measured accuracy everything that belongs to the number."""
+"""The last line of a command: what it did and, for a measured accuracy, everything needed to judge the number."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tnas_cli.records.parts import (
 
 @dataclass(frozen=True, kw_only=True)
 class Result(Record):
-    """Of one `command`. `argv` are the words that it was called with, the program's name first. `again`: the run was
-    finished before, and this is its result once more."""
+    """The result of one `command`. `argv` is the command line that it was called with, the program's name first.
+    `again`: the run was finished before, and this is its earlier result again."""
 
     event = "result"
     command: ClassVar[str] = ""
@@ -40,7 +40,7 @@ class Result(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class OverSeeds(Part):
-    """Keys of a result that stands for several runs, one for each of `seeds`; `spread_over_seeds` is the standard
+    """Keys of a result that summarises several runs, one for each of `seeds`; `spread_over_seeds` is the standard
     deviation of their means."""
 
     runs: tuple[str, ...] | None = None
@@ -54,15 +54,16 @@ class Measured(OverSeeds, Result):
     """A result with an accuracy. `mean` and the half-width of its 95% `interval` (over tasks; in the transfer setting
     over images) are shares of 1; both are null where no query image is labelled.
 
-    `setting` is the paper's: few-shot, supervised or transfer. `method` found the architectures (of a network by name:
-    trained it), `training` trained the weights, `title` is what the method calls its result. `network` is the name of a
-    network that is no genotype. `weights` are from-scratch or inherited. `transductive`: whether an answer used the
+    `setting` is the paper's: few-shot, supervised or transfer. `method` found the architectures (or trained the fixed
+    network), `training` trained the weights, `title` is what the method calls its result. `network` is the name of a
+    network that is not a genotype. `weights` are from-scratch or inherited. `transductive`: whether an answer used the
     other query images.
 
-    `budget` is what the search and the training had, `wall_seconds` what this call took (`resumed`: it continued an
-    earlier one), `search_seconds` what the search of one architecture took and `search_seconds_before` what was spent
-    on other tasks before. `order` of the meta-gradient is first, second or annealed. `parameters_mean` is the mean
-    number of weights, counted for `counted_for`. Of several seeds, `mean` and `interval` are averages over their runs.
+    `budget` is how much the search and the training had; `wall_seconds` is the time of this call (`resumed`: it
+    continued an earlier one), `search_seconds` the time to search one architecture, and `search_seconds_before` the
+    time spent before that, on other tasks. `order` of the meta-gradient is first, second or annealed. `parameters_mean`
+    is the mean number of weights, counted for `counted_for`. For several seeds, `mean` and `interval` are averages over
+    their runs.
     """
 
     setting: ClassVar[str] = "few-shot"
@@ -107,7 +108,7 @@ class Measured(OverSeeds, Result):
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptResult(Measured):
-    """Search networks adapted to tasks. Of task folders `dataset`, `protocol`, `split` and `query` are null."""
+    """Search networks adapted to tasks. For task folders, `dataset`, `protocol`, `split` and `query` are null."""
 
     command = "adapt"
 
@@ -120,11 +121,11 @@ class TrainResult(Measured):
     one meta-training took).
 
     `mean` is over genotypes and test tasks, a genotype weighted by how many tasks decoded to it (`count`). `inductive`
-    is the same with batch norm over the support set. `selected` is the genotype that validation tasks prefer.
-    `own_tasks` has each genotype on the test tasks that decoded to it. Of `genotypes`, so many are different ones
-    (`_distinct`), and so many were trained, within `hours` (null: no limit), `side_by_side` at a time. Of inherited
-    weights `per_task` stands in place of `per_genotype`, unless `--all-tasks` was given. A network by name stands where
-    a genotype would, with its name as `digest`.
+    is the same with batch norm over the support set. `selected` is the genotype with the best validation accuracy.
+    `own_tasks` has each genotype on the test tasks that decoded to it. Of the `genotypes`, `genotypes_distinct` are
+    different ones, and `genotypes_trained` were trained, within `hours` (null: no limit), `side_by_side` at a time. For
+    inherited weights, `per_task` replaces `per_genotype`, unless `--all-tasks` was given. A fixed network takes the
+    place of a genotype, with its name as `digest`.
     """
 
     command = "train-eval"
@@ -206,10 +207,11 @@ class TransferResult(Measured):
 class SearchResult(OverSeeds, Result):
     """A meta-architecture that was learned: `checkpoint` is the best by validation tasks.
 
-    `tasks_this_time` are those of the last call. theta is that of the best checkpoint: its largest probabilities before
-    and after adapting to validation tasks, how many genotypes these decode to, and the shares of skip connections and
-    pools among their edges, with a `warning` where most have no weights. Of several seeds it is the result of the run
-    with the best validation accuracy, beside the `checkpoints` and `validation_accuracies` of all.
+    `tasks_this_time` counts the tasks of the last call. The numbers about theta are those of the best checkpoint: its
+    largest probabilities before and after adapting to validation tasks, how many genotypes these tasks decode to, and
+    the shares of skip connections and pools among their edges, with a `warning` if few edges have weights. For several
+    seeds it is the result of the run with the best validation accuracy, with the `checkpoints` and
+    `validation_accuracies` of all runs.
     """
 
     command = "search"

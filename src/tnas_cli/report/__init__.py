@@ -1,1 +1,1 @@
-"""The published numbers, and tables that set ours beside them."""
+"""The published numbers, and tables that show ours beside them."""

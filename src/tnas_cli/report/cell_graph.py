@@ -28,7 +28,7 @@ MARGIN, HEADING, BETWEEN, TITLE = 0.25, 0.34, 0.3, 0.45
 
 
 class Look(NamedTuple):
-    """How a family of operations is drawn: Okabe and Ito's colours differ in lightness too, and so do the dashes."""
+    """How a family of operations is drawn. Okabe and Ito's colours also differ in lightness; the dashes differ, too."""
 
     line: str
     fill: str
@@ -126,7 +126,8 @@ def _draw_cell(
 ) -> None:
     from matplotlib.patches import Circle, FancyBboxPatch
 
-    # The ways into the output lie below; the rim in the colour of the ground shows which of two crossing lines goes on.
+    # Lines into the output lie below the others. A rim in the background's colour shows which of two crossing lines is
+    # on top.
     for line in sorted(layout.lines, key=lambda line: line.operation is not None):
         xs, ys = [x + dx for x, _ in line.points], [y + dy for _, y in line.points]
         family = look(rows[line.operation], theme) if line.operation else Look(OUTPUT_COLOUR, "", "-", "solid")

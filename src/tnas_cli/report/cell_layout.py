@@ -44,7 +44,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Line:
-    """A drawn line as dense points; `operation` is None for the way into the output."""
+    """A drawn line as dense points; `operation` is None for a line into the output."""
 
     operation: str | None
     points: tuple[Point, ...]
@@ -136,7 +136,8 @@ def _choose_sides(edges: tuple[Edge, ...]) -> list[int]:
 
 
 def _cost(edges: tuple[Edge, ...], sides: list[int]) -> tuple[int, int]:
-    """(Sum of the lanes used, lanes needed above): the picture stays flat, and lanes go below when it makes no odds."""
+    """(Sum of the lanes used, lanes needed above): the picture stays flat, and lanes go below if it makes no
+    difference."""
     routes = [
         _Route(source, index // 2, operation, sides[index])
         for index, (operation, source) in enumerate(edges)
@@ -174,7 +175,7 @@ def _lane_lines(lanes: dict[_Route, int], positions: list[float]) -> list[Line]:
             (other for other in lanes if (other.source, other.side) == (route.source, route.side)),
             key=lambda other: -lanes[other],
         )
-        # Below an intermediate node, the first port belongs to the way into the output.
+        # Below an intermediate node, the first port belongs to the line into the output.
         shift = int(route.side < 0 and route.source >= 2)
         x, rim = _ports(positions, route.source, len(outer_first) + shift, outer_first.index(route) + shift)
         y = FIRST_LANE + LANE_STEP * lane

@@ -15,7 +15,7 @@ from tnas_cli.report.per_task import PerTask, read_own_tasks
 
 #: What two results must have in common to have been measured on the same tasks.
 SAME = ("setting", "dataset", "protocol", "fingerprint", "split", "way", "shot", "query", "tasks")
-#: Accuracies are kept in single precision, and means over networks are rounded: below this they are equal.
+#: Accuracies are kept in single precision, and means over networks are rounded: smaller differences count as 0.
 _EQUAL = 1e-6
 
 
@@ -41,7 +41,7 @@ class Comparison:
 
     @property
     def decided(self) -> bool:
-        """Whether the interval leaves 0 out."""
+        """Whether the interval excludes 0."""
         return abs(self.difference) > self.interval
 
     def record(self) -> ComparisonRecord:
@@ -78,7 +78,7 @@ def compare(a: PerTask, b: PerTask) -> Comparison:
 def compare_own_tasks(a: Path, b: Path) -> Comparison:
     """The paired comparison of the genotypes that two results share, each on the test task that decoded to it.
 
-    Raises DataError where the results are not of the same images, or share fewer than two genotypes.
+    Raises DataError if the results come from different images, or share fewer than two genotypes.
     """
     (of_a, found_a), (of_b, found_b) = read_own_tasks(a), read_own_tasks(b)
     shared = sorted(found_a.keys() & found_b.keys())
@@ -124,7 +124,7 @@ def _check_same_tasks(a: PerTask, b: PerTask) -> None:
         )
         raise DataError(f"{a.source} and {b.source} were not measured on the same tasks: {listed}.", hint=hint)
     if len(a.accuracies) < 2:
-        raise DataError(f"{a.source} and {b.source} have one task: its difference has no interval.", hint=hint)
+        raise DataError(f"{a.source} and {b.source} have only one task: its difference has no interval.", hint=hint)
 
 
 def _side(side: PerTask) -> Side:
@@ -158,8 +158,8 @@ def summary(comparison: Comparison) -> list[str]:
         f"equal on {comparison.tasks - comparison.better - comparison.worse:,}",
     ]
     if not comparison.decided:
-        lines.append("The interval holds 0: these tasks do not tell the two apart.")
-    return [*lines, "The interval is over tasks. What another seed of training would change is not in it."]
+        lines.append("The interval contains 0: these tasks do not tell the two apart.")
+    return [*lines, "The interval is over tasks. It does not cover how another training seed would change the numbers."]
 
 
 def _line(name: str, side: PerTask) -> str:

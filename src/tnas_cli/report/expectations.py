@@ -13,12 +13,12 @@ from tnas_cli.records.reported import Outcome as OutcomeRecord
 from tnas_cli.records.results import Measured
 from tnas_cli.report.measured import accuracy_of, is_adapted
 
-#: What names the results that are meant, with the kind of its value.
+#: The keys that select results, with the types of their values.
 WHICH: Mapping[str, type] = {
     **dict.fromkeys(("command", "setting", "method", "network", "dataset", "protocol", "split", "weights"), str),
     **dict.fromkeys(("way", "shot", "query", "tasks", "seed"), int),
 }
-#: As a command it means every result of trained networks, of all settings.
+#: As the value of `command`, it selects every result of trained networks, of all settings.
 TRAINED = "train-eval"
 
 BOUNDS = ("mean", "tolerance", "at_least", "at_most")
@@ -27,7 +27,7 @@ _HINT = 'write for example: [[expect]]  method = "t-nas"  dataset = "omniglot"  
 
 @dataclass(frozen=True)
 class Expectation:
-    """Which results are meant, and between which accuracies (shares of 1) they have to lie."""
+    """Which results are meant, and between which accuracies (shares of 1) they must lie."""
 
     which: Mapping[str, str | int]
     least: float
@@ -42,7 +42,7 @@ class Expectation:
         return f"{100 * self.least:.2f} to {100 * self.most:.2f}"
 
     def meant(self, m: Measured) -> bool:
-        """Whether the result is one of those. Trained networks are meant where no command is named."""
+        """Whether the result is one of those. If no command is named, trained networks are meant."""
         command = self.which.get("command", TRAINED)
         right = command == m.command or (command == TRAINED and not is_adapted(m))
         return right and all(getattr(m, key) == value for key, value in self.which.items() if key != "command")
@@ -61,7 +61,7 @@ class Outcome:
         if not self.found:
             return "not measured"
         least, most = self.expectation.least, self.expectation.most
-        # A bound that was written in decimals is met by the number it names.
+        # A result that equals a bound written in decimals must meet it.
         return "met" if all(least - 1e-9 <= mean <= most + 1e-9 for mean in self.means) else "outside"
 
     def line(self) -> str:
@@ -96,7 +96,7 @@ def check(expectations: Sequence[Expectation], measured: Sequence[Measured]) -> 
 def read_expectations(path: Path) -> list[Expectation]:
     """The `[[expect]]` tables of a file.
 
-    Raises DataError where it cannot be read, SettingsError with the expectation's number where it cannot be meant.
+    Raises DataError if it cannot be read, SettingsError with the expectation's number if one is invalid.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -108,7 +108,7 @@ def read_expectations(path: Path) -> list[Expectation]:
         raise SettingsError(f"{path} is not TOML: {error}.", hint=_HINT) from error
     tables = values.pop("expect", None)
     if values:
-        raise SettingsError(f"{path} has {', '.join(map(repr, values))} beside its expectations.", hint=_HINT)
+        raise SettingsError(f"{path} has {', '.join(map(repr, values))} besides its expectations.", hint=_HINT)
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise SettingsError(f"{path} has no [[expect]] table.", hint=_HINT)
     return [_expectation(table, f"{path}, expectation {number}") for number, table in enumerate(tables, start=1)]
@@ -122,7 +122,7 @@ def _expectation(table: Mapping[str, Any], name: str) -> Expectation:
         right = isinstance(value, int | float) if kind is float else isinstance(value, kind)
         if not right or isinstance(value, bool) or (kind is float and not 0 <= value <= 1):
             wanted = {str: "a text", int: "a whole number", float: "a share of 1, as in a result"}[kind]
-            raise SettingsError(f"{name}: {key} is {value!r}.", hint=f"{key} is {wanted}")
+            raise SettingsError(f"{name}: {key} is {value!r}.", hint=f"{key} must be {wanted}")
     which = {key: value for key, value in table.items() if key in WHICH}
     bounds = {key for key in table if key in BOUNDS}
     if not which:

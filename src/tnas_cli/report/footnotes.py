@@ -1,4 +1,4 @@
-"""What belongs to a measured number, in one paragraph: how it was measured, at what cost, where."""
+"""The note on a measured number, in one paragraph: how it was measured, at what cost, and where."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def footnote(m: Measured, paper: PaperBudget) -> str:
     if m.search_seconds is not None:
         sentences.append(f"search time {_hours(m.search_seconds)}" + (" per task" if m.setting == "supervised" else ""))
     if m.search_seconds_before is not None:
-        sentences.append(f"search before the tasks {_hours(m.search_seconds_before)}")
+        sentences.append(f"earlier search on other tasks {_hours(m.search_seconds_before)}")
     sentences.append(_training(m, paper))
     if m.parameters_mean is not None:
         average = " on average" if m.network is None else ""

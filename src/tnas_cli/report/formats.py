@@ -23,7 +23,7 @@ FORMATS = ("rich", "markdown", "csv", "json", "latex")
 
 
 def to_markdown(table: Table) -> str:
-    """A heading, the table, a second one with what belongs to ours, and the notes as a list."""
+    """A heading, the table, a second one with details of our numbers, and the notes as a list."""
     lines = [f"### Table {table.number}: {table.title}", "", *_markdown(main(table))]
     further = details(table)
     if further is not None:
@@ -80,7 +80,7 @@ def _paper_values(cell: Cell) -> dict[str, object]:
 
 
 def _our_values(cell: Cell, table: Table) -> dict[str, object]:
-    """Our number in the paper's unit, and everything that belongs to it; all None where nothing was measured."""
+    """Our number in the paper's unit, and its details; all None if nothing was measured."""
     first = ("our_mean", "our_interval", "difference", "search_share_of_paper", "training_share_of_paper")
     if not isinstance(cell, Ours):
         return dict.fromkeys((*first, *OURS))
@@ -100,7 +100,7 @@ def _named(*names: str, below: str = "") -> dict[str, Callable[[Measured], objec
     return {name: reader(name) for name in names}
 
 
-#: What stands beside each of our numbers in CSV and JSON: its name and how it is read off the result.
+#: What CSV and JSON give beside each of our numbers: its name, and how it is read from the result.
 OURS: dict[str, Callable[[Measured], object]] = {
     **_named("command"),
     "dataset": dataset_of,

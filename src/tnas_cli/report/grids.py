@@ -20,7 +20,7 @@ BELOW = "not in the paper's table:"
 
 @dataclass(frozen=True)
 class Grid:
-    """Texts only. Columns of numbers are to be set flush right; `below` is the first row after the paper's, if any."""
+    """Texts only. Columns of numbers are set flush right; `below` is the first row after the paper's, if any."""
 
     titles: tuple[str, ...]
     numeric: tuple[bool, ...]
@@ -52,7 +52,7 @@ def main(table: Table) -> Grid:
 
 
 def details(table: Table) -> Grid | None:
-    """What belongs to each of our numbers; None where nothing was measured."""
+    """Details of each of our numbers; None if nothing was measured."""
     cells = table.cells_of_ours
     if not cells:
         return None
@@ -91,7 +91,7 @@ def _detail(column: Column, cell: Ours, budget: PaperBudget) -> tuple[str, ...]:
 
 
 def difference_text(cell: Ours) -> str:
-    """Ours minus the paper's with its sign: '−0.40'; empty where there is nothing to compare with."""
+    """Ours minus the paper's with its sign: '−0.40'; empty if there is nothing to compare with."""
     if cell.difference is None:
         return ""
     text = MEASURES[cell.measure].text(abs(cell.difference))

@@ -23,7 +23,7 @@ from tnas_cli.version import __version__
 
 @dataclass(frozen=True)
 class Written:
-    """What is on a page: so many sources, measured results and figures, and what could not be read or drawn."""
+    """What is on a page: the numbers of sources, measured results and figures, and what could not be read or drawn."""
 
     html: str
     sources: int
@@ -52,7 +52,7 @@ def html_report(
         title="T-NAS report",
         facts=_facts(found.read, results),
         summary=HtmlTable(
-            "summary-table", "What was given, and what it measured", TITLES, NUMERIC, (("", tuple(rows)),)
+            "summary-table", "The sources, and what they measured", TITLES, NUMERIC, (("", tuple(rows)),)
         ),
         papers=_paper_parts(results),
         figures=figures,
@@ -75,7 +75,7 @@ def html_report(
 
 
 def _measured(source: Source) -> list[Measured]:
-    """The source's results that are measurements: of a run directory the last one only, as in `tnas report`."""
+    """The source's results that are measurements; for a run directory only the last one, as in `tnas report`."""
     results = measurements(source.records)
     return results[-1:] if source.folder is not None else results
 
@@ -93,7 +93,8 @@ def _facts(sources: Sequence[Source], results: Sequence[Measured]) -> tuple[str,
 
 
 def _paper_parts(results: Sequence[Measured]) -> list[PaperPart]:
-    """All tables. Open are those with ours in one of the paper's rows; where there is none, the first with any."""
+    """All tables. Those with our numbers in the paper's rows are open; if there are none, the first with any of
+    ours."""
     tables = [build_table(number, results) for number in paper_table_numbers()]
     chosen = [table.number for table in tables if _has_ours_in_paper(table)]
     chosen = chosen or [table.number for table in tables if table.measured][:1]
@@ -108,7 +109,7 @@ def _paper_part(table: Table, is_open: bool) -> PaperPart:
     tables = [_grid(f"table-{table.number}", "The paper's numbers and ours", main(table))]
     further = details(table)
     if further is not None:
-        tables.append(_grid(f"table-{table.number}-ours", "What belongs to our numbers", further))
+        tables.append(_grid(f"table-{table.number}-ours", "Details of our numbers", further))
     title = f"Table {table.number}: {table.title}"
     return PaperPart(f"paper-table-{table.number}", title, tuple(tables), tuple(table.notes), is_open)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tnas_cli.report.grids import BELOW, Grid, details, main
 from tnas_cli.report.tables import Table
 
-#: Everything that LaTeX reads as something else, and the signs that an 8-bit font has not.
+#: Everything that LaTeX would read as something else, and signs that an 8-bit font does not have.
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "{": r"\{",

@@ -1,4 +1,4 @@
-"""Which results count as measurements, and what a table reads off one."""
+"""Which results count as measurements, and what a table reads from one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SETTINGS = ("few-shot", "supervised", "transfer")
 def measurements(records: Iterable[Record]) -> list[Measured]:
     """The measurements among records, in order; a later one of the same kind, tasks and run replaces an earlier.
 
-    An adaptation to tasks whose query images have no labels predicts, and measures nothing.
+    An adaptation to tasks without labelled query images only predicts; it measures nothing.
     """
     found: dict[tuple[object, ...], Measured] = {}
     for number, record in enumerate(records):
@@ -27,7 +27,7 @@ def measurements(records: Iterable[Record]) -> list[Measured]:
 
 
 def accuracy_of(m: Measured) -> Accuracy:
-    """Mean and interval of a measurement, as shares of 1; raises DataError for a result that has measured nothing."""
+    """Mean and interval of a measurement, as shares of 1; raises DataError for a result that measured nothing."""
     if m.mean is None:
         raise DataError(f"the result of {m.run} has no accuracy.", hint="label the query images of its tasks")
     return Accuracy(mean=m.mean, interval=m.interval or 0.0)
@@ -39,17 +39,17 @@ def has_interval(m: Measured) -> bool:
 
 
 def is_adapted(m: Measured) -> bool:
-    """Whether it measured search networks, adapted; every other result measured trained networks."""
+    """Whether it measured adapted search networks; every other result measured trained networks."""
     return isinstance(m, AdaptResult)
 
 
 def dataset_of(m: Measured) -> str:
-    """The data set, or what stands for one where it was a user's own task folders."""
+    """The data set, or the words that replace it for a user's own task folders."""
     return m.dataset or "task folders"
 
 
 def split_of(m: Measured) -> str:
-    """Whose tasks they were: those of a split, or given ones."""
+    """The split that the tasks come from, or that they were given by the user."""
     return m.split or "given"
 
 
@@ -75,7 +75,7 @@ def train_epochs(m: Measured) -> int | None:
 
 
 def training_tasks(m: Measured) -> int:
-    """Tasks that the trained networks saw together."""
+    """The tasks that all trained networks saw in total."""
     return (tasks_per_genotype(m) or 0) * (m.genotypes_trained or 0)
 
 

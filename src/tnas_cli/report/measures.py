@@ -1,4 +1,4 @@
-"""What a column's numbers are, and how each is read off a result, in the paper's unit."""
+"""What a column's numbers are, and how each is read from a result, in the paper's unit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _search_minutes(m: Measured) -> float | None:
 
 
 def _gpu_days(m: Measured) -> float | None:
-    # A day of a processor is no GPU day: its time stands in the note only. A GPU is recorded by its model's name.
+    # A CPU day is not a GPU day: CPU time is only in the note. A GPU is recorded by its model's name.
     on_gpu = m.environment.device not in (None, "cpu", "mps")
     return m.search_seconds / 86_400 if on_gpu and m.search_seconds is not None else None
 

@@ -40,7 +40,7 @@ class PaperColumn:
 class PaperRow:
     """A method of the table: its cells as printed, and the numbers among them, by the columns' keys.
 
-    `order` and `network`, where they are given, are what a result must have besides the method to stand in this row.
+    If `order` and `network` are given, a result must have them, besides the method, to be in this row.
     """
 
     method: str
@@ -55,7 +55,7 @@ class PaperRow:
 
 @dataclass(frozen=True)
 class PaperBudget:
-    """What one figure of the paper's T-NAS cost (Sections 5.2.1, 5.2.2 and 5.3); None is what it does not say."""
+    """What one T-NAS number of the paper cost (Sections 5.2.1, 5.2.2 and 5.3); None where the paper does not say."""
 
     search_tasks: int | None = None
     train_tasks_per_genotype: int | None = None
@@ -64,7 +64,7 @@ class PaperBudget:
 
     @property
     def training_tasks(self) -> int | None:
-        """Tasks that all trained networks saw together."""
+        """The tasks that all trained networks saw in total."""
         each, networks = self.train_tasks_per_genotype, self.genotypes_trained
         return None if each is None or networks is None else each * networks
 
@@ -93,13 +93,13 @@ class PaperTable:
 
 
 def paper_table_numbers() -> tuple[int, ...]:
-    """Numbers of the tables that are at hand."""
+    """The numbers of the tables that are available."""
     names = (file.name for file in resources.files("tnas_cli.report").joinpath("paper").iterdir())
     return tuple(sorted(int(n[6:-5]) for n in names if n.startswith("table_") and n.endswith(".toml")))
 
 
 def paper_table(number: int) -> PaperTable:
-    """Read a table of the paper; raises SettingsError for a number that is not at hand."""
+    """Read a table of the paper; raises SettingsError for a table that is not available."""
     known = paper_table_numbers()
     if number not in known:
         raise SettingsError(

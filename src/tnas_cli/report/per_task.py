@@ -1,4 +1,4 @@
-"""The accuracy on each test task behind a result, from where the commands keep it.
+"""The accuracies on the test tasks behind a result, read from where the commands keep them.
 
 `adapt` prints a record per task before its result; a supervised result lists its tasks, and so does one of inherited
 weights. Few-shot `train-eval` from scratch keeps a `result.json` per network in its run directory; its accuracy on a
@@ -38,7 +38,7 @@ class PerTask:
 def read_per_task(source: Path) -> PerTask:
     """The one result of a run directory or of a file of records, task by task.
 
-    Raises DataError where there are several results, or where what is kept is missing or gives another mean.
+    Raises DataError if there are several results, or if the kept accuracies are missing or have another mean.
     """
     m = _only_result(source)
     if isinstance(m, SupervisedResult):
@@ -53,9 +53,9 @@ def read_per_task(source: Path) -> PerTask:
         values = _trained(_run_folder(source, m), m)
     if len(values) != m.tasks or not math.isclose(sum(values) / len(values), accuracy_of(m).mean, abs_tol=_TOLERANCE):
         raise DataError(
-            f"the accuracies kept for {source} are not those of its result ({len(values)} tasks, the result has "
+            f"the accuracies kept for {source} do not match its result ({len(values)} tasks, the result has "
             f"{m.tasks}).",
-            hint="compare a finished run, or a whole output of one call",
+            hint="compare a finished run, or the whole output of one call",
         )
     return PerTask(str(source), m, tuple(values))
 
@@ -64,7 +64,7 @@ def read_own_tasks(source: Path) -> tuple[Measured, dict[tuple[str, int], float]
     """The one result of a run directory or of a file of records, and the accuracy of every genotype (its digest) on
     each test task (its index) that decoded to it.
 
-    Raises DataError where there are several results, or none on such tasks.
+    Raises DataError if there are several results, or none on such tasks.
     """
     m = _only_result(source)
     rows: Sequence[TaskAccuracy] = ()
@@ -88,7 +88,7 @@ def _only_result(source: Path) -> Measured:
 
 
 def _in_order(rows: Iterable[TaskAccuracy], source: Path) -> list[float]:
-    """Accuracies by the tasks' index: of each of a data set's first tasks."""
+    """Accuracies in the order of the tasks' index; they must be on a data set's first tasks."""
     found = {row.index: row.accuracy for row in rows}
     if sorted(found) != list(range(len(found))) or not found:
         raise DataError(f"{source} was not measured on each of a data set's first tasks.", hint=_HINT)
@@ -96,7 +96,7 @@ def _in_order(rows: Iterable[TaskAccuracy], source: Path) -> list[float]:
 
 
 def _adapted(source: Path) -> list[float]:
-    """Accuracies of the `adapted` records, by the tasks' index."""
+    """Accuracies of the `adapted` records, in the order of the tasks' index."""
     found: dict[int, float] = {}
     for record in read(source, kind=Adapted) if source.is_file() else []:
         if record.task.index is not None and record.accuracy is not None:

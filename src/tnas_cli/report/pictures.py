@@ -30,7 +30,7 @@ from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA
 from tnas_cli.spaces.registry import USUAL, space
 
-#: So many adapted thetas stand beside the meta-architecture, as in the paper's Figure 5; so many genotypes are drawn.
+#: How many adapted thetas are shown beside the meta-architecture, as in the paper's Figure 5, and how many genotypes.
 ADAPTED_SHOWN = 3
 GENOTYPES_SHOWN = 3
 
@@ -45,7 +45,7 @@ class Pictures:
     genotypes: set[str] = field(default_factory=set)
 
     def add(self, source: str, what: str, make: Callable[[], Picture | None], otherwise: str) -> None:
-        """Take what `make` gives; where it gives None or fails, say that `what` is left out and why."""
+        """Take what `make` gives; if it gives None or fails, note that `what` is left out and why."""
         try:
             picture = make()
         except TnasError as error:
@@ -72,7 +72,7 @@ def find_pictures(sources: Sources, machine: Machine = HERE) -> Pictures:
 
 
 def _of_log(source: Source, found: Pictures) -> None:
-    """Curves of a run; of a search also its meta-architecture."""
+    """Curves of a run; for a search also its meta-architecture."""
     name = source.name
     if source.stages or source.folder is not None:
         batches = source.setting == "transfer" or any(log.unit == "batches" for log in source.stages.values())
@@ -100,7 +100,7 @@ def _of_log(source: Source, found: Pictures) -> None:
 
 
 def _of_adapted(source: Source, found: Pictures, machine: Machine) -> None:
-    """Of adapted records: theta beside the meta-architecture's, the support losses, one task's images."""
+    """For adapted records: theta beside the meta-architecture's, the support losses, one task's images."""
     adapted, name = source.of(Adapted), source.name
     if not adapted:
         return
@@ -126,7 +126,7 @@ def _of_adapted(source: Source, found: Pictures, machine: Machine) -> None:
 
 
 def _with_members(record: Adapted, source: Source) -> Adapted:
-    """The record with how many answered for it; version 1 says that in the result alone."""
+    """The record with the number of checkpoints that answered; version 1 has it only in the result."""
     result = source.result
     known = result.members if isinstance(result, AdaptResult) else None
     return record if record.members is not None else replace(record, members=known)
@@ -155,7 +155,7 @@ def _theta(source: Source, adapted: Sequence[Adapted], found: Pictures) -> Pictu
 
 
 def _of_genotypes(source: Source, found: Pictures) -> None:
-    """The most frequent genotypes among genotype records, or of adapted records where there are none."""
+    """The most frequent genotypes of genotype records, or of adapted records if there are none."""
     name = source.name
     records = source.of(Decoded)
     if not records:
@@ -173,7 +173,7 @@ def _of_genotypes(source: Source, found: Pictures) -> None:
     result = source.result
     networks = result.per_genotype if isinstance(result, TrainResult | TransferResult) else None
     trained = [network.digest for network in networks or ()]
-    # Those that were trained and measured say more than those that were only decoded.
+    # Genotypes that were trained and measured say more than those that were only decoded.
     order = [digest for digest in trained if digest in known]
     order += [digest for digest, _ in counts.most_common() if digest not in order]
     for digest in order[:GENOTYPES_SHOWN]:
@@ -190,7 +190,7 @@ def _of_genotypes(source: Source, found: Pictures) -> None:
 
 
 def _decoded(adapted: Sequence[Adapted]) -> list[Decoded]:
-    """What adapted records decode to; the heat map says why one does not."""
+    """What adapted records decode to; the heat map says why one cannot be decoded."""
     records = []
     for number, record in enumerate(adapted, start=1):
         try:
@@ -204,7 +204,7 @@ def _decoded(adapted: Sequence[Adapted]) -> list[Decoded]:
 def _facts(record: Decoded, count: int, of: int, setting: str) -> str:
     size = f"{record.parameters:,} weights{_counted_for(record)}. " if record.parameters is not None else ""
     often = (
-        f"{count} of {of} genotypes that were found. "
+        f"It is {count} of the {of} genotypes that were found. "
         if setting == "supervised"
         else f"Decoded for {count} of {of} tasks. "
     )
@@ -232,7 +232,7 @@ def _of_meta(meta: MetaArchitecture) -> Encoding:
 
 
 def _searched(meta: MetaArchitecture) -> str:
-    """What the search found; where theta does not move inside a task, as in Auto-MAML, one architecture for all."""
+    """A name for what the search found; if theta does not change within a task, it is one architecture for all."""
     found = about(meta.settings.method)
     return "meta-architecture" if INNER_THETA in found.reads else f"architecture of {found.title}"
 

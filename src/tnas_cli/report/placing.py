@@ -1,4 +1,4 @@
-"""Which row of a table a result belongs to, and what a row of its own is called."""
+"""Which row of a table a result belongs to, and the name of a row that the paper does not have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tnas_cli.report.measured import dataset_of, is_adapted, split_of, train_epo
 from tnas_cli.report.paper_tables import PaperRow, PaperTable
 from tnas_cli.spaces.registry import USUAL
 
-#: Ways to an architecture (Section 5.3) that are no methods, as the paper calls them.
+#: Ways to an architecture (Section 5.3) that are not methods, as the paper calls them.
 WAYS = {"s1": "S1", "s2": "S2"}
 
 
@@ -21,7 +21,7 @@ SPACE = USUAL
 
 @dataclass
 class Group:
-    """A row: the paper's with what belongs to it, or one of ours alone."""
+    """A row: one of the paper's with our matching results, or one with our results alone."""
 
     method: str
     label: str
@@ -30,11 +30,11 @@ class Group:
     ours: list[Measured] = field(default_factory=list)
 
     def has_room(self, m: Measured) -> bool:
-        """In the few-shot setting a row holds a result per shot, else one."""
+        """In the few-shot setting a row holds a result per shot, otherwise one."""
         return self.at(m.shot) is None if self.by_shot else not self.ours
 
     def at(self, shot: int | None) -> Measured | None:
-        """The result for a column of this shot; a column of no shot belongs to any."""
+        """The result for a column of this shot; a column without a shot takes any."""
         return next((m for m in self.ours if shot in (None, m.shot)), None)
 
 
@@ -43,7 +43,7 @@ def place(paper: PaperTable, measurements: Sequence[Measured]) -> list[Group]:
     by_shot = paper.setting == "few-shot"
     groups = [Group(row.method, f"{row.name} ({row.citation})", row, by_shot) for row in paper.rows]
     others: list[tuple[tuple[object, ...], Group]] = []
-    # Where two results claim a cell of the paper's row, the one with the larger budget has it.
+    # If two results claim a cell of the paper's row, the one with the larger budget gets it.
     for m in sorted(measurements, key=lambda m: (-training_tasks(m), -(train_epochs(m) or 0))):
         theirs = [group for group in groups if group.row and _same(m, group.row, paper) and group.has_room(m)]
         if theirs:
@@ -62,7 +62,7 @@ def _same(m: Measured, row: PaperRow, paper: PaperTable) -> bool:
     """Whether the result measures what the row does: the table's tasks, test split, weights from scratch."""
     tasks = (m.dataset, m.protocol, m.split) == (paper.dataset, paper.protocol, "test")
     tasks = tasks and paper.way in (None, m.way) and paper.query in (None, m.query)
-    # First order is what train-eval does unless it is told otherwise; older records do not say.
+    # train-eval uses first order by default; older records do not say.
     method = m.method == row.method and row.order in (None, m.order or "first") and row.network in (None, m.network)
     shot = not paper.shots or m.shot in paper.shots
     return tasks and method and shot and m.space == SPACE and m.weights == "from-scratch" and not is_adapted(m)

@@ -47,7 +47,7 @@ def cited_for(
 ) -> list[Reference]:
     """The entries for these methods, these data sets with their split protocols, these spaces and fixed networks.
 
-    What another package adds says itself what it cites: keys of these entries, or entries of its own.
+    What another package adds names what it cites: keys of these entries, or BibTeX entries of its own.
     """
     named = set(datasets) | {f"{name}:{protocol}" for name, protocols in datasets.items() for protocol in protocols}
     added = [entry for name in sorted(methods) for entry in added_citations(name)]
@@ -60,7 +60,7 @@ def cited_for(
 
 def _of_dataset(name: str) -> tuple[str, ...]:
     """What a data set of another package cites."""
-    # Whatever is no data set of another package is cited without the libraries that read images.
+    # Only data sets of other packages need the import below, which loads the libraries that read images.
     if name not in PlugIns("tnas.datasets", lambda: object).names():
         return ()
     from tnas_cli.episodes.registry import dataset
@@ -70,7 +70,7 @@ def _of_dataset(name: str) -> tuple[str, ...]:
 
 
 def _of_space(name: str) -> tuple[str, ...]:
-    """What a space cites; methods stand for the usual one."""
+    """What a space cites; the usual space is cited through its methods."""
     if name == registry.USUAL:
         return ()
     found = registry.space(name) if name in registry.OWN else registry.added().get(name)
@@ -78,12 +78,12 @@ def _of_space(name: str) -> tuple[str, ...]:
 
 
 def _of_network(name: str) -> tuple[str, ...]:
-    """What a fixed network cites; tnas's own nothing but what their methods do."""
+    """What a fixed network cites; tnas's own networks cite nothing besides what their methods cite."""
     found = fixed.OWN.get(name) or fixed.added().get(name)
     return () if found is None else found.citation
 
 
 def _of_bibtex(entry: str) -> Reference:
-    """A work by the BibTeX entry that another package gives."""
+    """A work, from a BibTeX entry that another package gives."""
     key = entry.partition("{")[2].partition(",")[0].strip()
     return Reference(key, entry.strip(), frozenset(), frozenset(), always=False)

@@ -1,4 +1,4 @@
-"""The command that gives a source's numbers again, from what it recorded."""
+"""The command that reproduces a source's numbers, from what the source recorded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tnas_cli.settings.train import TrainSettings
 
 Kind = Literal["search", "train_eval"]
 
-#: The commands of the settings of the paper that have settings of their own.
+#: The paper's settings that have a command and options of their own.
 LARGE = ("supervised", "transfer")
 _COMMANDS: dict[str, Kind] = {"search": "search", **dict.fromkeys(("train-eval", *LARGE), "train_eval")}
 _CLASSES: dict[Kind, type[SearchSettings] | type[TrainSettings]] = {
@@ -59,7 +59,7 @@ def _of_run(source: Source, kind: Kind) -> Commands:
 
 
 def _given(source: Source) -> list[str]:
-    """Options for what a run was given beside its settings."""
+    """Options for what a run was given besides its settings."""
     plan = source.facts.plan
     options = ["--limit", str(plan.options.limit)] if plan.options.limit is not None else []
     options += ["--weights", "inherited"] if plan.kind == "inherited" else []
@@ -68,7 +68,7 @@ def _given(source: Source) -> list[str]:
 
 
 def _source_of_genotypes(source: Source) -> list[str]:
-    """What `train-eval` was given: the run's copy of the records, the name of a network, or nothing where its method
+    """What `train-eval` was given: the run's copy of the records, the name of a network, or nothing if its method
     finds genotypes of its own."""
     if source.setting == "supervised" and source.facts.settings.get("method", "given") != "given":
         return []
@@ -77,7 +77,7 @@ def _source_of_genotypes(source: Source) -> list[str]:
 
 
 def _options(kind: Kind, settings: Mapping[str, Any], *, fixed_network: bool) -> list[str]:
-    """The shortest options that reach these settings, but for those that the method does not read."""
+    """The shortest options that reach these settings, except those that the method does not read."""
     cls = _CLASSES[kind]
     wanted = cls.from_dict(settings)
     method = about(wanted.method)
@@ -86,7 +86,7 @@ def _options(kind: Kind, settings: Mapping[str, Any], *, fixed_network: bool) ->
     for name in presets(kind):
         start = {**preset(kind, name), **method.differs, "dataset": wanted.dataset, "method": wanted.method}
         reached = cls.from_dict(start)
-        # The data set, its tasks and the seed are said even where they are the defaults: they are what a reader asks.
+        # The data set, its tasks and the seed are named even if they are the defaults: a reader looks for them.
         said = ("dataset", "protocol", "way", "shot", "query", "tasks", "seed")
         options = ["--preset", name]
         if wanted.method != cls(dataset="any").method:
@@ -104,7 +104,7 @@ def _options(kind: Kind, settings: Mapping[str, Any], *, fixed_network: bool) ->
 
 
 def _machine(source: Source) -> list[str]:
-    """What else the numbers depend on, to their last digits."""
+    """What else the last digits of the numbers depend on."""
     result, options = source.result, []
     chosen = result.engine if isinstance(result, Measured | SearchResult) else source.facts.plan.machine.engine
     if chosen:
@@ -130,11 +130,13 @@ def _notes(source: Source) -> tuple[str, ...]:
 
 
 def _of_records(source: Source) -> Commands:
-    """Of a file of records: the adaptation or the measurement that wrote them."""
+    """For a file of records: the adaptation or the measurement that wrote them."""
     adapted, result = source.of(Adapted), source.result
     if not adapted:
         made = result.run if isinstance(result, Measured | SearchResult) else None
-        note = f"Its results come from the run {made}; its commands are there." if made else "It names no run."
+        note = (
+            f"Its results come from the run {made}; report that run for its commands." if made else "It names no run."
+        )
         return Commands(source.name, (), (note,))
     first, about = adapted[0], adapted[0].task
     measured = result if isinstance(result, AdaptResult) else None

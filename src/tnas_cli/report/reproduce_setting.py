@@ -1,4 +1,4 @@
-"""The options of `tnas supervised` or `tnas transfer` that lead to a run of theirs again."""
+"""The options of `tnas supervised` or `tnas transfer` that reproduce a run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _SETTINGS: dict[str, Callable[[str, Mapping[str, Any], Mapping[str, Any]], Setti
     "supervised": supervised_settings,
     "transfer": transfer_settings,
 }
-#: Said even where they are the preset's: they are what a reader asks.
+#: Named even if they are the preset's: a reader looks for them.
 _SAID = ("protocol", "seed", "way", "shot", "query", "tasks", "epochs")
 
 
 def setting_options(setting: str, settings: Mapping[str, Any]) -> list[str]:
-    """The shortest options that reach exactly these settings; raises SettingsError for what are no settings of it."""
+    """The shortest options that reach exactly these settings; raises SettingsError for invalid settings."""
     dataset = {"dataset": settings.get("dataset", "")}
     wanted = _SETTINGS[setting]("quick", {}, settings)
     found: list[list[str]] = []

@@ -1,6 +1,6 @@
 """The sources of a report: run directories, folders of them, files of records, and standard input.
 
-One bad run never hides the others: of several runs those that cannot be read are left out, and named.
+One bad run never hides the others: among several runs, those that cannot be read are left out and named.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Results:
 def results_of(sources: Sequence[str | Path], stdin: IO[str] | str | None = None, *, required: bool = True) -> Results:
     """All measured results of the sources, or of `runs/`; `required` refuses sources that have none.
 
-    Among several sources, as `runs/*` gives them, a search's and an unfinished run's directory may have none. Raises
+    Among several sources, as `runs/*` gives them, directories of searches and unfinished runs may have none. Raises
     DataError for a source that is missing, empty or malformed, unless it is one of several runs.
     """
     found = Results()
@@ -58,7 +58,7 @@ def results_of(sources: Sequence[str | Path], stdin: IO[str] | str | None = None
 def _take_folder(folder: Path, found: Results) -> None:
     runs = runs_in(folder)
     if not runs:
-        raise DataError(f"{folder} is no run directory and holds none.", hint=_HINT)
+        raise DataError(f"{folder} is not a run directory and holds none.", hint=_HINT)
     _take_runs(runs, found)
 
 

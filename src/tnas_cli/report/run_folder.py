@@ -1,4 +1,4 @@
-"""The folder of a run, and what it says of the run: its settings, where it computed, and what it was given."""
+"""The folder of a run, and what it says about the run: its settings, where it computed, and what it was given."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COMMAND_OF = {"inherited": "train-eval", "few-shot": "train-eval"}
 
 @dataclass(frozen=True, kw_only=True)
 class _Options(Part):
-    """What a run was given beside its settings."""
+    """What a run was given besides its settings."""
 
     limit: int | None = None
     checkpoint: str | None = None
@@ -66,7 +66,7 @@ class RunPlan(Part):
 
 @dataclass(frozen=True)
 class RunFacts:
-    """Everything that a folder says without its log."""
+    """Everything that a folder says about its run, except the log."""
 
     settings: Mapping[str, object] = field(default_factory=dict)
     environment: Environment = field(default_factory=Environment)
@@ -84,7 +84,7 @@ def runs_in(folder: Path) -> list[Path]:
 
 
 def read_facts(run: Path) -> RunFacts:
-    """The facts of a run directory; a file that is not there says nothing. Raises DataError that names a broken one."""
+    """The facts of a run directory; a missing file says nothing. Raises DataError that names a broken one."""
     settings_file = run / SETTINGS
     try:
         settings = tomllib.loads(text_of(settings_file, str(settings_file))) if settings_file.is_file() else {}
@@ -98,7 +98,7 @@ def read_facts(run: Path) -> RunFacts:
 
 
 def json_of(path: Path) -> dict[str, object]:
-    """The object in a JSON file; nothing where there is no file. Raises DataError."""
+    """The object in a JSON file; empty if there is no file. Raises DataError."""
     if not path.is_file():
         return {}
     try:

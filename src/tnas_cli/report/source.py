@@ -1,6 +1,6 @@
 """What figures and pages are made from: a run directory, or a file of records, read whole.
 
-One that is bad never hides the others: of several runs those that cannot be read are left out, and of a log or file
+A bad one never hides the others: among several runs, those that cannot be read are left out, and in a log or file
 the records that do not fit.
 """
 
@@ -47,12 +47,12 @@ class Source:
 
     @property
     def result(self) -> Result | None:
-        """The last result, or None where the run has not ended."""
+        """The last result, or None if the run has not ended."""
         return next(reversed(self.of(Result)), None)
 
     @property
     def setting(self) -> str:
-        """Which of the paper's settings a run is of: few-shot, supervised or transfer."""
+        """Which of the paper's settings a run belongs to: few-shot, supervised or transfer."""
         return self.facts.plan.setting
 
     @property
@@ -70,7 +70,7 @@ class Sources:
     left_out: list[str] = field(default_factory=list)
 
     def distinct(self, name: str) -> str:
-        """The name, with a number where it is taken."""
+        """The name, with a number if it is taken."""
         taken, number, free = {source.name for source in self.read}, 2, name
         while free in taken:
             number, free = number + 1, f"{name}-{number}"

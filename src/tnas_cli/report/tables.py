@@ -1,6 +1,6 @@
 """A table of the paper beside what was measured: its numbers and ours in separate columns, ours with their budgets.
 
-A result stands in the row of its method only where it measures what the paper's row does (`placing.py`). Every other
+A result is in the row of its method only if it measures what the paper's row does (`placing.py`). Every other
 result of the same setting has a row of its own below.
 """
 
@@ -81,7 +81,7 @@ class Table:
 def build_table(number: int, measured: Sequence[Measured], left_out: Sequence[str] = ()) -> Table:
     """Table `number` with the measurements filled in; `left_out` says what could not be read, and becomes notes.
 
-    Raises SettingsError for a table that is not at hand.
+    Raises SettingsError for a table that is not available.
     """
     paper = paper_table(number)
     fitting = [m for m in measured if m.setting == paper.setting]
@@ -101,7 +101,7 @@ def build_table(number: int, measured: Sequence[Measured], left_out: Sequence[st
     ]
     if len(fitting) < len(measured):
         others = count(len(measured) - len(fitting), "result")
-        notes.append(f"Left out: {others} of another setting than {paper.setting}.")
+        notes.append(f"Left out: {others} of a setting other than {paper.setting}.")
     notes += [f"Left out: {reason}." for reason in left_out]
     return Table(paper.number, paper.title, columns, tuple(rows), tuple(notes), paper)
 
@@ -110,11 +110,11 @@ def _units(paper: PaperTable) -> str:
     if paper.setting == "few-shot":
         return "; accuracy in %, mean ± 95% interval"
     quantity = "errors" if paper.setting == "transfer" else "accuracy"
-    return f"; {quantity} in %, ± as printed, of what it does not say"
+    return f"; {quantity} in %, ± as printed (the paper does not say of what)"
 
 
 def _columns(paper: PaperTable, measurements: Sequence[Measured]) -> tuple[Column, ...]:
-    """The paper's words, its numbers, and ours: the same again, and the shots that the paper has not."""
+    """The paper's words, its numbers, and ours: the same columns, and those of shots that the paper does not have."""
     columns = [Column("Method", "name")]
     columns += [Column(c.title, "about", c.shot, c.key) for c in paper.columns if c.measure is None]
     numbers = [c for c in paper.columns if c.measure is not None]
@@ -126,7 +126,7 @@ def _columns(paper: PaperTable, measurements: Sequence[Measured]) -> tuple[Colum
 
 
 def _cell(group: Group, column: Column, marks: dict[int, int]) -> Cell:
-    """One cell of a row; `marks` numbers the measurements in the order in which they are met."""
+    """One cell of a row; `marks` numbers the measurements in the order of their first cells."""
     row = group.row
     if column.kind == "name":
         return group.label

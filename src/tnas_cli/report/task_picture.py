@@ -1,4 +1,4 @@
-"""The images of an adapted task with what was predicted for them: read again from its folder or its data set."""
+"""The images of an adapted task with their predictions, read again from its folder or its data set."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tnas_cli.report.figures.picture import Picture
 from tnas_cli.report.figures.task_grid import Pixels, Prediction, TaskImages, task_picture
 from tnas_cli.runs.device import Machine
 
-_HINT = "pass the records of `tnas adapt --json` where the images they were made from lie"
+_HINT = "pass the records of `tnas adapt --json` where the images of their tasks are"
 
 T = TypeVar("T")
 
@@ -33,13 +33,13 @@ T = TypeVar("T")
 def picture_of_task(name: str, record: Adapted, machine: Machine) -> Picture:
     """The grid of an `adapted` record.
 
-    Raises DataError where the images are no longer at hand or no longer those of the record, and CheckpointError where
-    predictions have to be computed again and a checkpoint is gone.
+    Raises DataError if the images are gone or are no longer those of the record, and CheckpointError if predictions
+    have to be computed again and a checkpoint is gone.
     """
     try:
         return _of_folder(name, record) if record.task.folder is not None else _of_dataset(name, record, machine)
     except (KeyError, TypeError, ValueError, IndexError, ArithmeticError, RuntimeError) as error:
-        # A record may hold anything; numbers that fit no checkpoint are a RuntimeError of PyTorch.
+        # A record may hold anything; numbers that fit no checkpoint raise a RuntimeError in PyTorch.
         raise DataError(f"the adapted record does not describe its task ({error}).", hint=_HINT) from error
 
 
@@ -51,12 +51,15 @@ def _needed(value: T | None, what: str) -> T:
 
 def _of_folder(name: str, record: Adapted) -> Picture:
     """A task folder, its images prepared as they were for the record, which holds the predictions."""
-    folder, seen = Path(_needed(record.task.folder, "its folder")), _needed(record.preparation, "how images were made")
+    folder, seen = (
+        Path(_needed(record.task.folder, "its folder")),
+        _needed(record.preparation, "how its images were prepared"),
+    )
     invert = "auto" if seen.invert is None else seen.invert
     task = read_task_folder(folder, seen.size, seen.channels, seen.mean, seen.std, invert)
     rows = record.predictions or ()
     if task.query_x is None or len(rows) != len(task.query_paths):
-        raise DataError(f"{folder} has no query images, or others than its record.", hint=_HINT)
+        raise DataError(f"{folder} has no query images, or not those of its record.", hint=_HINT)
     classes = tuple(task.class_names)
     images = _pixels(task.query_x, seen.mean, seen.std)
     query = tuple(
@@ -71,7 +74,7 @@ def _of_folder(name: str, record: Adapted) -> Picture:
     support = _by_class(_pixels(task.support_x, seen.mean, seen.std), task.support_y.tolist(), len(classes))
     note = _by_members(record)
     if seen.invert is None and seen.channels == 1:
-        note = f"{note} The record does not say whether --invert was given: the images are shown as without it.".strip()
+        note = f"{note} The record does not say whether --invert was given: the images are shown without it.".strip()
     return task_picture(name, f"{folder.name}: support and query images", TaskImages(classes, support, query), note)
 
 
@@ -109,7 +112,7 @@ def _of_dataset(name: str, record: Adapted, machine: Machine) -> Picture:
 
 
 def _answers(meta: MetaArchitecture, record: Adapted, batch: TaskBatch) -> Tensor:
-    """What answered for the query images, logits [1, Q, way]: the checkpoint, or all members together."""
+    """The logits [1, Q, way] for the query images, of the checkpoint or of all members together."""
     settings = meta.settings.replace(test_steps=_needed(record.inner, "its steps").steps)
     learner = search_method(settings.method).learner(TorchEngine(), meta.network, settings)
     members = [meta.parameters]
@@ -118,7 +121,7 @@ def _answers(meta: MetaArchitecture, record: Adapted, batch: TaskBatch) -> Tenso
         members += [other.parameters for other in kept if other.tasks_done != meta.tasks_done]
         if len(members) != record.members:
             raise DataError(
-                f"{record.members} checkpoints answered together, and {len(members)} are kept beside {meta.path}.",
+                f"{record.members} checkpoints answered together, but {len(members)} are kept beside {meta.path}.",
                 hint=_HINT,
             )
     return mean_answer([logits for own in members for _, logits in adapt(learner, own, [batch])])

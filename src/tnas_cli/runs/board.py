@@ -1,7 +1,7 @@
 """TensorBoard's event files beside a run's own log: the same numbers at the same times, over the tasks done.
 
-They are written with the package `tensorboard` alone, which is an optional extra. A record takes one append to a file
-that is closed again, so that nothing has to be flushed or ended, and what a killed run has written can be read.
+They are written with the package `tensorboard` alone, which is an optional extra. Each record is appended to a file
+that is closed again. So nothing has to be flushed at the end, and what a killed run has written can be read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tnas_cli.runs.files import cannot_write
 
 FOLDER = "tensorboard"
 
-#: Where a logged value stands in TensorBoard; a name that is not here stands under `batch`.
+#: Where TensorBoard shows a logged value; a name that is not here is shown under `batch`.
 _TAGS = {
     "theta": "theta/mean largest probability",
     "entropy": "theta/normalised entropy",
@@ -27,12 +27,12 @@ _TAGS = {
     "tasks/s": "speed/tasks per second",
     "batches/s": "speed/batches per second",
 }
-#: What a record carries beside measurements; `validation` repeats the last `validated` record.
+#: What a record holds besides measurements; `validation` repeats the last `validated` record.
 _OTHERS = ("event", "version", "stage", "tasks", "batches", "validation")
 
 
 def require_tensorboard(hint: str = "") -> None:
-    """Raises SettingsError where the package is missing; `hint` is another way out than installing it."""
+    """Raises SettingsError where the package is missing; `hint` is an alternative to installing it."""
     if importlib.util.find_spec("tensorboard") is None:
         raise SettingsError(
             "the package tensorboard, which writes event files, is not installed.",
@@ -58,8 +58,8 @@ def scalars(record: Mapping[str, Any]) -> dict[str, float]:
 class Board:
     """Event files in `folder/<stage>`: TensorBoard shows a search, or each network of a training, as a run of its own.
 
-    Each process writes a file of its own per stage, whose first event tells TensorBoard to forget what an earlier one
-    wrote about the tasks from there on: a run that was killed does some of them twice.
+    Each process writes its own file per stage. The first event in it tells TensorBoard to forget what an earlier
+    process wrote about the tasks from there on, since a run that was killed does some of them twice.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What may be changed when a run goes on; everything else is the run's own."""
+"""What may change when a run continues; everything else stays as it was."""
 
 from __future__ import annotations
 

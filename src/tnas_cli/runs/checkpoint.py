@@ -41,7 +41,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(path: Path, kind: str) -> Checkpoint:
-    """Read a checkpoint of the given kind; raises CheckpointError that says by name what cannot be read."""
+    """Read a checkpoint of the given kind; raises CheckpointError that names the file and says why it cannot be
+    read."""
     hint = "pass a best.pt or last.pt written by tnas"
     if not path.is_file():
         raise CheckpointError(f"no checkpoint at {path}.", hint="run `tnas search` first, or correct the path")
@@ -52,23 +53,23 @@ def load(path: Path, kind: str) -> Checkpoint:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{path} holds something other than tensors and text; nothing of it was run.", hint=hint
+            f"{path} holds something other than tensors and text; none of it was run.", hint=hint
         ) from error
     except Exception as error:  # the file may hold any bytes, and torch's reader fails on them in any way
         raise damaged from error
     header, tensors = _parts(path, content, hint)
     if header.get("schema") != SCHEMA:
         raise CheckpointError(
-            f"{path} has checkpoint version {header.get('schema')!r}, this tnas reads version {SCHEMA}.",
+            f"{path} has checkpoint version {header.get('schema')!r}, but this tnas reads version {SCHEMA}.",
             hint="install the version of tnas that wrote it",
         )
     if header.get("kind") != kind:
-        raise CheckpointError(f"{path} is a checkpoint of kind {header.get('kind')!r}, needed is {kind!r}.", hint=hint)
+        raise CheckpointError(f"{path} is a checkpoint of kind {header.get('kind')!r}, not {kind!r}.", hint=hint)
     return Checkpoint(kind, header["about"], tensors)
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether the file is an archive whose members all match their checksums, which torch's reader does not compare."""
+    """Whether the file is an archive whose members all match their checksums; torch's reader does not check them."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None

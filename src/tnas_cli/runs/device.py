@@ -1,4 +1,4 @@
-"""Where a command computes, where its data lies and who watches it, and what the machine is, for records."""
+"""Where a command computes and where its data lies, and a description of the machine for records."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Machine:
     tensorboard: bool = False
 
     def or_else(self, before: Machine) -> Machine:
-        """This machine for a run that goes on: what is not asked for here is as it was, and nothing is downloaded."""
+        """This machine for a run that continues: what is not asked for here stays as before, and nothing is
+        downloaded."""
         return replace(
             self,
             device=before.device if self.device == "auto" else self.device,
@@ -56,7 +57,7 @@ class Machine:
         return choose_device(self.device)
 
 
-#: Every default.
+#: A machine with every default.
 HERE = Machine()
 
 
@@ -79,7 +80,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def environment(device: torch.device) -> Environment:
-    """What a result has to name about where it was computed."""
+    """What a result has to say about where it was computed."""
     import torch
 
     return Environment(

@@ -29,7 +29,7 @@ class StopRequest:
         return self.asked
 
 
-#: The request of the block that this process is in, so that blocks inside each other share one.
+#: The request of the current block, so that nested blocks share one.
 _current: list[StopRequest] = []
 
 
@@ -37,7 +37,7 @@ _current: list[StopRequest] = []
 def stop_request() -> Iterator[StopRequest]:
     """Within the block a signal is noted instead of raised; the second one raises KeyboardInterrupt.
 
-    Inside such a block another one gives the same request. Outside the main thread nothing changes.
+    A nested block gives the same request. Outside the main thread nothing changes.
     """
     if _current:
         yield _current[-1]
@@ -69,7 +69,8 @@ def stop_asked() -> bool:
 
 @contextmanager
 def signals_as_interrupt() -> Iterator[None]:
-    """Within the block SIGTERM and SIGHUP raise KeyboardInterrupt as Ctrl-C does, so that half-written files go."""
+    """Within the block SIGTERM and SIGHUP raise KeyboardInterrupt as Ctrl-C does, so that half-written files are
+    removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

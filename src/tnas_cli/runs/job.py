@@ -1,13 +1,13 @@
-"""The life of a run, whatever it computes: made, locked, driven, saved, stopped, gone on with, finished.
+"""The life of a run, whatever it computes: made, locked, driven, saved, stopped, continued, finished.
 
-A `Recipe` is what was asked for; prepared, it is `Work`, which does its units and says what came out. Everything else
+A `Recipe` is what was asked for; prepared, it is `Work`, which does its units and returns the result. Everything else
 about a run is here and in the files beside this one:
 
     made          `start`: folder, run.json, settings.toml, environment.json, the genotypes that were given
     running       one process at a time (lock.py); SIGINT, SIGTERM and SIGHUP ask it to stop (interrupt.py)
-    stopped       what is under way is saved (drive.py); the error says `tnas resume RUN`
-    goes on       `resume`: with the settings, data, engine and options of run.json, from any working directory
-    finished      the result is the last line of events.jsonl and stands in result.json; it is not computed again
+    stopped       unfinished work is saved (drive.py); the error says `tnas resume RUN`
+    continued     `resume`: with the settings, data, engine and options of run.json, from any working directory
+    finished      the result is the last line of events.jsonl and is in result.json; it is not computed again
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ GIVEN, RESULT = "genotypes.jsonl", "result.json"
 
 
 def start(recipe: Recipe, kind: type[R], *, runs: Path, machine: Machine = HERE, listener: Listener = ignore) -> R:
-    """Make a run of this recipe and live it to its end; returns its result, which is of `kind`.
+    """Make a run of this recipe and work on it to the end; returns its result, which is of `kind`.
 
     Raises what `Recipe.prepare` raises before anything is written, TnasError for an unwritable folder, and Interrupted
     with everything saved.
@@ -64,19 +64,21 @@ def resume(
     machine: Machine = HERE,
     listener: Listener = ignore,
 ) -> Result:
-    """Go on with the run in a folder, whatever recipe it is of; returns the result it would have had without the stop.
+    """Continue the run in a folder, whatever its recipe; returns the result that it would have had without the stop.
 
-    A finished run is left as it is and its result returned again, unless `changes` give it more to do. Raises DataError
-    for a folder that is no run or whose images are other ones by now, SettingsError for a change that its recipe does
-    not take, and TnasError where another process works on it.
+    A finished run is left as it is, and its result is returned again, unless `changes` give it more to do. Raises
+    DataError for a folder that is not a run or whose images have changed since, SettingsError for a change that its
+    recipe does not take, and TnasError if another process works on it.
     """
     kept = RunFile.read(path)
     if kept.kind not in recipes:
-        raise DataError(f"{path} is a run of {kept.kind!r}.", hint=f"this tnas knows {', '.join(sorted(recipes))}")
+        raise DataError(
+            f"{path} is a run of the unknown kind {kept.kind!r}.", hint=f"this tnas knows {', '.join(sorted(recipes))}"
+        )
     kind = recipes[kept.kind]()
     for name in changes.named:
         if name not in kind.changeable:
-            raise SettingsError(f"--{name.replace('_', '-')} changes nothing in {path}.", hint="leave it out")
+            raise SettingsError(f"--{name.replace('_', '-')} has no effect on {path}.", hint="leave it out")
     with locked(path):
         if (finished := result_of(path)) is not None and not changes.named:
             listener(Note(f"{path} is finished; this is its result again"))
@@ -99,7 +101,7 @@ def resume(
 
 
 def resume_command(run: Path) -> str:
-    """What goes on with a run, as a shell reads it."""
+    """The command that continues a run, quoted for a shell."""
     return f"tnas resume {shlex.quote(str(run))}"
 
 
@@ -131,7 +133,7 @@ def _live(work: Work, life: Life, machine: Machine) -> Result:
 
 @contextmanager
 def interrupted_with(run: Path) -> Iterator[None]:
-    """A stop inside the block leaves it as Interrupted, which says how to go on."""
+    """A stop inside the block becomes Interrupted, which says how to continue."""
     try:
         yield
     except (KeyboardInterrupt, StoppedError):

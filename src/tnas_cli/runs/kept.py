@@ -1,4 +1,4 @@
-"""The checkpoints of the best validations, for methods whose test answers come from several of them."""
+"""The checkpoints of the best validations, for methods that answer test tasks with several of them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 
 
 class Kept:
-    """Files `top-<tasks>.pt` of the `count` best validations in a folder; none for a count of 1: best.pt is it."""
+    """Files `top-<tasks>.pt` of the `count` best validations in a folder; none for a count of 1, where best.pt is
+    enough."""
 
     def __init__(self, folder: Path, count: int, save: Callable[[Path], None]) -> None:
         self.folder, self.count, self.save = folder, count, save
 
     def after(self, history: Sequence[Mapping[str, float]]) -> None:
-        """A validation was added to the history: save the state if it is one of the best, drop what no longer is.
+        """After a validation was added to the history: save the state if it is one of the best, drop what no longer is.
 
         Of equally good ones the earlier stays.
         """

@@ -1,4 +1,4 @@
-"""What a run's work may ask of the run while it lives."""
+"""What the work may ask of its run while it computes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tnas_cli.runs.run_directory import RunDirectory
 
 
 class Life:
-    """One call that works on a run. `resumed`: whether an earlier one did before."""
+    """One call that works on a run. `resumed`: whether an earlier call worked on it, too."""
 
     def __init__(self, run: RunDirectory, listener: Listener, *, resumed: bool = False) -> None:
         self.run = run
@@ -30,13 +30,13 @@ class Life:
         return time.monotonic() - self._began
 
     def heard_by(self, listener: Listener) -> Life:
-        """The same life for a part of the work, which says what it says to another listener."""
+        """The same life for a part of the work, whose events go to another listener."""
         part = copy(self)
         part._listener = listener
         return part
 
     def pass_on(self, event: Event) -> None:
-        """Pass an event on from where it is not safe to stop."""
+        """Pass an event on at a point where it is not safe to stop."""
         self._listener(event)
 
     def listener(self, event: Event) -> None:
@@ -46,11 +46,11 @@ class Life:
             raise StoppedError
 
     def drive(self, events: Iterator[Event], saving: Saving, *, stage: str, unit: str = "tasks") -> None:
-        """Drive a method, which is saved where a stop is asked for (`drive.py`)."""
+        """Drive a method, which is saved if a stop is asked for (`drive.py`)."""
         drive(events, self.run, saving, self._listener, stage=stage, unit=unit)
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """The JSON value that a unit of work left under `name` in the folder; made and kept where there is none."""
+        """The JSON value that a unit of work left under `name` in the folder; if there is none, it is made and kept."""
         path = self.run.path / name
         if not path.is_file():
             write_text(path, json.dumps(make()) + "\n")

@@ -18,9 +18,9 @@ NAME, HOLDER = ".lock", ".holder.json"
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Hold the run within the block; raises TnasError that names the process which holds it already.
+    """Hold the run within the block; raises TnasError that names the process that already holds it.
 
-    The lock goes with the process, however that ends. On a file system that knows no locks there is none.
+    The lock ends with the process, however that ends. On a file system without locks nothing is locked.
     """
     lock = FileLock(run / NAME, blocking=False)
     try:
@@ -28,7 +28,7 @@ def locked(run: Path) -> Iterator[None]:
     except Timeout:
         raise TnasError(
             f"{run} is running already: {_holder(run)} works on it.",
-            hint="wait for it, or stop it with Ctrl-C there and go on afterwards",
+            hint="wait for it, or stop it with Ctrl-C there and resume it afterwards",
         ) from None
     except (OSError, NotImplementedError):
         yield

@@ -1,4 +1,4 @@
-"""What other packages add through entry points: listed by name, loaded when it is asked for. A broken one is left out.
+"""What other packages add through entry points: listed by name, loaded on demand. Broken ones are left out.
 
     [project.entry-points."tnas.methods"]
     reptile = "my_package.reptile:METHOD"
@@ -21,7 +21,7 @@ _problems: dict[tuple[str, str], str] = {}
 
 
 def problems() -> tuple[str, ...]:
-    """A sentence for each thing of another package that was left out so far, in the order in which it was found."""
+    """A sentence for each plug-in that was left out so far, in the order in which they were found."""
     return tuple(_problems.values())
 
 
@@ -54,7 +54,7 @@ class PlugIns(Generic[Declared]):
         return {name: declared for name, declared in found.items() if declared is not None}
 
     def problem(self, name: str) -> str | None:
-        """Why the one of that name was left out; None where there is none, or nothing is wrong with it."""
+        """Why the plug-in of that name was left out; None if there is none, or nothing is wrong with it."""
         return next((said for (group, of), said in _problems.items() if (group, of) == (self.group, name)), None)
 
     def _entries(self) -> dict[str, EntryPoint]:
@@ -78,7 +78,7 @@ class PlugIns(Generic[Declared]):
         kind = self.kind()
         if isinstance(declared, kind) and own == entry.name:
             return declared
-        wrong = f"it calls itself {own!r}" if own != entry.name else f"it is no {kind.__name__}"
+        wrong = f"it calls itself {own!r}" if own != entry.name else f"it is not a {kind.__name__}"
         self._leave_out(entry, wrong)
         return None
 
@@ -94,7 +94,7 @@ def _declared(group: str) -> Iterable[EntryPoint]:
 
     try:
         return entry_points(group=group)
-    except Exception:  # one package with a line that is none hides all others: read them one by one
+    except Exception:  # one malformed package would hide all others: read them one by one
         found: list[EntryPoint] = []
         for package in distributions():
             try:

@@ -1,4 +1,4 @@
-"""What a kind of long work has to say of itself, so that `job.py` can make, stop and go on with its runs."""
+"""What a kind of long work has to provide, so that `job.py` can start, stop and continue its runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Settings(Protocol):
-    """Any settings: plain values and a TOML text of themselves."""
+    """Any settings, as plain values and as TOML text."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by name."""
@@ -31,8 +31,8 @@ class Settings(Protocol):
 
 
 class Recipe(ABC):
-    """What was asked for. `kind` names the recipe in run.json; `changeable` are the changes it takes when it goes on;
-    `given` are the records that it was given, `options` plain values that it needs beside its settings to go on."""
+    """What was asked for. `kind` names the recipe in run.json; `changeable` are the changes it takes when it continues;
+    `given` are the records that it was given, `options` plain values that it needs besides its settings."""
 
     kind: ClassVar[str]
     changeable: ClassVar[tuple[str, ...]] = ()
@@ -40,13 +40,13 @@ class Recipe(ABC):
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """What it needs beside its settings, as JSON values; paths are absolute."""
+        """What it needs to continue besides its settings, as JSON values; paths are absolute."""
         return {}
 
     @classmethod
     @abstractmethod
     def again(cls, settings: Mapping[str, Any], options: Mapping[str, Any], given: Sequence[Record]) -> Self:
-        """The recipe of a run that goes on; raises SettingsError."""
+        """The recipe of a run that continues; raises SettingsError."""
 
     def changed(self, changes: Changes) -> Self:
         """The recipe with the changes that are in `changeable`."""
@@ -87,7 +87,7 @@ class Work(ABC):
 
     @abstractmethod
     def run(self, life: Life) -> Result:
-        """Do what is not done yet, and say what came out. Results and states of units are kept in the run's folder."""
+        """Do what is not done yet, and return the result. Results and states of units are kept in the run's folder."""
 
     def reopen(self, run: RunDirectory) -> None:  # noqa: B027  most kinds of work have nothing to forget
-        """Forget of a finished run what the changes give more to do."""
+        """Forget those parts of a finished run that the changes give more to do."""

@@ -17,7 +17,7 @@ LOG = "events.jsonl"
 
 
 class RunDirectory:
-    """`settings.toml`, `environment.json`, `events.jsonl`, `best.pt`, `last.pt`; `tensorboard/` where it is wanted."""
+    """`settings.toml`, `environment.json`, `events.jsonl`, `best.pt`, `last.pt`; `tensorboard/` if it was asked for."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -45,7 +45,7 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
-        """An existing run; one that writes for TensorBoard goes on with it.
+        """An existing run; one that writes for TensorBoard continues to do so.
 
         Raises DataError when there is none, SettingsError when it needs the package tensorboard and that is missing.
         """
@@ -58,7 +58,7 @@ class RunDirectory:
         return run
 
     def write_settings(self, settings: str) -> None:
-        """Replace `settings.toml`, where a call that goes on changes them."""
+        """Replace `settings.toml`, if a call that continues the run changes them."""
         write_text(self.path / "settings.toml", settings)
 
     @property
@@ -72,8 +72,8 @@ class RunDirectory:
         return self.path / "last.pt"
 
     def to_tensorboard(self) -> None:
-        """From now on write the numbers of every record that is logged for TensorBoard, too; so does whoever opens the
-        run from here on. Raises TnasError where the folder cannot be written.
+        """From now on also write the numbers of every logged record for TensorBoard; later calls on this run do so,
+        too. Raises TnasError if the folder cannot be written.
         """
         if self.board is None:
             try:
@@ -94,7 +94,7 @@ class RunDirectory:
             self.board.add(record.to_json())
 
     def drop_half_line(self) -> None:
-        """Take away a last line of the log that a killed run has not written to its end: nothing is appended to it."""
+        """Remove an incomplete last line that a killed run left in the log, so that nothing is appended to it."""
         path = self.path / LOG
         if not path.is_file():
             return

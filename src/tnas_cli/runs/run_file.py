@@ -1,4 +1,4 @@
-"""`run.json`: what a run is, in one file, so that it can go on from any working directory without another word."""
+"""`run.json`: what a run is, in one file, so that it can continue from any working directory without any options."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ VERSION = 2
 
 @dataclass(frozen=True)
 class RunFile:
-    """kind: which recipe; settings: as in `settings.toml`; options: what the recipe keeps beside them; fingerprint: the
-    content hash of its images; machine: where it computes, with the engine that was chosen; argv: the command line."""
+    """kind: which recipe; settings: as in `settings.toml`; options: what the recipe keeps besides them; fingerprint:
+    the content hash of its images; machine: where it computes, with the engine that was chosen; argv: the command
+    line."""
 
     kind: str
     settings: Mapping[str, Any]
@@ -49,12 +50,12 @@ class RunFile:
 
     @classmethod
     def read(cls, run: Path) -> RunFile:
-        """What the folder of a run says; raises DataError where it is not one, or of another version."""
+        """Read the file in a run's folder; raises DataError if it is not a run, or one of another version."""
         try:
             values = json.loads((run / NAME).read_text(encoding="utf-8"))
             if values["version"] != VERSION:
                 raise DataError(
-                    f"{run / NAME} has version {values['version']!r}, this tnas reads version {VERSION}.",
+                    f"{run / NAME} has version {values['version']!r}, but this tnas reads version {VERSION}.",
                     hint=f"install the version of tnas that made it: {values.get('package_version', 'see the file')}",
                 )
             where = dict(values["machine"])
@@ -69,10 +70,10 @@ class RunFile:
                 values["package_version"],
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{run} is not a run that can go on.", hint=_hint(run)) from error
+            raise DataError(f"{run} is not a run that can be continued.", hint=_hint(run)) from error
 
     def on(self, machine: Machine) -> RunFile:
-        """The same run, going on elsewhere."""
+        """The same run, continued on another machine."""
         return replace(self, machine=machine)
 
 

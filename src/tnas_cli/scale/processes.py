@@ -22,7 +22,8 @@ Work = Callable[[int, Callable[[Event], None]], None]
 
 SECONDS_BETWEEN_LOOKS = 0.2
 
-#: A process must be able to leave the terminal's group: Ctrl-C then reaches this one, which asks the others to save.
+#: A process must be able to leave the terminal's group: Ctrl-C then reaches only this one, and it asks the others to
+#: save.
 AVAILABLE = hasattr(os, "setsid")
 
 _STOP = -1
@@ -85,7 +86,7 @@ def _started(context: Any, work: Work, item: int) -> _Process:
 
 
 def _listen(busy: list[_Process], heard: Callable[[int, Event], None]) -> BaseException | None:
-    """Pass on what has come; the first failure, if any."""
+    """Pass on what has arrived; returns the first failure, if any."""
     ready = wait([process.pipe for process in busy], SECONDS_BETWEEN_LOOKS)
     for process in busy:
         if process.pipe not in ready:
@@ -99,7 +100,7 @@ def _listen(busy: list[_Process], heard: Callable[[int, Event], None]) -> BaseEx
             process.handle.join()
             return TnasError(
                 f"a process of this run ended unexpectedly (exit code {process.handle.exitcode}).",
-                hint="it may have been short of memory; finished work is kept: go on with --side-by-side 1",
+                hint="it may have been short of memory; finished work is kept: resume with --side-by-side 1",
             )
         if kind == "event":
             heard(item, value)
@@ -122,7 +123,7 @@ def _stop(busy: list[_Process], heard: Callable[[int, Event], None]) -> None:
 
 def _end(processes: list[_Process]) -> None:
     for process in processes:
-        process.pipe.close()  # an idle process ends when there is nobody to ask it for more
+        process.pipe.close()  # an idle process ends when its pipe is closed
     for process in processes:
         process.handle.join(timeout=10)
         if process.handle.is_alive():
@@ -130,7 +131,7 @@ def _end(processes: list[_Process]) -> None:
 
 
 def _child(pipe: Connection, work: Work) -> None:
-    """The life of a process: item after item, until nobody asks for more."""
+    """The life of a process: item after item, until there are no more."""
     if AVAILABLE:
         os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)

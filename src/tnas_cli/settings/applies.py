@@ -1,4 +1,4 @@
-"""The one place that refuses what has no effect: an option whose machinery nothing in a command reads."""
+"""The one place that refuses options without effect, whose machinery nothing in a command reads."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def option_of(name: str) -> str:
 def refuse(
     given: Iterable[str], needs: Mapping[str, str | None], reads: frozenset[str], who: str, others: Readers
 ) -> None:
-    """Raises SettingsError for the first given option that `who` does not read, with those of `others` that would.
+    """Raises SettingsError for the first given option that `who` does not read; its hint names those that do.
 
-    needs: the machinery that each option belongs to; an option that is not in it, or has None, is read by everything.
+    needs: the machinery that each option belongs to; everything reads an option that is not in it or has None.
     """
     for name in given:
         feature = needs.get(name)
@@ -34,7 +34,7 @@ def refuse(
 def refuse_settings(
     given: Mapping[str, Any], cls: type[Settings], reads: frozenset[str], who: str, others: Readers
 ) -> None:
-    """The same for settings that the user gave, by name: it is the value that decides what machinery reads it."""
+    """The same for settings that the user gave, by name; the machinery that reads one may depend on its value."""
     known = settings_of(cls)
     for name, value in given.items():
         for feature in (known[name].needs, known[name].needed_by(value)):
@@ -45,8 +45,8 @@ def refuse_settings(
 def refuse_switches(
     settings: Settings, own: Mapping[str, Any], reads: frozenset[str], who: str, others: Readers
 ) -> None:
-    """The same for finished settings, of which nobody knows what was given: a switch is on only where it was asked for,
-    or where it is the method's `own`.
+    """The same for complete settings, which do not tell what the user gave. A switch is on only if the user asked for
+    it, or if it is one of the method's `own` values.
     """
     for name, about in settings_of(type(settings)).items():
         value = getattr(settings, name)

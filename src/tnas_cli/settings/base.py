@@ -15,7 +15,7 @@ from tnas_cli.settings.preset import Kind
 
 @dataclass(frozen=True)
 class Settings:
-    """Base of all; its fields are made by `setting`, which says what each of them is. presets: which file has them."""
+    """Base of all settings; `setting` makes and describes each field. presets: the name of the file of presets."""
 
     presets: ClassVar[Kind]
 
@@ -25,7 +25,7 @@ class Settings:
         self.check_together()
 
     def check_together(self) -> None:
-        """Raises SettingsError where values that are each in order do not go together."""
+        """Raises SettingsError for values that are valid alone, but not together."""
 
     def replace(self, **changes: Any) -> Self:
         """The same settings with some values changed, checked again."""
@@ -41,7 +41,7 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Settings from plain values; raises SettingsError for a name that does not exist or a value that cannot be."""
+        """Settings from plain values; raises SettingsError for an unknown name or an invalid value."""
         check_names(cls, values)
         if "dataset" not in values:
             raise SettingsError("the setting 'dataset' is missing.", hint="name a prepared data set with --dataset")
@@ -49,7 +49,7 @@ class Settings:
 
 
 def check_names(cls: type[Settings], values: Iterable[str], where: str = "") -> None:
-    """Raises SettingsError, with a suggestion, for a name that is no setting."""
+    """Raises SettingsError, with a suggestion, for a name that is not a setting."""
     known = settings_of(cls)
     for name in values:
         if name not in known:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Steps of a task's own, on its support set: alpha_inner, inner_steps, test_steps.
+#: Inner steps of a task, on its support set: alpha_inner, inner_steps, test_steps.
 INNER_LOOP: Final = "inner loop"
 
-#: theta moves inside a task too: beta_inner.
+#: theta changes within a task too: beta_inner.
 INNER_THETA: Final = "theta in the inner loop"
 
-#: Equation 5 beside Equation 7: alternating.
+#: The choice between Equation 5 and Equation 7: alternating.
 ALTERNATING: Final = "alternating inner steps"
 
 #: Whether gradients go through the inner steps: order.
@@ -64,10 +64,10 @@ INHERITANCE: Final = "inherited weights"
 #: Test tasks that are the same for all networks: test_tasks.
 TEST_TASKS: Final = "common test tasks"
 
-#: What weights are measured with, where a network inherits them; on test tasks of its own, or on all.
+#: What measuring inherited weights reads, whether on a genotype's own test tasks or on all.
 INHERITED_READS: Final = frozenset({INHERITANCE, OUTER_LOOP, CELLS, ENGINE})
 
-#: What a training from scratch reads beside what its method does.
+#: What a training from scratch reads besides what its method reads.
 SCRATCH_READS: Final = frozenset({SCRATCH, TEST_TASKS})
 
 #: What each way to an architecture reads in Section 5.3.

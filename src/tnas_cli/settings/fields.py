@@ -1,6 +1,7 @@
-"""What a setting says of itself, beside its default: help, panel, range, and the machinery that it belongs to.
+"""What describes a setting besides its default: help, panel, range, and the machinery that it belongs to.
 
-Typer's options, the table in docs/settings.md, the check of values and the refusal of what has no effect all read this.
+Typer's options, the table in docs/settings.md, the check of values and the refusal of options without effect all read
+this.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ class Setting:
     """A setting. least, most: its range, both included; above, below: excluded. choices: the words that it can be.
 
     needs: the machinery that reads it (`settings.features`), None for what every method reads. value_needs: the same
-    for single values. only_with: another setting, and the value of it with which this one is read. switch: it is off by
-    default and in every preset, so that any other value was asked for. option: how the command line spells it, where
-    that is not its name. even: it has to be.
+    for single values. only_with: another setting, and the value that it must have for this one to be read. switch: off
+    by default and in every preset, so any other value comes from the user. option: how the command line spells it,
+    if that is not its name. even: whether it must be an even number.
     """
 
     name: str
@@ -82,13 +83,13 @@ class Setting:
         return ", ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
 
     def check(self, value: object) -> None:
-        """Raises SettingsError that names the value and says what would do."""
+        """Raises SettingsError that names the value and says what to choose."""
         hint = getattr(self, _CHECKS[self.kind])(value)
         if hint is not None:
             raise SettingsError(f"{self.name} is {value!r}.", hint=hint)
 
     def checked_in(self, values: Mapping[str, Any]) -> Any:
-        """Its value among these, or its default where they have none; raises SettingsError for one that cannot be."""
+        """Its value in `values`, or its default; raises SettingsError for an invalid one."""
         value = values.get(self.name, self.default)
         self.check(value)
         return value
@@ -158,7 +159,7 @@ def setting(
     switch: bool = False,
     option: str | None = None,
 ) -> Any:
-    """A field of a settings dataclass; `Setting` says what the words mean. Its type says kind and choices."""
+    """A field of a settings dataclass; `Setting` explains the arguments. The field's type gives kind and choices."""
     said = {
         "help": help,
         "panel": panel,
@@ -212,5 +213,5 @@ def _choices(hint: Any) -> tuple[str, ...]:
 
 
 def _is_number(value: object) -> bool:
-    # Neither infinity nor NaN, nor a whole number that no float holds.
+    # Neither infinity nor NaN, nor a whole number that is too large for a float.
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

@@ -27,8 +27,8 @@ COMMANDS: Mapping[str, type[Settings]] = {
 def read(cls: type[Settings], file: Path) -> dict[str, Any]:
     """The values that a file names, all or some.
 
-    Raises SettingsError for a file that cannot be read, and for a name that is no setting of this command: it says
-    whose settings they all are.
+    Raises SettingsError for a file that cannot be read, and for a name that is not a setting of this command. Its
+    hint names the command that has all of the file's settings.
     """
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
@@ -38,7 +38,7 @@ def read(cls: type[Settings], file: Path) -> dict[str, Any]:
     owners = [command for command, other in COMMANDS.items() if values.keys() <= settings_of(other).keys()]
     if unknown and owners:
         raise SettingsError(
-            f"{file} has the settings of another command: {unknown[0]} is none of this one.",
+            f"{file} has the settings of another command: {unknown[0]} is not a setting of this one.",
             hint=f"give it to tnas {' or tnas '.join(owners)}",
         )
     check_names(cls, values, f" in {file}")

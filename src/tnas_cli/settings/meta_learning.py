@@ -1,4 +1,4 @@
-"""Settings of what learns from many small tasks, which `search.py` and `train.py` add to."""
+"""Settings for learning from many small tasks; `search.py` and `train.py` add to them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tnas_cli.settings import features
 from tnas_cli.settings.base import Settings
 from tnas_cli.settings.fields import CHOICE, INNER, NETWORK, OUTER, PIECES, setting
 
-#: Images from which the stem's two halvings and the reduction cell leave something to look at.
+#: From the smallest image on, something is left after the stem's two halvings and the reduction cell.
 SMALLEST_IMAGE, LARGEST_IMAGE = 20, 224
 
-#: The number of tasks where only time limits a training.
+#: The number of tasks if only time limits a training.
 UNLIMITED = 10**9
 
 _INNER, _OUTER, _PIECES = features.INNER_LOOP, features.OUTER_LOOP, features.PIECES
@@ -60,7 +60,7 @@ class MetaLearningSettings(Settings):
     )  # fmt: skip
     cosine_to: float = setting(
         1.0,
-        help="Share of outer rates left by a cosine at the end.",
+        help="Share of the outer rates left at the end of a cosine.",
         panel=OUTER,
         least=0,
         most=1,
@@ -70,10 +70,12 @@ class MetaLearningSettings(Settings):
         1, help="Best checkpoints that answer together.", panel=CHOICE, least=1, needs=features.ENSEMBLE
     )
     reduction: Literal["sum", "mean"] = setting(
-        "mean", help="How a meta-batch's gradients are joined.", panel=OUTER, needs=_OUTER
+        "mean", help="How a meta-batch's gradients are combined.", panel=OUTER, needs=_OUTER
     )
     tasks: int = setting(2000, help="Training tasks.", least=1, needs=_OUTER)
-    hours: float = setting(0.0, help="Time to spend; beside --tasks, the limit.", least=0, needs=_OUTER)
+    hours: float = setting(
+        0.0, help="Time limit in hours; with --tasks, whichever is reached first.", least=0, needs=_OUTER
+    )
     meta_batch: int = setting(4, help="Tasks per outer step.", panel=OUTER, least=1, needs=_OUTER)
     train_split: Literal["train", "train+val"] = setting(
         "train", help="Classes of the training tasks.", panel=CHOICE, needs=_OUTER
@@ -83,12 +85,12 @@ class MetaLearningSettings(Settings):
 
     @property
     def pieces(self) -> list[str]:
-        """The settings of MAML++'s inner loop that are not plain MAML's."""
+        """The settings of MAML++'s inner loop that differ from plain MAML's."""
         plain = {"learned_rates": "none", "step_norms": False, "multi_step": 0.0}
         found = [name for name, value in plain.items() if getattr(self, name) != value]
         return [*found, "order"] if self.order == "annealed" else found
 
 
 def for_one_training(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the user gave for a single training: where it names hours and no tasks, only time ends it."""
+    """What the user gave for a single training; if that is hours and no tasks, only time ends the training."""
     return dict(given) | ({"tasks": UNLIMITED} if given.get("hours") and "tasks" not in given else {})

@@ -14,15 +14,15 @@ Kind = Literal["search", "train_eval", "supervised", "transfer"]
 
 @cache
 def presets(kind: Kind) -> dict[str, dict[str, Any]]:
-    """The presets of a command by name; where the values depend on the data set, a table for each."""
+    """The presets of a command by name; if the values depend on the data set, a table for each data set."""
     text = resources.files("tnas_cli.settings").joinpath("presets", f"{kind}.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 
 def preset(kind: Kind, name: str, dataset: str = "") -> dict[str, Any]:
-    """The values of one preset, and where they depend on the data set, those for it.
+    """The values of one preset; if they depend on the data set, those for it.
 
-    Raises SettingsError with what there is where the name or the data set is not among it.
+    Raises SettingsError, which lists the known ones, for an unknown name or data set.
     """
     known = presets(kind)
     if name not in known:
@@ -33,6 +33,6 @@ def preset(kind: Kind, name: str, dataset: str = "") -> dict[str, Any]:
     if dataset not in parts:
         raise SettingsError(
             f"preset {name!r} has no values for data set {dataset!r}.",
-            hint=f"it has some for {' and '.join(parts)}; or take another preset, and --settings or options beside it",
+            hint=f"it has values for {' and '.join(parts)}; or take another preset with --settings or options",
         )
     return dict(parts[dataset])

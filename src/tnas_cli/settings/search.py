@@ -41,10 +41,10 @@ class SearchSettings(MetaLearningSettings):
     )
 
     def check_together(self) -> None:
-        """Equation 5 has no form with the pieces of MAML++."""
+        """Equation 5 cannot be combined with the pieces of MAML++."""
         if self.alternating and self.pieces:
             name = self.pieces[0]
             raise SettingsError(
-                f"{name} is {getattr(self, name)!r}, which has no meaning for Equation 5 (alternating).",
+                f"{name} is {getattr(self, name)!r}, which has no meaning with Equation 5 (alternating).",
                 hint="leave one of them out",
             )

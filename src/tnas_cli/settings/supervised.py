@@ -34,14 +34,14 @@ class SupervisedSettings(Settings):
     channels: int = setting(16, help="Channels of the normal cell.", panel=NETWORK, least=2, even=True)
     genotypes: int = setting(
         5,
-        help="Of random: how many for each task. Of s2: training tasks to search on.",
+        help="random: how many for each task. s2: how many training tasks to search on.",
         panel=SEARCH,
         least=1,
         needs=features.SEVERAL_GENOTYPES,
     )
     epochs: int = setting(200, help="Epochs of each training.", least=1)
     batch: int = setting(64, help="Images per step.", panel=TRAINING, least=2)
-    learning_rate: float = setting(0.05, help="Rate at the start; a cosine to 0.", panel=TRAINING, above=0)
+    learning_rate: float = setting(0.05, help="Rate at the start; a cosine takes it to 0.", panel=TRAINING, above=0)
     momentum: float = setting(0.9, help="Momentum of SGD.", panel=TRAINING, least=0, most=0.99)
     weight_decay: float = setting(3e-4, help="Weight decay of w.", panel=TRAINING, least=0, most=1)
     clip: float = setting(5.0, help="Largest norm of a gradient.", panel=TRAINING, above=0)
@@ -69,7 +69,7 @@ class SupervisedSettings(Settings):
     )
 
     def check_together(self) -> None:
-        """DARTS divides a task's support images 1 : 1."""
+        """DARTS splits a task's support images into halves."""
         if self.method in ("s1", "s2") and self.shot < 2:
             raise SettingsError(
                 f"shot is {self.shot}.", hint="DARTS needs 2 or more: half of the support images move theta"

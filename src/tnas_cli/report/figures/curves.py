@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Stages that one figure shows at most: so many looks can be told apart.
+#: The most stages in one figure: more looks could not be told apart.
 MOST_STAGES = 6
 WIDTH, PANEL = 7.6, 1.9
 
-#: Values of a step that have a panel of their own, besides accuracy: what it is called there.
+#: Values that have a panel of their own, with the panel's label.
 PANELS = {
     "loss": "loss",
     "accuracy": "accuracy",
@@ -27,14 +27,14 @@ PANELS = {
     "entropy": "theta~: normalised\nentropy",
     "skips": "theta~: decoded edges\nwithout weights",
 }
-#: What the lines of the last of these panels are.
+#: The lines of the last of these panels, with their labels.
 WITHOUT_WEIGHTS = {"skips": "skip connections", "pools": "pools"}
 
 
 @dataclass(frozen=True)
 class Words:
-    """What the curves of a training are over, what its losses and accuracies are measured on, and how many operations
-    an edge of what is searched mixes.
+    """Words for the curves of a training: the unit that they run over, and what its losses and accuracies are
+    measured on. `operations` is how many operations an edge of the search space mixes.
     """
 
     unit: str
@@ -50,7 +50,7 @@ IMAGES = Words("batches", "training loss\nof a batch", "training batch", "valida
 
 
 def curves_picture(name: str, title: str, stages: Mapping[str, StageLog], over: Words = FEW_SHOT) -> Picture | None:
-    """The curves of the first stages that hold anything; None where none does."""
+    """The curves of the first stages that have any records; None if no stage has."""
     shown = dict([(stage, log) for stage, log in stages.items() if log][:MOST_STAGES])
     if not shown:
         return None
@@ -92,7 +92,7 @@ def draw_curves(title: str, stages: Mapping[str, StageLog], theme: Theme, over: 
                 _without_weights(axes, log, number, theme, stage if len(stages) > 1 else None)
                 continue
             label = stage if len(stages) > 1 else over.training if name == "accuracy" else None
-            # Of several networks the noisy training accuracies would hide the validations.
+            # With several networks, the noisy training accuracies would hide the validations.
             if name != "accuracy" or len(stages) == 1:
                 _steps(axes, log, name, theme.stroke(number), label)
             if name == "accuracy":
@@ -105,7 +105,7 @@ def draw_curves(title: str, stages: Mapping[str, StageLog], theme: Theme, over: 
         if name == "theta":
             _uniform(axes, 1 / over.operations, f"uniform: {share_of_one(over.operations)}", theme)
         if name in ("accuracy", "skips") or len(stages) > 1:
-            # Beside the axes it covers nothing.
+            # Beside the axes the legend covers nothing.
             legend(axes, theme, loc="upper left", bbox_to_anchor=(1.0, 1.03))
     grid[-1].set_xlabel(over.unit, fontsize=NORMAL)
     # Labels are whole numbers, so ticks must be.
@@ -129,7 +129,7 @@ def _steps(axes: Axes, log: StageLog, name: str, look: Stroke, label: str | None
 
 
 def _without_weights(axes: Axes, log: StageLog, number: int, theme: Theme, stage: str | None) -> None:
-    """Skip connections and pools among the decoded edges; of several searches the skip connections alone."""
+    """Skip connections and pools among the decoded edges; for several searches, only the skip connections."""
     if stage is not None:
         _steps(axes, log, "skips", theme.stroke(number), stage)
         return
@@ -141,7 +141,7 @@ def _validations(axes: Axes, log: StageLog, number: int, theme: Theme, stage: st
     if not log.validations:
         return
     x, y, interval = zip(*log.validations, strict=True)
-    # A single stage's training accuracy has the first look.
+    # With a single stage, the training accuracy has the first look.
     look = theme.stroke(number + 1 if stage is None else number)
     label = over.validation if stage is None else stage
     axes.errorbar(
@@ -160,7 +160,7 @@ def _validations(axes: Axes, log: StageLog, number: int, theme: Theme, stage: st
 
 
 def share_of_one(operations: int) -> str:
-    """How a share that is the same for all of so many is written."""
+    """The equal share of each of so many operations, as text."""
     return "⅛" if operations == 8 else f"1/{operations}"
 
 

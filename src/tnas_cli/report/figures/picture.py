@@ -21,8 +21,8 @@ PNG_DOTS_PER_INCH = 110
 
 @dataclass(frozen=True)
 class Picture:
-    """`name` is for files; `caption` says in words and numbers what `draw` shows, and stands for it where it cannot be
-    seen."""
+    """`name` is for files; `caption` says in words and numbers what `draw` shows, and replaces the figure where it
+    cannot be seen."""
 
     name: str
     title: str

@@ -12,7 +12,7 @@ from tnas_cli.records.kinds import Record, Step, Validated
 
 Numbers = npt.NDArray[np.float64]
 
-#: More points than this are drawn as the means and the ranges of so many groups.
+#: A series with more points than this is drawn as the means and ranges of this many groups.
 MOST_POINTS = 300
 
 
@@ -34,7 +34,7 @@ class StageLog:
         return np.array([tasks for tasks, _ in rows], float), np.array([value for _, value in rows], float)
 
     def add(self, record: Step | Validated) -> None:
-        """Take a record of the log; it replaces those that did as much or more."""
+        """Add a record of the log; it replaces earlier ones with as many tasks done, or more."""
         self.unit = record.unit
         if isinstance(record, Step):
             while self.steps and self.steps[-1][0] >= record.done:

@@ -38,7 +38,7 @@ def checked_theta(values: object, where: str, of: str = USUAL) -> Matrix:
     columns = len(space(of).operations)
     right = theta.ndim == 3 and theta.shape[0] == len(CELLS) and theta.shape[2] == columns
     if not right or theta.shape[1] not in _EDGES or not np.isfinite(theta).all():
-        raise DataError(f"theta of {where} has shape {list(theta.shape)}, needed is [2, 14, {columns}].", hint=_HINT)
+        raise DataError(f"theta of {where} has shape {list(theta.shape)}, not [2, 14, {columns}].", hint=_HINT)
     return theta
 
 
@@ -47,7 +47,7 @@ _EDGES = {edge_count(nodes): nodes for nodes in range(1, 20)}
 
 
 def nodes_of_edges(edges: int) -> int:
-    """Intermediate nodes of a cell with so many edges."""
+    """The number of intermediate nodes of a cell with this many edges."""
     return _EDGES[edges]
 
 

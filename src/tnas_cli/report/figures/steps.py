@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Up to so many tasks have lines with a name; more are drawn faintly, with their mean.
+#: Up to this many tasks have lines with a name; more are drawn faintly, with their mean.
 MOST_NAMED = 6
 WIDTH, LOSSES, ACCURACIES = 6.4, 3.7, 2.6
 
@@ -35,7 +35,7 @@ class Steps:
 
 
 def checked_losses(values: Sequence[float], where: str) -> tuple[float, ...]:
-    """`support_losses` of a record; raises DataError that names `where` for a record without."""
+    """`support_losses` of a record; raises DataError that names `where` if it has none."""
     if not values:
         raise DataError(f"{where} carries no support losses.", hint="pass records of `tnas adapt --json`")
     return tuple(values)
@@ -103,7 +103,7 @@ def _losses(axes: Axes, tasks: Sequence[Steps], theme: Theme) -> None:
             options = {"color": look.colour, "linestyle": look.dashes, "linewidth": 1.5, "marker": look.marker}
         axes.plot(range(len(task.losses)), task.losses, markersize=5, label=task.name if named else None, **options)
     if not named:
-        # Only so far do all tasks go.
+        # The steps that all tasks have.
         common = min(len(task.losses) for task in tasks)
         mean = np.mean([task.losses[:common] for task in tasks], axis=0)
         look = theme.stroke(0)

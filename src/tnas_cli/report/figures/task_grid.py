@@ -1,6 +1,6 @@
-"""A task to look at: a class per row, its support images, and its query images with what was predicted for them.
+"""A picture of a task: a class per row, with its support images, and its query images with their predictions.
 
-Right and wrong differ in shape as well as in colour: a tick and a whole frame, or a cross, a dashed frame and the
+Right and wrong differ in shape as well as in colour: a tick and a solid frame, or a cross, a dashed frame and the
 number of the class that was predicted instead.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Pixels = npt.NDArray[np.uint8]
 
-#: Images that a row shows at most.
+#: The most images in a row.
 MOST_SUPPORT, MOST_QUERY = 5, 15
 TILE, STEP, ROW, GAP, LEFT, TOP = 0.52, 0.6, 0.82, 0.4, 1.95, 0.86
 NAME_LENGTH = 20
@@ -58,7 +58,7 @@ def task_picture(name: str, title: str, task: TaskImages, note: str = "") -> Pic
     if labelled:
         right = sum(found.predicted == found.label for found in labelled)
         caption += (
-            f": {right} of {len(labelled)} right ({100 * right / len(labelled):.1f}%). Right: tick and whole frame; "
+            f": {right} of {len(labelled)} right ({100 * right / len(labelled):.1f}%). Right: tick and solid frame; "
             "wrong: cross, dashed frame and the number of the class predicted instead."
         )
     else:

@@ -1,7 +1,7 @@
-"""Colours of all figures, for a light and for a dark ground.
+"""Colours of all figures, for a light and for a dark background.
 
-Lines take Okabe and Ito's colours, darkened on white and lightened on black until they stand out from the ground; a
-second sign (dashes, a marker, a shape) always says the same, so that a figure can be read in gray.
+Lines take Okabe and Ito's colours, darkened on white and lightened on black until they stand out; a second sign
+(dashes, a marker, a shape) always says the same, so that a figure can be read in gray.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Stroke(NamedTuple):
 
 @dataclass(frozen=True)
 class Theme:
-    """Ground and ink, then `quiet` for secondary text and `rule` for lines that only guide the eye."""
+    """`ground` is the background, `ink` for text, `quiet` for secondary text, `rule` for lines that guide the eye."""
 
     name: str
     ground: str
@@ -37,7 +37,7 @@ class Theme:
     wrong: str
 
     def stroke(self, number: int) -> Stroke:
-        """The look of line `number`; colours repeat after six lines, together with dashes only after thirty."""
+        """The look of line `number`; colours repeat after six lines, pairs of colour and dashes only after thirty."""
         colour = self.colours[number % len(self.colours)]
         dashes = DASHES[(number + number // len(self.colours)) % len(DASHES)]
         return Stroke(colour, dashes, MARKERS[number % len(MARKERS)])
@@ -76,12 +76,12 @@ THEMES = (LIGHT, DARK)
 
 #: Font sizes in points, for all figures.
 TITLE, NORMAL, SMALL = 12.0, 9.5, 8.5
-#: Of a title's characters, so many fit into an inch; and how high each further line of it is.
+#: How many characters of a title fit into an inch, and how high each further line of a title is.
 TITLE_CHARACTERS, TITLE_LINE = 9.6, 0.21
 
 
 def new_figure(theme: Theme, width: float, height: float, **options: Any) -> Figure:
-    """An empty figure in inches. It belongs to nobody else: pyplot and its list of open figures are not involved."""
+    """An empty figure in inches. pyplot and its list of open figures are not involved."""
     # Matplotlib takes most of a second to import, and few commands draw.
     from matplotlib.figure import Figure
 

@@ -38,8 +38,8 @@ LEFT, RIGHT, TOP, BOTTOM, BETWEEN_X, BETWEEN_Y = 0.85, 0.95, 1.02, 0.86, 0.2, 0.
 
 @dataclass(frozen=True)
 class Encoding:
-    """A theta [2, edges, operations] of a space with its name; `decoded` asks for marks on what Algorithm 2 reads off
-    it."""
+    """A theta [2, edges, operations] of a space with its name; `decoded` asks for marks on the operations that
+    Algorithm 2 keeps."""
 
     name: str
     theta: Matrix
@@ -49,7 +49,7 @@ class Encoding:
 
 def theta_picture(name: str, title: str, encodings: Sequence[Encoding]) -> Picture:
     """A column for each encoding, a row for each cell; all on one colour scale. All must be of one space, and have
-    equally many edges."""
+    the same number of edges."""
     told = "; ".join(f"{encoding.name}: {smoothness(encoding.theta)}" for encoding in encodings)
     caption = (
         f"Probabilities (softmax of theta over the operations of each edge). {told}. Uniform would be "
@@ -141,7 +141,7 @@ def _panel(axes: Axes, encoding: Encoding, cell: int, scale: float, theme: Theme
 
 def _decoded(encoding: Encoding, cell: int) -> list[tuple[int, int]]:
     """(edge, operation) of everything that is decoded from one cell."""
-    # Only here is PyTorch needed: decoding works on tensors.
+    # PyTorch is needed only here: decoding works on tensors.
     import torch
 
     rows = {edge: row for row, edge in enumerate(theta_order(nodes_of_edges(encoding.theta.shape[1])))}
@@ -181,6 +181,6 @@ def _colour_bar(
     bar.tick_params(colors=theme.ink, labelsize=SMALL, length=0)
     bar.set_title("p", fontsize=NORMAL, color=theme.ink)
     bar.axhline(1 / operations, color=MARK, linewidth=2.0)
-    # To the left of the bar nothing stands, and its ticks are to the right.
+    # The ticks are on the right of the bar, and nothing is on its left.
     uniform = share_of_one(operations)
     bar.text(-0.3, 1 / operations, uniform, color=theme.ink, fontsize=NORMAL, ha="right", va="center")

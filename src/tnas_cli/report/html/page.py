@@ -1,8 +1,8 @@
 """What the page shows, as plain data, and its rendering.
 
 The file holds its style, its script and its pictures, and a content security policy that allows nothing else: the page
-loads nothing, and no script runs but its own, whatever the names in the records may be. Every value is escaped by the
-template engine besides.
+loads nothing, and no script runs but its own, whatever the names in the records may be. The template engine also
+escapes every value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PIXELS_PER_INCH = 96
 
 @dataclass(frozen=True)
 class HtmlTable:
-    """Texts in rows and columns, grouped; a group may have a heading. Columns of numbers stand flush right."""
+    """Texts in rows and columns, grouped; a group may have a heading. Columns of numbers are set flush right."""
 
     id: str
     caption: str
@@ -32,7 +32,7 @@ class HtmlTable:
 
 @dataclass(frozen=True)
 class PaperPart:
-    """A table of the paper with ours: `open` where something of it was measured."""
+    """A table of the paper with our numbers; `open` if it is shown unfolded."""
 
     id: str
     title: str

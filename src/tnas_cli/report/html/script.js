@@ -1,6 +1,6 @@
 
-// Searching and sorting. Without this script the page is the same, only still.
-// What is searched and sorted stands in the address, so that a link leads to the same view: #q=maml&sort=summary.3.desc
+// Searching and sorting. Without this script the page has the same content.
+// The address holds the search and the order, so that a link leads to the same view: #q=maml&sort=summary.3.desc
 "use strict";
 (() => {
   const found = [...document.querySelectorAll(".find")].map((element) => ({

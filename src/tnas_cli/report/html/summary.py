@@ -37,7 +37,7 @@ def _row(source: Source, result: Measured | SearchResult) -> tuple[str, ...]:
 
 
 def _accuracy(result: Measured | SearchResult) -> tuple[str, str]:
-    """Accuracy and half-width of its interval in percent; of a search that of its best validation."""
+    """Accuracy and half-width of its interval in percent; for a search, the accuracy of its best validation."""
     if isinstance(result, SearchResult):
         return f"{100 * result.validation_accuracy:.2f} (validation)", ""
     if isinstance(result, AdaptResult) and result.mean is None:
@@ -48,7 +48,7 @@ def _accuracy(result: Measured | SearchResult) -> tuple[str, str]:
 
 
 def _without_numbers(source: Source) -> tuple[str, ...]:
-    """A source without a result, or with one that measures nothing: what its settings say."""
+    """The row of a source without a measured result: what its settings say."""
     settings = source.facts.settings
     protocol = f" ({settings['protocol']})" if settings.get("protocol") else ""
     texts = {name: _plain(settings.get(name)) for name in ("method", "dataset", "way", "shot", "seed")}
