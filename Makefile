@@ -44,7 +44,7 @@ check: $(INSTALLED)
 	$(BIN)/lint-imports
 
 # Two processes: more would compete for the caches of a small machine. Tests of one file stay together, to share fixtures.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 fast: check
 	$(PYTEST) -q -m "not slow"

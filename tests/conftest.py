@@ -21,13 +21,19 @@ TESTING = ("--test-tasks", 4, "--limit", 2)
 SLOW = ("cli", "commands", "engines", "golden", "methods", "recipes", "test_examples.py", "test_extension.py")
 
 
+#: Tests that spend their time in compilers, which coverage slows down without seeing anything of them.
+COMPILING = ("engines", "golden", "recipes/test_export.py", "cli/test_engine_option.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow the tests in these places, and those that need the whole pipeline."""
+    """Mark as slow the tests in these places, and those that need the whole pipeline; leave compilers uncovered."""
     here = Path(__file__).parent
     for item in items:
         first = item.path.relative_to(here).parts[0]
         if first in SLOW or {"pipeline", "trained"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+        if item.path.relative_to(here).as_posix().startswith(COMPILING):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -59,15 +58,11 @@ def test_the_common_options_come_first(command: str) -> None:
     assert "--dataset" in lines[next(n for n, line in enumerate(lines) if line.startswith("╭─ Options")) + 1]
 
 
-def test_help_is_quick_and_needs_no_pytorch() -> None:
+@pytest.mark.parametrize("words", [["--help"], ["search", "--help"], ["adapt", "--help"]])
+def test_help_needs_no_pytorch(words: list[str]) -> None:
     code = (
-        "import sys; sys.argv = ['tnas', '--help']; from tnas_cli.cli.main import main\n"
+        f"import sys; sys.argv = ['tnas', *{words}]; from tnas_cli.cli.main import main\n"
         "try: main()\n"
-        "finally: assert not {'torch', 'numba', 'h5py', 'matplotlib', 'click'} & sys.modules.keys()"
+        "finally: assert not {'torch', 'torchvision', 'numba', 'h5py', 'matplotlib', 'click'} & sys.modules.keys()"
     )
-    seconds = []
-    for _ in range(3):
-        begin = time.monotonic()
-        assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ), capture_output=True).returncode == 0
-        seconds.append(time.monotonic() - begin)
-    assert min(seconds) < 1.0  # 0.2 s on an idle machine; benchmarks/startup.py measures it
+    assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ), capture_output=True).returncode == 0

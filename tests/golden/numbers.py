@@ -1,21 +1,27 @@
-"""The numbers of small searches, adaptations and trainings on drawn glyphs, from the command line alone.
+"""The numbers of small searches, adaptations and trainings on drawn glyphs, from the command line, in double precision.
 
-    python -m tests.golden.numbers > tests/golden/version_0_1.json
+    PYTHONPATH=SOURCE_OF_0_1 python -m tests.golden.numbers > tests/golden/version_0_1.json
 
-wrote the golden file from the source of version 0.1.0. Steps are few and short, so that the different rounding of
-processors has little effect.
+wrote the golden file from the source of version 0.1.0. Commands compute in single precision, whose rounding differs
+from processor to processor; a few steps turn that into differences of 1e-4. In double precision they stay below 1e-9.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
+
+from tests.running import succeeding
+from tnas_cli.episodes.tasks import TaskBatch
 
 ENGINES = ("fused", "torch")
 _TASKS = ("--dataset", "glyphs", "--way", "3", "--shot", "1", "--query", "3", "--meta-batch", "2")
@@ -38,19 +44,40 @@ TRAININGS = {
 }
 
 
-def numbers(folder: Path) -> dict[str, Any]:
-    """Everything that is compared, by engine and computation; `folder` takes caches and runs."""
-    return {engine: _of_engine(engine, folder / engine, folder / "cache") for engine in ENGINES}
+def numbers(engine: str) -> dict[str, Any]:
+    """Everything that is compared, by computation, from a process of its own: precision is a setting of the process."""
+    words = [sys.executable, "-m", "tests.golden.numbers", engine]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
-def _of_engine(engine: str, folder: Path, cache: Path) -> dict[str, Any]:
-    where = ("--cache-dir", str(cache), "--threads", "1", "--device", "cpu", "--json", "--quiet")
+@contextlib.contextmanager
+def _in_double_precision() -> Iterator[None]:
+    """Within the block tnas draws weights and loads images as float64."""
+    to = TaskBatch.to
+    torch.set_default_dtype(torch.float64)
+    with contextlib.ExitStack() as patches:
+        in_double = mock.patch.object(TaskBatch, "to", lambda batch, device, dtype: to(batch, device, torch.float64))
+        patches.enter_context(in_double)
+        with contextlib.suppress(ImportError):  # version 0.1.0 has it elsewhere
+            from tnas_cli.engines.fused_engine import FusedEngine
+
+            # Kernels of single precision, which commands compile ahead, are not needed here.
+            patches.enter_context(mock.patch.object(FusedEngine, "prepare"))
+        yield
+
+
+def _of_engine(engine: str, folder: Path) -> dict[str, Any]:
+    where = ("--cache-dir", folder / "cache", "--threads", "1", "--device", "cpu", "--json", "--quiet")
     found: dict[str, Any] = {}
     for name, options in SEARCHES.items():
-        result = _run(*SEARCH, *options, "--engine", engine, "--runs", str(folder / name), *where)[-1]
+        result = succeeding(*SEARCH, *options, "--engine", engine, "--runs", folder / name, *where).result
         found[f"search {name}"] = {"validation": result["validation_accuracy"]} | _tensors(Path(result["run"]))
-    best = str(next((folder / "t-nas").glob("*/best.pt")))
-    adapted = _run("adapt", best, "--dataset", "glyphs", "--tasks", "2", "--engine", engine, *where)
+    best = next((folder / "t-nas").glob("*/best.pt"))
+    adapted = succeeding("adapt", best, "--dataset", "glyphs", "--tasks", "2", "--engine", engine, *where).records
     for record in adapted[:-1]:
         kept = {key: record[key] for key in ("support_losses", "theta", "accuracy")}
         found[f"adapt {record['task']['index']}"] = kept
@@ -60,17 +87,11 @@ def _of_engine(engine: str, folder: Path, cache: Path) -> dict[str, Any]:
         by = () if name == "protonets" else ("--engine", engine)
         source = "4conv" if name == "protonets" else str(genotypes)
         data = TRAIN if name == "protonets" else (*TRAIN, "--limit", "1")
-        result = _run("train-eval", source, *data, *options, *by, "--runs", str(folder / f"train-{name}"), *where)[-1]
+        runs = folder / f"train-{name}"
+        result = succeeding("train-eval", source, *data, *options, *by, "--runs", runs, *where).result
         run = Path(result["run"])
         found[f"train {name}"] = {"mean": result["mean"], "inductive": result["inductive"]["mean"]} | _tensors(run)
     return found
-
-
-def _run(*words: str) -> list[dict[str, Any]]:
-    done = subprocess.run([sys.executable, "-m", "tnas_cli", *words], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(words)}: {done.stderr}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def _tensors(run: Path) -> dict[str, list[float]]:
@@ -85,5 +106,7 @@ def _tensors(run: Path) -> dict[str, list[float]]:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as temporary:
-        json.dump(numbers(Path(temporary)), sys.stdout, indent=1)
+    with _in_double_precision(), tempfile.TemporaryDirectory() as temporary:
+        engines = sys.argv[1:] or ENGINES
+        by_engine = {engine: _of_engine(engine, Path(temporary) / engine) for engine in engines}
+        json.dump(by_engine[engines[0]] if sys.argv[1:] else by_engine, sys.stdout, indent=1)
