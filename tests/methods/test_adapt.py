@@ -11,7 +11,7 @@ from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.adapt import adapt, logits_by_step, with_way
 from tnas_cli.methods.learner import GradientSteps, accuracies, interval, mean_and_interval
-from tnas_cli.spaces.parameters import THETA
+from tnas_cli.spaces.parameters import THETA, Spec
 from tnas_cli.spaces.search_network import SearchNetwork
 
 NETWORK = SearchNetwork(3, 1, channels=4, nodes=2)
@@ -29,7 +29,8 @@ def test_algorithm_2_for_batches_of_different_sizes() -> None:
     results = list(adapt(learner, w, batches))
     counted = list(accuracies(learner, w, batches))
     assert [len(values) for values in counted] == [2, 1]
-    for tasks, (adapted, logits), measured in zip(batches, results, counted, strict=True):
+    for tasks, adapted, measured in zip(batches, results, counted, strict=True):
+        logits = adapted.transductive(tasks.query_x)
         for i in range(len(tasks)):
             own = oracle.inner_steps(
                 lambda w, x: oracle.search_logits(w, x, nodes=2),
@@ -76,11 +77,25 @@ def test_interval_of_many_float32_values_is_as_exact_as_pythons() -> None:
     assert interval(values) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("transductive", [False, True])
+def test_the_last_logits_by_step_are_those_of_the_fitted_tasks(transductive: bool) -> None:
+    w, tasks = parameters_of(NETWORK), batch(2, 1)
+    learner = GradientSteps(TorchEngine(), NETWORK, RULE, RULE)
+    (by_step,) = logits_by_step(learner, w, tasks.support, tasks.query_x, transductive=transductive)
+    together, alone = learner.fit(w, tasks.support).both(tasks.query_x)
+    torch.testing.assert_close(by_step[:, -1], together if transductive else alone, rtol=1e-9, atol=1e-10)
+    assert not torch.allclose(together, alone)
+
+
+def shapes(way: int) -> dict[str, Spec]:
+    return SearchNetwork(way, 1, channels=4, nodes=2).specs()
+
+
 @pytest.mark.parametrize("way", [2, 5])
 def test_with_way_gives_every_class_the_mean_row(way: int) -> None:
     w = parameters_of(NETWORK)
     before = {name: tensor.clone() for name, tensor in w.items()}
-    changed = with_way(w, way)
+    changed = with_way(w, shapes(way))
     weight, bias = changed["classifier.weight"], changed["classifier.bias"]
     assert weight.shape == (way, 16)
     assert bias.shape == (way,)
@@ -93,11 +108,11 @@ def test_with_way_gives_every_class_the_mean_row(way: int) -> None:
 
 def test_with_way_of_the_checkpoint_changes_nothing() -> None:
     w = parameters_of(NETWORK)
-    assert with_way(w, 3) is w
+    assert with_way(w, shapes(3)) == w
 
 
 def test_a_classifier_of_another_way_tells_the_classes_apart_after_one_step() -> None:
-    w = with_way(parameters_of(NETWORK), 5)
+    w = with_way(parameters_of(NETWORK), shapes(5))
     network = SearchNetwork(5, 1, channels=4, nodes=2)
     support = labelled(1, 5, 2, 1, 20, seed=3)
     engine = TorchEngine()

@@ -3,11 +3,10 @@
 import torch
 
 from tests.synthetic import labelled, parameters_of
-from tnas_cli.engines.inductive import inductive_logits
 from tnas_cli.engines.interface import InnerRule
 from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.methods.ensemble import together
+from tnas_cli.methods.ensemble import fit_all
 from tnas_cli.methods.learner import GradientSteps
 from tnas_cli.spaces.four_conv import FourConv
 
@@ -18,15 +17,15 @@ BATCH = TaskBatch(*labelled(2, 3, 1, 1, 20, seed=1), *labelled(2, 3, 2, 1, 20, s
 
 def test_probabilities_are_averaged() -> None:
     members = [parameters_of(NETWORK, seed) for seed in range(3)]
-    alone = [LEARNER.both_logits(w, BATCH) for w in members]
-    for kind, found in enumerate(together(LEARNER, members, BATCH)):
+    alone = [LEARNER.fit(w, BATCH.support).both(BATCH.query_x) for w in members]
+    for kind, found in enumerate(fit_all(LEARNER, members, BATCH.support).both(BATCH.query_x)):
         mean = sum(answers[kind].softmax(-1) for answers in alone) / 3
         torch.testing.assert_close(found.softmax(-1), mean)
 
 
 def test_one_member_answers_as_it_does_alone() -> None:
     w = parameters_of(NETWORK)
-    transductive, inductive = together(LEARNER, [w], BATCH)
-    assert torch.equal(transductive, LEARNER.logits(w, BATCH))
-    adapted = LEARNER.adapt(w, (BATCH.support_x, BATCH.support_y)).parameters
-    assert torch.equal(inductive, inductive_logits(NETWORK, adapted, BATCH.support_x, BATCH.query_x))
+    transductive, inductive = fit_all(LEARNER, [w], BATCH.support).both(BATCH.query_x)
+    fitted = LEARNER.fit(w, BATCH.support)
+    assert torch.equal(transductive, fitted.transductive(BATCH.query_x))
+    assert torch.equal(inductive, fitted.inductive(BATCH.query_x))

@@ -29,10 +29,10 @@ class Scripted(Learner):
         self.losses = losses
         self.progress: list[float] = []
 
-    def logits(self, parameters, batch):
+    def fit(self, parameters, support):
         raise AssertionError("accuracies are scripted")
 
-    both_logits = logits
+    fitted = fit
 
     def meta_gradient(self, parameters, batch, progress) -> MetaGradient:
         self.progress.append(progress)

@@ -82,7 +82,7 @@ def test_the_gradient_is_the_slope_of_the_loss(learner: MetricLearner) -> None:
 
     def loss(at: float) -> float:
         moved = {name: tensor + at * along[name] for name, tensor in w.items()}
-        return float(learner.losses(learner.logits(moved, batch), batch.query_y).sum())
+        return float(learner.losses(learner.fit(moved, batch.support).transductive(batch.query_x), batch.query_y).sum())
 
     found = learner.meta_gradient(w, batch, 0.0)
     assert float(found.query_losses.sum()) == pytest.approx(loss(0.0), rel=1e-12)

@@ -112,7 +112,7 @@ def test_second_order_is_the_slope_of_the_outer_loss(name: str) -> None:
         for step, weight in enumerate(loop.weights(0.1), start=1):
             if weight:
                 shorter = Unrolled(TorchEngine(), network, replace(loop, test_steps=step))
-                logits = shorter.logits(moved, tasks)
+                logits = shorter.fit(moved, tasks.support).transductive(tasks.query_x)
                 losses = torch.nn.functional.cross_entropy(
                     logits.flatten(0, 1), tasks.query_y.flatten(), reduction="sum"
                 )

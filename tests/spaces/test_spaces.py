@@ -186,7 +186,7 @@ def test_a_space_holds_its_own_operations_only() -> None:
     [
         ((NONE, CONV_1X1, CONV_1X1), 2, "twice"),
         ((CONV_1X1, AVG_POOL_3X3), 2, "needs no connection exactly once"),
-        ((NONE,), 2, "and others"),
+        ((NONE,), 2, "and other operations"),
         ((NONE, SKIP_CONNECT, LONG_SKIP), 2, "more than one skip connection"),
         ((NONE, CONV_1X1), 0, "0 nodes"),
     ],

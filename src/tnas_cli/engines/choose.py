@@ -72,6 +72,12 @@ def fused_engine(listener: events.Listener = events.ignore) -> FusedEngine:
     return FusedEngine(on_compile=on_compile)
 
 
+def decisive(networks: Sequence[Network], device: torch.device) -> Network:
+    """The one of several networks that `choose_engine` is to look at: the first that the fused kernels cannot compute,
+    or the first of all."""
+    return next((network for network in networks if why_not_fused(network, device) is not None), networks[0])
+
+
 def why_not_fused(network: Network, device: torch.device, *, second_order: bool = False) -> str | None:
     """Why the fused kernels cannot do a job, in words; None if they can."""
     if device.type != "cpu":

@@ -14,7 +14,8 @@ from tnas_cli.engines.fused.library import Library, OnCompile, silent
 from tnas_cli.engines.fused.machine import UnavailableError, instruction_set, target
 from tnas_cli.engines.fused.program import Program, Steps
 from tnas_cli.engines.fused.workers import Workers
-from tnas_cli.engines.interface import Adapted, Gradients, InnerRule, MetaGradient, Network
+from tnas_cli.engines.interface import Adapted, Answering, Gradients, InnerRule, MetaGradient, Network
+from tnas_cli.engines.parts import ANSWERED_TOGETHER
 from tnas_cli.engines.torch_engine import Labelled, task_accuracies
 from tnas_cli.errors import TnasError
 from tnas_cli.spaces.parameters import Parameters
@@ -92,6 +93,21 @@ class FusedEngine:
         _check_finite({}, x)
         with _explained():
             return torch.from_numpy(program.logits(_flat(parameters, leading=x.shape[:1]), x.numpy()))
+
+    def answering(self, network: Network, parameters: Parameters, support_x: Tensor) -> Answering:
+        """Answers by the support images' moments; an image's logits are the same to the last bit in any company."""
+        program = self._program(network, support_x.shape[-1], _dtype(support_x))
+        _check_finite({}, support_x)
+        flat = _flat(parameters, leading=support_x.shape[:1])
+        with _explained():
+            moments = program.moments(flat, support_x.numpy())
+
+        def answer(x: Tensor) -> Tensor:
+            _check_finite({}, x)
+            with _explained():
+                return torch.from_numpy(program.answers(flat, moments, x.numpy(), ANSWERED_TOGETHER))
+
+        return answer
 
     def _library(self, dtype: str) -> Library:
         if dtype not in self._libraries:

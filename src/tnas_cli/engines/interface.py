@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,6 +55,10 @@ class Gradients:
     logits: Tensor
 
 
+#: Images [T, N, C, H, W] -> logits [T, N, way], without gradients.
+Answering = Callable[[Tensor], Tensor]
+
+
 class Engine(Protocol):
     """Computes a meta-batch. `support` and `query` are pairs (images [T, N, C, H, W], labels [T, N])."""
 
@@ -82,4 +86,8 @@ class Engine(Protocol):
         of methods with an inner loop of their own."""
 
     def predict(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
-        """Logits [T, N, way] at adapted parameters [T, ...], without gradients."""
+        """Transductive logits [T, N, way] at adapted parameters [T, ...]: every batch norm takes its moments from x."""
+
+    def answering(self, network: Network, parameters: Parameters, support_x: Tensor) -> Answering:
+        """Inductive logits at adapted parameters [T, ...]: every batch norm takes its moments from the support images
+        [T, S, C, H, W], so that an answer depends on no other query image."""

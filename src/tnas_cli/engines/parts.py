@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Part = TypeVar("Part")
@@ -46,6 +47,19 @@ def in_parts(function: Callable[[slice], Part], images: Tensor) -> list[Part]:
             return list(pool.map(alone, slices))
     finally:
         torch.set_num_threads(threads)
+
+
+#: Images that are answered by given moments at a time, always as many: whatever is computed for an image is then
+#: the same in any company.
+ANSWERED_TOGETHER = 16
+
+
+def in_equal_parts(answer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Answers [T, N, ...] to images x [T, N, C, H, W], of which ANSWERED_TOGETHER are asked at a time; the last ones
+    are filled up with zeros."""
+    count = x.shape[1]
+    filled = F.pad(x, (0, 0) * 3 + (0, -count % ANSWERED_TOGETHER))
+    return torch.cat([answer(part) for part in torch.split(filled, ANSWERED_TOGETHER, dim=1)], dim=1)[:, :count]
 
 
 def joined(parts: list[Tensor]) -> Tensor:

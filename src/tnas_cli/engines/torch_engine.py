@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tnas_cli.engines.interface import Adapted, Gradients, InnerRule, MetaGradient, Network
-from tnas_cli.engines.parts import in_parts, joined
+from tnas_cli.engines.interface import Adapted, Answering, Gradients, InnerRule, MetaGradient, Network
+from tnas_cli.engines.parts import in_equal_parts, in_parts, joined
+from tnas_cli.spaces.moments import Moments, all_tasks, moments_given, moments_kept
 from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
 from tnas_cli.update import inner
 
@@ -16,6 +17,11 @@ Labelled = tuple[Tensor, Tensor]
 
 def _part(labelled: Labelled, of: slice) -> Labelled:
     return labelled[0][of], labelled[1][of]
+
+
+def _of(parameters: Parameters, of: slice) -> Parameters:
+    """The tasks' own parameters [T, ...] for some of the tasks."""
+    return {name: tensor[of] for name, tensor in parameters.items()}
 
 
 def task_losses(logits: Tensor, labels: Tensor) -> Tensor:
@@ -100,9 +106,35 @@ class TorchEngine:
 
         @torch.no_grad()
         def part(of: slice) -> Tensor:
-            return network.logits({name: tensor[of] for name, tensor in parameters.items()}, x[of])
+            return network.logits(_of(parameters, of), x[of])
 
         return joined(in_parts(part, x))
+
+    def answering(self, network: Network, parameters: Parameters, support_x: Tensor) -> Answering:
+        """Answers by the support images' moments, which pass the network once."""
+
+        @torch.no_grad()
+        def measured(of: slice) -> list[Moments]:
+            with moments_kept() as kept:
+                network.logits(_of(parameters, of), support_x[of])
+            return kept
+
+        moments = all_tasks(in_parts(measured, support_x))
+
+        def answer(x: Tensor) -> Tensor:
+            @torch.no_grad()
+            def part(of: slice) -> Tensor:
+                own, given = _of(parameters, of), [norm.of(of) for norm in moments]
+
+                def some(images: Tensor) -> Tensor:
+                    with moments_given(given):
+                        return network.logits(own, images)
+
+                return in_equal_parts(some, x[of])
+
+            return joined(in_parts(part, x))
+
+        return answer
 
     def _steps(
         self,

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.methods.learner import Learner
+from tnas_cli.methods.learner import Fitted, Labelled, Learner
 from tnas_cli.spaces.parameters import Parameters
 
 
-def together(learner: Learner, members: Sequence[Parameters], batch: TaskBatch) -> tuple[Tensor, Tensor]:
-    """Transductive and inductive answers, [T, Q, way] each: the logarithm of the members' mean probabilities, or a
-    single member's own logits.
+@dataclass(frozen=True)
+class Together(Fitted):
+    """Tasks that several members were fitted to; the answer is the logarithm of the mean of their probabilities, or a
+    single member's own logits. The parameters are the first one's.
     """
-    transductive, inductive = zip(*(learner.both_logits(parameters, batch) for parameters in members), strict=True)
-    return mean_answer(transductive), mean_answer(inductive)
+
+    members: Sequence[Fitted]
+
+    @property
+    def own(self) -> Parameters:
+        return self.members[0].own
+
+    def transductive(self, x: Tensor) -> Tensor:
+        return mean_answer([member.transductive(x) for member in self.members])
+
+    def inductive(self, x: Tensor) -> Tensor:
+        return mean_answer([member.inductive(x) for member in self.members])
+
+
+def fit_all(learner: Learner, members: Sequence[Parameters], support: Labelled) -> Together:
+    """Each of the meta-parameters fitted to the same tasks."""
+    return Together([learner.fit(parameters, support) for parameters in members])
 
 
 def mean_answer(answers: Sequence[Tensor]) -> Tensor:

@@ -5,18 +5,39 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from tnas_cli.engines.inductive import inductive_logits
-from tnas_cli.engines.interface import Adapted, Engine, InnerRule, MetaGradient, Network
+from tnas_cli.engines.interface import Adapted, Answering, Engine, InnerRule, MetaGradient, Network
 from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
 from tnas_cli.update import inner
 
 Labelled = tuple[Tensor, Tensor]
+
+
+class Fitted(ABC):
+    """Tasks whose support sets a method has seen. It answers images [T, N, C, H, W] by logits [T, N, way]."""
+
+    @property
+    @abstractmethod
+    def own(self) -> Parameters:
+        """The parameters [T, ...] that each task answers with."""
+
+    @abstractmethod
+    def transductive(self, x: Tensor) -> Tensor:
+        """Answers to all images together: batch norm takes its moments from them, as in the publications."""
+
+    @abstractmethod
+    def inductive(self, x: Tensor) -> Tensor:
+        """Answers to each image alone: batch norm takes its moments from the support set."""
+
+    def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Transductive and inductive answers."""
+        return self.transductive(x), self.inductive(x)
 
 
 class Learner(ABC):
@@ -30,14 +51,37 @@ class Learner(ABC):
         """The outer gradient summed over a meta-batch; `progress` is the share of the training that is done, 0 to 1."""
 
     @abstractmethod
-    def logits(self, parameters: Parameters, batch: TaskBatch) -> Tensor:
-        """Logits [T, Q, way] for the query images of tasks that were never seen, with the settings for testing."""
+    def fit(self, parameters: Parameters, support: Labelled) -> Fitted:
+        """Tasks that were never seen, from their support sets, with the settings for testing."""
 
     @abstractmethod
-    def both_logits(self, parameters: Parameters, batch: TaskBatch) -> tuple[Tensor, Tensor]:
-        """Transductive and inductive logits: batch norm over the query set, as in training, and over the support set
-        alone, where an answer does not depend on the other query images.
-        """
+    def fitted(self, own: Parameters, support: Labelled) -> Fitted:
+        """The same tasks once more, from the parameters [T, ...] that `fit` found."""
+
+
+@dataclass(frozen=True)
+class FittedNetwork(Fitted):
+    """Tasks that answer by a network with adapted parameters. support_losses [T, steps + 1], where they were noted."""
+
+    engine: Engine
+    network: Network
+    parameters: Parameters
+    support_x: Tensor
+    support_losses: Tensor | None = None
+
+    @property
+    def own(self) -> Parameters:
+        return self.parameters
+
+    def transductive(self, x: Tensor) -> Tensor:
+        return self.engine.predict(self.network, self.parameters, x)
+
+    def inductive(self, x: Tensor) -> Tensor:
+        return self._answering(x)
+
+    @cached_property
+    def _answering(self) -> Answering:
+        return self.engine.answering(self.network, self.parameters, self.support_x)
 
 
 class AdaptingLearner(Learner):
@@ -50,14 +94,12 @@ class AdaptingLearner(Learner):
     def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
         """Every task's own steps from the meta-parameters, with the settings for testing."""
 
-    def logits(self, parameters: Parameters, batch: TaskBatch) -> Tensor:
-        adapted = self.adapt(parameters, (batch.support_x, batch.support_y))
-        return self.engine.predict(self.network, adapted.parameters, batch.query_x)
+    def fit(self, parameters: Parameters, support: Labelled) -> FittedNetwork:
+        adapted = self.adapt(parameters, support)
+        return FittedNetwork(self.engine, self.network, adapted.parameters, support[0], adapted.support_losses)
 
-    def both_logits(self, parameters: Parameters, batch: TaskBatch) -> tuple[Tensor, Tensor]:
-        adapted = self.adapt(parameters, (batch.support_x, batch.support_y)).parameters
-        transductive = self.engine.predict(self.network, adapted, batch.query_x)
-        return transductive, inductive_logits(self.network, adapted, batch.support_x, batch.query_x)
+    def fitted(self, own: Parameters, support: Labelled) -> FittedNetwork:
+        return FittedNetwork(self.engine, self.network, own, support[0])
 
 
 class SteppingLearner(AdaptingLearner):
@@ -110,9 +152,10 @@ class GradientSteps(SteppingLearner):
 
 
 def accuracies(learner: Learner, parameters: Parameters, batches: Iterable[TaskBatch]) -> Iterator[Tensor]:
-    """Query accuracy [T] of each batch's tasks."""
+    """Query accuracy [T] of each batch's tasks, transductive."""
     for batch in batches:
-        yield task_accuracies(learner.logits(parameters, batch), batch.query_y)
+        fitted = learner.fit(parameters, batch.support)
+        yield task_accuracies(fitted.transductive(batch.query_x), batch.query_y)
 
 
 def mean_and_interval(values: Iterable[Tensor]) -> tuple[float, float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -10,13 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tnas_cli.engines.interface import MetaGradient, Network
-from tnas_cli.engines.parts import in_parts, joined
+from tnas_cli.engines.parts import in_equal_parts, in_parts, joined
 from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
-from tnas_cli.methods.learner import Learner
+from tnas_cli.methods.learner import Fitted, Labelled, Learner
 from tnas_cli.settings.train import TrainSettings
-from tnas_cli.spaces.operations import statistics_of_first
+from tnas_cli.spaces.moments import Moments, all_tasks, moments_given, moments_kept
 from tnas_cli.spaces.parameters import Parameters, Spec, for_tasks
 
 
@@ -31,9 +33,8 @@ class Embedding(Protocol):
 class MetricLearner(Learner):
     """Learns an embedding by the query loss of whole tasks, differentiated in PyTorch.
 
-    A task's support and query images pass the network together, so that batch norm has one set of statistics. In an
-    inductive answer the statistics are those of the support images alone, and in CompareNets' relation module those of
-    the first pairs.
+    A task's support and query images pass the network together, so that batch norm has one set of moments. For an
+    inductive answer they come from the support set, where each image is compared with the classes of that set.
     """
 
     way: int
@@ -55,7 +56,8 @@ class MetricLearner(Learner):
 
         def part(of: slice) -> tuple[list[Tensor], Tensor, Tensor]:
             leaves = {name: parameters[name].detach().requires_grad_() for name in names}
-            scores = self._answer(leaves, batch, of)
+            own, support = for_tasks(leaves, of.stop - of.start), (batch.support_x[of], batch.support_y[of])
+            scores = self.together(own, support, batch.query_x[of])
             losses = self.losses(scores, batch.query_y[of])
             grads = torch.autograd.grad(losses.sum(), list(leaves.values()), materialize_grads=True)
             return list(grads), losses.detach(), task_accuracies(scores.detach(), batch.query_y[of])
@@ -64,27 +66,73 @@ class MetricLearner(Learner):
         summed = {name: torch.stack(own).sum(0) for name, own in zip(names, zip(*grads, strict=True), strict=True)}
         return MetaGradient(summed, joined(list(losses)), joined(list(right)))
 
-    def logits(self, parameters: Parameters, batch: TaskBatch) -> Tensor:
+    def fit(self, parameters: Parameters, support: Labelled) -> Compared:
+        return self.fitted(for_tasks(parameters, len(support[0])), support)
+
+    def fitted(self, own: Parameters, support: Labelled) -> Compared:
+        return Compared(self, own, support)
+
+    def together(self, own: Parameters, support: Labelled, query: Tensor) -> Tensor:
+        """Logits [T, Q, way], by parameters [T, ...]; support and query images pass the network together."""
+        features = self.embed(own, torch.cat([support[0], query], dim=1))  # [T, S + Q, ...]
+        count = support[0].shape[1]
+        return self.scores(own, features[:, :count], support[1], features[:, count:])
+
+
+@dataclass(frozen=True)
+class Compared(Fitted):
+    """Tasks that answer by comparing with their support images."""
+
+    learner: MetricLearner
+    parameters: Parameters
+    support: Labelled
+
+    @property
+    def own(self) -> Parameters:
+        return self.parameters
+
+    def transductive(self, x: Tensor) -> Tensor:
         @torch.no_grad()
         def part(of: slice) -> Tensor:
-            return self._answer(parameters, batch, of)
+            return self.learner.together(*self._of(of), x[of])
 
-        return joined(in_parts(part, batch.query_x))
+        return joined(in_parts(part, x))
 
-    def both_logits(self, parameters: Parameters, batch: TaskBatch) -> tuple[Tensor, Tensor]:
+    def inductive(self, x: Tensor) -> Tensor:
+        features, moments = self._measured
+
         @torch.no_grad()
         def part(of: slice) -> Tensor:
-            with statistics_of_first(batch.support_x.shape[1]):
-                return self._answer(parameters, batch, of)
+            own, (_, labels) = self._of(of)
+            given = [norm.of(of) for norm in moments]
 
-        return self.logits(parameters, batch), joined(in_parts(part, batch.query_x))
+            def some(images: Tensor) -> Tensor:
+                with moments_given(given):
+                    return self.learner.scores(own, features[of], labels, self.learner.embed(own, images))
 
-    def _answer(self, parameters: Parameters, batch: TaskBatch, of: slice) -> Tensor:
-        support, query = batch.support_x[of], batch.query_x[of]
-        own = for_tasks(parameters, len(support))
-        features = self.embed(own, torch.cat([support, query], dim=1))  # [T, S + Q, ...]
-        count = support.shape[1]
-        return self.scores(own, features[:, :count], batch.support_y[of], features[:, count:])
+            return in_equal_parts(some, x[of])
+
+        return joined(in_parts(part, x))
+
+    @cached_property
+    def _measured(self) -> tuple[Tensor, list[Moments]]:
+        """The support images' features [T, S, ...], and the moments of a pass that compares these with themselves."""
+
+        @torch.no_grad()
+        def part(of: slice) -> tuple[Tensor, list[Moments]]:
+            own, (x, labels) = self._of(of)
+            with moments_kept() as kept:
+                features = self.learner.embed(own, x)
+                self.learner.scores(own, features, labels, features)
+            return features, kept
+
+        features, moments = zip(*in_parts(part, self.support[0]), strict=True)
+        return joined(list(features)), all_tasks(moments)
+
+    def _of(self, tasks: slice) -> tuple[Parameters, Labelled]:
+        """The parameters and the support sets of some of the tasks."""
+        own = {name: tensor[tasks] for name, tensor in self.parameters.items()}
+        return own, (self.support[0][tasks], self.support[1][tasks])
 
 
 def one_hot(labels: Tensor, way: int, like: Tensor) -> Tensor:

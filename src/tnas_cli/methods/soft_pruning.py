@@ -21,6 +21,9 @@ from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA, Parameters
 from tnas_cli.spaces.space import SearchedNetwork
 
+#: Steps from the adapted mixture to the decoded one.
+PRUNE_STEPS = 3
+
 #: Probability below which an operation counts as gone; its logarithm is still a number.
 NOTHING = 1e-20
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from tnas_cli.errors import CheckpointError
 from tnas_cli.methods.transfer import TransferState
-from tnas_cli.runs.checkpoint import Checkpoint
+from tnas_cli.runs.checkpoint import TRANSFER_WEIGHTS, Checkpoint
 
-KIND = "tnas/transfer-weights"
+KIND = TRANSFER_WEIGHTS
 
 
 def to_checkpoint(state: TransferState, about: Mapping[str, Any]) -> Checkpoint:

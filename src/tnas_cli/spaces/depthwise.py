@@ -40,12 +40,17 @@ def depthwise(x: Tensor, taps: Tensor, stride: int, dilation: int) -> Tensor:
     """
     height, width = x.shape[-2:]
     pixels = height * width
-    # Tensors without data serve to count arithmetic: the convolution itself counts, however it is computed.
-    if x.is_meta:
+    if is_described(x):
         return _library(x, taps, stride, dilation)
     if _has_fast_forward(x) and pixels * output_size(height, stride) * output_size(width, stride) > LARGEST_BAND:
         return _forward_only(x, taps, stride, dilation)
     return (_banded if pixels <= LARGEST_BANDED else _library)(x, taps, stride, dilation)
+
+
+def is_described(x: Tensor) -> bool:
+    """Whether what is computed is counted (a tensor without data) or exported: then a convolution or a pool is to stand
+    for itself, however it is computed otherwise."""
+    return x.is_meta or torch.compiler.is_exporting()
 
 
 def _has_fast_forward(x: Tensor) -> bool:

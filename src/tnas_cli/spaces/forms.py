@@ -46,6 +46,11 @@ class Form(ABC):
         """Multiply-adds for `pixels` pixels of its output."""
         return 0
 
+    def constructor(self, stride: int) -> str | None:
+        """Python text that makes its PyTorch module of `channels` channels in a file of its own
+        (`module_source.py`); None where there is none."""
+        return None
+
     @property
     def kernel(self) -> Kernel | None:
         """What the fused kernels compute; None where there is no kernel."""
@@ -85,6 +90,10 @@ class Identity(Form):
         """Those of a factorised reduction."""
         return 0 if stride == 1 else pixels * width * width
 
+    def constructor(self, stride: int) -> str:
+        """An `nn.Identity`, or a factorised reduction."""
+        return "nn.Identity()" if stride == 1 else "FactorisedReduce(channels)"
+
     @property
     def kernel(self) -> Kernel:
         """One kernel for both strides."""
@@ -102,6 +111,12 @@ class Pool(Form):
         from tnas_cli.spaces.torch_forms import Pool as Found
 
         return Found(self.of)
+
+    def constructor(self, stride: int) -> str:
+        """PyTorch's own."""
+        if self.of == "max":
+            return f"nn.MaxPool2d(3, {stride}, padding=1)"
+        return f"nn.AvgPool2d(3, {stride}, padding=1, count_include_pad=False)"
 
     @property
     def kernel(self) -> Kernel:
@@ -136,6 +151,12 @@ class Separable(Form):
         """Those of all repeats."""
         return self.repeats * pixels * width * (self.size**2 + width)
 
+    def constructor(self, stride: int) -> str:
+        """All repeats."""
+        return (
+            f"Separable(channels, size={self.size}, stride={stride}, dilation={self.dilation}, repeats={self.repeats})"
+        )
+
     @property
     def kernel(self) -> Kernel:
         """The kernel of this size and dilation."""
@@ -160,6 +181,10 @@ class Pointwise(Form):
         """One matrix product."""
         return pixels * width * width
 
+    def constructor(self, stride: int) -> str:
+        """A class of the file."""
+        return f"Pointwise(channels, stride={stride})"
+
 
 @dataclass(frozen=True)
 class Crossed(Form):
@@ -181,3 +206,7 @@ class Crossed(Form):
     def multiply_adds(self, width: int, pixels: int, stride: int) -> int:
         """The row comes first, and at stride 2 halves only the columns."""
         return (stride + 1) * pixels * self.size * width * width
+
+    def constructor(self, stride: int) -> str:
+        """A class of the file."""
+        return f"Crossed(channels, size={self.size}, stride={stride})"

@@ -9,16 +9,13 @@ last in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tnas_cli.spaces.channels_last import as_branches, channels_last, normalise
-from tnas_cli.spaces.depthwise import LARGEST_BANDED, depthwise, mean_basis, output_size
+from tnas_cli.spaces.depthwise import LARGEST_BANDED, depthwise, is_described, mean_basis, output_size
+from tnas_cli.spaces.moments import Moments, source
 
 EPSILON = 1e-5
 
@@ -51,14 +48,14 @@ def full(x: Tensor, weight: Tensor, stride: tuple[int, int]) -> Tensor:
 
 
 def batch_norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-    """Normalise each task's, branch's and channel's values over its images and pixels; statistics of this batch only.
+    """Normalise each task's, branch's and channel's values over its images and pixels; moments of this batch only.
 
-    x [T, E, C, N, H, W]; gain and bias [T, E, C] or None. The variance is the biased one, epsilon 1e-5. Inside
-    `statistics_of_first` the statistics are those of the first images.
+    x [T, E, C, N, H, W]; gain and bias [T, E, C] or None. The variance is the biased one, epsilon 1e-5. `moments.py`
+    has the blocks in which moments come from other images.
     """
-    first = _FIRST.get()
-    if first is not None:
-        return _by_statistics_of(x[:, :, :, :first], x, gain, bias)
+    moments = source()
+    if moments is not None:
+        return _normalised(x, moments(x), gain, bias)
     gain = None if gain is None else gain.flatten()
     bias = None if bias is None else bias.flatten()
     if x.stride(2) == 1:
@@ -68,22 +65,8 @@ def batch_norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None
     return F.group_norm(rows, rows.shape[1], gain, bias, eps=EPSILON).reshape(x.shape)
 
 
-_FIRST: ContextVar[int | None] = ContextVar("images whose statistics count", default=None)
-
-
-@contextmanager
-def statistics_of_first(images: int) -> Iterator[None]:
-    """Within the block, batch norms take their statistics from the first `images` images alone, in this thread."""
-    token = _FIRST.set(images)
-    try:
-        yield
-    finally:
-        _FIRST.reset(token)
-
-
-def _by_statistics_of(measured: Tensor, x: Tensor, gain: Tensor | None, bias: Tensor | None) -> Tensor:
-    variance, mean = torch.var_mean(measured, dim=(3, 4, 5), correction=0, keepdim=True)
-    y = (x - mean) * (variance + EPSILON).rsqrt()
+def _normalised(x: Tensor, moments: Moments, gain: Tensor | None, bias: Tensor | None) -> Tensor:
+    y = (x - moments.mean) * (moments.variance + EPSILON).rsqrt()
     each = (*x.shape[:3], 1, 1, 1)  # gain and bias are [T, E, C], or [T, C] with E = 1
     if gain is not None:
         y = y * gain.reshape(each)
@@ -110,7 +93,7 @@ def max_pool(x: Tensor, stride: int) -> Tensor:
 def avg_pool(x: Tensor, stride: int) -> Tensor:
     """3 x 3 mean that does not count the padding: [T, E, C, N, H, W] -> [T, E, C, N, H', W']."""
     height, width = x.shape[-2:]
-    if height * width <= LARGEST_BANDED and not x.is_meta:
+    if height * width <= LARGEST_BANDED and not is_described(x):
         means = x.flatten(-2) @ mean_basis(height, width, 3, stride, x.dtype, x.device)  # [T, E, C, N, P']
         return torch.unflatten(means, -1, (output_size(height, stride), -1))
     y = F.avg_pool2d(_planes_last(x), 3, stride=stride, padding=1, count_include_pad=False).contiguous()

@@ -15,7 +15,7 @@ from tnas_cli.engines.fused.cell_parts import BranchSpec, Convolution, InputSpec
 from tnas_cli.engines.fused.description import CellEdges, Description, Edge
 from tnas_cli.engines.fused.kernels import Kernel
 from tnas_cli.engines.fused.parameters import ALIGNMENT, CHANNEL_MULTIPLE, Layout, filled_up
-from tnas_cli.engines.fused.plan import Plan, Target, View
+from tnas_cli.engines.fused.plan import Norm, Plan, Target, View
 from tnas_cli.engines.fused.stages import Stages
 
 
@@ -44,12 +44,18 @@ class NetworkPlan:
     loss: int
     rates: int
     buffers: tuple[tuple[int, int], ...]
+    norms: tuple[Norm, ...]
 
 
-def plan_network(what: Description, images: int, side: int, target: Target, guard: int = 0) -> NetworkPlan:
-    """The plan of a network for a number of square images; `guard` is how many unused numbers surround each buffer."""
+def plan_network(
+    what: Description, images: int, side: int, target: Target, guard: int = 0, *, given_moments: bool = False
+) -> NetworkPlan:
+    """The plan of a network for a number of square images; `guard` leaves so many unused numbers around each buffer.
+
+    given_moments: for forward passes alone; whoever runs them puts the moments of all `norms` into memory first.
+    """
     layout = what.layout(side)
-    plan = Plan(target, layout.size, images, guard)
+    plan = Plan(target, layout.size, images, guard, given_moments)
     rates = plan.buffer(2)
     row = (side + 1) * what.in_channels
     before = row + what.in_channels
@@ -93,6 +99,7 @@ def plan_network(what: Description, images: int, side: int, target: Target, guar
         loss,
         rates,
         tuple(plan.buffers),
+        tuple(plan.norms),
     )
 
 

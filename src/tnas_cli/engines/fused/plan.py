@@ -100,17 +100,22 @@ class Norm:
 
 @dataclass
 class Plan:
-    """Memory and calls. `gradients` is how far a parameter's gradient lies after the parameter."""
+    """Memory and calls. `gradients` is how far a parameter's gradient lies after the parameter.
+
+    given_moments: batch norms find their moments in memory, and do not take them from the images at hand.
+    """
 
     target: Target
     parameters: int
     images: int
     guard: int = 0
+    given_moments: bool = False
     size: int = 0
     code: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     kernels: dict[Kernel, int] = field(default_factory=dict)
     buffers: list[tuple[int, int]] = field(default_factory=list)
+    norms: list[Norm] = field(default_factory=list)
     start: int = 0
 
     @property
@@ -179,8 +184,10 @@ class Plan:
         self.emit("fill_zero", (8,), at, 0, size)
 
     def norm(self, channels: int, pixels: int, **scale: int) -> Norm:
-        """A new norm over all images of `pixels` pixels."""
-        return Norm(self.buffer(FIELDS * channels), channels, pixels * self.images, **scale)
+        """A new norm over all images of `pixels` pixels; given moments are already divided by their number."""
+        values = 1 if self.given_moments else pixels * self.images
+        self.norms.append(Norm(self.buffer(FIELDS * channels), channels, values, **scale))
+        return self.norms[-1]
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """The code and the rows' places in it."""

@@ -9,7 +9,8 @@ import numpy as np
 from tnas_cli.engines.fused.description import Description
 from tnas_cli.engines.fused.library import Library
 from tnas_cli.engines.fused.network import NetworkPlan, plan_network
-from tnas_cli.engines.fused.plan import Target
+from tnas_cli.engines.fused.norms import FIELDS, REFERENCE, SQUARES, SUM
+from tnas_cli.engines.fused.plan import Norm, Target
 from tnas_cli.engines.fused.workers import Workers
 
 
@@ -41,14 +42,15 @@ class Program:
         self.guard = guard
         self.layout = what.layout(side)
         self.dtype = library.dtype
-        self._ready: dict[int, Ready] = {}
+        self._ready: dict[tuple[int, bool], Ready] = {}
 
-    def ready(self, images: int) -> Ready:
+    def ready(self, images: int, *, given_moments: bool = False) -> Ready:
         """The plan for a number of images; kernels that it needs are compiled now."""
-        if images not in self._ready:
-            plan = plan_network(self.what, images, self.side, self.target, self.guard)
-            self._ready[images] = Ready(plan, self.library.table(plan.kernels))
-        return self._ready[images]
+        key = images, given_moments
+        if key not in self._ready:
+            plan = plan_network(self.what, images, self.side, self.target, self.guard, given_moments=given_moments)
+            self._ready[key] = Ready(plan, self.library.table(plan.kernels))
+        return self._ready[key]
 
     def meta_gradients(
         self,
@@ -125,6 +127,54 @@ class Program:
 
         return np.stack(self.workers.map(task, len(images)))
 
+    def moments(self, parameters: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """For each task [T, M]: the moments that images [T, N, C, H, W] give every norm at its parameters [T, P].
+
+        They stand norm by norm: a reference, the mean distance to it, and the mean of that distance's square.
+        """
+        here = self.ready(images.shape[1])
+        labels = np.zeros(images.shape[1], np.int64)
+
+        def task(index: int) -> np.ndarray:
+            mem = self._begin(self.layout.pack(parameters[index]), here.plan.size)
+            self._put_images(mem, here.plan, images[index], labels)
+            self._run(mem, here, 0, here.plan.forward)
+            found = []
+            for norm in here.plan.norms:
+                record = _fields(mem, norm)
+                found += [record[REFERENCE], record[SUM] / norm.pixels, record[SQUARES] / norm.pixels]
+            return np.concatenate(found)
+
+        return np.stack(self.workers.map(task, len(images)))
+
+    def answers(self, parameters: np.ndarray, moments: np.ndarray, images: np.ndarray, size: int) -> np.ndarray:
+        """Logits [T, N, way] of images [T, N, C, H, W] at parameters [T, P] and moments [T, M].
+
+        `size` of them are computed at a time, always as many: what an image gets depends on no other image, to the last
+        bit.
+        """
+        here = self.ready(size, given_moments=True)
+        tasks, count = images.shape[:2]
+        labels = np.zeros(size, np.int64)
+        jobs = [(index, first) for index in range(tasks) for first in range(0, count, size)]
+
+        def answered(number: int) -> np.ndarray:
+            index, first = jobs[number]
+            mem = self._begin(self.layout.pack(parameters[index]), here.plan.size)
+            at = 0
+            for norm in here.plan.norms:
+                given = moments[index, at : at + 3 * norm.channels].reshape(3, norm.channels)
+                _fields(mem, norm)[[REFERENCE, SUM, SQUARES]] = given
+                at += given.size
+            these = np.zeros((size, *images.shape[2:]), self.dtype)
+            these[: min(size, count - first)] = images[index, first : first + size]
+            self._put_images(mem, here.plan, these, labels)
+            self._run(mem, here, 0, here.plan.forward)
+            return self._logits(mem, here.plan)
+
+        found = np.stack(self.workers.map(answered, len(jobs)))  # [jobs, size, way]
+        return found.reshape(tasks, -1, found.shape[-1])[:, :count]
+
     # -- inside a worker --------------------------------------------------------------------------------------------
 
     def _begin(self, parameters: np.ndarray, size: int) -> np.ndarray:
@@ -176,3 +226,8 @@ class Program:
     def _logits(self, mem: np.ndarray, plan: NetworkPlan) -> np.ndarray:
         way = self.what.way
         return mem[plan.logits :][: plan.count * way].reshape(plan.count, way).copy()
+
+
+def _fields(mem: np.ndarray, norm: Norm) -> np.ndarray:
+    """A norm's record [fields, channels] in memory."""
+    return mem[norm.record :][: FIELDS * norm.channels].reshape(FIELDS, norm.channels)
