@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from tnas_cli.commands.cite import cite as cite
     from tnas_cli.commands.decode import decode as decode
     from tnas_cli.commands.doctor import doctor as doctor
+    from tnas_cli.commands.export import export as export
     from tnas_cli.commands.figures import figures as figures
+    from tnas_cli.commands.predict import Sorting as Sorting
+    from tnas_cli.commands.predict import predict as predict
     from tnas_cli.commands.prepare_data import data_sets as data_sets
     from tnas_cli.commands.prepare_data import prepare_data as prepare_data
     from tnas_cli.commands.quickstart import quickstart as quickstart
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from tnas_cli.commands.transfer import transfer as transfer
     from tnas_cli.errors import TnasError as TnasError
     from tnas_cli.recipes.adapt import Asked as Asked
+    from tnas_cli.recipes.as_module import module as module
     from tnas_cli.recipes.train_settings import settings_for as settings_for
     from tnas_cli.recipes.trainable import read_trainables as read_trainables
     from tnas_cli.report.html_report import html_report as html_report
@@ -56,6 +60,7 @@ _HOMES = {
     "Changes": "runs.changes",
     "Machine": "runs.device",
     "SearchSettings": "settings.search",
+    "Sorting": "commands.predict",
     "SupervisedSettings": "settings.supervised",
     "TnasError": "errors",
     "TrainSettings": "settings.train",
@@ -70,9 +75,12 @@ _HOMES = {
     "doctor": "commands.doctor",
     "estimate_search": "commands.search",
     "estimate_training": "commands.train_eval",
+    "export": "commands.export",
     "figures": "commands.figures",
     "html_report": "report.html_report",
     "inherit": "commands.train_eval",
+    "module": "recipes.as_module",
+    "predict": "commands.predict",
     "prepare_data": "commands.prepare_data",
     "progress": "cli.console",
     "quickstart": "commands.quickstart",

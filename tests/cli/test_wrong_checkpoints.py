@@ -13,7 +13,6 @@ from tests.cli.wrong import (
     bare_pickle,
     changed_checkpoint,
     cut,
-    decoded_weights,
     genotype,
     pickle_in_a_checkpoint,
     run_wrong,
@@ -41,7 +40,9 @@ TABLE = {
     "an empty checkpoint": Wrong(4, ("empty.pt",), lambda p, t: adapting(p, written(t / "empty.pt", ""))),
     "text as a checkpoint": Wrong(4, ("text.pt",), lambda p, t: adapting(p, written(t / "text.pt", "hello"))),
     "a checkpoint of another kind": Wrong(
-        4, ("tnas/decoded-weights", "tnas/meta-architecture"), lambda p, t: adapting(p, decoded_weights(p))
+        4,
+        ("changed.pt is a network of the transfer setting, not a meta-architecture",),
+        lambda p, t: adapting(p, changed_checkpoint(p, t, kind="tnas/transfer-weights")),
     ),
     "a checkpoint of a newer version": Wrong(
         4, ("changed.pt", "version 99"), lambda p, t: adapting(p, changed_checkpoint(p, t, schema=99))

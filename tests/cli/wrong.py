@@ -94,11 +94,6 @@ def changed_checkpoint(p: Pipeline, folder: Path, **changes: object) -> Path:
     return folder / "changed.pt"
 
 
-def decoded_weights(p: Pipeline) -> Path:
-    """A checkpoint of train-eval, which holds no meta-architecture."""
-    return next(Path(p.trained.result["run"]).glob("*/best.pt"))
-
-
 class Payload:
     """An object whose unpickling writes the file 'executed' into the current folder."""
 

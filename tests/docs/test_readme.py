@@ -65,9 +65,11 @@ def test_the_tour_runs_as_written(tmp_path: Path) -> None:
         for copy in range(20):
             drawing(number).save(folder / f"{number:04d}_{copy:02d}.png")
     task_folder(tmp_path / "my_task", range(5), labelled=False)
+    (tmp_path / "photos").mkdir()
+    drawing(3).save(tmp_path / "photos" / "one.png")
 
     commands = [line for block in console_blocks() for line in block.splitlines() if line.startswith("tnas")]
-    assert len(commands) == 6
+    assert len(commands) == 7
     environment = {
         **os.environ,
         "TNAS_CACHE": str(tmp_path / "cache"),
@@ -83,3 +85,4 @@ def test_the_tour_runs_as_written(tmp_path: Path) -> None:
     assert len((tmp_path / "genotypes.jsonl").read_text(encoding="utf-8").splitlines()) == 21
     assert "99.16 ± 0.34" in ran.stdout
     assert "predictions for my_task" in ran.stdout
+    assert "photos/one.png" in ran.stdout

@@ -103,8 +103,11 @@ def test_side_by_side_gives_the_same_numbers(pipeline: Pipeline, tmp_path: Path)
         records, settings(records), side_by_side=2, runs=tmp_path / "two", machine=machine, listener=heard.append
     )
     assert (one["side_by_side"], two["side_by_side"]) == (1, 2)
-    for key in ("mean", "interval", "inductive", "per_genotype", "genotypes_trained"):
+    for key in ("mean", "interval", "per_genotype", "genotypes_trained"):
         assert two[key] == one[key]
+    # PyTorch rounds the same weights differently on one thread and on two; no answer changes.
+    assert {**two["inductive"], "ece": None} == {**one["inductive"], "ece": None}
+    assert two["inductive"]["ece"] == pytest.approx(one["inductive"]["ece"], abs=1e-6)
     bars = [event for event in heard if isinstance(event, events.Progress) and event.stage == "train-eval"]
     assert {event.total for event in bars} == {2 * (4 + 3)}
     assert bars[-1].done == 2 * (4 + 3)

@@ -39,9 +39,9 @@ class Screen:
         self.words = Console(stderr=True, highlight=False, soft_wrap=True)
         self.output = Console(highlight=False)
 
-    def say(self, text: str, *, style: str | None = None) -> None:
-        """One line for a person, on stderr; silent with --quiet."""
-        if not self.quiet:
+    def say(self, text: str, *, style: str | None = None, always: bool = False) -> None:
+        """One line for a person, on stderr; silent with --quiet unless `always`."""
+        if always or not self.quiet:
             self.words.print(text, style=style, markup=False)
 
     def record(self, value: Mapping[str, Any]) -> None:

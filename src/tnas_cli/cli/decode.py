@@ -28,6 +28,9 @@ def decode(
     picture: Annotated[
         Path | None, typer.Option("--picture", "-p", help="Also draw both cells: a .svg or .png file.")
     ] = None,
+    module: Annotated[
+        Path | None, typer.Option("--module", "-m", metavar="FILE.py", help="Also write the network in plain PyTorch.")
+    ] = None,
     max_skips: options.MaxSkips = None,
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
@@ -50,8 +53,10 @@ def decode(
         raise SettingsError(f"--json and --format {form} exclude each other.", hint="leave one of them out")
     if picture is not None and picture.suffix.lower() not in (".svg", ".png"):
         raise SettingsError(f"cannot draw {picture}: unknown ending.", hint="name a .svg or .png file")
+    if module is not None and module.suffix != ".py":
+        raise SettingsError(f"--module {module}: a module is Python.", hint=f"--module {module.with_suffix('.py')}")
     stdin = sys.stdin.read() if source == "-" else None
-    records, result = decode_source(source, stdin=stdin, picture=picture, max_skips=max_skips)
+    records, result = decode_source(source, stdin=stdin, picture=picture, module=module, max_skips=max_skips)
     if screen.as_json or form == "json":
         for record in [*records, result]:
             screen.record(record.to_json())
@@ -72,3 +77,5 @@ def decode(
         screen.say(f"warning: {result.warning}", style="yellow")
     for path in result.pictures or ():
         screen.say(f"drawn: {path}")
+    for path in result.modules or ():
+        screen.say(f"written: {path}")

@@ -44,6 +44,8 @@ def _register() -> None:
         cite,
         decode,
         doctor,
+        export,
+        predict,
         prepare_data,
         quickstart,
         report,
@@ -57,6 +59,8 @@ def _register() -> None:
     app.command("prepare-data")(prepare_data.prepare_data)
     app.command("search")(search.search)
     app.command("adapt")(adapt.adapt)
+    app.command("predict")(predict.predict)
+    app.command("export")(export.export)
     app.command("decode")(decode.decode)
     app.command("train-eval")(train_eval.train_eval)
     app.command("report")(report.report)

@@ -54,6 +54,9 @@ MaxSkips = Annotated[
         "--max-skips", callback=at_least(0), metavar="N", help="At most N skip connections in a decoded cell."
     ),
 ]
+Reject = Annotated[
+    float, typer.Option("--reject", metavar="P", help="Answer 'unsure' below this probability.", show_default=False)
+]
 Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="The best.pt of a search.", metavar="FILE")]
 Genotype = Annotated[
     str | None, typer.Argument(help="A genotype: a published name (DARTS_V2), text, a file of records, or -.")

@@ -1,4 +1,4 @@
-"""`tnas adapt` as functions: adapt a meta-architecture to new tasks (Algorithm 2)."""
+"""`tnas adapt` as functions: what a learned network makes of new tasks (Algorithm 2)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tnas_cli.episodes.task_folder import Invert
+from tnas_cli.episodes.own_images import Invert
 from tnas_cli.recipes import adapt as recipe
-from tnas_cli.recipes.adapt import AS_SEARCHED, Asked
+from tnas_cli.recipes.adapt import AS_LEARNED, Asked
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.records.results import AdaptResult
 from tnas_cli.runs.device import HERE, Machine
@@ -31,27 +31,37 @@ def drop(record: Adapted) -> None:
 def adapt_folders(
     checkpoint: Path | str,
     folders: Sequence[Path | str],
-    asked: Asked = AS_SEARCHED,
+    asked: Asked = AS_LEARNED,
     *,
     invert: Invert = "auto",
+    save: Path | str | None = None,
     each: Each = drop,
     machine: Machine = HERE,
     listener: Listener = ignore,
 ) -> Adaptation:
     """Adapt to task folders: support/<class>/*, and optionally query/<class>/* (measured) or query/* (predicted).
 
-    invert: whether dark ink is turned bright. each: called with a task's record as soon as it is known. Raises
-    CheckpointError, and DataError before anything is computed if any folder cannot be used.
+    An answer depends on the support set and the image alone, unless `asked` says otherwise. invert: whether dark ink is
+    turned bright. save: a .pt file that keeps the adapted model of one folder, for `predict`. each: called with a
+    task's record as soon as it is known. Raises SettingsError, CheckpointError, and DataError before anything is
+    computed if any folder cannot be used.
     """
-    paths = [Path(folder) for folder in folders]
-    found = recipe.adapt_folders(Path(checkpoint), paths, asked, invert=invert, machine=machine, listener=listener)
+    found = recipe.adapt_folders(
+        Path(checkpoint),
+        [Path(folder) for folder in folders],
+        asked,
+        invert=invert,
+        save=None if save is None else Path(save),
+        machine=machine,
+        listener=listener,
+    )
     return _told(found, each)
 
 
 def adapt_dataset(
     checkpoint: Path | str,
     dataset: str,
-    asked: Asked = AS_SEARCHED,
+    asked: Asked = AS_LEARNED,
     *,
     split: str = "test",
     tasks: int = 20,
@@ -62,10 +72,11 @@ def adapt_dataset(
     machine: Machine = HERE,
     listener: Listener = ignore,
 ) -> Adaptation:
-    """Adapt to the first `tasks` evaluation tasks of a data set; shot and query are the search's unless given.
+    """Adapt to the first `tasks` evaluation tasks of a data set; shot and query are the checkpoint's unless given.
 
-    each: called with a task's record as soon as it is known. Raises SettingsError when the data set's images do not fit
-    the checkpoint's, CheckpointError and DataError.
+    Query images are answered both ways: all together, as in the publications, and each by itself. each: called with a
+    task's record as soon as it is known. Raises SettingsError when the data set's images do not fit the checkpoint's,
+    CheckpointError and DataError.
     """
     found = recipe.adapt_dataset(
         Path(checkpoint),

@@ -92,7 +92,8 @@ def quickstart(
 
 def _decoded(tasks: Sequence[Adapted]) -> tuple[list[Decoded], DecodeResult]:
     """What adapted tasks decode to."""
-    genotypes = [decoded_theta(torch.tensor(task.theta), Origin.of(task)) for task in tasks]
+    thetas = [(task, torch.tensor(task.theta)) for task in tasks if task.theta is not None]
+    genotypes = [decoded_theta(theta, Origin.of(task)) for task, theta in thetas]
     return genotypes, summary_of(genotypes)
 
 

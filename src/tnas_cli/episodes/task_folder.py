@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tnas_cli.episodes.class_folders import class_folders, images_in
-from tnas_cli.episodes.images import border_colour, read_image, to_square
+from tnas_cli.episodes.own_images import OwnImages
 from tnas_cli.episodes.places import DiskFolder, File, Folder
 from tnas_cli.errors import DataError
 
@@ -21,8 +20,6 @@ LAYOUT_HINT = (
     "the layout is TASK/support/<class>/*.png|jpg|webp, and optionally TASK/query/<class>/* (labelled) "
     "or TASK/query/* (unlabelled)"
 )
-
-Invert = Literal["auto"] | bool
 
 
 @dataclass(frozen=True)
@@ -43,42 +40,28 @@ class FolderTask:
     query_paths: list[Path]
     inverted: int = 0
 
+    @property
+    def shots(self) -> tuple[int, ...]:
+        """Support images of each class."""
+        return tuple(torch.bincount(self.support_y, minlength=len(self.class_names)).tolist())
 
-def read_task_folder(
-    path: Path,
-    size: int,
-    channels: int,
-    mean: Sequence[float],
-    std: Sequence[float],
-    invert: Invert = "auto",
-) -> FolderTask:
-    """Read a task folder for a network that takes `channels` x `size` x `size` images, normalised by `mean` and `std`.
 
-    Images of any size become squares with their aspect kept, padded with the median colour of their border; gray
-    and colour are converted to what the network takes. `invert` turns dark ink on a bright ground into bright ink on
-    dark, as in Omniglot: True inverts every image and False none; 'auto' decides by each image's border, and only for a
-    network that learned from ink (one channel, mean 0 and std 1).
+def read_task_folder(path: Path, images: OwnImages) -> FolderTask:
+    """Read a task folder; `images` says how they are prepared for a network.
 
-    Raises DataError for a missing support folder, fewer than two classes, an empty class, a file that is not an image,
-    a query class that has no support images, and a query folder that mixes labelled and unlabelled images.
+    Raises DataError for a missing support folder, fewer than two classes, an empty class, a file that is no image, a
+    picture that is in two classes, a query class that has no support images, and a query folder that mixes labelled and
+    unlabelled images.
     """
     if not path.is_dir():
         raise DataError(f"{path} is not a folder." if path.exists() else f"{path} does not exist.", hint=LAYOUT_HINT)
-    learned_from_ink = channels == 1 and tuple(mean) == (0.0,) and tuple(std) == (1.0,)
-    auto = invert == "auto" and learned_from_ink
     inverted = 0
 
-    def load(files: list[File]) -> Tensor:
+    def load(files: list[File]) -> list[npt.NDArray[np.uint8]]:
         nonlocal inverted
-        squares = []
-        for file in files:
-            square = to_square(read_image(file.read(), file.label, size), size, channels)
-            negative = invert is True or (auto and _is_dark_on_bright(square))
-            squares.append(255 - square if negative else square)
-            inverted += negative
-        pixels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).float() / 255  # [n, C, H, W]
-        shape = (channels, 1, 1)
-        return (pixels - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape)  # [n, C, H, W]
+        squares, negatives = zip(*map(images.read, files), strict=True)
+        inverted += sum(negatives)
+        return list(squares)
 
     task = DiskFolder(path)
     support_folder, query_folder = (task.find(part) for part in ("support", "query"))
@@ -87,23 +70,36 @@ def read_task_folder(
     support = class_folders(support_folder, fewest=2, hint=LAYOUT_HINT)
     names = list(support)
     query, labels = _query(query_folder, names) if query_folder else ([], None)
-    support_x = load([image for images in support.values() for image in images])
-    query_x = load(query) if query else None
+    shown, labels_shown = [file for files in support.values() for file in files], _labels(support)
+    squares = load(shown)
+    _check_apart(squares, labels_shown, shown)
     return FolderTask(
         path=path,
         class_names=names,
-        support_x=support_x,
-        support_y=torch.tensor([label for label, images in enumerate(support.values()) for _ in images]),
-        query_x=query_x,
+        support_x=images.normalised(squares),
+        support_y=torch.tensor(labels_shown),
+        query_x=images.normalised(load(query)) if query else None,
         query_y=None if labels is None else torch.tensor(labels),
         query_paths=[Path(file.label) for file in query],
         inverted=inverted,
     )
 
 
-def _is_dark_on_bright(square: npt.NDArray[np.uint8]) -> bool:
-    """Whether the border of `square` [H, W, C] is bright."""
-    return bool((border_colour(square) > 127).all())
+def _labels(classes: Mapping[str, list[File]]) -> list[int]:
+    """The label of every image, class by class."""
+    return [label for label, files in enumerate(classes.values()) for _ in files]
+
+
+def _check_apart(squares: list[npt.NDArray[np.uint8]], labels: list[int], files: list[File]) -> None:
+    """Raises DataError where a network would see the same picture in two classes."""
+    seen: dict[bytes, int] = {}
+    for number, square in enumerate(squares):
+        first = seen.setdefault(square.tobytes(), number)
+        if labels[first] != labels[number]:
+            raise DataError(
+                f"{files[first].label} and {files[number].label} are the same picture in two classes.",
+                hint="remove it from the class that it does not belong to",
+            )
 
 
 def _query(folder: Folder, names: list[str]) -> tuple[list[File], list[int] | None]:

@@ -31,6 +31,11 @@ class TaskBatch:
     def __len__(self) -> int:
         return self.support_x.shape[0]
 
+    @property
+    def support(self) -> tuple[Tensor, Tensor]:
+        """Support images and their labels."""
+        return self.support_x, self.support_y
+
     def to(self, device: torch.device | str, dtype: torch.dtype) -> TaskBatch:
         """The same tasks on `device`, images as `dtype`."""
         return TaskBatch(

@@ -1,102 +1,126 @@
-"""`tnas adapt`: a meta-architecture adapted to folders of images or to a data set's tasks (Algorithm 2)."""
+"""`tnas adapt`: what was learned, fitted to folders of images or to a data set's tasks (Algorithm 2)."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from tnas_cli.engines.choose import choose_engine
 from tnas_cli.engines.interface import Engine
 from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes import registry
 from tnas_cli.episodes.cache import ImageCache
-from tnas_cli.episodes.task_folder import FolderTask, Invert, read_task_folder
+from tnas_cli.episodes.own_images import Invert
+from tnas_cli.episodes.task_folder import FolderTask, read_task_folder
+from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
-from tnas_cli.methods.adapt import adapt, logits_by_step, with_way
-from tnas_cli.methods.ensemble import mean_answer
-from tnas_cli.methods.registry import search_method
+from tnas_cli.methods.adapt import logits_by_step
+from tnas_cli.methods.calibration import Measure
+from tnas_cli.methods.ensemble import Together, fit_all
+from tnas_cli.methods.learner import Labelled, SteppingLearner
 from tnas_cli.methods.streams import TASKS_PER_BATCH, evaluation_batches
-from tnas_cli.recipes import adapt_records
-from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture, preparation_of
+from tnas_cli.recipes import adapt_records, kept_model
+from tnas_cli.recipes.balance import doubts
+from tnas_cli.recipes.calibrate import expected
+from tnas_cli.recipes.learned import Learned, load_learned
+from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.records.parts import TaskName
 from tnas_cli.records.results import AdaptResult
 from tnas_cli.runs import events
 from tnas_cli.runs.device import HERE, Machine
-from tnas_cli.settings.search import SearchSettings
-from tnas_cli.spaces.parameters import THETA, Parameters
+from tnas_cli.spaces.parameters import Parameters
 
 
 @dataclass(frozen=True)
 class Asked:
     """How to adapt.
 
-    steps: inner steps, None for the search's. ensemble: whether the best validation checkpoints that the search kept
-    beside this one answer for the query images together; None: if it kept several. Everything but answers and
+    steps: inner steps, None for those of the checkpoint. ensemble: whether the best validation checkpoints that were
+    kept beside this one answer for the query images together; None: if several were kept. Everything but answers and
     accuracies is this checkpoint's own. every_step: also the accuracies on support and labelled query images before
-    each step and after the last one, of one checkpoint.
+    each step and after the last one, of one checkpoint. transductive: the images of a task folder are answered all
+    together, as in the publications, instead of each by itself; tasks of a data set are always answered both ways.
+    reject: answers for the images of a task folder are unsure below this probability.
     """
 
     steps: int | None = None
     ensemble: bool | None = None
     every_step: bool = False
+    transductive: bool = False
+    reject: float = 0.0
 
 
-#: By the steps and the checkpoints of the search.
-AS_SEARCHED = Asked()
+#: As the checkpoint was learned; an answer depends on the support set and the image alone.
+AS_LEARNED = Asked()
 
 
 @dataclass(frozen=True)
-class _Adapting:
-    """A checkpoint that is ready to be adapted, and the ones that answer with it."""
+class Adapting:
+    """A checkpoint that is ready to be adapted, and the ones that answer with it. `measures` collect the answers to
+    labelled query images, transductive and inductive."""
 
-    meta: MetaArchitecture
+    path: Path
+    learned: Learned
     members: Sequence[Parameters]
-    settings: SearchSettings
-    every_step: bool
+    asked: Asked
     device: torch.device
     began: float
+    measures: tuple[Measure, Measure]
 
 
 def adapt_folders(
     checkpoint: Path,
     folders: Sequence[Path],
-    asked: Asked = AS_SEARCHED,
+    asked: Asked = AS_LEARNED,
     *,
     invert: Invert = "auto",
+    save: Path | None = None,
     machine: Machine = HERE,
     listener: events.Listener = events.ignore,
 ) -> Iterator[Adapted | AdaptResult]:
     """Adapt to task folders; yields a record per folder, in their order, each as soon as it is known, then the result.
 
     Tasks of the same shape are adapted together. A task with another number of classes than the checkpoint's gets a
-    classifier of its own (`methods.adapt.with_way`). Raises CheckpointError, and DataError before anything is
-    computed if any folder cannot be used.
+    classifier of its own (`methods.adapt.with_way`). `save`: the file that keeps the adapted model of one folder.
+    Raises CheckpointError, and before anything is computed DataError if any folder cannot be used, and SettingsError
+    for what cannot be saved.
     """
-    begun = _begin(checkpoint, asked, machine)
-    data, size = begun.meta.data, begun.meta.size
-    tasks = [read_task_folder(path, size, data.channels, data.mean, data.std, invert) for path in folders]
-    engine = choose_engine(machine.engine, begun.meta.network, begun.device, listener=listener)
+    if save is not None:
+        _check_save(save, folders, asked)
+    begun = begin(checkpoint, asked, machine)
+    images = begun.learned.images(invert)
+    tasks = [read_task_folder(path, images) for path in folders]
+    if asked.transductive:
+        for task in tasks:
+            for words in doubts(task):
+                listener(events.Note(f"warning: {task.path}: {words}"))
+    engine = engine_for(begun, machine, listener)
     found: dict[int, Adapted] = {}
     shown: list[Adapted] = []
     for positions in _same_shape(tasks):
         alike = [tasks[position] for position in positions]
-        found |= zip(positions, _adapt_alike(begun, engine, alike, invert), strict=True)
+        fitted = fit_folders(begun, engine, _support_of(alike, begun.device), len(alike[0].class_names))
+        found |= zip(positions, _adapt_alike(begun, engine, fitted, alike, invert), strict=True)
+        if save is not None:
+            preparation = adapt_records.preparation_of_folder(begun.learned, alike[0], invert)
+            kept_model.save(save, begun.learned, fitted, alike[0], preparation)
         listener(events.Progress("adapt", len(found), len(tasks), "tasks"))
         while len(shown) in found:
             shown.append(found[len(shown)])
             yield shown[-1]
-    yield adapt_records.result_of_folders(begun.meta, shown, engine, begun.device, len(begun.members), begun.began)
+    yield adapt_records.result_of_folders(begun, shown, engine)
 
 
 def adapt_dataset(
     checkpoint: Path,
     dataset: str,
-    asked: Asked = AS_SEARCHED,
+    asked: Asked = AS_LEARNED,
     *,
     split: str = "test",
     tasks: int = 20,
@@ -110,100 +134,117 @@ def adapt_dataset(
 
     Raises SettingsError when the data set's images do not fit the checkpoint's, CheckpointError and DataError.
     """
-    begun = _begin(checkpoint, asked, machine)
-    meta = begun.meta
-    if protocol is None and dataset == meta.data.dataset:
-        protocol = meta.data.protocol
+    begun = begin(checkpoint, asked, machine)
+    learned = begun.learned
+    if protocol is None and dataset == learned.data.dataset:
+        protocol = learned.data.protocol
     cache = registry.ensure(
         dataset, protocol=protocol, root=machine.cache_root, offline=machine.offline, listener=listener
     )
-    _check_same_images(meta, cache)
-    way, shot, query = meta.settings.way, shot or meta.settings.shot, query or meta.settings.query
-    images = (way * shot, way * query)
-    engine = choose_engine(
-        machine.engine, meta.network, begun.device, side=cache.size, images=images, listener=listener
-    )
+    _check_same_images(learned, cache)
+    way, shot, query = learned.settings.way, shot or learned.settings.shot, query or learned.settings.query
+    engine = engine_for(begun, machine, listener, (way * shot, way * query))
+    batches = evaluation_batches(cache, split, way, shot, query, tasks, begun.device)
     records: list[Adapted] = []
-    for record in _adapt_batches(begun, engine, cache, split, shot, query, tasks):
-        records.append(record)
-        yield record
-        if len(records) % TASKS_PER_BATCH == 0 or len(records) == tasks:
-            listener(events.Progress("adapt", len(records), tasks, "tasks"))
-    yield adapt_records.result_of_dataset(
-        meta, records, engine, begun.device, len(begun.members), begun.began, cache, split, query
-    )
+    for batch in batches:
+        for record in _adapt_batch(begun, engine, batch, cache, split, shot, len(records)):
+            records.append(record)
+            yield record
+        listener(events.Progress("adapt", len(records), tasks, "tasks"))
+    yield adapt_records.result_of_dataset(begun, records, engine, cache, split, query)
 
 
-def _begin(checkpoint: Path, asked: Asked, machine: Machine) -> _Adapting:
+def begin(checkpoint: Path, asked: Asked, machine: Machine) -> Adapting:
+    """Read a checkpoint and the ones that answer with it; raises CheckpointError and SettingsError."""
     began, device = time.monotonic(), machine.start()
-    if asked.steps is not None and asked.steps < 1:
-        raise SettingsError(f"--steps is {asked.steps}.", hint="choose at least 1")
-    meta = load_meta_architecture(checkpoint, device)
-    members = _members(meta, device, asked.ensemble, asked.every_step)
-    settings = meta.settings if asked.steps is None else meta.settings.replace(test_steps=asked.steps)
-    return _Adapting(meta, members, settings, asked.every_step, device, began)
+    expected(None, asked.reject)  # what is no probability is refused now
+    learned, parameters = load_learned(checkpoint, device)
+    learned = learned.with_steps(asked.steps)
+    if asked.every_step and learned.inner is None:
+        raise SettingsError(f"{learned.method} takes no inner steps.", hint="leave --every-step out")
+    members = _members(checkpoint, learned, parameters, asked, device)
+    measures = Measure(), Measure(learned.temperature)
+    return Adapting(checkpoint, learned, members, asked, device, began, measures)
 
 
-def _members(meta: MetaArchitecture, device: torch.device, ensemble: bool | None, every_step: bool) -> list[Parameters]:
+def engine_for(
+    begun: Adapting, machine: Machine, listener: events.Listener, images: Sequence[int] | None = None
+) -> Engine:
+    """The engine that computes the tasks; `images`: the numbers of them that will come, where that is known."""
+    learned = begun.learned
+    name = machine.engine if learned.by_engine else "torch"
+    side = None if images is None else learned.size
+    network = learned.network(learned.settings.way)
+    return choose_engine(name, network, begun.device, side=side, images=images or (), listener=listener)
+
+
+def fit_folders(begun: Adapting, engine: Engine, support: Labelled, way: int) -> Together:
+    """The checkpoint and its fellow members, fitted to tasks of so many classes."""
+    network = begun.learned.network(way)
+    members = [begun.learned.for_way(member, network) for member in begun.members]
+    return fit_all(begun.learned.learner(engine, network), members, support)
+
+
+def _members(
+    path: Path, learned: Learned, parameters: Parameters, asked: Asked, device: torch.device
+) -> list[Parameters]:
     """The meta-parameters that answer together: the checkpoint's own first, then those of the other ones kept.
 
     Unless an ensemble is asked for, a checkpoint that is not one of those kept answers alone. Raises SettingsError
     where one is asked for and there is none, or is to be looked at step by step.
     """
-    if ensemble and every_step:
+    if asked.ensemble and asked.every_step:
         raise SettingsError("--every-step looks at one checkpoint.", hint="leave --ensemble out")
-    wanted = ensemble if ensemble is not None else not every_step
-    kept = [load_meta_architecture(path, device) for path in sorted(meta.path.parent.glob("top-*.pt")) if wanted]
-    if ensemble and not kept:
+    wanted = asked.ensemble if asked.ensemble is not None else not asked.every_step
+    kept = [load_learned(other, device) for other in sorted(path.parent.glob("top-*.pt")) if wanted]
+    if asked.ensemble and not kept:
         raise SettingsError(
-            f"no checkpoints top-*.pt are kept beside {meta.path}.",
+            f"no checkpoints top-*.pt are kept beside {path}.",
             hint="search with --ensemble 5, or --method t-nas++",
         )
-    others = [other.parameters for other in kept if other.tasks_done != meta.tasks_done]
-    return [meta.parameters, *others] if ensemble or len(others) < len(kept) else [meta.parameters]
+    others = [theirs for other, theirs in kept if other.tasks_done != learned.tasks_done]
+    return [parameters, *others] if asked.ensemble or len(others) < len(kept) else [parameters]
 
 
-def _check_same_images(meta: MetaArchitecture, cache: ImageCache) -> None:
-    ours, theirs = (cache.size, cache.channels), (meta.size, meta.data.channels)
+def _check_same_images(learned: Learned, cache: ImageCache) -> None:
+    ours, theirs = (cache.size, cache.channels), (learned.size, learned.data.channels)
     if ours != theirs:
         raise SettingsError(
-            f"{cache.dataset} has {cache.channels} x {cache.size} x {cache.size} images, the checkpoint was searched "
-            f"on {theirs[1]} x {theirs[0]} x {theirs[0]}.",
+            f"{cache.dataset} has {cache.channels} x {cache.size} x {cache.size} images, the checkpoint learned from "
+            f"{theirs[1]} x {theirs[0]} x {theirs[0]}.",
             hint=f"prepare {cache.dataset} with --size {theirs[0]}, or search on {cache.dataset}",
         )
 
 
-def _adapt_batches(
-    begun: _Adapting, engine: Engine, cache: ImageCache, split: str, shot: int, query: int, tasks: int
+def _adapt_batch(
+    begun: Adapting, engine: Engine, batch: TaskBatch, cache: ImageCache, split: str, shot: int, first: int
 ) -> Iterator[Adapted]:
-    """A record for each of a data set's first tasks."""
-    meta, way = begun.meta, begun.meta.settings.way
-    learner = search_method(begun.settings.method).learner(engine, meta.network, begun.settings)
-    batches = list(evaluation_batches(cache, split, way, shot, query, tasks, begun.device))
-    preparation, index = preparation_of(cache), 0
-    for batch, (adapted, logits) in zip(batches, adapt(learner, meta.parameters, batches), strict=True):
-        others = [learner.logits(parameters, batch) for parameters in begun.members[1:]]
-        right = task_accuracies(mean_answer([logits, *others]), batch.query_y)
-        support = batch.support_x, batch.support_y
-        between = (
-            logits_by_step(learner, meta.parameters, support, support[0], batch.query_x) if begun.every_step else []
+    """A record for each task of a batch, whose first one is number `first` of the split; answered both ways."""
+    fitted = fit_folders(begun, engine, batch.support, batch.way)
+    logits = fitted.both(batch.query_x)
+    together, alone = (task_accuracies(answered, batch.query_y) for answered in logits)
+    for measure, answered in zip(begun.measures, logits, strict=True):
+        measure.add(answered, batch.query_y)
+    between = _by_step(begun, engine, batch.support, batch.way, [batch.query_x], transductive=True)
+    for position in range(len(batch)):
+        task = TaskName(dataset=cache.dataset, protocol=cache.protocol, split=split, index=first + position)
+        record = adapt_records.adapted(
+            begun,
+            fitted,
+            position,
+            task=task,
+            way=batch.way,
+            shot=shot,
+            query=batch.query_y.shape[1],
+            accuracy=float(together[position]),
+            inductive_accuracy=float(alone[position]),
+            preparation=preparation_of(cache),
+            transductive=True,
         )
-        for position in range(len(batch)):
-            task = TaskName(dataset=cache.dataset, protocol=cache.protocol, split=split, index=index)
-            theta, losses = adapted.parameters[THETA][position], adapted.support_losses[position]
-            record = adapt_records.adapted(meta, begun.settings, task, way, shot, theta, losses)
-            record = replace(
-                record,
-                accuracy=float(right[position]),
-                query=way * query,
-                members=len(begun.members),
-                preparation=preparation,
-            )
-            if between:
-                own = [logits[position] for logits in between]
-                record = adapt_records.with_steps(record, own, batch.support_y[position], batch.query_y[position])
-            yield record
-            index += 1
+        if between:
+            own = [logits[position] for logits in between]
+            record = adapt_records.with_steps(record, own, batch.support_y[position], batch.query_y[position])
+        yield record
 
 
 def _same_shape(tasks: Sequence[FolderTask]) -> Iterator[list[int]]:
@@ -217,34 +258,61 @@ def _same_shape(tasks: Sequence[FolderTask]) -> Iterator[list[int]]:
             yield positions[first : first + TASKS_PER_BATCH]
 
 
-def _adapt_alike(begun: _Adapting, engine: Engine, tasks: Sequence[FolderTask], invert: Invert) -> list[Adapted]:
+def _check_save(save: Path, folders: Sequence[Path], asked: Asked) -> None:
+    """Raises SettingsError for what one file cannot keep."""
+    if save.suffix != ".pt":
+        raise SettingsError(f"--save {save}: a model is kept in a .pt file.", hint=f"--save {save.with_suffix('.pt')}")
+    if len(folders) != 1:
+        raise SettingsError(f"--save keeps one model, and {len(folders)} tasks are given.", hint="save each on its own")
+    if asked.transductive:
+        raise SettingsError(
+            "a saved model answers each image by itself, and --transductive all together.", hint="leave one of them out"
+        )
+
+
+def _support_of(tasks: Sequence[FolderTask], device: torch.device) -> Labelled:
+    """Support images [T, S, C, H, W] and labels [T, S] of tasks of the same shape."""
+    images, labels = [task.support_x for task in tasks], [task.support_y for task in tasks]
+    return torch.stack(images).to(device), torch.stack(labels).to(device)
+
+
+def _adapt_alike(
+    begun: Adapting, engine: Engine, fitted: Together, tasks: Sequence[FolderTask], invert: Invert
+) -> list[Adapted]:
     """Records of tasks of the same shape."""
-    meta, device, way = begun.meta, begun.device, len(tasks[0].class_names)
-    parameters, *others = (with_way(member, way) for member in begun.members)
-    was = meta.network
-    network = was.space.search_network(way, was.in_channels, was.channels, was.nodes)
-    support = (
-        torch.stack([task.support_x for task in tasks]).to(device),
-        torch.stack([task.support_y for task in tasks]).to(device),
-    )
-    learner = search_method(begun.settings.method).learner(engine, network, begun.settings)
-    adapted = learner.adapt(parameters, support)
+    device, way, transductive = begun.device, len(tasks[0].class_names), begun.asked.transductive
     images = [task.query_x for task in tasks if task.query_x is not None]  # of all tasks or of none
     query = [torch.stack(images).to(device)] if images else []
-    logits = None
-    if query:
-        own = [adapted.parameters, *(learner.adapt(member, support).parameters for member in others)]
-        logits = mean_answer([engine.predict(network, member, query[0]) for member in own])
-    between = logits_by_step(learner, parameters, support, support[0], *query) if begun.every_step else []
+    support = _support_of(tasks, device)
+    temperature = 1.0 if transductive else begun.learned.temperature
+    logits = [(fitted.transductive(x) if transductive else fitted.inductive(x)) / temperature for x in query]
+    between = _by_step(begun, engine, support, way, query, transductive=transductive)
     records = []
     for position, task in enumerate(tasks):
-        losses, theta = adapted.support_losses[position], adapted.parameters[THETA][position]
-        record = adapt_records.adapted_to_folder(meta, begun.settings, task, theta, losses, invert)
-        record = replace(record, members=len(begun.members))
-        if logits is not None:
-            record = adapt_records.with_predictions(record, task, logits[position].softmax(-1).cpu())
+        record = adapt_records.adapted_to_folder(begun, fitted, position, task, invert)
+        for answered in logits:
+            probabilities = answered[position].softmax(-1).cpu()
+            record = adapt_records.with_predictions(record, task, probabilities, begun.asked.reject)
+            if task.query_y is not None:
+                begun.measures[0 if transductive else 1].add_probabilities(probabilities, task.query_y)
         if between:
-            steps = [logits[position].cpu() for logits in between]
+            steps = [one[position].cpu() for one in between]
             record = adapt_records.with_steps(record, steps, task.support_y, task.query_y)
         records.append(record)
     return records
+
+
+def _by_step(
+    begun: Adapting, engine: Engine, support: Labelled, way: int, query: Sequence[Tensor], *, transductive: bool
+) -> list[Tensor]:
+    """Where it is asked for, logits [T, steps + 1, N, way] for the support images and for the query images.
+
+    Support images are answered together in both ways: their own moments are those of the support set.
+    """
+    if not begun.asked.every_step:
+        return []
+    network = begun.learned.network(way)
+    learner, parameters = begun.learned.learner(engine, network), begun.learned.for_way(begun.members[0], network)
+    if not isinstance(learner, SteppingLearner):
+        raise SettingsError(f"{begun.learned.method} cannot be looked at by step.", hint="leave --every-step out")
+    return logits_by_step(learner, parameters, support, support[0], *query, transductive=transductive)

@@ -5,90 +5,118 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
-from tnas_cli.episodes.task_folder import FolderTask, Invert
+from tnas_cli.episodes.own_images import Invert
+from tnas_cli.episodes.task_folder import FolderTask
 from tnas_cli.errors import DataError
-from tnas_cli.methods.learner import interval
-from tnas_cli.methods.registry import search_method, title_of
-from tnas_cli.recipes.meta_architecture import MetaArchitecture, preparation_of
+from tnas_cli.methods.ensemble import Together
+from tnas_cli.methods.learner import FittedNetwork, interval
+from tnas_cli.methods.registry import title_of
+from tnas_cli.recipes.calibrate import expected
+from tnas_cli.recipes.learned import Learned
+from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.records.kinds import Adapted
-from tnas_cli.records.parts import Amount, Budget, Inner, Prediction, Preparation, TaskName
+from tnas_cli.records.parts import Accuracy, Amount, Budget, Prediction, Preparation, TaskName
 from tnas_cli.records.results import AdaptResult
 from tnas_cli.runs.device import environment
-from tnas_cli.settings.features import INNER_THETA
-from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.decode import decidedness
+from tnas_cli.spaces.parameters import THETA
+
+if TYPE_CHECKING:
+    from tnas_cli.recipes.adapt import Adapting
 
 
-def adapted(
-    meta: MetaArchitecture,
-    settings: SearchSettings,
-    task: TaskName,
-    way: int,
-    shot: int | tuple[int, ...],
-    theta: Tensor,
-    losses: Tensor,
-) -> Adapted:
-    """The record of one task, without what its query images say. theta [2, edges, operations], losses [steps + 1]."""
-    moves_theta = INNER_THETA in search_method(settings.method).about.reads
-    beta = settings.beta_inner if moves_theta else 0.0
-    kinds = meta.network.space.decode(theta).without_weights
+def adapted(begun: Adapting, fitted: Together, position: int, **of_the_task: Any) -> Adapted:
+    """The record of the task at a position of a batch, with what is known of the task beside its adaptation."""
+    learned, members = begun.learned, len(begun.members)
     return Adapted(
-        task=task,
-        checkpoint=str(meta.path),
-        run=meta.run,
-        method=meta.settings.method,
-        seed=meta.settings.seed,
-        data=meta.data,
-        way=way,
-        shot=shot,
-        channels=meta.network.channels,
-        search_tasks=meta.tasks_done,
-        inner=Inner(alpha=settings.alpha_inner, beta=beta, steps=settings.test_steps),
-        support_losses=tuple(losses.tolist()),
-        theta=tuple(tuple(map(tuple, cell)) for cell in theta.tolist()),
-        theta_mean_largest_probability=float(decidedness(theta)),
-        skip_connections=kinds["skip_connections"],
-        pools=kinds["pools"],
-        accuracy=None,
-        query=None,
-        transductive=True,
-        space=meta.settings.space,
+        checkpoint=str(begun.path),
+        run=learned.run,
+        method=learned.method,
+        training=learned.training,
+        network=None if learned.kind == "tnas/meta-architecture" else learned.network_name,
+        seed=learned.settings.seed,
+        data=learned.data,
+        channels=learned.channels,
+        search_tasks=learned.tasks_done if learned.searched else None,
+        inner=learned.inner,
+        members=members,
+        space=learned.space,
+        **_of_the_adaptation(learned, fitted, position),
+        **of_the_task,
     )
 
 
-def adapted_to_folder(
-    meta: MetaArchitecture, settings: SearchSettings, task: FolderTask, theta: Tensor, losses: Tensor, invert: Invert
-) -> Adapted:
-    """The record of a task folder, without predictions; raises DataError where a loss is no number."""
-    if not bool(torch.isfinite(losses).all()):
+def _of_the_adaptation(learned: Learned, fitted: Together, position: int) -> dict[str, Any]:
+    """Losses on the support set and theta, as far as the method has them."""
+    first = fitted.members[0]
+    losses = first.support_losses if isinstance(first, FittedNetwork) else None
+    found: dict[str, Any] = dict.fromkeys(("theta", "theta_mean_largest_probability", "skip_connections", "pools")) | {
+        "support_losses": () if losses is None else tuple(losses[position].tolist())
+    }
+    if not learned.searched:
+        return found
+    theta = first.own[THETA][position]
+    return found | {
+        "theta": tuple(tuple(map(tuple, cell)) for cell in theta.tolist()),
+        "theta_mean_largest_probability": float(decidedness(theta)),
+        **learned.decode(theta).without_weights,
+    }
+
+
+def adapted_to_folder(begun: Adapting, fitted: Together, position: int, task: FolderTask, invert: Invert) -> Adapted:
+    """The record of a task folder, without predictions; raises DataError where a loss is not a number."""
+    counts = task.shots
+    record = adapted(
+        begun,
+        fitted,
+        position,
+        task=TaskName(folder=str(task.path)),
+        way=len(task.class_names),
+        shot=counts[0] if len(set(counts)) == 1 else counts,
+        query=len(task.query_paths),
+        classes=tuple(task.class_names),
+        accuracy=None,
+        transductive=begun.asked.transductive,
+        preparation=preparation_of_folder(begun.learned, task, invert),
+    )
+    if not all(map(_is_finite, record.support_losses)):
         raise DataError(
             f"adapting to {task.path} gave a loss that is not a number.",
             hint="look at the images of that task, or adapt with fewer --steps",
         )
-    way = len(task.class_names)
-    counts = tuple(torch.bincount(task.support_y, minlength=way).tolist())
-    shot = counts[0] if len(set(counts)) == 1 else counts
-    record = adapted(meta, settings, TaskName(folder=str(task.path)), way, shot, theta, losses)
-    preparation = Preparation(
-        size=meta.size,
-        channels=meta.data.channels,
-        mean=meta.data.mean,
-        std=meta.data.std,
+    return record
+
+
+def _is_finite(value: float) -> bool:
+    return abs(value) < float("inf")
+
+
+def preparation_of_folder(learned: Learned, task: FolderTask, invert: Invert) -> Preparation:
+    """How the images of a task folder became what the network saw."""
+    data = learned.data
+    return Preparation(
+        size=learned.size,
+        channels=data.channels,
+        mean=data.mean,
+        std=data.std,
         resize="fit",
         invert=invert,
         inverted=task.inverted,
     )
-    return replace(record, classes=tuple(task.class_names), query=len(task.query_paths), preparation=preparation)
 
 
-def with_predictions(record: Adapted, task: FolderTask, probabilities: Tensor) -> Adapted:
-    """With class and probability of every query image; the accuracy where they are labelled. probabilities [Q, way]."""
+def with_predictions(record: Adapted, task: FolderTask, probabilities: Tensor, reject: float) -> Adapted:
+    """With class and probability of every query image; the accuracy where they are labelled. probabilities [Q, way].
+
+    An answer below the probability `reject` is unsure; the accuracy counts its class nevertheless.
+    """
     best, labels = probabilities.max(-1), task.query_y
     rows = [
         Prediction(
@@ -96,6 +124,7 @@ def with_predictions(record: Adapted, task: FolderTask, probabilities: Tensor) -
             class_=task.class_names[int(best.indices[position])],
             probability=float(best.values[position]),
             label=None if labels is None else task.class_names[int(labels[position])],
+            unsure=float(best.values[position]) < reject,
         )
         for position, path in enumerate(task.query_paths)
     ]
@@ -118,60 +147,53 @@ def with_steps(record: Adapted, logits: Sequence[Tensor], support_y: Tensor, que
     return replace(record, query_accuracies=(*shares(logits[1], query_y)[:-1], record.accuracy))
 
 
-def result_of_folders(
-    meta: MetaArchitecture,
-    records: Sequence[Adapted],
-    engine: Engine,
-    device: torch.device,
-    members: int,
-    began: float,
-) -> AdaptResult:
+def result_of_folders(begun: Adapting, records: Sequence[Adapted], engine: Engine) -> AdaptResult:
     """The result; a measurement where all query images are labelled."""
-    right = torch.tensor([record.accuracy for record in records if record.accuracy is not None])
-    complete = bool(records) and len(right) == len(records)
+    learned, done = begun.learned, Amount(amount=begun.learned.tasks_done, unit="tasks")
+    mean = _mean([record.accuracy for record in records])
     return AdaptResult(
-        run=meta.run,
-        method=meta.settings.method,
-        title=title_of(meta.settings.method),
-        network="search network adapted",
-        space=meta.settings.space,
+        run=learned.run,
+        method=learned.method,
+        title=title_of(learned.method),
+        training=learned.training,
+        network=learned.network_name,
+        space=learned.space,
         dataset=None,
         protocol=None,
         fingerprint=None,
         split=None,
-        way=meta.settings.way,
-        shot=meta.settings.shot,
+        way=learned.settings.way,
+        shot=learned.settings.shot,
         query=None,
         tasks=len(records),
-        mean=float(right.double().mean()) if complete else None,
-        interval=interval(right) if complete else None,
-        transductive=True,
-        weights="inherited",
-        members=members,
-        seed=meta.settings.seed,
-        wall_seconds=time.monotonic() - began,
-        budget=Budget(search=Amount(amount=meta.tasks_done, unit="tasks")),
+        mean=mean.mean if mean else None,
+        interval=mean.interval if mean else None,
+        ece=begun.measures[0 if begun.asked.transductive else 1].bins.error if mean else None,
+        transductive=begun.asked.transductive,
+        weights=learned.weights,
+        members=len(begun.members),
+        reject=begun.asked.reject or None,
+        expected=expected(learned.calibration, begun.asked.reject) if begun.asked.reject else None,
+        seed=learned.settings.seed,
+        wall_seconds=time.monotonic() - begun.began,
+        budget=Budget(search=done) if learned.searched else Budget(training=done),
         preparation=records[0].preparation if records else None,
-        engine=engine.name,
-        environment=environment(device),
+        engine=engine.name if learned.by_engine else None,
+        environment=environment(begun.device),
     )
 
 
 def result_of_dataset(
-    meta: MetaArchitecture,
-    records: Sequence[Adapted],
-    engine: Engine,
-    device: torch.device,
-    members: int,
-    began: float,
-    cache: ImageCache,
-    split: str,
-    query: int,
+    begun: Adapting, records: Sequence[Adapted], engine: Engine, cache: ImageCache, split: str, query: int
 ) -> AdaptResult:
-    """The same for tasks of a data set."""
-    result = result_of_folders(meta, records, engine, device, members, began)
+    """The same for tasks of a data set, which are answered both ways: `mean` is the published, transductive one."""
+    together, alone = (measure.bins.error for measure in begun.measures)
+    inductive = _mean([record.inductive_accuracy for record in records])
     return replace(
-        result,
+        result_of_folders(begun, records, engine),
+        transductive=True,
+        ece=together,
+        inductive=inductive and replace(inductive, ece=alone),
         dataset=cache.dataset,
         protocol=cache.protocol,
         fingerprint=cache.fingerprint,
@@ -179,3 +201,12 @@ def result_of_dataset(
         query=query,
         preparation=preparation_of(cache),
     )
+
+
+def _mean(shares: Sequence[float | None]) -> Accuracy | None:
+    """The mean accuracy over tasks with its interval; None where a task was not measured."""
+    known = [share for share in shares if share is not None]
+    if not known or len(known) < len(shares):
+        return None
+    values = torch.tensor(known, dtype=torch.float64)
+    return Accuracy(mean=float(values.mean()), interval=interval(values))

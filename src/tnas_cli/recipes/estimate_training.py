@@ -25,7 +25,7 @@ def estimate_from_scratch(recipe: FromScratch, machine: Machine, listener: Liste
         alone = replace(machine, threads=max(1, torch.get_num_threads() // count))
         work = replace(replace(recipe, side_by_side=1).prepare(alone, ignore), count=count)
     settings, method = work.settings, training_method(work.settings.method)
-    network = work.chosen[0][0].build(settings, work.cache)
+    network = work.chosen[0][0].build(settings, work.cache.channels, work.cache.size)
     state, learner = (
         method.start(network, settings, work.device, "estimate"),
         method.learner(work.engine, network, settings),

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tnas_cli.methods.calibration import Bins
 from tnas_cli.methods.learner import interval
 from tnas_cli.records.parts import Accuracy, OwnTasks, TaskAccuracy, TrainedNetwork
 
@@ -18,7 +19,8 @@ class Trained:
     """One genotype after training: how many tasks decoded to it, its number of weights, its best validation accuracy,
     and its accuracy on each test task [tasks], with batch norm over the query set and over the support set.
 
-    training_tasks: how many it was trained on, None if unknown.
+    training_tasks: how many it was trained on, None if unknown. bins, inductive_bins: the probabilities of its answers,
+    for their calibration error.
     """
 
     digest: str
@@ -28,6 +30,8 @@ class Trained:
     accuracies: Tensor
     inductive: Tensor | None = None
     training_tasks: int | None = None
+    bins: Bins | None = None
+    inductive_bins: Bins | None = None
 
     @classmethod
     def from_json(cls, digest: str, times: int, parameters: int, kept: Mapping[str, Any]) -> Trained:
@@ -41,6 +45,7 @@ class Trained:
             torch.tensor(kept["accuracies"]),
             inductive,
             kept.get("training_tasks"),
+            *(Bins.from_json(kept[name]) if name in kept else None for name in ("bins", "inductive_bins")),
         )
 
     def row(self) -> TrainedNetwork:
@@ -68,6 +73,7 @@ class Summary:
 
     mean: float
     interval: float
+    ece: float | None
     tasks: int
     parameters_mean: float
     inductive: Accuracy | None
@@ -87,6 +93,7 @@ def summarise(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]
     return Summary(
         mean=float(per_task.mean()),
         interval=interval(per_task),
+        ece=_error([entry.bins for entry in trained]),
         tasks=len(per_task),
         parameters_mean=float((weights / weights.sum()) @ weights.new_tensor([t.parameters for t in trained])),
         inductive=_inductive(trained, weights),
@@ -105,7 +112,14 @@ def _inductive(trained: Sequence[Trained], weights: Tensor) -> Accuracy | None:
     if len(found) < len(trained):
         return None
     per_task = (weights / weights.sum()) @ torch.stack(found)  # [tasks]
-    return Accuracy(mean=float(per_task.mean()), interval=interval(per_task))
+    ece = _error([entry.inductive_bins for entry in trained])
+    return Accuracy(mean=float(per_task.mean()), interval=interval(per_task), ece=ece)
+
+
+def _error(bins: Sequence[Bins | None]) -> float | None:
+    """The expected calibration error of all networks' answers together; None where some are not known."""
+    known = [one for one in bins if one is not None]
+    return Bins.sum(known).error if len(known) == len(bins) else None
 
 
 def _on_own_tasks(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]) -> OwnTasks | None:

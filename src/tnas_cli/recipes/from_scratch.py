@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 
-from tnas_cli.engines.choose import choose_engine
+from tnas_cli.engines.choose import choose_engine, decisive
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError
@@ -78,11 +78,12 @@ class FromScratch(Recipe):
         settings = self.settings.replace(protocol=cache.protocol)
         genotypes = Counter(map(Trainable.of, self.given))
         chosen = genotypes.most_common(self.limit)
-        first = chosen[0][0].build(settings, cache)
-        method.shapes(first, settings)  # a network that the method cannot train is refused
+        networks = [trainable.build(settings, cache.channels, cache.size) for trainable, _ in chosen]
+        for network in networks:
+            method.shapes(network, settings)  # a network that the method cannot train is refused
         engine = choose_engine(
             machine.engine if method.by_engine else "torch",
-            first,
+            decisive(networks, device),
             device,
             second_order=settings.order == "second",
             side=cache.size,

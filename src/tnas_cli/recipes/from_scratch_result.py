@@ -58,6 +58,7 @@ def result(work: FromScratchWork, life: Life, trained: Sequence[Trained]) -> Tra
         tasks=summary.tasks,
         mean=summary.mean,
         interval=summary.interval,
+        ece=summary.ece,
         parameters_mean=summary.parameters_mean,
         inductive=summary.inductive,
         selected=summary.selected,

@@ -133,6 +133,12 @@ def _from_adapted(record: Adapted, where: str, max_skips: int | None) -> Decoded
     import torch
 
     _check_network(record, where)
+    if record.theta is None:
+        network = record.network or "its network"
+        raise GenotypeError(
+            f"{where} has no theta: {network} was trained, not searched.",
+            hint="adapt the best.pt of `tnas search` to decode architectures",
+        )
     try:
         theta = torch.tensor(record.theta, dtype=torch.float64)
     except (TypeError, ValueError) as error:

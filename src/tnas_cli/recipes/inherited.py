@@ -19,11 +19,12 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.meta_learn import MetaState, Plan, meta_learn
 from tnas_cli.methods.registry import search_method
-from tnas_cli.methods.soft_pruning import SoftPruning
+from tnas_cli.methods.soft_pruning import PRUNE_STEPS, SoftPruning
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
 from tnas_cli.methods.streams import Episodes
+from tnas_cli.recipes.calibrate import calibrate, keep
 from tnas_cli.recipes.data import image_counts, open_data
-from tnas_cli.recipes.inherited_result import on_all_tasks, on_own_tasks, result
+from tnas_cli.recipes.inherited_result import Best, on_all_tasks, on_own_tasks, result
 from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture
 from tnas_cli.recipes.trainable import TrainableRecord, max_skips_of, own_task, trainables
 from tnas_cli.recipes.work import DataWork
@@ -36,11 +37,9 @@ from tnas_cli.runs.drive import Saving
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.settings.train import TrainSettings
-from tnas_cli.spaces.parameters import Parameters
 from tnas_cli.update.outer import AdamRule, adam
 
-KIND = "tnas/inherited-weights"
-PRUNE_STEPS = 3
+KIND = checkpoint.INHERITED_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -144,12 +143,8 @@ class InheritedWork(DataWork):
     def run(self, life: Life) -> TrainResult:
         state = self._trained(life)
         seconds = life.seconds
-        parameters = self._best(life, state)
-        measured = (
-            on_all_tasks(self, life, parameters, state)
-            if self.recipe.all_tasks
-            else on_own_tasks(self, life, parameters)
-        )
+        best = self._best(life, state)
+        measured = on_all_tasks(self, life, best, state) if self.recipe.all_tasks else on_own_tasks(self, life, best)
         return result(self, life, measured, state, seconds)
 
     def _trained(self, life: Life) -> MetaState:
@@ -159,7 +154,13 @@ class InheritedWork(DataWork):
         state = MetaState(start, adam(start, {}, AdamRule(self.settings.alpha_outer)))
         if run.last.is_file():
             restore(checkpoint.load(run.last, KIND), state)
-        about = {"settings": self.settings.to_dict(), "run": str(run.path), "checkpoint": str(self.meta.path)}
+        about = {
+            "settings": self.settings.to_dict(),
+            "search": {"settings": self.meta.settings.to_dict(), "data": self.meta.data.to_json()},
+            "max_skips": self.learner.max_skips,
+            "run": str(run.path),
+            "checkpoint": str(self.meta.path),
+        }
 
         def save(path: Path) -> None:
             checkpoint.save(path, to_checkpoint(KIND, state, about))
@@ -170,5 +171,14 @@ class InheritedWork(DataWork):
         life.drive(meta_learn(self.learner, state, tasks, Plan.of(self.settings)), saving, stage="inherit")
         return state
 
-    def _best(self, life: Life, state: MetaState) -> Parameters:
-        return parameters_of(checkpoint.load(life.run.best, KIND), shapes_of(state.parameters), self.device)
+    def _best(self, life: Life, state: MetaState) -> Best:
+        """The best meta-parameters by validation tasks, which also calibrate their checkpoint."""
+        parameters = parameters_of(checkpoint.load(life.run.best, KIND), shapes_of(state.parameters), self.device)
+        tasks = Episodes().tasks(self.cache, self.settings, self.device)
+        answers = (
+            (self.learner.fit(parameters, batch.support).inductive(batch.query_x), batch.query_y)
+            for batch in tasks.validate()
+        )
+        calibration = calibrate(answers)
+        keep(life.run.best, KIND, calibration)
+        return Best(parameters, calibration.temperature)

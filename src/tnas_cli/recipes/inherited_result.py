@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import evaluation_indices, load_batch
+from tnas_cli.methods.calibration import Measure
 from tnas_cli.methods.learner import interval
 from tnas_cli.methods.meta_learn import MetaState
 from tnas_cli.methods.registry import title_of
@@ -38,6 +38,7 @@ class Measured:
 
     mean: float
     interval: float
+    ece: float | None
     tasks: int
     parameters_mean: float
     inductive: Accuracy | None
@@ -47,7 +48,15 @@ class Measured:
     selected: TrainedNetwork | None = None
 
 
-def on_own_tasks(work: InheritedWork, life: Life, parameters: Parameters) -> Measured:
+@dataclass(frozen=True)
+class Best:
+    """The best meta-parameters by validation tasks, and the temperature of their answers."""
+
+    parameters: Parameters
+    temperature: float
+
+
+def on_own_tasks(work: InheritedWork, life: Life, best: Best) -> Measured:
     """Every genotype on the test task that decoded to it."""
     pairs = [
         (index, Genotype.from_json(record.genotype))
@@ -55,17 +64,20 @@ def on_own_tasks(work: InheritedWork, life: Life, parameters: Parameters) -> Mea
         if (index := own_task(record, work.settings, work.cache)) is not None
     ]
     indices, targets = [index for index, _ in pairs], [genotype for _, genotype in pairs]
-    over_query, over_support = _measure(work, life, parameters, indices, targets)
-    found, inductive = torch.tensor(over_query), torch.tensor(over_support)
+    over_query, over_support = _measure(work, life, best, indices, targets)
+    found, inductive = torch.tensor(over_query.accuracies), torch.tensor(over_support.accuracies)
     weights = torch.tensor([float(_weights(work, genotype)) for genotype in targets])
     kinds = kinds_without_weights(work.genotypes)
     mean, half = float(found.double().mean()), interval(found)
     return Measured(
         mean=mean,
         interval=half,
+        ece=over_query.bins.error,
         tasks=len(found),
         parameters_mean=float(weights.mean()),
-        inductive=Accuracy(mean=float(inductive.double().mean()), interval=interval(inductive)),
+        inductive=Accuracy(
+            mean=float(inductive.double().mean()), interval=interval(inductive), ece=over_support.bins.error
+        ),
         own_tasks=OwnTasks(tasks=len(found), mean=mean, interval=half),
         per_task=tuple(
             TaskAccuracy(
@@ -80,14 +92,20 @@ def on_own_tasks(work: InheritedWork, life: Life, parameters: Parameters) -> Mea
     )
 
 
-def on_all_tasks(work: InheritedWork, life: Life, parameters: Parameters, state: MetaState) -> Measured:
+def on_all_tasks(work: InheritedWork, life: Life, best: Best, state: MetaState) -> Measured:
     """Every distinct genotype on the same stored test tasks, as for training from scratch."""
     genotypes = Counter(Genotype.from_json(record.genotype) for record in work.genotypes)
     indices = list(range(work.settings.test_tasks))
     entries = []
     for done, (genotype, times) in enumerate(genotypes.items(), start=1):
-        found, inductive = _measure(work, life, parameters, indices, [genotype] * len(indices))
-        kept = {"validation": state.best_accuracy, "accuracies": found, "inductive": inductive}
+        found, inductive = _measure(work, life, best, indices, [genotype] * len(indices))
+        kept = {
+            "validation": state.best_accuracy,
+            "accuracies": found.accuracies,
+            "inductive": inductive.accuracies,
+            "bins": asdict(found.bins),
+            "inductive_bins": asdict(inductive.bins),
+        }
         entries.append(Trained.from_json(genotype.digest, times, _weights(work, genotype), kept))
         life.listener(events.Progress("test", done, len(genotypes), "genotypes"))
     own = own_tasks(work.genotypes, work.settings, work.cache)
@@ -95,6 +113,7 @@ def on_all_tasks(work: InheritedWork, life: Life, parameters: Parameters, state:
     return Measured(
         mean=summary.mean,
         interval=summary.interval,
+        ece=summary.ece,
         tasks=summary.tasks,
         parameters_mean=summary.parameters_mean,
         inductive=summary.inductive,
@@ -149,21 +168,20 @@ def result(work: InheritedWork, life: Life, found: Measured, state: MetaState, t
 
 
 def _measure(
-    work: InheritedWork, life: Life, parameters: Parameters, indices: Sequence[int], targets: Sequence[Genotype]
-) -> tuple[list[float], list[float]]:
-    """Accuracy on the stored test tasks `indices`, each with its genotype: transductive and inductive."""
+    work: InheritedWork, life: Life, best: Best, indices: Sequence[int], targets: Sequence[Genotype]
+) -> tuple[Measure, Measure]:
+    """Answers on the stored test tasks `indices`, each with its genotype: transductive and inductive."""
     s = work.settings
     table = evaluation_indices(work.cache, "test", s.way, s.shot, s.query, max(indices, default=0) + 1)
-    over_query: list[float] = []
-    over_support: list[float] = []
+    over_query, over_support = Measure(), Measure(best.temperature)
     for first in range(0, len(indices), TASKS_PER_BATCH):
         these = slice(first, first + TASKS_PER_BATCH)
         batch = load_batch(work.cache, table[list(indices[these])], s.shot).to(work.device, torch.float32)
         learner = replace(work.learner, targets=tuple(targets[these]))
-        transductive, inductive = learner.both_logits(parameters, batch)
-        over_query += task_accuracies(transductive, batch.query_y).tolist()
-        over_support += task_accuracies(inductive, batch.query_y).tolist()
-        life.listener(events.Progress("tasks", len(over_query), len(indices), "test tasks"))
+        transductive, inductive = learner.fit(best.parameters, batch.support).both(batch.query_x)
+        over_query.add(transductive, batch.query_y)
+        over_support.add(inductive, batch.query_y)
+        life.listener(events.Progress("tasks", len(over_query.accuracies), len(indices), "test tasks"))
     return over_query, over_support
 
 

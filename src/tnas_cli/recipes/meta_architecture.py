@@ -20,7 +20,7 @@ from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.parameters import Parameters
 from tnas_cli.spaces.space import SearchedNetwork
 
-KIND = "tnas/meta-architecture"
+KIND = checkpoint.META_ARCHITECTURE
 
 
 @dataclass(frozen=True)

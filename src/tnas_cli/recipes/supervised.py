@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 
-from tnas_cli.engines.choose import choose_engine
+from tnas_cli.engines.choose import choose_engine, decisive
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.tasks import TaskBatch
@@ -102,10 +102,11 @@ class Supervised(Recipe):
         if settings.method == "t-nas" and not self.resumed:
             meta_architecture(self.checkpoint, cache, device)  # one that cannot be adapted is refused now
         batch = tasks_of(cache, "test", settings, settings.tasks, device)
-        # The choice of an engine does not depend on the genotype.
-        example = cells[0] if cells else EXAMPLE
-        network = space(example.space).decoded_network(example, settings.way, cache.channels, settings.channels)
-        engine = choose_engine(machine.engine, network, device, listener=listener)
+        networks = [
+            space(genotype.space).decoded_network(genotype, settings.way, cache.channels, settings.channels)
+            for genotype in cells or (EXAMPLE,)
+        ]
+        engine = choose_engine(machine.engine, decisive(networks, device), device, listener=listener)
         if not self.resumed:
             check_engine(settings, cache, device, machine)  # a search that it cannot do is refused now
         return SupervisedWork(self, settings, genotypes, cells, cache, batch, device, machine, engine)

@@ -162,7 +162,7 @@ def _t_nas(
 ) -> Architectures:
     """Algorithm 2 on every task, one after the other, because its time is measured."""
     network = search_network(meta.settings.replace(way=settings.way), cache.channels)
-    parameters = with_way(meta.parameters, settings.way)
+    parameters = with_way(meta.parameters, network.specs())
     rule = InnerRule(meta.settings.alpha_inner, meta.settings.beta_inner, settings.steps or meta.settings.test_steps)
     engine = choose_engine(machine.engine, network, device, listener=listener)
     found: list[Genotype] = []

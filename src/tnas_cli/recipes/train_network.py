@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tnas_cli.engines.torch_engine import task_accuracies
-from tnas_cli.methods.ensemble import together
+from tnas_cli.methods.calibration import Measure
+from tnas_cli.methods.ensemble import fit_all
 from tnas_cli.methods.learner import Learner
 from tnas_cli.methods.registry import training_method
 from tnas_cli.methods.state_file import parameters_of, restore, to_checkpoint
 from tnas_cli.methods.streams import evaluation_batches
 from tnas_cli.methods.unrolled import weight_count
+from tnas_cli.recipes.calibrate import calibrate, keep
 from tnas_cli.recipes.few_shot_result import Trained
+from tnas_cli.recipes.from_scratch_result import method_of
+from tnas_cli.recipes.meta_architecture import describe_data
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.drive import Saving
 from tnas_cli.runs.files import write_text
@@ -27,7 +31,7 @@ from tnas_cli.spaces.parameters import Parameters
 if TYPE_CHECKING:
     from tnas_cli.recipes.from_scratch import FromScratchWork
 
-KIND = "tnas/decoded-weights"
+KIND = checkpoint.DECODED_WEIGHTS
 STAGE = "train-eval"
 
 
@@ -42,7 +46,8 @@ def finished(work: FromScratchWork, run: RunDirectory, position: int) -> Trained
     if not path.is_file():
         return None
     trainable, times = work.chosen[position]
-    method, network = training_method(work.settings.method), trainable.build(work.settings, work.cache)
+    network = trainable.build(work.settings, work.cache.channels, work.cache.size)
+    method = training_method(work.settings.method)
     kept = json.loads(path.read_text(encoding="utf-8"))
     return Trained.from_json(trainable.name, times, weight_count(method.shapes(network, work.settings)), kept)
 
@@ -56,14 +61,21 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
     begin = time.monotonic()
     trainable, _ = work.chosen[position]
     settings, done = work.settings, result_file(work, life.run, position)
-    network, method, folder = trainable.build(settings, work.cache), training_method(settings.method), done.parent
+    network = trainable.build(settings, work.cache.channels, work.cache.size)
+    method, folder = training_method(settings.method), done.parent
     state = method.start(network, settings, work.device, f"weights of {trainable.name}")
     shapes = method.shapes(network, settings)
     best, last = folder / "best.pt", folder / "last.pt"
     if last.is_file():
         restore(checkpoint.load(last, KIND), state)
     before = state.seconds
-    about = {"settings": settings.to_dict(), **trainable.to_json(), "run": str(life.run.path)}
+    about = {
+        "settings": settings.to_dict(),
+        "data": describe_data(work.cache).to_json(),
+        "found_by": method_of(work.recipe.given, settings),
+        "run": str(life.run.path),
+        **trainable.to_json(),
+    }
 
     def save(path: Path) -> None:
         checkpoint.save(path, to_checkpoint(KIND, state, about))
@@ -81,10 +93,13 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
         trained = state.tasks_done
         life.listener(events.Progress(STAGE, trained + number, trained + settings.test_tasks, "tasks"))
 
-    over_query, over_support = _test(work, learner, members, tested)
-    seconds = (before + time.monotonic() - begin) / work.count
-    reached = {"accuracies": over_query, "inductive": over_support, "validation": state.best_accuracy}
-    write_text(done, json.dumps(reached | {"training_tasks": state.tasks_done, "seconds": seconds}) + "\n")
+    validated = ((fit_all(learner, members, b.support).inductive(b.query_x), b.query_y) for b in tasks.validate())
+    calibration = calibrate(validated)
+    keep(best, KIND, calibration)
+    reached = {"validation": state.best_accuracy, "training_tasks": state.tasks_done}
+    reached |= _test(work, learner, members, calibration.temperature, tested)
+    reached["seconds"] = (before + time.monotonic() - begin) / work.count
+    write_text(done, json.dumps(reached) + "\n")
 
 
 def _with_test_tasks(life: Life, test_tasks: int) -> Life:
@@ -99,15 +114,18 @@ def _with_test_tasks(life: Life, test_tasks: int) -> Life:
 
 
 def _test(
-    work: FromScratchWork, learner: Learner, members: Sequence[Parameters], tested: Callable[[int], None]
-) -> tuple[list[float], list[float]]:
-    """Accuracies on the stored test tasks, transductive and inductive."""
-    s = work.settings
-    found: list[float] = []
-    inductive: list[float] = []
+    work: FromScratchWork,
+    learner: Learner,
+    members: Sequence[Parameters],
+    temperature: float,
+    tested: Callable[[int], None],
+) -> dict[str, Any]:
+    """What the stored test tasks say: `accuracies` and `bins` of probabilities, transductive and `inductive`."""
+    s, way = work.settings, {"accuracies": Measure(), "inductive": Measure(temperature)}
     for batch in evaluation_batches(work.cache, "test", s.way, s.shot, s.query, s.test_tasks, work.device):
-        over_query, over_support = together(learner, members, batch)
-        found += task_accuracies(over_query, batch.query_y).tolist()
-        inductive += task_accuracies(over_support, batch.query_y).tolist()
-        tested(len(found))
-    return found, inductive
+        answers = fit_all(learner, members, batch.support).both(batch.query_x)
+        for measure, logits in zip(way.values(), answers, strict=True):
+            measure.add(logits, batch.query_y)
+        tested(len(way["accuracies"].accuracies))
+    bins = {"bins": way["accuracies"].bins, "inductive_bins": way["inductive"].bins}
+    return {name: one.accuracies for name, one in way.items()} | {name: asdict(found) for name, found in bins.items()}

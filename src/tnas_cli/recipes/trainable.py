@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,11 +38,19 @@ class Trainable:
             return cls(genotype.digest, genotype)
         return cls(fixed_network(record.network).name, None)
 
-    def build(self, settings: TrainSettings, cache: ImageCache) -> Network:
-        """The network for the settings' way and the data set's images."""
+    def build(self, settings: TrainSettings, image_channels: int, size: int) -> Network:
+        """The network for the settings' way, and images of so many channels and pixels of a side."""
         if self.genotype is None:
-            return fixed_network(self.name).build(settings.way, cache.channels, cache.size)
-        return DecodedNetwork(self.genotype, settings.way, cache.channels, settings.channels)
+            return fixed_network(self.name).build(settings.way, image_channels, size)
+        return DecodedNetwork(self.genotype, settings.way, image_channels, settings.channels)
+
+    @classmethod
+    def from_json(cls, about: Mapping[str, Any]) -> Trainable:
+        """From what a checkpoint says of it; raises KeyError, and GenotypeError for what does not exist."""
+        if "genotype" not in about:
+            return cls(fixed_network(about["network"]).name, None)
+        genotype = Genotype.from_json(about["genotype"])
+        return cls(genotype.digest, genotype)
 
     def to_json(self) -> dict[str, Any]:
         """What a checkpoint says of it."""

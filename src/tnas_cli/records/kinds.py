@@ -30,18 +30,20 @@ class Adapted(Record):
 
     The checkpoint: `checkpoint` is the file that was adapted. The search of `run` with `method` and `seed` wrote it
     after `search_tasks` tasks of the images in `data`. `channels` is the width of its normal cell, `space` the search
-    space.
+    space. A network that was trained instead has a name (`network`; for a genotype its digest) and a `training` method.
 
     The task: `task` names it. `way` and `shot` are its own (`shot` is a list if the classes differ). `preparation` says
     how its images were prepared for the network, `query` is the number of query images, `classes` are the class names
     of a task folder.
 
     The outcome: `support_losses` before each inner step and after the last one; `theta`, 2 x 14 x 8 numbers in DARTS's
-    space (normal and reduction cell, edges as in DARTS, operations in the order of method.md);
-    `theta_mean_largest_probability` (0.125 is uniform there, 1 is decided); `skip_connections` and `pools` among the
-    decoded edges; `accuracy` on the query images, if they are labelled; `members`, the number of checkpoints that
-    answered together; `predictions` for the query images of task folders. With `--every-step`: `support_accuracies` and
-    `query_accuracies` before each step and after the last one; the last of `query_accuracies` is `accuracy`.
+    space (normal and reduction cell, edges as in DARTS, operations in the order of method.md), null for a network
+    without theta; `theta_mean_largest_probability` (0.125 is uniform there, 1 is decided); `skip_connections` and
+    `pools` among the decoded edges; `accuracy` on the query images, if they are labelled; `transductive`, whether an
+    answer used the other query images; `members`, the number of checkpoints that answered together; `predictions` for
+    the query images of task folders. Tasks of a data set are answered both ways: for `inductive_accuracy` an answer
+    used the support set and the image alone. With `--every-step`: `support_accuracies` and `query_accuracies` before
+    each step and after the last one; the last of `query_accuracies` is `accuracy`.
     """
 
     event = "adapted"
@@ -50,6 +52,8 @@ class Adapted(Record):
     checkpoint: str | None
     run: str | None
     method: str | None
+    training: str | None = None
+    network: str | None = None
     seed: int | None
     data: DataFacts | None
     way: Way | None
@@ -58,11 +62,12 @@ class Adapted(Record):
     search_tasks: Count | None
     inner: Inner | None
     support_losses: tuple[float, ...] = given(missing=())
-    theta: Theta
+    theta: Theta | None
     theta_mean_largest_probability: Share | None
     skip_connections: Count | None
     pools: Count | None
     accuracy: Share | None
+    inductive_accuracy: Share | None = None
     query: Count | None
     classes: tuple[str, ...] | None = None
     predictions: tuple[Prediction, ...] | None = None
@@ -72,6 +77,24 @@ class Adapted(Record):
     preparation: Preparation | None = None
     transductive: bool | None = None
     space: str = "darts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicted(Record):
+    """An image that `tnas predict` answered for: its class and the runner-up, each with its probability.
+
+    The answer depends on the adapted model and this image alone. `unsure`: the probability is below what was asked for
+    (`--reject`).
+    """
+
+    event = "predicted"
+
+    image: str
+    class_: str
+    probability: Share
+    runner_up: str
+    runner_up_probability: Share
+    unsure: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from tnas_cli.records.codec import Part
 from tnas_cli.records.fields import Count, Seconds, Share, Some, flat
-from tnas_cli.records.parts import Environment, SplitFacts
+from tnas_cli.records.parts import Coverage, Environment, LeftOut, SplitFacts
 from tnas_cli.records.results import Result
 
 
@@ -58,6 +58,48 @@ class DecodeResult(Result):
     warning: str | None
     max_skips: Count | None = None
     pictures: tuple[str, ...] | None = None
+    modules: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictResult(Result):
+    """Images that an adapted `model` answered for: how many in all and by class. `left_out` were given and could not be
+    read. `page` and `sorted_into` are what was written for a person to look at, `sorted_files` how many files.
+
+    With `--reject`, answers below a probability count as `unsure` and not by class; `expected` is what the validation
+    tasks of the checkpoint say of the others. The `temperature` came with the model.
+    """
+
+    command = "predict"
+
+    model: str
+    images: Count
+    classes: Mapping[str, int]
+    left_out: tuple[LeftOut, ...]
+    wall_seconds: Seconds
+    images_per_second: Seconds | None
+    temperature: float = 1.0
+    reject: Share | None = None
+    unsure: Count | None = None
+    expected: Coverage | None = None
+    page: str | None = None
+    sorted_into: str | None = None
+    sorted_files: Count | None = None
+    engine: str
+    environment: Environment = flat()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportResult(Result):
+    """An adapted `model` in a file of another `format`: onnx or torch. `classes` are in the order of the logits."""
+
+    command = "export"
+
+    model: str
+    path: str
+    format: str
+    classes: tuple[str, ...]
+    bytes: Count
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,33 @@ from tnas_cli.records.fields import Count, Share, Some, given
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy(Part):
-    """A mean accuracy and the half-width of its 95% interval, as shares of 1."""
+    """A mean accuracy and the half-width of its 95% interval, as shares of 1; and the expected calibration error of the
+    answers' probabilities (`ece`, 15 bins)."""
 
     mean: Share
     interval: Share
+    ece: Share | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage(Part):
+    """Of the answers with at least a `probability`: their `share` of all answers, and their accuracy."""
+
+    probability: Share
+    share: Share
+    accuracy: Share | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration(Part):
+    """What the `images` of validation tasks say of inductive answers: the `temperature` that logits are divided by, the
+    expected calibration error before and after, and what is left where answers below a probability are rejected."""
+
+    temperature: float
+    images: Count
+    error_before: Share | None
+    error_after: Share | None
+    coverage: tuple[Coverage, ...] = given(missing=())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,12 +137,24 @@ class Environment(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction(Part):
-    """A query image of a task folder, its predicted class with the probability, and its true class if known."""
+    """A query image of a task folder, its predicted class with the probability, and its true class if known.
+
+    `unsure`: the probability is below what was asked for (`--reject`).
+    """
 
     image: str
     class_: str
     probability: Share
     label: str | None = None
+    unsure: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut(Part):
+    """A file that was given and not used, and why."""
+
+    file: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

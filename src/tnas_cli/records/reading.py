@@ -28,8 +28,8 @@ _HINT = "pass what a tnas command printed with --json, or a run directory"
 _BY_EVENT: dict[object, type[Record]] = {
     cls.event: cls
     for cls in (
-        *(kinds.Adapted, kinds.Decoded, kinds.FixedNetwork, kinds.Step, kinds.Validated, reported.Reference),
-        *(reported.FigureFiles, reported.TableRecord, reported.Comparison, reported.Outcome),
+        *(kinds.Adapted, kinds.Predicted, kinds.Decoded, kinds.FixedNetwork, kinds.Step, kinds.Validated),
+        *(reported.Reference, reported.FigureFiles, reported.TableRecord, reported.Comparison, reported.Outcome),
     )
 }
 _BY_COMMAND: dict[object, type[results.Result]] = {
@@ -37,7 +37,8 @@ _BY_COMMAND: dict[object, type[results.Result]] = {
     for cls in (
         *(results.AdaptResult, results.TrainResult, results.SupervisedResult, results.TransferResult),
         *(results.SearchResult, other_results.SearchEstimate, other_results.TrainEstimate, other_results.DecodeResult),
-        *(other_results.PreparedData, other_results.DoctorResult, reported.ReportResult, reported.CiteResult),
+        *(other_results.PredictResult, other_results.ExportResult, other_results.PreparedData),
+        *(other_results.DoctorResult, reported.ReportResult, reported.CiteResult),
     )
 }
 

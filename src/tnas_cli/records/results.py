@@ -13,6 +13,7 @@ from tnas_cli.records.parts import (
     Accuracy,
     Budget,
     CountedFor,
+    Coverage,
     Environment,
     OwnTasks,
     Preparation,
@@ -57,7 +58,7 @@ class Measured(OverSeeds, Result):
     `setting` is the paper's: few-shot, supervised or transfer. `method` found the architectures (or trained the fixed
     network), `training` trained the weights, `title` is what the method calls its result. `network` is the name of a
     network that is not a genotype. `weights` are from-scratch or inherited. `transductive`: whether an answer used the
-    other query images.
+    other query images. `ece` is the expected calibration error of the answers' probabilities (15 bins), as a share.
 
     `budget` is how much the search and the training had; `wall_seconds` is the time of this call (`resumed`: it
     continued an earlier one), `search_seconds` the time to search one architecture, and `search_seconds_before` the
@@ -81,6 +82,7 @@ class Measured(OverSeeds, Result):
     tasks: int | None
     mean: Share | None
     interval: Share | None
+    ece: Share | None = None
     transductive: bool
     weights: str
     seed: int
@@ -108,11 +110,16 @@ class Measured(OverSeeds, Result):
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptResult(Measured):
-    """Search networks adapted to tasks. For task folders, `dataset`, `protocol`, `split` and `query` are null."""
+    """Search networks, or trained ones, adapted to tasks. For task folders, `dataset`, `protocol`, `split` and `query`
+    are null. Tasks of a data set are answered both ways: for `inductive` an answer used the support set and the image
+    alone. `expected` is what validation tasks say of answers with at least the probability `reject`."""
 
     command = "adapt"
 
     tasks: Count
+    inductive: Accuracy | None = None
+    reject: Share | None = None
+    expected: Coverage | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

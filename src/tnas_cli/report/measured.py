@@ -21,7 +21,7 @@ def measurements(records: Iterable[Record]) -> list[Measured]:
     for number, record in enumerate(records):
         if isinstance(record, Measured) and record.mean is not None:
             run: object = record.run if record.run is not None else number
-            kind = (record.command, record.method, record.dataset, record.protocol, record.split)
+            kind = (record.command, record.method, record.network, record.dataset, record.protocol, record.split)
             found[run, *kind, record.way, record.shot, record.tasks, record.seed] = record
     return list(found.values())
 
@@ -39,7 +39,7 @@ def has_interval(m: Measured) -> bool:
 
 
 def is_adapted(m: Measured) -> bool:
-    """Whether it measured adapted search networks; every other result measured trained networks."""
+    """Whether it measured what `tnas adapt` made of a checkpoint; every other result measured what a run trained."""
     return isinstance(m, AdaptResult)
 
 

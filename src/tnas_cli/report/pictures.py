@@ -104,7 +104,8 @@ def _of_adapted(source: Source, found: Pictures, machine: Machine) -> None:
     adapted, name = source.of(Adapted), source.name
     if not adapted:
         return
-    found.add(name, "theta", lambda: _theta(source, adapted, found), "")
+    if any(record.theta is not None for record in adapted):
+        found.add(name, "theta", lambda: _theta(source, adapted, found), "")
 
     def steps() -> Picture:
         tasks = [
@@ -119,7 +120,8 @@ def _of_adapted(source: Source, found: Pictures, machine: Machine) -> None:
         ]
         return steps_picture(f"{name}-steps", f"{name}: adaptation to {len(tasks)} tasks", tasks)
 
-    found.add(name, "support losses", steps, "")
+    if any(record.support_losses or record.theta is not None for record in adapted):
+        found.add(name, "support losses", steps, "")
     found.add(
         name, "task images", lambda: picture_of_task(f"{name}-task", _with_members(adapted[0], source), machine), ""
     )
@@ -133,11 +135,12 @@ def _with_members(record: Adapted, source: Source) -> Adapted:
 
 
 def _theta(source: Source, adapted: Sequence[Adapted], found: Pictures) -> Picture:
-    shown = list(adapted[:ADAPTED_SHOWN])
+    adapted = [record for record in adapted if record.theta is not None]
+    shown = adapted[:ADAPTED_SHOWN]
     encodings = [
         Encoding(
             _task_name(record),
-            checked_theta(record.theta, f"adapted record {number}", record.space),
+            checked_theta(record.theta or (), f"adapted record {number}", record.space),
             decoded=True,
             space=space(record.space),
         )
@@ -194,7 +197,7 @@ def _decoded(adapted: Sequence[Adapted]) -> list[Decoded]:
     records = []
     for number, record in enumerate(adapted, start=1):
         try:
-            theta = torch.from_numpy(checked_theta(record.theta, f"adapted record {number}", record.space))
+            theta = torch.from_numpy(checked_theta(record.theta or (), f"adapted record {number}", record.space))
             records.append(decoded_theta(theta, Origin.of(record)))
         except TnasError:
             continue

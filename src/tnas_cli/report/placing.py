@@ -73,7 +73,7 @@ def _label(m: Measured, paper: PaperTable) -> str:
     # A record of version 0.1 has no title.
     name = m.title or title_of(m.method) or WAYS.get(m.method, m.method)
     if is_adapted(m):
-        name += " search network, adapted"
+        name += f", {m.network}, adapted" if m.training else " search network, adapted"
     elif m.network is not None:
         name += f", {m.network}"
     if not is_adapted(m) and m.weights != "from-scratch":

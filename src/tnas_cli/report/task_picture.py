@@ -16,9 +16,9 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.task_folder import read_task_folder
 from tnas_cli.episodes.tasks import TaskBatch, evaluation_indices, load_batch
 from tnas_cli.errors import DataError
-from tnas_cli.methods.adapt import adapt
-from tnas_cli.methods.ensemble import mean_answer
+from tnas_cli.methods.ensemble import fit_all
 from tnas_cli.methods.registry import search_method, search_methods
+from tnas_cli.recipes.kept_model import images_as
 from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.report.figures.picture import Picture
@@ -51,12 +51,9 @@ def _needed(value: T | None, what: str) -> T:
 
 def _of_folder(name: str, record: Adapted) -> Picture:
     """A task folder, its images prepared as they were for the record, which holds the predictions."""
-    folder, seen = (
-        Path(_needed(record.task.folder, "its folder")),
-        _needed(record.preparation, "how its images were prepared"),
-    )
-    invert = "auto" if seen.invert is None else seen.invert
-    task = read_task_folder(folder, seen.size, seen.channels, seen.mean, seen.std, invert)
+    folder = Path(_needed(record.task.folder, "its folder"))
+    seen = _needed(record.preparation, "how its images were prepared")
+    task = read_task_folder(folder, images_as(seen))
     rows = record.predictions or ()
     if task.query_x is None or len(rows) != len(task.query_paths):
         raise DataError(f"{folder} has no query images, or not those of its record.", hint=_HINT)
@@ -124,7 +121,7 @@ def _answers(meta: MetaArchitecture, record: Adapted, batch: TaskBatch) -> Tenso
                 f"{record.members} checkpoints answered together, but {len(members)} are kept beside {meta.path}.",
                 hint=_HINT,
             )
-    return mean_answer([logits for own in members for _, logits in adapt(learner, own, [batch])])
+    return fit_all(learner, members, batch.support).transductive(batch.query_x)
 
 
 def _by_members(record: Adapted) -> str:

@@ -17,6 +17,21 @@ from tnas_cli.runs.files import replacing
 
 SCHEMA = 1
 
+META_ARCHITECTURE = "tnas/meta-architecture"
+DECODED_WEIGHTS = "tnas/decoded-weights"
+INHERITED_WEIGHTS = "tnas/inherited-weights"
+TRANSFER_WEIGHTS = "tnas/transfer-weights"
+ADAPTED_MODEL = "tnas/adapted-model"
+
+#: What each kind of checkpoint is, and which command writes it.
+KINDS = {
+    META_ARCHITECTURE: ("a meta-architecture", "tnas search"),
+    DECODED_WEIGHTS: ("a trained network", "tnas train-eval"),
+    INHERITED_WEIGHTS: ("inherited weights", "tnas train-eval --weights inherited"),
+    TRANSFER_WEIGHTS: ("a network of the transfer setting", "tnas transfer"),
+    ADAPTED_MODEL: ("an adapted model", "tnas adapt --save"),
+}
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -40,10 +55,10 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         torch.save({"header": header, "tensors": tensors}, partial)
 
 
-def load(path: Path, kind: str) -> Checkpoint:
-    """Read a checkpoint of the given kind; raises CheckpointError that names the file and says why it cannot be
+def load(path: Path, *kinds: str) -> Checkpoint:
+    """Read a checkpoint of one of the given KINDS; raises CheckpointError that names the file and says why it cannot be
     read."""
-    hint = "pass a best.pt or last.pt written by tnas"
+    hint = f"pass a checkpoint written by {' or '.join(_known(kind)[1] for kind in kinds)}"
     if not path.is_file():
         raise CheckpointError(f"no checkpoint at {path}.", hint="run `tnas search` first, or correct the path")
     damaged = CheckpointError(f"{path} is damaged or is not a checkpoint.", hint=hint)
@@ -63,9 +78,16 @@ def load(path: Path, kind: str) -> Checkpoint:
             f"{path} has checkpoint version {header.get('schema')!r}, but this tnas reads version {SCHEMA}.",
             hint="install the version of tnas that wrote it",
         )
-    if header.get("kind") != kind:
-        raise CheckpointError(f"{path} is a checkpoint of kind {header.get('kind')!r}, not {kind!r}.", hint=hint)
+    kind = header.get("kind")
+    if kind not in kinds:
+        needed = " or ".join(_known(wanted)[0] for wanted in kinds)
+        raise CheckpointError(f"{path} is {_known(kind)[0]}, not {needed}.", hint=hint)
     return Checkpoint(kind, header["about"], tensors)
+
+
+def _known(kind: Any) -> tuple[str, str]:
+    """What a kind of checkpoint is, and which command writes it."""
+    return KINDS.get(kind, (f"a checkpoint of kind {kind!r}", "tnas"))
 
 
 def _is_whole(path: Path) -> bool:

@@ -1,20 +1,14 @@
-"""What the page shows, as plain data, and its rendering.
-
-The file holds its style, its script and its pictures, and a content security policy that allows nothing else: the page
-loads nothing, and no script runs but its own, whatever the names in the records may be. The template engine also
-escapes every value.
-"""
+"""What the page of `tnas report --html` shows, as plain data, and its rendering."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 
 from tnas_cli.report.figures.picture import Picture, svg_text
 from tnas_cli.report.figures.theme import DARK, LIGHT
+from tnas_cli.report.html.template import render_template
 
 PIXELS_PER_INCH = 96
 
@@ -101,27 +95,4 @@ def _data_uri(svg: str) -> str:
 
 def render(page: Page) -> str:
     """The page as the text of one HTML file; the same text for the same page."""
-    # Only this command needs the template engine.
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    style, script = _resource("style.css"), _resource("script.js")
-    text: str = environment.from_string(_resource("page.html.j2")).render(
-        page=page,
-        style=Markup(style),
-        script=Markup(script),
-        policy=(
-            f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-            "base-uri 'none'; form-action 'none'"
-        ),
-    )
-    return text
-
-
-def _resource(name: str) -> str:
-    return resources.files("tnas_cli.report").joinpath("html", name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+    return render_template("page.html.j2", "script.js", page=page)

@@ -1,0 +1,143 @@
+"""`tnas predict`: classes for images from an adapted model, as a table, records, CSV, a page, or sorted files."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from tnas_cli.cli import options
+from tnas_cli.cli.console import Screen
+from tnas_cli.cli.flat import From, flat
+from tnas_cli.cli.show_adapted import expectation_lines
+from tnas_cli.errors import SettingsError
+from tnas_cli.records.kinds import Predicted
+from tnas_cli.records.other_results import PredictResult
+from tnas_cli.runs.device import Machine
+
+#: Rows of the table for a person; more are for --csv or --json.
+SHOWN = 50
+
+COLUMNS = ("image", "class", "probability", "runner-up", "its probability")
+
+
+@flat
+def predict(
+    *,
+    model: Annotated[Path, typer.Argument(help="A model that tnas adapt kept.")],
+    images: Annotated[
+        list[str], typer.Argument(help="Files, folders, patterns like 'photos/*.jpg', or - for a list on stdin.")
+    ],
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="One line per image on stdout.", rich_help_panel=options.OUTPUT)
+    ] = False,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--page", metavar="FILE.html", help="Also a page of the images by class, the least certain first."
+        ),
+    ] = None,
+    sort_into: Annotated[
+        Path | None, typer.Option("--sort-into", metavar="DIR", help="Also copy every image to DIR/<class>/.")
+    ] = None,
+    link: Annotated[bool, typer.Option("--link", help="With --sort-into: link instead of copying.")] = False,
+    reject: options.Reject = 0.0,
+    machine: Annotated[Machine, From(options.machine_without("tensorboard", "cache_dir", "offline"))],
+    screen: Annotated[Screen, From(options.screen)],
+) -> None:
+    """Predict the classes of images with an adapted model; each answer depends on its image alone.
+
+    Images that cannot be read are listed at the end, and the others answered. Nothing is moved or overwritten.
+    """
+    from tnas_cli.commands.predict import Sorting
+    from tnas_cli.commands.predict import predict as predict_images
+
+    _check(page, sort_into, link=link, as_csv=as_csv, as_json=screen.as_json)
+    rows: list[Predicted] = []
+    with screen.progress() as listener:
+        result = predict_images(
+            model,
+            images,
+            stdin=sys.stdin.read() if "-" in images else None,
+            each=_printer(screen, rows, as_csv=as_csv),
+            page=page,
+            sort=None if sort_into is None else Sorting(sort_into, link),
+            reject=reject,
+            machine=machine,
+            listener=listener,
+        )
+    if screen.as_json:
+        screen.record(result.to_json())
+    elif not as_csv:
+        screen.show(_table(rows))
+    _say(screen, result, len(rows))
+
+
+def _check(page: Path | None, sort_into: Path | None, *, link: bool, as_csv: bool, as_json: bool) -> None:
+    """Raises SettingsError for options that do not go together."""
+    if as_csv and as_json:
+        raise SettingsError("--csv and --json exclude each other.", hint="leave one of them out")
+    if link and sort_into is None:
+        raise SettingsError("--link does nothing without --sort-into.", hint="add --sort-into DIR")
+    if page is not None and page.suffix.lower() not in (".html", ".htm"):
+        raise SettingsError(f"--page {page}: the page is HTML.", hint=f"--page {page.with_suffix('.html')}")
+
+
+def _printer(screen: Screen, rows: list[Predicted], *, as_csv: bool) -> Callable[[Predicted], None]:
+    """What is done with each answer as soon as it is known."""
+    if screen.as_json:
+        return lambda answer: screen.record(answer.to_json())
+    if not as_csv:
+        return lambda answer: rows.append(answer) if len(rows) < SHOWN else None
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(COLUMNS)
+
+    def write(answer: Predicted) -> None:
+        writer.writerow(map(_plain, _cells(answer)))
+
+    return write
+
+
+def _cells(answer: Predicted) -> tuple[str, ...]:
+    first, second = f"{answer.probability:.4f}", f"{answer.runner_up_probability:.4f}"
+    if answer.unsure:
+        return answer.image, "unsure", first, f"{answer.class_} or {answer.runner_up}", second
+    return answer.image, answer.class_, first, answer.runner_up, second
+
+
+def _plain(cell: str) -> str:
+    """A cell that a spreadsheet does not take for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+def _table(rows: list[Predicted]) -> Table:
+    table = Table()
+    for name in COLUMNS:
+        table.add_column(name, overflow="fold")
+    for answer in rows:
+        table.add_row(*map(escape, _cells(answer)))
+    return table
+
+
+def _say(screen: Screen, result: PredictResult, shown: int) -> None:
+    if shown and result.images > shown:
+        screen.say(f"the first {shown} of {result.images} images are shown; --csv and --json give all")
+    counts = [f"{name} {count}" for name, count in result.classes.items()]
+    counts += [] if result.unsure is None else [f"unsure {result.unsure}"]
+    screen.say(f"{result.images} images: {', '.join(counts)}")
+    for line in expectation_lines(result.expected):
+        screen.say(line)
+    for one in result.left_out[:10]:
+        screen.say(f"left out: {one.file}: {one.reason}", style="yellow", always=True)
+    if len(result.left_out) > 10:
+        screen.say(f"left out: {len(result.left_out) - 10} more (--json lists them)", style="yellow", always=True)
+    if result.page:
+        screen.say(f"page: {result.page}")
+    if result.sorted_into:
+        screen.say(f"sorted: {result.sorted_files} files into {result.sorted_into}")

@@ -1,0 +1,117 @@
+"""Adapted tasks for a person: a table of the tasks, the predictions, and the accuracy with what it means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from tnas_cli.cli.console import Screen
+from tnas_cli.cli.show import percent
+from tnas_cli.records.kinds import Adapted
+from tnas_cli.records.parts import Coverage
+from tnas_cli.records.results import AdaptResult
+
+if TYPE_CHECKING:
+    from tnas_cli.commands.adapt import Adaptation
+
+TOGETHER = "all query images together (transductive)"
+ALONE = "each image by itself (inductive)"
+
+
+def show(screen: Screen, found: Adaptation) -> None:
+    """The tasks and their result."""
+    screen.show(_tasks(found, verbose=screen.verbose))
+    for record in found.tasks:
+        if record.predictions:
+            screen.show(_predictions(record))
+    for line in accuracy_lines(found.result):
+        screen.say(line)
+    for line in expectation_lines(found.result.expected):
+        screen.say(line)
+
+
+def _tasks(found: Adaptation, *, verbose: bool) -> Table:
+    """One row per task, with the columns that any of them fills."""
+    by_step = any(record.query_accuracies for record in found.tasks)
+    losses = any(record.support_losses for record in found.tasks)
+    theta = any(record.theta is not None for record in found.tasks)
+    both = found.result.inductive is not None
+    names = ["task", "way", *(["support loss, per step"] if losses else [])]
+    names += ["mean largest probability"] if theta else []
+    names += ["accuracy, per step" if by_step else "accuracy", *(["inductive"] if both else [])]
+    table = Table(title="adapted tasks")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for record in found.tasks:
+        task = record.task
+        cells = [escape(task.folder or f"{task.dataset} {task.split} {task.index}"), str(record.way)]
+        if losses:
+            cells.append(" ".join(_shortened([f"{loss:.3f}" for loss in record.support_losses], verbose)))
+        if theta:
+            decided = record.theta_mean_largest_probability
+            cells.append("" if decided is None else f"{decided:.3f}")
+        accuracies = record.query_accuracies or (record.accuracy,)
+        cells.append(" ".join(_shortened(["" if one is None else f"{percent(one)}%" for one in accuracies], verbose)))
+        if both:
+            cells.append(f"{percent(record.inductive_accuracy)}%")
+        table.add_row(*cells)
+    return table
+
+
+def accuracy_lines(result: AdaptResult) -> list[str]:
+    """What was reached, of which network, and what an answer used; nothing where no query image is labelled."""
+    if result.mean is None:
+        return []
+    way = TOGETHER if result.transductive else ALONE
+    if result.tasks == 1:
+        lines = [f"accuracy {percent(result.mean)}% on one task ({_who(result)}, {way})"]
+    else:
+        lines = [
+            f"accuracy {percent(result.mean)} ± {percent(result.interval)}% over {result.tasks} tasks "
+            f"(95% interval; {_who(result)}, {way})"
+        ]
+    if result.ece is not None:
+        lines.append(f"expected calibration error {percent(result.ece)}%")
+    if result.inductive is not None:
+        one = result.inductive
+        lines.append(f"accuracy {percent(one.mean)} ± {percent(one.interval)}%, {ALONE}")
+        if one.ece is not None:
+            lines.append(f"expected calibration error {percent(one.ece)}%")
+    return lines
+
+
+def expectation_lines(expected: Coverage | None) -> list[str]:
+    """What validation tasks say of the answers that were not rejected."""
+    if expected is None:
+        return []
+    right = "none" if expected.accuracy is None else f"{percent(expected.accuracy)}%"
+    return [
+        f"on validation tasks {percent(expected.share)}% of the answers had a probability of {expected.probability:g} "
+        f"or more, and {right} of these were right"
+    ]
+
+
+def _who(result: AdaptResult) -> str:
+    network = "adapted search network" if result.training is None else f"adapted {result.network}"
+    members = result.members or 1
+    return network if members == 1 else f"{members} checkpoints of the {network} together"
+
+
+def _shortened(values: list[str], verbose: bool) -> list[str]:
+    return values if verbose or len(values) <= 6 else [*values[:2], "...", *values[-2:]]
+
+
+def _predictions(record: Adapted) -> Table:
+    table = Table(title=f"predictions for {escape(str(record.task.folder))}")
+    for name in ("image", "class", "probability", "label"):
+        table.add_column(name, overflow="fold")
+    for row in record.predictions or ():
+        table.add_row(
+            escape(row.image),
+            "unsure" if row.unsure else escape(row.class_),
+            f"{row.probability:.3f}",
+            escape(row.label or ""),
+        )
+    return table

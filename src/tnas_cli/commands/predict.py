@@ -1,0 +1,75 @@
+"""`tnas predict` as a function: what an adapted model says of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from tnas_cli.episodes.given_images import given_images
+from tnas_cli.episodes.sorting import Sorter
+from tnas_cli.recipes.kept_model import load_model
+from tnas_cli.recipes.predict import Answers
+from tnas_cli.records.kinds import Predicted
+from tnas_cli.records.other_results import PredictResult
+from tnas_cli.records.parts import LeftOut
+from tnas_cli.report.predictions_page import PredictionsPage
+from tnas_cli.runs.device import HERE, Machine
+from tnas_cli.runs.events import Listener, ignore
+
+
+def drop(record: Predicted) -> None:
+    """What is done with each answer where nobody waits for it."""
+
+
+#: The folder of images whose answers were rejected.
+UNSURE = "unsure"
+
+
+class Sorting(NamedTuple):
+    """Where images are sorted into folders by class: copied, or linked."""
+
+    folder: Path
+    link: bool = False
+
+
+def predict(
+    model: Path | str,
+    images: Sequence[str | Path],
+    *,
+    stdin: str | None = None,
+    each: Callable[[Predicted], None] = drop,
+    page: Path | None = None,
+    sort: Sorting | None = None,
+    reject: float = 0.0,
+    machine: Machine = HERE,
+    listener: Listener = ignore,
+) -> PredictResult:
+    """Classes for images: files, folders, patterns, or '-' for the lines of `stdin`.
+
+    each: called with every answer as soon as it is known. page: an HTML file that shows the images by class, the least
+    certain first. sort: a folder in which the images are sorted into a folder per class. reject: answers below this
+    probability are unsure, and sorted into a folder of their own. Images that cannot be read are
+    listed in the result. Raises CheckpointError, DataError where no image is named, and TnasError for what cannot be
+    written.
+    """
+    kept = load_model(Path(model), machine, listener)
+    found, others = given_images(map(str, images), stdin)
+    sorter = None if sort is None else Sorter(sort.folder, link=sort.link)
+    shown = None if page is None else PredictionsPage(page, str(model), kept.classes)
+    unsure = UNSURE if UNSURE not in kept.classes else f"{UNSURE} images"
+    answers = Answers(kept, found, reject, listener)
+    answers.left_out += [LeftOut(file=name, reason="its name is not that of an image.") for name in others]
+    for answer in answers:
+        each(answer)
+        if shown is not None:
+            shown.add(answer)
+        if sorter is not None:
+            sorter.put(Path(answer.image), unsure if answer.unsure else answer.class_)
+    result = answers.result()
+    if shown is not None:
+        result = replace(result, page=str(shown.write(answers.left_out)))
+    if sorter is not None:
+        result = replace(result, sorted_into=str(sorter.folder), sorted_files=sorter.count)
+    return result

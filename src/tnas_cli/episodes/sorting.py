@@ -1,0 +1,55 @@
+"""Files sorted into a folder per class: copied or linked, never moved, and nothing is ever overwritten."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import re
+import shutil
+import uuid
+from pathlib import Path
+
+from tnas_cli.runs.files import cannot_write
+
+
+class Sorter:
+    """Puts files into folders below `folder`; `count` is how many were put there."""
+
+    def __init__(self, folder: Path, *, link: bool = False) -> None:
+        self.folder, self.link, self.count = folder, link, 0
+
+    def put(self, file: Path, class_name: str) -> Path:
+        """The file's place below the folder of its class; raises TnasError where that cannot be written.
+
+        A file that is there already with the same content stays; another one of the same name gets a number.
+        """
+        folder, number = self.folder / safe_name(class_name), 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            while True:
+                place = folder / (file.name if number == 0 else f"{file.stem}-{number}{file.suffix}")
+                if not os.path.lexists(place):
+                    self._make(file, place)
+                    self.count += 1
+                    return place
+                if place.exists() and filecmp.cmp(file, place, shallow=False):
+                    return place
+                number += 1
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+
+    def _make(self, file: Path, place: Path) -> None:
+        if self.link:
+            place.symlink_to(file.resolve())
+            return
+        partial = place.with_name(f".{uuid.uuid4().hex}.part")
+        try:
+            shutil.copy2(file, partial)
+            partial.rename(place)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def safe_name(name: str) -> str:
+    """A class name as the name of a folder: separators, and what systems forbid, become underscores."""
+    return re.sub(r'[\x00-\x1f/\\:*?"<>|]', "_", name).strip(" .") or "_"

@@ -1,0 +1,32 @@
+"""The best checkpoint of a run's folder, whichever command made it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tnas_cli.errors import CheckpointError
+
+
+def best_of(run: Path) -> Path:
+    """The best.pt of a run; of a run that trained several networks, that of the best one by validation tasks.
+
+    Raises CheckpointError where the folder has none.
+    """
+    if not run.is_dir():
+        raise CheckpointError(f"there is no run in {run}.", hint="give the folder that a command named with `run:`")
+    if (run / "best.pt").is_file():
+        return run / "best.pt"
+    trained = {path.parent / "best.pt": _validation(path) for path in run.glob("*/result.json")}
+    trained = {path: reached for path, reached in trained.items() if path.is_file()}
+    if not trained:
+        raise CheckpointError(f"{run} holds no finished network.", hint=f"finish the run first: tnas resume {run}")
+    return max(trained, key=lambda path: trained[path])
+
+
+def _validation(path: Path) -> float:
+    """The validation accuracy of a finished network; raises CheckpointError."""
+    try:
+        return float(json.loads(path.read_text(encoding="utf-8"))["validation"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}).", hint="give a best.pt of the run instead") from error

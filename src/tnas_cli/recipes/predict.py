@@ -1,0 +1,93 @@
+"""`tnas predict`: a kept model answers for images, a batch at a time and in constant memory."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from tnas_cli.episodes.given_images import GivenImage
+from tnas_cli.errors import DataError
+from tnas_cli.recipes.calibrate import expected
+from tnas_cli.recipes.kept_model import KeptModel
+from tnas_cli.records.kinds import Predicted
+from tnas_cli.records.other_results import PredictResult
+from tnas_cli.records.parts import LeftOut
+from tnas_cli.runs import events
+from tnas_cli.runs.device import environment
+
+#: Images that are read and answered at a time.
+TOGETHER = 64
+
+
+@dataclass
+class Answers:
+    """Iterates over the answers, in the order of the images; `left_out` fills with those that could not be read.
+
+    Answers below the probability `reject` are unsure. Raises SettingsError for what is no probability.
+    """
+
+    model: KeptModel
+    images: Sequence[GivenImage]
+    reject: float = 0.0
+    listener: events.Listener = events.ignore
+    left_out: list[LeftOut] = field(default_factory=list)
+    classes: Counter[str] = field(default_factory=Counter)
+    unsure: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        expected(None, self.reject)
+
+    def __iter__(self) -> Iterator[Predicted]:
+        for first in range(0, len(self.images), TOGETHER):
+            for record in self._answered(self.images[first : first + TOGETHER]):
+                if record.unsure:
+                    self.unsure += 1
+                else:
+                    self.classes[record.class_] += 1
+                yield record
+            done = min(first + TOGETHER, len(self.images))
+            self.listener(events.Progress("predict", done, len(self.images), "images"))
+
+    def _answered(self, images: Sequence[GivenImage]) -> Iterator[Predicted]:
+        squares, names = [], []
+        for image in images:
+            try:
+                square, _ = self.model.images.read(image.file)
+            except DataError as error:
+                self.left_out.append(LeftOut(file=image.name, reason=error.message))
+                continue
+            squares.append(square)
+            names.append(image.name)
+        if not squares:
+            return
+        best = self.model.probabilities(self.model.images.normalised(squares)).topk(2)
+        for name, shares, labels in zip(names, best.values.tolist(), best.indices.tolist(), strict=True):
+            yield Predicted(
+                image=name,
+                class_=self.model.classes[labels[0]],
+                probability=min(shares[0], 1.0),
+                runner_up=self.model.classes[labels[1]],
+                runner_up_probability=shares[1],
+                unsure=shares[0] < self.reject,
+            )
+
+    def result(self) -> PredictResult:
+        """The last record, once all images were asked for."""
+        seconds, answered = time.monotonic() - self.began, self.classes.total() + self.unsure
+        return PredictResult(
+            model=str(self.model.path),
+            images=answered,
+            classes={name: self.classes[name] for name in self.model.classes},
+            left_out=tuple(self.left_out),
+            temperature=self.model.learned.temperature,
+            reject=self.reject or None,
+            unsure=self.unsure if self.reject else None,
+            expected=expected(self.model.learned.calibration, self.reject) if self.reject else None,
+            wall_seconds=seconds,
+            images_per_second=answered / seconds if seconds else None,
+            engine=self.model.engine.name,
+            environment=environment(self.model.device),
+        )

@@ -1,0 +1,296 @@
+"""A person's own images: one image gets the answer that it gets in any company, from every checkpoint, and a kept model
+answers as the adaptation did."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.conftest import TRAINING, Pipeline
+from tests.running import Ran, drawing, succeeding, task_folder, tnas
+
+CLASSES = range(18, 21)
+
+
+def answers(ran: Ran) -> dict[str, tuple[str, float]]:
+    """Class and probability of every predicted image, by its file name."""
+    (record, _) = ran.records
+    return {Path(row["image"]).name: (row["class"], row["probability"]) for row in record["predictions"]}
+
+
+@pytest.fixture(scope="module")
+def kept(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
+    """A saved model, and what `tnas adapt` said when it was saved."""
+    model = tmp_path_factory.mktemp("kept") / "cats and dogs.pt"
+    return model, succeeding("adapt", pipeline.best, pipeline.task, "--save", model, *pipeline.here, "--json")
+
+
+def test_one_image_gets_the_answer_that_it_gets_among_others(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Alone, and among the images of one class: to the last bit."""
+    whole = task_folder(tmp_path / "whole", CLASSES, query=4, labelled=False)
+    expected = answers(succeeding("adapt", pipeline.best, whole, *pipeline.here, "--json"))
+    assert len(set(expected.values())) > 3
+    names = sorted(expected)
+    for number, some in enumerate((names[:1], names[5:6], names[:4], names[::-1])):
+        part = tmp_path / f"part{number}"
+        shutil.copytree(whole / "support", part / "support")
+        (part / "query").mkdir()
+        for name in some:
+            shutil.copy(whole / "query" / name, part / "query" / name)
+        found = answers(succeeding("adapt", pipeline.best, part, *pipeline.here, "--json"))
+        assert found == {name: expected[name] for name in some}
+
+
+def test_the_published_way_depends_on_the_others_and_says_where_that_is_doubtful(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    few = task_folder(tmp_path / "few", CLASSES, query=1)
+    together = succeeding("adapt", pipeline.best, few, "--transductive", *pipeline.here, "--json")
+    alone = succeeding("adapt", pipeline.best, few, *pipeline.here, "--json")
+    assert [record["transductive"] for record in together.records] == [True, True]
+    assert [record["transductive"] for record in alone.records] == [False, False]
+    assert answers(together) != answers(alone)
+    assert "3 query images for 3 classes are few for --transductive" in together.stderr
+    assert "few for" not in alone.stderr
+    uneven = task_folder(tmp_path / "uneven", CLASSES, query=4)
+    for path in sorted((uneven / "query" / "c18").iterdir())[1:]:
+        path.unlink()
+    ran = succeeding("adapt", pipeline.best, uneven, "--transductive", *pipeline.here)
+    assert "the classes have 1 to 4 query images" in ran.stderr
+    assert "all query images together" in ran.stderr
+    balanced = task_folder(tmp_path / "balanced", CLASSES, query=4)
+    assert "warning" not in succeeding("adapt", pipeline.best, balanced, "--transductive", *pipeline.here).stderr
+
+
+def test_tasks_of_a_data_set_are_answered_both_ways(pipeline: Pipeline) -> None:
+    *tasks, result = pipeline.adapted.records
+    assert result["transductive"] is True
+    mean = sum(task["inductive_accuracy"] for task in tasks) / len(tasks)
+    assert result["inductive"]["mean"] == pytest.approx(mean)
+    shown = succeeding("adapt", pipeline.best, "--dataset", "shapes", "--tasks", 2, *pipeline.here)
+    assert "each image by itself (inductive)" in shown.stderr
+    assert "all query images together (transductive)" in shown.stderr
+
+
+def test_a_kept_model_answers_as_the_adaptation_did(pipeline: Pipeline, kept: tuple[Path, Ran]) -> None:
+    model, adapted = kept
+    expected = answers(adapted)
+    *rows, result = succeeding("predict", model, pipeline.task / "query", "--threads", 1, "--json").records
+    assert {Path(row["image"]).name: (row["class"], row["probability"]) for row in rows} == expected
+    assert result["images"] == len(expected) == sum(result["classes"].values())
+    assert result["left_out"] == []
+    for row in rows:
+        assert row["probability"] >= row["runner_up_probability"]
+        assert row["class"] != row["runner_up"]
+    content = torch.load(model, weights_only=True)
+    assert set(content) == {"header", "tensors"}
+
+
+def test_images_by_file_folder_pattern_and_list(
+    pipeline: Pipeline, kept: tuple[Path, Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _ = kept
+    photos = tmp_path / "my photos"
+    (photos / "deeper").mkdir(parents=True)
+    for number in range(3):
+        drawing(18, 50 + number).save(photos / f"{number}.png")
+    drawing(19, 50).save(photos / "deeper" / "x.jpg")
+    (photos / "notes.txt").write_text("no image")
+    (photos / "bad.png").write_bytes(b"no image either")
+    monkeypatch.chdir(tmp_path)
+
+    def names(*words: str | Path, stdin: str = "") -> list[str]:
+        *rows, _ = succeeding("predict", model, *words, "--json", stdin=stdin).records
+        return [row["image"] for row in rows]
+
+    everything = succeeding("predict", model, "my photos", "--quiet", "--json")
+    assert [row["image"] for row in everything.records[:-1]] == [
+        f"my photos/{name}" for name in ("0.png", "1.png", "2.png", "deeper/x.jpg")
+    ]
+    left_out = {row["file"]: row["reason"] for row in everything.result["left_out"]}
+    assert left_out.keys() == {"my photos/notes.txt", "my photos/bad.png"}
+    assert "not an image" in left_out["my photos/bad.png"]
+    assert "left out: my photos/bad.png" in everything.stderr, "--quiet hides progress, not this"
+    assert names("my photos/[01].png") == ["my photos/0.png", "my photos/1.png"]
+    assert names("my photos/0.png", photos / "0.png") == ["my photos/0.png"], "each image once"
+    assert names("-", stdin="my photos/2.png\n\nmy photos/0.png\n") == ["my photos/2.png", "my photos/0.png"]
+
+
+def test_csv_has_no_formulas(kept: tuple[Path, Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = kept
+    monkeypatch.chdir(tmp_path)
+    drawing(18, 50).save(tmp_path / "=1+1.png")
+    drawing(18, 51).save(tmp_path / "[bold]plain, really.png")
+    ran = succeeding("predict", model, ".", "--csv")
+    rows = list(csv.reader(io.StringIO(ran.stdout)))
+    assert rows[0] == ["image", "class", "probability", "runner-up", "its probability"]
+    assert [row[0] for row in rows[1:]] == ["'=1+1.png", "[bold]plain, really.png"]
+    shown = succeeding("predict", model, ".").stdout
+    assert "[bold]plain, really.png" in shown
+
+
+def test_sorting_copies_or_links_and_never_overwrites(kept: tuple[Path, Ran], tmp_path: Path) -> None:
+    model, _ = kept
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        drawing(18, 50 + ord(folder)).save(tmp_path / folder / "same name.png")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    target = tmp_path / "sorted"
+    first = succeeding("predict", model, tmp_path / "a", tmp_path / "b", "--sort-into", target, "--json")
+    assert first.result["sorted_files"] == 2
+    files = sorted(path for path in target.rglob("*") if path.is_file())
+    assert len(files) == 2
+    again = succeeding("predict", model, tmp_path / "a", tmp_path / "b", "--sort-into", target, "--json")
+    assert again.result["sorted_files"] == 0
+    assert sorted(path for path in target.rglob("*") if path.is_file()) == files
+    assert {path: path.read_bytes() for path in before} == before
+    assert {path.read_bytes() for path in files} == set(before.values())
+    linked = tmp_path / "linked"
+    succeeding("predict", model, tmp_path / "a", "--sort-into", linked, "--link")
+    (link,) = (path for path in linked.rglob("*") if path.is_symlink())
+    assert Path(os.path.realpath(link)) == (tmp_path / "a" / "same name.png").resolve()
+
+
+def test_the_page_holds_everything_and_loads_nothing(kept: tuple[Path, Ran], tmp_path: Path) -> None:
+    model, _ = kept
+    for number in range(3):
+        drawing(18, 50 + number).save(tmp_path / f"<b>{number}.png")
+    (tmp_path / "bad.png").write_bytes(b"x")
+    page = tmp_path / "out.html"
+    ran = succeeding("predict", model, tmp_path, "--page", page, "--json")
+    text = page.read_text()
+    assert "default-src 'none'" in html.unescape(text)
+    assert "http" not in text.replace("http-equiv", "")
+    assert text.count('src="data:image/') == 3
+    assert "&lt;b&gt;0.png" in text
+    assert "<b>" not in text
+    assert "bad.png" in text
+    assert ran.result["page"] == str(page)
+    shown = [float(part.split('"')[0]) for part in text.split('<meter min="0" max="1" value="')[1:]]
+    by_class = {name: [row["probability"] for row in ran.records[:-1] if row["class"] == name]
+                for name in ran.result["classes"]}  # fmt: skip
+    assert shown == [value for name in by_class for value in sorted(by_class[name])]
+
+
+@pytest.fixture(scope="module")
+def runs(pipeline: Pipeline) -> dict[str, Path]:
+    """A run of every kind that leaves weights behind, by what its network is called."""
+    found = {"genotypes": Path(pipeline.trained.result["run"])}
+    common = ("--dataset", "shapes", "--way", 3, "--shot", 1, *TRAINING, "--test-tasks", 2, *pipeline.here, "--json")
+    for method in ("maml", "maml++", "meta-sgd", "anil", "protonets", "matching-nets", "compare-nets"):
+        ran = succeeding("train-eval", "4conv", "--method", method, *common, "--runs", pipeline.runs)
+        found[method] = Path(ran.result["run"])
+    inherited = ("train-eval", "-", "--weights", "inherited", *TRAINING, "--runs", pipeline.runs, *pipeline.here)
+    found["inherited"] = Path(succeeding(*inherited, "--json", stdin=pipeline.decoded.stdout).result["run"])
+    return found
+
+
+KINDS = ("genotypes", "maml", "maml++", "meta-sgd", "anil", "protonets", "matching-nets", "compare-nets", "inherited")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_trained_network_adapts_to_folders_of_any_way_and_shot(
+    pipeline: Pipeline, runs: dict[str, Path], kind: str, tmp_path: Path
+) -> None:
+    task = task_folder(tmp_path / "task", range(17, 22), shots=[1, 3, 2, 1, 1], query=3)
+    model = tmp_path / "model.pt"
+    ran = succeeding("adapt", "--from", runs[kind], task, "--save", model, *pipeline.here, "--json")
+    record, result = ran.records
+    assert (record["way"], record["shot"]) == (5, [1, 3, 2, 1, 1])
+    assert result["training"] == {"genotypes": "maml", "inherited": "soft-pruning"}.get(kind, kind)
+    assert result["mean"] == pytest.approx(sum(row["class"] == row["label"] for row in record["predictions"]) / 15)
+    assert ("theta" in record and record["theta"] is not None) == (kind == "inherited")
+    *rows, _ = succeeding("predict", model, task / "query", "--threads", 1, "--json").records
+    found = {Path(row["image"]).name: (row["class"], row["probability"]) for row in rows}
+    for name, (label, probability) in answers(ran).items():
+        assert found[name] == (label, pytest.approx(probability, abs=1e-6))
+    shown = succeeding("adapt", "--from", runs[kind], task, *pipeline.here)
+    assert "each image by itself" in shown.stderr
+
+
+@pytest.mark.parametrize("kind", ["maml", "protonets", "inherited"])
+def test_any_trained_network_adapts_to_a_data_set(pipeline: Pipeline, runs: dict[str, Path], kind: str) -> None:
+    arguments = ("adapt", "--from", runs[kind], "--dataset", "shapes", "--tasks", 3, *pipeline.here)
+    *tasks, result = succeeding(*arguments, "--json").records
+    assert len(tasks) == result["tasks"] == 3
+    assert result["inductive"]["mean"] == pytest.approx(sum(task["inductive_accuracy"] for task in tasks) / 3)
+    reported = succeeding("report", "-", stdin=succeeding(*arguments, "--json").stdout).stdout
+    assert "adapted" in reported
+
+
+def test_what_a_trained_network_measured_is_measured_again(pipeline: Pipeline, runs: dict[str, Path]) -> None:
+    """The stored test tasks, both ways: `adapt` of the best.pt gives the numbers of the training's own result."""
+    for kind in ("maml", "protonets"):
+        run = runs[kind]
+        (kept,) = (path for path in run.glob("*/result.json"))
+        measured = torch.load(kept.parent / "best.pt", weights_only=True)
+        assert "data" in measured["header"]
+        *tasks, _ = succeeding("adapt", "--from", run, "-d", "shapes", "--tasks", 2, *pipeline.here, "--json").records
+        reached = json.loads(kept.read_text())
+        assert [task["accuracy"] for task in tasks] == pytest.approx(reached["accuracies"])
+        assert [task["inductive_accuracy"] for task in tasks] == pytest.approx(reached["inductive"])
+
+
+def test_steps_where_there_are_none(pipeline: Pipeline, runs: dict[str, Path]) -> None:
+    for option in (("--steps", 3), ("--every-step",)):
+        ran = tnas("adapt", "--from", runs["protonets"], pipeline.task, *option, *pipeline.here)
+        assert ran.code == 2
+        assert "protonets takes no inner steps" in ran.stderr
+
+
+def test_a_trained_network_has_no_architecture_to_decode(pipeline: Pipeline, runs: dict[str, Path]) -> None:
+    ran = succeeding("adapt", "--from", runs["maml"], pipeline.task, *pipeline.here, "--json")
+    decoded = tnas("decode", "-", stdin=ran.stdout)
+    assert decoded.code == 4
+    assert "has no theta: 4conv-32 was trained, not searched" in decoded.stderr
+
+
+def refused(*arguments: Any) -> Ran:
+    ran = tnas(*arguments)
+    assert ran.code in (2, 3, 4), (ran.code, ran.stderr)
+    assert "unexpected" not in ran.stderr
+    assert "hint:" in ran.stderr
+    return ran
+
+
+def test_what_is_refused(pipeline: Pipeline, kept: tuple[Path, Ran], tmp_path: Path) -> None:
+    model, _ = kept
+    task, best = pipeline.task, pipeline.best
+    assert "an adapted model, not a meta-architecture" in refused("adapt", model, task).stderr
+    assert "a meta-architecture, not an adapted model" in refused("predict", best, task).stderr
+    assert "--save" in refused("adapt", best, task, "--save", tmp_path / "model.onnx").stderr
+    assert "2 tasks are given" in refused("adapt", best, task, task, "--save", tmp_path / "m.pt").stderr
+    assert "--transductive" in refused("adapt", best, task, "--transductive", "--save", tmp_path / "m.pt").stderr
+    assert "--transductive" in refused("adapt", best, "-d", "shapes", "--transductive").stderr
+    assert "no checkpoint is given" in refused("adapt").stderr
+    assert "there is no run in" in refused("adapt", "--from", tmp_path / "nowhere", task).stderr
+    (tmp_path / "empty").mkdir()
+    assert "holds no finished network" in refused("adapt", "--from", tmp_path / "empty", task).stderr
+    assert "does not exist" in refused("predict", model, tmp_path / "nowhere.png").stderr
+    assert "nothing matches" in refused("predict", model, f"{tmp_path}/*.png").stderr
+    assert "no image is among" in refused("predict", model, tmp_path / "empty").stderr
+    assert "--link" in refused("predict", model, task, "--link").stderr
+    assert "exclude each other" in refused("predict", model, task, "--csv", "--json").stderr
+    assert "--page" in refused("predict", model, task, "--page", tmp_path / "page.pdf").stderr
+    assert not list(tmp_path.glob("*.pt"))
+
+
+def test_a_model_of_an_older_or_damaged_file(kept: tuple[Path, Ran], tmp_path: Path) -> None:
+    model, _ = kept
+    content = torch.load(model, weights_only=True)
+    for spoil in ("classes", "learned", "preparation"):
+        header = json.loads(content["header"])
+        del header["about"][spoil]
+        torch.save({"header": json.dumps(header), "tensors": content["tensors"]}, tmp_path / "spoiled.pt")
+        assert "does not describe its model" in refused("predict", tmp_path / "spoiled.pt", tmp_path).stderr
+    (tmp_path / "cut.pt").write_bytes(model.read_bytes()[:1000])
+    assert "damaged" in refused("predict", tmp_path / "cut.pt", tmp_path).stderr

@@ -1,0 +1,108 @@
+"""A fitted network as a module, and exported: the same answers everywhere, for any number of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.glyph_tasks import SIDE, VALIDATION, glyph_tasks
+from tests.helpers import random_genotype
+from tnas_cli.engines.interface import InnerRule, Network
+from tnas_cli.engines.torch_engine import TorchEngine
+from tnas_cli.methods.compare_nets import CompareNets
+from tnas_cli.methods.learner import GradientSteps, Learner
+from tnas_cli.methods.matching_nets import MatchingNets
+from tnas_cli.methods.proto_nets import ProtoNets
+from tnas_cli.recipes import export
+from tnas_cli.recipes.as_module import TaskModule, of_member
+from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.parameters import draw
+from tnas_cli.spaces.relation_network import RelationNetwork
+from tnas_cli.spaces.search_network import SearchNetwork
+
+BATCH = glyph_tasks(20_000, 1, classes=VALIDATION, way=3, query=11)
+RULE = InnerRule(0.1, 1.0, 2)
+NETWORKS: dict[str, Network] = {
+    "4CONV": FourConv(3, 1, SIDE, filters=8),
+    "search network": SearchNetwork(3, 1, channels=4, nodes=2),
+    **{f"genotype {seed}": DecodedNetwork(random_genotype(seed, 2), 3, 1, channels=4) for seed in range(8)},
+}
+COMPARING: dict[str, Learner] = {
+    "ProtoNets": ProtoNets(FourConv(3, 1, SIDE, filters=8), 3),
+    "matching nets": MatchingNets(FourConv(3, 1, SIDE, filters=8), 3),
+    "CompareNets": CompareNets(RelationNetwork(3, 1, SIDE, filters=8), 3),
+}
+ALL = [*NETWORKS, *COMPARING]
+
+
+def fitted(name: str) -> tuple[TaskModule, Tensor]:
+    """The module of a network that was fitted to a task, and its inductive logits [N, way] for the query images."""
+    learner = COMPARING[name] if name in COMPARING else GradientSteps(TorchEngine(), NETWORKS[name], RULE, RULE)
+    specs = learner.network.specs()  # type: ignore[attr-defined]
+    member = learner.fit(draw(specs, torch.Generator().manual_seed(0)), BATCH.support)
+    return of_member(member).eval(), member.inductive(BATCH.query_x)[0]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_module_answers_as_the_task_does(name: str) -> None:
+    module, expected = fitted(name)
+    x = BATCH.query_x[0]
+    with torch.no_grad():
+        torch.testing.assert_close(module(x), expected, rtol=1e-5, atol=1e-5)
+        alone = torch.cat([module(x[n : n + 1]) for n in range(len(x))])
+    torch.testing.assert_close(alone, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_module_is_an_ordinary_one() -> None:
+    """It keeps its numbers in a state_dict, changes its type, and is fine-tuned by a plain loop."""
+    module, expected = fitted("genotype 0")
+    x, y = BATCH.query_x[0], BATCH.query_y[0]
+    other, _ = fitted("genotype 0")
+    for tensor in other.state_dict().values():
+        tensor.zero_()
+    other.load_state_dict(module.state_dict())
+    with torch.no_grad():
+        assert torch.equal(other(x), module(x))
+        torch.testing.assert_close(module.double()(x.double()).float(), expected, rtol=1e-4, atol=1e-4)
+    module.float().train()
+    optimiser = torch.optim.Adam(module.parameters(), 1e-2)
+    losses, before = [], {name: tensor.clone() for name, tensor in module.named_buffers()}
+    for _ in range(20):
+        loss = nn.functional.cross_entropy(module(x), y)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0] / 2
+    assert all(not torch.equal(tensor, before[name]) for name, tensor in module.named_buffers())
+    with torch.no_grad():
+        right = float((module.eval()(x).argmax(-1) == y).float().mean())
+    assert right > 0.9
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_onnx_gives_the_same_logits_for_any_number_of_images(name: str, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    module, expected = fitted(name)
+    export.write_onnx(module, torch.zeros(2, 1, SIDE, SIDE), tmp_path / "net.onnx", {"classes": "[]"})
+    session = runtime.InferenceSession(tmp_path / "net.onnx")
+    assert session.get_modelmeta().custom_metadata_map == {"classes": "[]"}
+    for images in (1, 3, 33):
+        (found,) = session.run(None, {"images": BATCH.query_x[0, :images].numpy()})
+        torch.testing.assert_close(torch.from_numpy(found), expected[:images], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["4CONV", "search network", "genotype 0", "ProtoNets"])
+def test_an_exported_program_gives_the_same_logits(name: str, tmp_path: Path) -> None:
+    module, expected = fitted(name)
+    export.write_program(module, torch.zeros(2, 1, SIDE, SIDE), tmp_path / "net", {"classes": "[]"})
+    extra = {"classes": ""}
+    program = torch.export.load(tmp_path / "net", extra_files=extra).module()
+    assert extra == {"classes": "[]"}
+    for images in (1, 3, 33):
+        found = program(BATCH.query_x[0, :images]).detach()
+        torch.testing.assert_close(found, expected[:images], rtol=1e-5, atol=1e-5)
