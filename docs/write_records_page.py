@@ -24,10 +24,12 @@ left out where it is not known or has nothing to say.
 """
 
 RECORDS: tuple[type[Part], ...] = (
-    *(kinds.Adapted, kinds.Decoded, kinds.FixedNetwork, kinds.Step, kinds.Validated),
+    *(kinds.Adapted, kinds.Predicted, kinds.Decoded, kinds.FixedNetwork, kinds.Step, kinds.Validated),
     *(results.Measured, results.AdaptResult, results.TrainResult, results.SupervisedResult, results.TransferResult),
     *(results.SearchResult, other_results.SearchEstimate, other_results.TrainEstimate, other_results.DecodeResult),
     *(
+        other_results.PredictResult,
+        other_results.ExportResult,
         other_results.PreparedData,
         other_results.DataSets,
         other_results.DoctorResult,
