@@ -80,6 +80,7 @@ class _Folders:
     invert: str | None
     transductive: bool
     reject: float
+    beside: str | None
     save: Path | None
 
 
@@ -106,6 +107,15 @@ def _folders(
             rich_help_panel=FOLDERS,
         ),
     ] = 0.0,
+    beside: Annotated[
+        str | None,
+        typer.Option(
+            "--beside",
+            metavar="NAME[=FILE]",
+            help="Also ask a frozen network of torchvision, such as resnet18.",
+            rich_help_panel=FOLDERS,
+        ),
+    ] = None,
     save: Annotated[
         Path | None,
         typer.Option(
@@ -113,7 +123,7 @@ def _folders(
         ),
     ] = None,
 ) -> _Folders:
-    return _Folders(invert, transductive, reject, save)
+    return _Folders(invert, transductive, reject, beside, save)
 
 
 @flat
@@ -164,7 +174,7 @@ def adapt(
         if screen.as_json:
             screen.record(record.to_json())
 
-    asked = Asked(steps, ensemble, every_step, folders.transductive, folders.reject)
+    asked = Asked(steps, ensemble, every_step, folders.transductive, folders.reject, folders.beside)
     with screen.progress() as listener:
         if dataset is None:
             found = adapt_folders(

@@ -92,6 +92,10 @@ def _training(screen: Screen, result: TrainResult) -> None:
         screen.show(_networks(result))
     screen.text(f"accuracy {percent(result.mean)} ± {percent(result.interval)}%")
     _inductive(screen, result.inductive)
+    if result.ece is not None:
+        alone = result.inductive.ece if result.inductive is not None else None
+        also = "" if alone is None else f", {percent(alone)}% each image by itself"
+        screen.say(f"expected calibration error {percent(result.ece)}%{also}")
     if result.weights == "inherited":
         own = "all tasks" if result.per_genotype else "the test task that decoded to it"
         screen.say(

@@ -64,22 +64,20 @@ def accuracy_lines(result: AdaptResult) -> list[str]:
     """What was reached, of which network, and what an answer used; nothing where no query image is labelled."""
     if result.mean is None:
         return []
-    way = TOGETHER if result.transductive else ALONE
-    if result.tasks == 1:
-        lines = [f"accuracy {percent(result.mean)}% on one task ({_who(result)}, {way})"]
-    else:
-        lines = [
-            f"accuracy {percent(result.mean)} ± {percent(result.interval)}% over {result.tasks} tasks "
-            f"(95% interval; {_who(result)}, {way})"
-        ]
-    if result.ece is not None:
-        lines.append(f"expected calibration error {percent(result.ece)}%")
+    way, several = TOGETHER if result.transductive else ALONE, result.tasks > 1
+    over = f"over {result.tasks} tasks, 95% interval" if several else "on one task"
+    lines = [_line(result.mean, result.interval, result.ece, f"{_who(result)}, {way}; {over}", several)]
     if result.inductive is not None:
         one = result.inductive
-        lines.append(f"accuracy {percent(one.mean)} ± {percent(one.interval)}%, {ALONE}")
-        if one.ece is not None:
-            lines.append(f"expected calibration error {percent(one.ece)}%")
+        lines.append(_line(one.mean, one.interval, one.ece, ALONE, several))
+    lines += [_line(other.mean, other.interval, None, other.name, several) for other in result.others]
     return lines
+
+
+def _line(mean: float, interval: float | None, ece: float | None, what: str, several: bool) -> str:
+    spread = f" ± {percent(interval)}" if several else ""
+    error = "" if ece is None else f"; expected calibration error {percent(ece)}%"
+    return f"accuracy {percent(mean)}{spread}%: {what}{error}"
 
 
 def expectation_lines(expected: Coverage | None) -> list[str]:
@@ -104,14 +102,17 @@ def _shortened(values: list[str], verbose: bool) -> list[str]:
 
 
 def _predictions(record: Adapted) -> Table:
+    rows = record.predictions or ()
+    beside = any(row.beside is not None for row in rows)
     table = Table(title=f"predictions for {escape(str(record.task.folder))}")
-    for name in ("image", "class", "probability", "label"):
+    for name in ("image", "class", "probability", *(["frozen network"] if beside else []), "label"):
         table.add_column(name, overflow="fold")
-    for row in record.predictions or ():
+    for row in rows:
         table.add_row(
             escape(row.image),
             "unsure" if row.unsure else escape(row.class_),
             f"{row.probability:.3f}",
+            *([escape(row.beside or "")] if beside else []),
             escape(row.label or ""),
         )
     return table

@@ -47,6 +47,7 @@ class FusedEngine:
         with _explained():
             for count in images:
                 program.ready(count)
+            program.ready(ANSWERED_TOGETHER, given_moments=True)
 
     def meta_gradient(
         self,

@@ -28,7 +28,7 @@ class FolderTask:
 
     support_x float32 [S, C, H, W] and support_y int64 [S], ordered class by class; query_x [Q, C, H, W] or None without
     a query folder; query_y [Q] or None when the query images are unlabelled; query_paths in the order of query_x.
-    inverted: how many images were inverted.
+    support_files and query_files are the images as they are. inverted: how many images were inverted.
     """
 
     path: Path
@@ -38,6 +38,8 @@ class FolderTask:
     query_x: Tensor | None
     query_y: Tensor | None
     query_paths: list[Path]
+    support_files: list[File]
+    query_files: list[File]
     inverted: int = 0
 
     @property
@@ -81,6 +83,8 @@ def read_task_folder(path: Path, images: OwnImages) -> FolderTask:
         query_x=images.normalised(load(query)) if query else None,
         query_y=None if labels is None else torch.tensor(labels),
         query_paths=[Path(file.label) for file in query],
+        support_files=shown,
+        query_files=query,
         inverted=inverted,
     )
 

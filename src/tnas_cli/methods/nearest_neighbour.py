@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
+from torch import Tensor
 
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import mean_and_interval
@@ -12,9 +13,12 @@ from tnas_cli.methods.learner import mean_and_interval
 
 def nearest_neighbour(batches: Iterable[TaskBatch]) -> tuple[float, float]:
     """Mean query accuracy over the tasks and the half-width of its 95% interval, by Euclidean distance of pixels."""
-    found = []
-    for batch in batches:
-        distances = torch.cdist(batch.query_x.flatten(2), batch.support_x.flatten(2))  # [T, Q, S]
-        predicted = batch.support_y.gather(1, distances.argmin(-1))  # [T, Q]
-        found.append((predicted == batch.query_y).float().mean(1))
-    return mean_and_interval(found)
+    return mean_and_interval(
+        (nearest_classes(batch.support, batch.query_x) == batch.query_y).float().mean(1) for batch in batches
+    )
+
+
+def nearest_classes(support: tuple[Tensor, Tensor], query_x: Tensor) -> Tensor:
+    """The class [T, Q] of the nearest support image: support (images [T, S, C, H, W], labels [T, S])."""
+    distances = torch.cdist(query_x.flatten(2), support[0].flatten(2))  # [T, Q, S]
+    return support[1].gather(1, distances.argmin(-1))

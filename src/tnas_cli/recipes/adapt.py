@@ -23,9 +23,11 @@ from tnas_cli.methods.adapt import logits_by_step
 from tnas_cli.methods.calibration import Measure
 from tnas_cli.methods.ensemble import Together, fit_all
 from tnas_cli.methods.learner import Labelled, SteppingLearner
+from tnas_cli.methods.nearest_neighbour import nearest_classes
 from tnas_cli.methods.streams import TASKS_PER_BATCH, evaluation_batches
 from tnas_cli.recipes import adapt_records, kept_model
 from tnas_cli.recipes.balance import doubts
+from tnas_cli.recipes.beside import Beside, load_beside
 from tnas_cli.recipes.calibrate import expected
 from tnas_cli.recipes.learned import Learned, load_learned
 from tnas_cli.recipes.meta_architecture import preparation_of
@@ -46,7 +48,8 @@ class Asked:
     accuracies is this checkpoint's own. every_step: also the accuracies on support and labelled query images before
     each step and after the last one, of one checkpoint. transductive: the images of a task folder are answered all
     together, as in the publications, instead of each by itself; tasks of a data set are always answered both ways.
-    reject: answers for the images of a task folder are unsure below this probability.
+    reject: answers for the images of a task folder are unsure below this probability. beside: a frozen network of
+    torchvision that answers for the images of task folders too, as `beside.load_beside` reads it.
     """
 
     steps: int | None = None
@@ -54,6 +57,7 @@ class Asked:
     every_step: bool = False
     transductive: bool = False
     reject: float = 0.0
+    beside: str | None = None
 
 
 #: As the checkpoint was learned; an answer depends on the support set and the image alone.
@@ -72,6 +76,7 @@ class Adapting:
     device: torch.device
     began: float
     measures: tuple[Measure, Measure]
+    beside: Beside | None
 
 
 def adapt_folders(
@@ -164,7 +169,8 @@ def begin(checkpoint: Path, asked: Asked, machine: Machine) -> Adapting:
         raise SettingsError(f"{learned.method} takes no inner steps.", hint="leave --every-step out")
     members = _members(checkpoint, learned, parameters, asked, device)
     measures = Measure(), Measure(learned.temperature)
-    return Adapting(checkpoint, learned, members, asked, device, began, measures)
+    beside = None if asked.beside is None else load_beside(asked.beside)
+    return Adapting(checkpoint, learned, members, asked, device, began, measures, beside)
 
 
 def engine_for(
@@ -226,6 +232,7 @@ def _adapt_batch(
     for measure, answered in zip(begun.measures, logits, strict=True):
         measure.add(answered, batch.query_y)
     between = _by_step(begun, engine, batch.support, batch.way, [batch.query_x], transductive=True)
+    near = (nearest_classes(batch.support, batch.query_x) == batch.query_y).double().mean(1)
     for position in range(len(batch)):
         task = TaskName(dataset=cache.dataset, protocol=cache.protocol, split=split, index=first + position)
         record = adapt_records.adapted(
@@ -238,6 +245,7 @@ def _adapt_batch(
             query=batch.query_y.shape[1],
             accuracy=float(together[position]),
             inductive_accuracy=float(alone[position]),
+            nearest_neighbour=float(near[position]),
             preparation=preparation_of(cache),
             transductive=True,
         )
@@ -293,6 +301,7 @@ def _adapt_alike(
         for answered in logits:
             probabilities = answered[position].softmax(-1).cpu()
             record = adapt_records.with_predictions(record, task, probabilities, begun.asked.reject)
+            record = adapt_records.with_others(record, task, begun.beside)
             if task.query_y is not None:
                 begun.measures[0 if transductive else 1].add_probabilities(probabilities, task.query_y)
         if between:

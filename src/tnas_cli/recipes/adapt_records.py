@@ -17,13 +17,16 @@ from tnas_cli.episodes.task_folder import FolderTask
 from tnas_cli.errors import DataError
 from tnas_cli.methods.ensemble import Together
 from tnas_cli.methods.learner import FittedNetwork, interval
+from tnas_cli.methods.nearest_neighbour import nearest_classes
 from tnas_cli.methods.registry import title_of
+from tnas_cli.recipes.beside import Beside
 from tnas_cli.recipes.calibrate import expected
 from tnas_cli.recipes.learned import Learned
 from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.records.kinds import Adapted
-from tnas_cli.records.parts import Accuracy, Amount, Budget, Prediction, Preparation, TaskName
+from tnas_cli.records.parts import Accuracy, Amount, Budget, OtherAnswers, Prediction, Preparation, TaskName
 from tnas_cli.records.results import AdaptResult
+from tnas_cli.runs.checkpoint import META_ARCHITECTURE
 from tnas_cli.runs.device import environment
 from tnas_cli.spaces.decode import decidedness
 from tnas_cli.spaces.parameters import THETA
@@ -40,7 +43,7 @@ def adapted(begun: Adapting, fitted: Together, position: int, **of_the_task: Any
         run=learned.run,
         method=learned.method,
         training=learned.training,
-        network=None if learned.kind == "tnas/meta-architecture" else learned.network_name,
+        network=None if learned.kind == META_ARCHITECTURE else learned.network_name,
         seed=learned.settings.seed,
         data=learned.data,
         channels=learned.channels,
@@ -132,6 +135,25 @@ def with_predictions(record: Adapted, task: FolderTask, probabilities: Tensor, r
     return replace(record, predictions=tuple(rows), accuracy=accuracy)
 
 
+def with_others(record: Adapted, task: FolderTask, beside: Beside | None) -> Adapted:
+    """With what the nearest neighbour in pixels, and a frozen network where there is one, say of the query images."""
+    if task.query_x is None or record.predictions is None:
+        return record
+    if beside is not None:
+        classes = [task.class_names[label] for label in beside.answers(task)]
+        rows = [replace(row, beside=name) for row, name in zip(record.predictions, classes, strict=True)]
+        record = replace(record, predictions=tuple(rows))
+    if task.query_y is None:
+        return record
+    near = nearest_classes((task.support_x.unsqueeze(0), task.support_y.unsqueeze(0)), task.query_x.unsqueeze(0))[0]
+    right = [row.beside == row.label for row in record.predictions or ()]
+    return replace(
+        record,
+        nearest_neighbour=float((near == task.query_y).double().mean()),
+        beside_accuracy=None if beside is None else sum(right) / len(right),
+    )
+
+
 def with_steps(record: Adapted, logits: Sequence[Tensor], support_y: Tensor, query_y: Tensor | None) -> Adapted:
     """With the accuracies by step, from logits [steps + 1, N, way] for support and, where there are any, query images.
 
@@ -174,6 +196,7 @@ def result_of_folders(begun: Adapting, records: Sequence[Adapted], engine: Engin
         members=len(begun.members),
         reject=begun.asked.reject or None,
         expected=expected(learned.calibration, begun.asked.reject) if begun.asked.reject else None,
+        others=_others(begun, records),
         seed=learned.settings.seed,
         wall_seconds=time.monotonic() - begun.began,
         budget=Budget(search=done) if learned.searched else Budget(training=done),
@@ -200,6 +223,17 @@ def result_of_dataset(
         split=split,
         query=query,
         preparation=preparation_of(cache),
+    )
+
+
+def _others(begun: Adapting, records: Sequence[Adapted]) -> tuple[OtherAnswers, ...]:
+    """What the nearest neighbour and the frozen network reached on all tasks."""
+    found = {"nearest neighbour on pixels": _mean([record.nearest_neighbour for record in records])}
+    if begun.beside is not None:
+        name = f"{begun.beside.name}, frozen, nearest class mean"
+        found[name] = _mean([record.beside_accuracy for record in records])
+    return tuple(
+        OtherAnswers(name=name, mean=one.mean, interval=one.interval) for name, one in found.items() if one is not None
     )
 
 

@@ -42,8 +42,10 @@ class Adapted(Record):
     `pools` among the decoded edges; `accuracy` on the query images, if they are labelled; `transductive`, whether an
     answer used the other query images; `members`, the number of checkpoints that answered together; `predictions` for
     the query images of task folders. Tasks of a data set are answered both ways: for `inductive_accuracy` an answer
-    used the support set and the image alone. With `--every-step`: `support_accuracies` and `query_accuracies` before
-    each step and after the last one; the last of `query_accuracies` is `accuracy`.
+    used the support set and the image alone. `nearest_neighbour` is the accuracy of the nearest support image in
+    pixels, `beside_accuracy` that of the frozen network that was asked too (`--beside`). With `--every-step`:
+    `support_accuracies` and `query_accuracies` before each step and after the last one; the last of `query_accuracies`
+    is `accuracy`.
     """
 
     event = "adapted"
@@ -68,6 +70,8 @@ class Adapted(Record):
     pools: Count | None
     accuracy: Share | None
     inductive_accuracy: Share | None = None
+    nearest_neighbour: Share | None = None
+    beside_accuracy: Share | None = None
     query: Count | None
     classes: tuple[str, ...] | None = None
     predictions: tuple[Prediction, ...] | None = None

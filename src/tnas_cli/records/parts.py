@@ -139,7 +139,8 @@ class Environment(Part):
 class Prediction(Part):
     """A query image of a task folder, its predicted class with the probability, and its true class if known.
 
-    `unsure`: the probability is below what was asked for (`--reject`).
+    `unsure`: the probability is below what was asked for (`--reject`). `beside`: the class by the frozen network that
+    was asked too (`--beside`).
     """
 
     image: str
@@ -147,6 +148,16 @@ class Prediction(Part):
     probability: Share
     label: str | None = None
     unsure: bool = False
+    beside: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherAnswers(Part):
+    """What another network, or a rule without learning, reached on the same query images."""
+
+    name: str
+    mean: Share
+    interval: Share
 
 
 @dataclass(frozen=True, kw_only=True)

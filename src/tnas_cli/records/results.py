@@ -15,6 +15,7 @@ from tnas_cli.records.parts import (
     CountedFor,
     Coverage,
     Environment,
+    OtherAnswers,
     OwnTasks,
     Preparation,
     SupervisedTask,
@@ -112,7 +113,8 @@ class Measured(OverSeeds, Result):
 class AdaptResult(Measured):
     """Search networks, or trained ones, adapted to tasks. For task folders, `dataset`, `protocol`, `split` and `query`
     are null. Tasks of a data set are answered both ways: for `inductive` an answer used the support set and the image
-    alone. `expected` is what validation tasks say of answers with at least the probability `reject`."""
+    alone. `others` answered the same images: the nearest neighbour in pixels, and a frozen network. `expected` is what
+    validation tasks say of answers with at least the probability `reject`."""
 
     command = "adapt"
 
@@ -120,6 +122,7 @@ class AdaptResult(Measured):
     inductive: Accuracy | None = None
     reject: Share | None = None
     expected: Coverage | None = None
+    others: tuple[OtherAnswers, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,7 +114,7 @@ OURS: dict[str, Callable[[Measured], object]] = {
     **_named("run", "fingerprint", "setting", "order", "engine"),
     "train_epochs": train_epochs,
     **_named("search_seconds", "search_seconds_before", "top5_mean", "images"),
-    **_named("mean_over_seeds", "spread_over_seeds", "max_skips", "space"),
+    **_named("ece", "mean_over_seeds", "spread_over_seeds", "max_skips", "space"),
     "seeds": lambda m: " ".join(map(str, seeds_of(m))),
 }
 

@@ -144,8 +144,11 @@ def _of_records(source: Source) -> Commands:
     options = _adapt_options(first, measured)
     if about.folder is not None:
         folders = [record.task.folder for record in adapted if record.task.folder is not None]
-        invert, notes = _invert(first)
-        return Commands(source.name, (_line(*words, *folders, *invert, *options, "--json"),), (*notes, *_notes(source)))
+        prepared, notes = _invert(first)
+        answered = ["--transductive"] if first.transductive else []
+        answered += ["--reject", str(measured.reject)] if measured is not None and measured.reject else []
+        line = _line(*words, *folders, *prepared, *answered, *options, "--json")
+        return Commands(source.name, (line,), (*notes, *_notes(source)))
     if about.dataset is None:
         return Commands(source.name, (), ("Its records do not name their tasks.",))
     words += ["--dataset", about.dataset, *(["--protocol", about.protocol] if about.protocol else [])]
