@@ -182,14 +182,15 @@ def test_the_page_holds_everything_and_loads_nothing(kept: tuple[Path, Ran], tmp
 
 
 @pytest.fixture(scope="module")
-def runs(pipeline: Pipeline) -> dict[str, Path]:
+def runs(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A run of every kind that leaves weights behind, by what its network is called."""
+    folder = tmp_path_factory.mktemp("runs")
     found = {"genotypes": Path(pipeline.trained.result["run"])}
     common = ("--dataset", "shapes", "--way", 3, "--shot", 1, *TRAINING, "--test-tasks", 2, *pipeline.here, "--json")
     for method in ("maml", "maml++", "meta-sgd", "anil", "protonets", "matching-nets", "compare-nets"):
-        ran = succeeding("train-eval", "4conv", "--method", method, *common, "--runs", pipeline.runs)
+        ran = succeeding("train-eval", "4conv", "--method", method, *common, "--runs", folder)
         found[method] = Path(ran.result["run"])
-    inherited = ("train-eval", "-", "--weights", "inherited", *TRAINING, "--runs", pipeline.runs, *pipeline.here)
+    inherited = ("train-eval", "-", "--weights", "inherited", *TRAINING, "--runs", folder, *pipeline.here)
     found["inherited"] = Path(succeeding(*inherited, "--json", stdin=pipeline.decoded.stdout).result["run"])
     return found
 
