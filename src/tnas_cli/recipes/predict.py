@@ -5,7 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
 
 from tnas_cli.episodes.given_images import GivenImage
 from tnas_cli.errors import DataError
@@ -16,6 +20,8 @@ from tnas_cli.records.other_results import PredictResult
 from tnas_cli.records.parts import LeftOut
 from tnas_cli.runs import events
 from tnas_cli.runs.device import environment
+
+Square = npt.NDArray[np.uint8]
 
 #: Images that are read and answered at a time.
 TOGETHER = 64
@@ -41,26 +47,38 @@ class Answers:
         expected(None, self.reject)
 
     def __iter__(self) -> Iterator[Predicted]:
-        for first in range(0, len(self.images), TOGETHER):
-            for record in self._answered(self.images[first : first + TOGETHER]):
-                if record.unsure:
-                    self.unsure += 1
-                else:
-                    self.classes[record.class_] += 1
-                yield record
-            done = min(first + TOGETHER, len(self.images))
-            self.listener(events.Progress("predict", done, len(self.images), "images"))
+        parts = [self.images[first : first + TOGETHER] for first in range(0, len(self.images), TOGETHER)]
+        done = 0
+        with ThreadPoolExecutor(1, "tnas-reader") as reader:  # reads the next images while these are answered
+            waiting = reader.submit(self._read, parts[0])
+            for part, following in zip(parts, [*parts[1:], None], strict=True):
+                names, squares, bad = waiting.result()
+                if following is not None:
+                    waiting = reader.submit(self._read, following)
+                self.left_out += bad
+                for record in self._answered(names, squares):
+                    if record.unsure:
+                        self.unsure += 1
+                    else:
+                        self.classes[record.class_] += 1
+                    yield record
+                done += len(part)
+                self.listener(events.Progress("predict", done, len(self.images), "images"))
 
-    def _answered(self, images: Sequence[GivenImage]) -> Iterator[Predicted]:
-        squares, names = [], []
+    def _read(self, images: Sequence[GivenImage]) -> tuple[list[str], list[Square], list[LeftOut]]:
+        """Names and squares of the images that can be read, and the others."""
+        names, squares, bad = [], [], []
         for image in images:
             try:
                 square, _ = self.model.images.read(image.file)
             except DataError as error:
-                self.left_out.append(LeftOut(file=image.name, reason=error.message))
+                bad.append(LeftOut(file=image.name, reason=error.message))
                 continue
             squares.append(square)
             names.append(image.name)
+        return names, squares, bad
+
+    def _answered(self, names: Sequence[str], squares: Sequence[Square]) -> Iterator[Predicted]:
         if not squares:
             return
         best = self.model.probabilities(self.model.images.normalised(squares)).topk(2)
