@@ -293,5 +293,10 @@ def test_a_model_of_an_older_or_damaged_file(kept: tuple[Path, Ran], tmp_path: P
         del header["about"][spoil]
         torch.save({"header": json.dumps(header), "tensors": content["tensors"]}, tmp_path / "spoiled.pt")
         assert "does not describe its model" in refused("predict", tmp_path / "spoiled.pt", tmp_path).stderr
+    first = next(name for name in content["tensors"] if name.startswith("member0/"))
+    for change in ({}, {first: torch.zeros(1)}):
+        tensors = {name: tensor for name, tensor in content["tensors"].items() if name != first} | change
+        torch.save({"header": content["header"], "tensors": tensors}, tmp_path / "changed.pt")
+        assert "has shape" in refused("predict", tmp_path / "changed.pt", tmp_path).stderr
     (tmp_path / "cut.pt").write_bytes(model.read_bytes()[:1000])
     assert "damaged" in refused("predict", tmp_path / "cut.pt", tmp_path).stderr

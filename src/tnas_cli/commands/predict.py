@@ -50,8 +50,8 @@ def predict(
 
     each: called with every answer as soon as it is known. page: an HTML file that shows the images by class, the least
     certain first. sort: a folder in which the images are sorted into a folder per class. reject: answers below this
-    probability are unsure, and sorted into a folder of their own. Images that cannot be read are
-    listed in the result. Raises CheckpointError, DataError where no image is named, and TnasError for what cannot be
+    probability are unsure, and sorted into a folder of their own. Images that cannot be read are listed in the result.
+    Raises CheckpointError, DataError where no image is named, and TnasError for what cannot be
     written.
     """
     kept = load_model(Path(model), machine, listener)

@@ -40,9 +40,11 @@ def to_checkpoint(kind: str, state: MetaState, about: Mapping[str, Any]) -> Chec
     return Checkpoint(kind, {**about, "progress": progress}, tensors)
 
 
-def parameters_of(checkpoint: Checkpoint, specs: Mapping[str, Spec], device: torch.device) -> Parameters:
+def parameters_of(
+    checkpoint: Checkpoint, specs: Mapping[str, Spec], device: torch.device, group: str = "parameters"
+) -> Parameters:
     """The meta-parameters; raises CheckpointError when names or shapes are not those of the network."""
-    found = checkpoint.group("parameters")
+    found = checkpoint.group(group)
     for name, spec in specs.items():
         shape = tuple(found[name].shape) if name in found else None
         if shape != spec.shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -89,16 +90,12 @@ def adapted_to_folder(begun: Adapting, fitted: Together, position: int, task: Fo
         transductive=begun.asked.transductive,
         preparation=preparation_of_folder(begun.learned, task, invert),
     )
-    if not all(map(_is_finite, record.support_losses)):
+    if not all(map(math.isfinite, record.support_losses)):
         raise DataError(
             f"adapting to {task.path} gave a loss that is not a number.",
             hint="look at the images of that task, or adapt with fewer --steps",
         )
     return record
-
-
-def _is_finite(value: float) -> bool:
-    return abs(value) < float("inf")
 
 
 def preparation_of_folder(learned: Learned, task: FolderTask, invert: Invert) -> Preparation:

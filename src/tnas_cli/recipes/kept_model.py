@@ -19,6 +19,7 @@ from tnas_cli.episodes.task_folder import FolderTask
 from tnas_cli.errors import CheckpointError
 from tnas_cli.methods.ensemble import Together
 from tnas_cli.methods.learner import Labelled
+from tnas_cli.methods.state_file import parameters_of
 from tnas_cli.recipes.learned import Learned, describe
 from tnas_cli.records.codec import decode
 from tnas_cli.records.parts import Preparation
@@ -78,18 +79,20 @@ def load_model(path: Path, machine: Machine = HERE, listener: events.Listener = 
         about, of = saved.about, saved.about["learned"]
         classes, preparation = tuple(map(str, about["classes"])), decode(Preparation, about["preparation"])
         learned = describe(of["kind"], of["about"], path)
-        members = [saved.group(f"member{number}") for number in range(about["members"])]
+        network = learned.network(len(classes))
+        # Methods that compare images have no classifier; the others answer with all weights of the network.
+        specs = learned.shapes(network) if learned.inner is None else network.specs()
+        members = [parameters_of(saved, specs, device, f"member{number}") for number in range(about["members"])]
         support = saved.tensors["support/x"].to(device), saved.tensors["support/y"].to(device)
     except (KeyError, TypeError, ValueError, MisfitError) as error:
         raise CheckpointError(
             f"{path} does not describe its model ({type(error).__name__}: {error}).",
             hint="write it again: tnas adapt CHECKPOINT TASK --save MODEL.pt",
         ) from error
-    network = learned.network(len(classes))
     name = machine.engine if learned.by_engine else "torch"
     engine = choose_engine(name, network, device, listener=listener)
     learner = learned.learner(engine, network)
-    own = [{name: tensor.unsqueeze(0).to(device) for name, tensor in member.items()} for member in members]
+    own = [{name: tensor.unsqueeze(0) for name, tensor in member.items()} for member in members]
     fitted = Together([learner.fitted(parameters, _one(support)) for parameters in own])
     return KeptModel(path, classes, images_as(preparation), learned, fitted, engine, device)
 

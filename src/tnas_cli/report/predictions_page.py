@@ -18,6 +18,9 @@ from tnas_cli.version import __version__
 #: Pixels of a thumbnail's longer side.
 THUMBNAIL = 160
 
+#: Pictures up to this size stay as sharp as they are; JPEG would blur them.
+SHARP = 64
+
 
 @dataclass(frozen=True)
 class Card:
@@ -88,7 +91,6 @@ def thumbnail(path: Path) -> str:
     """The image as a small picture in a data URI."""
     image = read_image(path, needed=THUMBNAIL)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=80) if max(image.size) > 64 else image.save(out, "PNG")
-    kind = "jpeg" if max(image.size) > 64 else "png"
+    out, kind = io.BytesIO(), "jpeg" if max(image.size) > SHARP else "png"
+    image.save(out, kind, quality=80)
     return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode()}"

@@ -117,12 +117,10 @@ class Program:
     def logits(self, parameters: np.ndarray, images: np.ndarray) -> np.ndarray:
         """Logits [T, N, way] of images [T, N, C, H, W] at each task's parameters [T, P]."""
         here = self.ready(images.shape[1])
-        labels = np.zeros(images.shape[1], np.int64)
 
         def task(index: int) -> np.ndarray:
             mem = self._begin(self.layout.pack(parameters[index]), here.plan.size)
-            self._put_images(mem, here.plan, images[index], labels)
-            self._run(mem, here, 0, here.plan.forward)
+            self._forward(mem, here, images[index])
             return self._logits(mem, here.plan)
 
         return np.stack(self.workers.map(task, len(images)))
@@ -133,12 +131,10 @@ class Program:
         They stand norm by norm: a reference, the mean distance to it, and the mean of that distance's square.
         """
         here = self.ready(images.shape[1])
-        labels = np.zeros(images.shape[1], np.int64)
 
         def task(index: int) -> np.ndarray:
             mem = self._begin(self.layout.pack(parameters[index]), here.plan.size)
-            self._put_images(mem, here.plan, images[index], labels)
-            self._run(mem, here, 0, here.plan.forward)
+            self._forward(mem, here, images[index])
             found = []
             for norm in here.plan.norms:
                 record = _fields(mem, norm)
@@ -155,7 +151,6 @@ class Program:
         """
         here = self.ready(size, given_moments=True)
         tasks, count = images.shape[:2]
-        labels = np.zeros(size, np.int64)
         jobs = [(index, first) for index in range(tasks) for first in range(0, count, size)]
 
         def answered(number: int) -> np.ndarray:
@@ -168,8 +163,7 @@ class Program:
                 at += given.size
             these = np.zeros((size, *images.shape[2:]), self.dtype)
             these[: min(size, count - first)] = images[index, first : first + size]
-            self._put_images(mem, here.plan, these, labels)
-            self._run(mem, here, 0, here.plan.forward)
+            self._forward(mem, here, these)
             return self._logits(mem, here.plan)
 
         found = np.stack(self.workers.map(answered, len(jobs)))  # [jobs, size, way]
@@ -203,6 +197,11 @@ class Program:
             else:
                 self._run(mem, here, plan.backward, plan.end)
         return losses
+
+    def _forward(self, mem: np.ndarray, here: Ready, images: np.ndarray) -> None:
+        """A pass of images [N, C, H, W] whose labels do not matter."""
+        self._put_images(mem, here.plan, images, np.zeros(len(images), np.int64))
+        self._run(mem, here, 0, here.plan.forward)
 
     def _put_images(self, mem: np.ndarray, plan: NetworkPlan, images: np.ndarray, labels: np.ndarray) -> None:
         """Images [N, C, H, W] into the plan's padded buffer, channels last; labels beside them."""
