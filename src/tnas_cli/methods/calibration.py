@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tnas_cli.engines.torch_engine import task_accuracies
+from tnas_cli.records.parts import Coverage
 
 #: Bins of the largest probability, as in the publication.
 BINS = 15
@@ -116,16 +117,6 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     return math.exp((low + high) / 2)
 
 
-@dataclass(frozen=True)
-class Coverage:
-    """Of the answers with at least a probability: their share of all answers, and how many of them are right (None
-    where there are none)."""
-
-    probability: float
-    share: float
-    accuracy: float | None
-
-
 def coverage(logits: Tensor, labels: Tensor, probabilities: Sequence[float]) -> list[Coverage]:
     """What is left and how much of it is right where answers below a probability are rejected: logits [N, way]."""
     confidence, best = logits.double().softmax(-1).max(-1)
@@ -134,5 +125,5 @@ def coverage(logits: Tensor, labels: Tensor, probabilities: Sequence[float]) -> 
     for least in probabilities:
         kept = confidence >= least
         accuracy = float(right[kept].mean()) if bool(kept.any()) else None
-        found.append(Coverage(least, float(kept.double().mean()), accuracy))
+        found.append(Coverage(probability=least, share=float(kept.double().mean()), accuracy=accuracy))
     return found

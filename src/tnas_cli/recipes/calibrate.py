@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from tnas_cli.errors import SettingsError
-from tnas_cli.methods import calibration
-from tnas_cli.methods.calibration import Bins, fit_temperature
+from tnas_cli.methods.calibration import Bins, coverage, fit_temperature
 from tnas_cli.records.parts import Calibration, Coverage
 from tnas_cli.runs import checkpoint
 
@@ -34,10 +33,7 @@ def _of(logits: Tensor, labels: Tensor) -> Calibration:
         images=len(labels),
         error_before=Bins.of(logits.double().softmax(-1), labels).error,
         error_after=Bins.of(cooled.softmax(-1), labels).error,
-        coverage=tuple(
-            Coverage(probability=one.probability, share=one.share, accuracy=one.accuracy)
-            for one in calibration.coverage(cooled, labels, THRESHOLDS)
-        ),
+        coverage=tuple(coverage(cooled, labels, THRESHOLDS)),
     )
 
 
