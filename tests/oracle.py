@@ -5,7 +5,8 @@ It is built from a network's named parameters. It shares only names and shapes w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -18,10 +19,53 @@ def conv(x: Tensor, weight: Tensor, **options: int) -> Tensor:
     return F.conv2d(x, weight, **options)
 
 
+#: Mean and variance by which a norm normalises x [N, C, H, W], given the number of the norm in its pass.
+Moments = Callable[[Tensor, int], tuple[Tensor, Tensor]]
+
+
+def moments(x: Tensor, dim: tuple[int, ...] = (0, 2, 3)) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance."""
+    mean = x.mean(dim=dim, keepdim=True)
+    return mean, ((x - mean) ** 2).mean(dim=dim, keepdim=True)
+
+
+def of_first(images: int) -> Moments:
+    """Those of the first images, so many."""
+    return lambda x, number: moments(x[:images])
+
+
+def task_norm(w: Weights, images: int) -> Moments:
+    """TaskNorm-I (Bronskill et al., 2020): those of the first images and each image's own, mixed."""
+
+    def mixed(x: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        a = 1 / (1 + torch.exp(-(w["task_norm.scale"][number] * images + w["task_norm.offset"][number])))
+        (mean_s, variance_s), (mean_i, variance_i) = moments(x[:images]), moments(x, (2, 3))
+        mean = a * mean_s + (1 - a) * mean_i
+        variance = a * (variance_s + (mean_s - mean) ** 2) + (1 - a) * (variance_i + (mean_i - mean) ** 2)
+        return mean, variance
+
+    return mixed
+
+
+class Pass:
+    """What the norms of a pass take their moments from, and how many of them have been met."""
+
+    source: Moments | None = None
+    met = 0
+
+
+@contextmanager
+def normalised_by(source: Moments | None) -> Iterator[None]:
+    """For one pass."""
+    Pass.source, Pass.met = source, 0
+    yield
+    Pass.source = None
+
+
 def norm(x: Tensor, gain: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
     """Batch norm written out over images and pixels."""
-    mean = x.mean(dim=(0, 2, 3), keepdim=True)
-    variance = ((x - mean) ** 2).mean(dim=(0, 2, 3), keepdim=True)
+    mean, variance = moments(x) if Pass.source is None else Pass.source(x, Pass.met)
+    Pass.met += 1
     y = (x - mean) / torch.sqrt(variance + 1e-5)
     if gain is not None and bias is not None:
         y = y * gain.view(1, -1, 1, 1) + bias.view(1, -1, 1, 1)
@@ -184,8 +228,13 @@ def meta_gradient(
     *,
     second_order: bool = False,
     alternating: bool = False,
+    statistics: Callable[[Weights, int], Moments] | None = None,
 ) -> tuple[Weights, list[float]]:
-    """Equation 8 (or 6), summed over tasks, and each task's query loss."""
+    """Equation 8 (or 6), summed over tasks, and each task's query loss.
+
+    statistics: at which moments query images are answered, from the weights and the number of support images, which
+    then pass the network in front of them.
+    """
     total = {name: torch.zeros_like(tensor) for name, tensor in w.items()}
     losses = []
     for support, query in tasks:
@@ -194,7 +243,13 @@ def meta_gradient(
         adapted = inner_steps(logits, start, support, rate, steps, alternating=alternating, create_graph=second_order)
         if not second_order:
             adapted = {name: tensor.detach().requires_grad_() for name, tensor in adapted.items()}
-        loss = F.cross_entropy(logits(adapted, query[0]), query[1])
+        if statistics is None:
+            answered = logits(adapted, query[0])
+        else:
+            count = len(support[0])
+            with normalised_by(statistics(adapted, count)):
+                answered = logits(adapted, torch.cat([support[0], query[0]]))[count:]
+        loss = F.cross_entropy(answered, query[1])
         at = meta if second_order else adapted
         for name, g in zip(at, torch.autograd.grad(loss, list(at.values()), materialize_grads=True), strict=True):
             total[name] += g

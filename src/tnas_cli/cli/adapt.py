@@ -22,6 +22,8 @@ DATA_SET, FOLDERS = "Tasks of a data set", "Task folders"
 
 _INVERT: dict[str, Literal["auto"] | bool] = {"auto": "auto", "yes": True, "no": False}
 
+_CLASSIFIERS: dict[str, Literal["linear", "means"]] = {"linear": "linear", "means": "means"}
+
 _AtLeast1 = options.at_least(1)
 
 
@@ -154,6 +156,13 @@ def adapt(
     every_step: Annotated[
         bool, typer.Option("--every-step", help="Also give accuracies before each step and after the last one.")
     ] = False,
+    classifier: Annotated[
+        str | None,
+        typer.Option(
+            "--classifier",
+            help="What answers for single images: linear or means; default: the better one on validation tasks.",
+        ),
+    ] = None,
     tasks: Annotated[_Tasks, From(_tasks)],
     folders: Annotated[_Folders, From(_folders)],
     machine: Annotated[Machine, From(options.machine_without("tensorboard"))],
@@ -174,7 +183,17 @@ def adapt(
         if screen.as_json:
             screen.record(record.to_json())
 
-    asked = Asked(steps, ensemble, every_step, folders.transductive, folders.reject, folders.beside)
+    if classifier not in (None, *_CLASSIFIERS):
+        raise SettingsError(f"--classifier is {classifier!r}.", hint="choose linear or means")
+    asked = Asked(
+        steps,
+        ensemble,
+        every_step,
+        folders.transductive,
+        folders.reject,
+        folders.beside,
+        None if classifier is None else _CLASSIFIERS[classifier],
+    )
     with screen.progress() as listener:
         if dataset is None:
             found = adapt_folders(

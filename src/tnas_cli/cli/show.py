@@ -91,7 +91,7 @@ def _training(screen: Screen, result: TrainResult) -> None:
     if result.per_genotype and result.weights != "inherited":
         screen.show(_networks(result))
     screen.text(f"accuracy {percent(result.mean)} ± {percent(result.interval)}%")
-    _inductive(screen, result.inductive)
+    _inductive(screen, result.inductive, result.classifier)
     if result.ece is not None:
         alone = result.inductive.ece if result.inductive is not None else None
         also = "" if alone is None else f", {percent(alone)}% each image by itself"
@@ -133,11 +133,11 @@ def _networks(result: TrainResult) -> Table:
     return table
 
 
-def _inductive(screen: Screen, found: Accuracy | None) -> None:
+def _inductive(screen: Screen, found: Accuracy | None, classifier: str | None) -> None:
     if found is not None:
-        screen.say(
-            f"with batch norm over the support set (inductive): {percent(found.mean)} ± {percent(found.interval)}%"
-        )
+        by = {"means": ", by class means", "mixed": ", by what was best for each network"}.get(classifier or "", "")
+        reached = f"{percent(found.mean)} ± {percent(found.interval)}%"
+        screen.say(f"each image by itself, by the support set's statistics{by} (inductive): {reached}")
 
 
 def _own_tasks(screen: Screen, own: OwnTasks | None) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TOGETHER = "all query images together (transductive)"
 ALONE = "each image by itself (inductive)"
+CLASSIFIERS = {"linear": "", "means": ", by class means"}
 
 
 def show(screen: Screen, found: Adaptation) -> None:
@@ -64,12 +65,13 @@ def accuracy_lines(result: AdaptResult) -> list[str]:
     """What was reached, of which network, and what an answer used; nothing where no query image is labelled."""
     if result.mean is None:
         return []
-    way, several = TOGETHER if result.transductive else ALONE, result.tasks > 1
+    alone = ALONE + CLASSIFIERS[result.classifier or "linear"]
+    way, several = TOGETHER if result.transductive else alone, result.tasks > 1
     over = f"over {result.tasks} tasks, 95% interval" if several else "on one task"
     lines = [_line(result.mean, result.interval, result.ece, f"{_who(result)}, {way}; {over}", several)]
     if result.inductive is not None:
         one = result.inductive
-        lines.append(_line(one.mean, one.interval, one.ece, ALONE, several))
+        lines.append(_line(one.mean, one.interval, one.ece, alone, several))
     lines += [_line(other.mean, other.interval, None, other.name, several) for other in result.others]
     return lines
 

@@ -58,6 +58,7 @@ class FusedEngine:
         rule: InnerRule,
         *,
         second_order: bool = False,
+        by_support: bool = False,
     ) -> MetaGradient:
         """Equation 8: the gradient at the adapted point, summed over tasks."""
         if second_order:
@@ -66,7 +67,9 @@ class FusedEngine:
         _check_finite(parameters, support[0], query[0])
         flat = _flat(parameters, leading=())
         with _explained():
-            total, losses, logits = program.meta_gradients(flat, _arrays(support), _arrays(query), _steps(rule))
+            total, losses, logits = program.meta_gradients(
+                flat, _arrays(support), _arrays(query), _steps(rule), by_support=by_support
+            )
         accuracies = task_accuracies(torch.from_numpy(logits), query[1])
         return MetaGradient(_named(parameters, torch.from_numpy(total)), torch.from_numpy(losses), accuracies)
 
@@ -78,13 +81,16 @@ class FusedEngine:
             own, losses = program.adapted(_flat(parameters, leading=()), _arrays(support), _steps(rule))
         return Adapted(_named(parameters, torch.from_numpy(own)), torch.from_numpy(losses))
 
-    def gradients(self, network: Network, parameters: Parameters, labelled: Labelled) -> Gradients:
+    def gradients(
+        self, network: Network, parameters: Parameters, labelled: Labelled, support_x: Tensor | None = None
+    ) -> Gradients:
         """The loss and its gradient at each task's own parameters."""
         program = self._program(network, labelled[0].shape[-1], _dtype(labelled[0]))
-        _check_finite(parameters, labelled[0])
+        measured = () if support_x is None else (support_x,)
+        _check_finite(parameters, labelled[0], *measured)
         flat = _flat(parameters, leading=labelled[0].shape[:1])
         with _explained():
-            own, losses, logits = program.gradients(flat, _arrays(labelled))
+            own, losses, logits = program.gradients(flat, _arrays(labelled), *(x.numpy() for x in measured))
         found = _named({name: tensor[0] for name, tensor in parameters.items()}, torch.from_numpy(own))
         return Gradients(torch.from_numpy(losses), found, torch.from_numpy(logits))
 
@@ -94,6 +100,13 @@ class FusedEngine:
         _check_finite({}, x)
         with _explained():
             return torch.from_numpy(program.logits(_flat(parameters, leading=x.shape[:1]), x.numpy()))
+
+    def features(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
+        """What the linear layer sees [T, N, F]; batch norm uses the statistics of x."""
+        program = self._program(network, x.shape[-1], _dtype(x))
+        _check_finite({}, x)
+        with _explained():
+            return torch.from_numpy(program.features(_flat(parameters, leading=x.shape[:1]), x.numpy()))
 
     def answering(self, network: Network, parameters: Parameters, support_x: Tensor) -> Answering:
         """Answers by the support images' moments; an image's logits are the same to the last bit in any company."""

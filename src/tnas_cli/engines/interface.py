@@ -73,20 +73,37 @@ class Engine(Protocol):
         rule: InnerRule,
         *,
         second_order: bool = False,
+        by_support: bool = False,
     ) -> MetaGradient:
-        """Equation 8, or Equation 6 (and 2) with `second_order`; `parameters` are the meta-parameters, without T."""
+        """Equation 8, or Equation 6 (and 2) with `second_order`; `parameters` are the meta-parameters, without T.
+
+        by_support: when query images are answered, batch norms take their moments from the support images, and the
+        gradient goes through these too.
+        """
 
     def adapt(
         self, network: Network, parameters: Parameters, support: tuple[Tensor, Tensor], rule: InnerRule
     ) -> Adapted:
         """Algorithm 2, lines 1 and 2: every task's own steps from the meta-parameters."""
 
-    def gradients(self, network: Network, parameters: Parameters, labelled: tuple[Tensor, Tensor]) -> Gradients:
+    def gradients(
+        self,
+        network: Network,
+        parameters: Parameters,
+        labelled: tuple[Tensor, Tensor],
+        support_x: Tensor | None = None,
+    ) -> Gradients:
         """The loss on labelled images and its gradient, at each task's own parameters [T, ...]: the basis
-        of methods with an inner loop of their own."""
+        of methods with an inner loop of their own.
+
+        support_x [T, S, C, H, W]: images from which batch norms take their moments instead."""
 
     def predict(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
         """Transductive logits [T, N, way] at adapted parameters [T, ...]: every batch norm takes its moments from x."""
+
+    def features(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
+        """What the linear layer `classifier` sees of x at adapted parameters [T, ...]: [T, N, F]; every batch norm
+        takes its moments from x."""
 
     def answering(self, network: Network, parameters: Parameters, support_x: Tensor) -> Answering:
         """Inductive logits at adapted parameters [T, ...]: every batch norm takes its moments from the support images

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tnas_cli.engines.interface import Adapted, Answering, Gradients, InnerRule, MetaGradient, Network
 from tnas_cli.engines.parts import in_equal_parts, in_parts, joined
-from tnas_cli.spaces.moments import Moments, all_tasks, moments_given, moments_kept
+from tnas_cli.spaces.moments import Moments, all_tasks, logits_by_support, moments_given, moments_kept
 from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
 from tnas_cli.update import inner
 
@@ -22,6 +22,13 @@ def _part(labelled: Labelled, of: slice) -> Labelled:
 def _of(parameters: Parameters, of: slice) -> Parameters:
     """The tasks' own parameters [T, ...] for some of the tasks."""
     return {name: tensor[of] for name, tensor in parameters.items()}
+
+
+def _logits(network: Network, parameters: Parameters, x: Tensor, support_x: Tensor | None) -> Tensor:
+    """Logits by the moments of x, or of the support images where they are given."""
+    if support_x is None:
+        return network.logits(parameters, x)
+    return logits_by_support(network, parameters, support_x, x)
 
 
 def task_losses(logits: Tensor, labels: Tensor) -> Tensor:
@@ -49,6 +56,7 @@ class TorchEngine:
         rule: InnerRule,
         *,
         second_order: bool = False,
+        by_support: bool = False,
     ) -> MetaGradient:
         """Equation 8: the gradient at the adapted point, summed over tasks; Equation 6 or 2: through the steps."""
 
@@ -61,7 +69,7 @@ class TorchEngine:
                 adapted, _ = self._steps(network, start, _part(support, of), rule)
                 at = adapted = {name: tensor.detach().requires_grad_() for name, tensor in adapted.items()}
             x, labels = _part(query, of)
-            logits = network.logits(adapted, x)
+            logits = _logits(network, adapted, x, support[0][of] if by_support else None)
             losses = task_losses(logits, labels)
             grads = torch.autograd.grad(losses.sum(), list(at.values()))  # [T, ...] each
             return list(grads), losses.detach(), task_accuracies(logits.detach(), labels)
@@ -86,13 +94,15 @@ class TorchEngine:
         adapted, losses = zip(*in_parts(part, support[0]), strict=True)
         return Adapted({name: joined([own[name] for own in adapted]) for name in parameters}, joined(list(losses)))
 
-    def gradients(self, network: Network, parameters: Parameters, labelled: Labelled) -> Gradients:
+    def gradients(
+        self, network: Network, parameters: Parameters, labelled: Labelled, support_x: Tensor | None = None
+    ) -> Gradients:
         """The loss and its gradient at each task's own parameters."""
 
         def part(of: slice) -> tuple[Tensor, list[Tensor], Tensor]:
             x, labels = _part(labelled, of)
             at = {name: tensor[of].detach().requires_grad_() for name, tensor in parameters.items()}
-            logits = network.logits(at, x)
+            logits = _logits(network, at, x, None if support_x is None else support_x[of])
             losses = task_losses(logits, labels)
             grads = torch.autograd.grad(losses.sum(), list(at.values()), materialize_grads=True)
             return losses.detach(), list(grads), logits.detach()
@@ -109,6 +119,13 @@ class TorchEngine:
             return network.logits(_of(parameters, of), x[of])
 
         return joined(in_parts(part, x))
+
+    def features(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
+        """Features [T, N, F]: the logits of a linear layer that changes nothing."""
+        tasks, _, length = parameters["classifier.weight"].shape
+        same = torch.eye(length, dtype=x.dtype, device=x.device).expand(tasks, length, length)
+        bias = torch.zeros((), dtype=x.dtype, device=x.device).expand(tasks, length)
+        return self.predict(network, parameters | {"classifier.weight": same, "classifier.bias": bias}, x)
 
     def answering(self, network: Network, parameters: Parameters, support_x: Tensor) -> Answering:
         """Answers by the support images' moments, which pass the network once."""

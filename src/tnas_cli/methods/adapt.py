@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.methods.class_means import Classifier
 from tnas_cli.methods.learner import AdaptingLearner, FittedNetwork, Labelled, SteppingLearner
 from tnas_cli.spaces.parameters import Parameters, Spec
 
@@ -19,7 +20,12 @@ def adapt(learner: AdaptingLearner, parameters: Parameters, batches: Iterable[Ta
 
 
 def logits_by_step(
-    learner: SteppingLearner, parameters: Parameters, support: Labelled, *images: Tensor, transductive: bool = True
+    learner: SteppingLearner,
+    parameters: Parameters,
+    support: Labelled,
+    *images: Tensor,
+    transductive: bool = True,
+    classifier: Classifier = "linear",
 ) -> list[Tensor]:
     """For each of `images` [T, N, C, H, W] the logits [T, steps + 1, N, way] before each step and after the last one.
 
@@ -27,7 +33,7 @@ def logits_by_step(
     """
     found: list[list[Tensor]] = [[] for _ in images]
     for own in learner.course(parameters, support):
-        fitted = learner.fitted(own, support)
+        fitted = learner.fitted(own, support).by(classifier)
         for logits, x in zip(found, images, strict=True):
             logits.append(fitted.transductive(x) if transductive else fitted.inductive(x))
     return [torch.stack(logits, dim=1) for logits in found]

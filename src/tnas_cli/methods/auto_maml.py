@@ -31,6 +31,10 @@ class AutoMaml(SteppingLearner):
     network: SearchedNetwork
     steps: GradientSteps
 
+    @property
+    def by_support(self) -> bool:
+        return self.steps.by_support
+
     def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
         found = self.steps.meta_gradient(parameters, batch, progress)
         to_theta = batch.half == THETA_HALF
@@ -55,6 +59,7 @@ def learner(engine: Engine, network: SearchedNetwork, settings: SearchSettings) 
         InnerRule(settings.alpha_inner, 0.0, settings.inner_steps),
         InnerRule(settings.alpha_inner, 0.0, settings.test_steps),
         second_order=settings.order == "second",
+        by_support=settings.by_support,
     )
     return AutoMaml(engine, network, steps)
 

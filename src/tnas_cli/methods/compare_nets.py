@@ -10,8 +10,9 @@ from torch import Tensor
 from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.about import OWN
+from tnas_cli.methods.class_means import one_hot
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import MetricLearner, one_hot
+from tnas_cli.methods.metric import MetricLearner
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.parameters import Parameters, Spec

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tnas_cli.methods.class_means import Classifier
 from tnas_cli.methods.learner import Fitted, Labelled, Learner
 from tnas_cli.spaces.parameters import Parameters
 
@@ -23,6 +24,13 @@ class Together(Fitted):
     @property
     def own(self) -> Parameters:
         return self.members[0].own
+
+    @property
+    def classifiers(self) -> tuple[Classifier, ...]:
+        return self.members[0].classifiers
+
+    def by(self, classifier: Classifier) -> Together:
+        return Together([member.by(classifier) for member in self.members])
 
     def transductive(self, x: Tensor) -> Tensor:
         return mean_answer([member.transductive(x) for member in self.members])

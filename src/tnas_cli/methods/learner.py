@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from tnas_cli.engines.interface import Adapted, Answering, Engine, InnerRule, MetaGradient, Network
 from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.methods.class_means import WEIGHT, Classifier, as_linear_layer, class_means
 from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
 from tnas_cli.update import inner
 
@@ -34,6 +35,19 @@ class Fitted(ABC):
     @abstractmethod
     def inductive(self, x: Tensor) -> Tensor:
         """Answers to each image alone: batch norm takes its moments from the support set."""
+
+    def as_trained(self, x: Tensor) -> Tensor:
+        """Answers by the moments that answered query images in meta-training."""
+        return self.transductive(x)
+
+    @property
+    def classifiers(self) -> tuple[Classifier, ...]:
+        """What can give inductive answers; 'linear' stands for the only way of methods that have but one."""
+        return ("linear",)
+
+    def by(self, classifier: Classifier) -> Fitted:
+        """The same tasks, whose inductive answers are given by this classifier, if it is one of `classifiers`."""
+        return self
 
     def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Transductive and inductive answers."""
@@ -61,13 +75,19 @@ class Learner(ABC):
 
 @dataclass(frozen=True)
 class FittedNetwork(Fitted):
-    """Tasks that answer by a network with adapted parameters. support_losses [T, steps + 1], where they were noted."""
+    """Tasks that answer by a network with adapted parameters. support_losses [T, steps + 1], where they were noted.
+
+    by_support: in meta-training the support images' moments answered for query images. classifier: of inductive
+    answers, the adapted linear layer or the means of the support images' features.
+    """
 
     engine: Engine
     network: Network
     parameters: Parameters
-    support_x: Tensor
+    support: Labelled
     support_losses: Tensor | None = None
+    by_support: bool = False
+    classifier: Classifier = "linear"
 
     @property
     def own(self) -> Parameters:
@@ -79,9 +99,27 @@ class FittedNetwork(Fitted):
     def inductive(self, x: Tensor) -> Tensor:
         return self._answering(x)
 
+    def as_trained(self, x: Tensor) -> Tensor:
+        return self.inductive(x) if self.by_support else self.transductive(x)
+
+    @property
+    def classifiers(self) -> tuple[Classifier, ...]:
+        return ("linear", "means") if WEIGHT in self.parameters else ("linear",)
+
+    def by(self, classifier: Classifier) -> FittedNetwork:
+        return replace(self, classifier=classifier) if classifier in self.classifiers else self
+
+    @cached_property
+    def answering_parameters(self) -> Parameters:
+        """The parameters [T, ...] of inductive answers."""
+        if self.classifier == "linear":
+            return self.parameters
+        features = self.engine.features(self.network, self.parameters, self.support[0])
+        return self.parameters | as_linear_layer(class_means(features, self.support[1], self.network.way))
+
     @cached_property
     def _answering(self) -> Answering:
-        return self.engine.answering(self.network, self.parameters, self.support_x)
+        return self.engine.answering(self.network, self.answering_parameters, self.support[0])
 
 
 class AdaptingLearner(Learner):
@@ -90,16 +128,22 @@ class AdaptingLearner(Learner):
     engine: Engine
     network: Network
 
+    @property
+    def by_support(self) -> bool:
+        """Whether the support images' moments answer for query images in meta-training."""
+        return False
+
     @abstractmethod
     def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
         """Every task's own steps from the meta-parameters, with the settings for testing."""
 
     def fit(self, parameters: Parameters, support: Labelled) -> FittedNetwork:
         adapted = self.adapt(parameters, support)
-        return FittedNetwork(self.engine, self.network, adapted.parameters, support[0], adapted.support_losses)
+        losses = adapted.support_losses
+        return FittedNetwork(self.engine, self.network, adapted.parameters, support, losses, self.by_support)
 
     def fitted(self, own: Parameters, support: Labelled) -> FittedNetwork:
-        return FittedNetwork(self.engine, self.network, own, support[0])
+        return FittedNetwork(self.engine, self.network, own, support, by_support=self.by_support)
 
 
 class SteppingLearner(AdaptingLearner):
@@ -123,12 +167,12 @@ class GradientSteps(SteppingLearner):
     rule: InnerRule
     test_rule: InnerRule
     second_order: bool = False
+    by_support: bool = False
 
     def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
         support, query = (batch.support_x, batch.support_y), (batch.query_x, batch.query_y)
-        return self.engine.meta_gradient(
-            self.network, parameters, support, query, self.rule, second_order=self.second_order
-        )
+        how = {"second_order": self.second_order, "by_support": self.by_support}
+        return self.engine.meta_gradient(self.network, parameters, support, query, self.rule, **how)
 
     def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
         return self.engine.adapt(self.network, parameters, support, self.test_rule)
@@ -152,10 +196,10 @@ class GradientSteps(SteppingLearner):
 
 
 def accuracies(learner: Learner, parameters: Parameters, batches: Iterable[TaskBatch]) -> Iterator[Tensor]:
-    """Query accuracy [T] of each batch's tasks, transductive."""
+    """Query accuracy [T] of each batch's tasks, answered as in meta-training."""
     for batch in batches:
         fitted = learner.fit(parameters, batch.support)
-        yield task_accuracies(fitted.transductive(batch.query_x), batch.query_y)
+        yield task_accuracies(fitted.as_trained(batch.query_x), batch.query_y)
 
 
 def mean_and_interval(values: Iterable[Tensor]) -> tuple[float, float]:

@@ -19,6 +19,7 @@ def steps(engine: Engine, network: Network, settings: TrainSettings) -> Gradient
         InnerRule(alpha, 0.0, settings.inner_steps),
         InnerRule(alpha, 0.0, settings.test_steps),
         second_order=settings.order == "second",
+        by_support=settings.by_support,
     )
 
 

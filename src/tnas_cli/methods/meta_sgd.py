@@ -25,7 +25,7 @@ def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:
 
 def learner(engine: Engine, network: Network, settings: TrainSettings) -> Unrolled:
     """The learner, of first or second order as the settings say."""
-    return Unrolled(engine, network, inner_loop_of(settings))
+    return Unrolled(engine, network, inner_loop_of(settings), settings.by_support)
 
 
 METHOD = TrainMethod(

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from tnas_cli.engines.interface import MetaGradient, Network
@@ -133,11 +132,6 @@ class Compared(Fitted):
         """The parameters and the support sets of some of the tasks."""
         own = {name: tensor[tasks] for name, tensor in self.parameters.items()}
         return own, (self.support[0][tasks], self.support[1][tasks])
-
-
-def one_hot(labels: Tensor, way: int, like: Tensor) -> Tensor:
-    """Labels [T, N] -> [T, N, way] in the type of `like`."""
-    return F.one_hot(labels, way).to(like.dtype)
 
 
 def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:

@@ -38,4 +38,4 @@ def shapes(network: Network, settings: Settings) -> dict[str, Spec]:
 
 def learner(engine: Engine, network: Network, settings: Settings) -> Unrolled:
     """The learner that the settings describe."""
-    return Unrolled(engine, network, inner_loop(settings))
+    return Unrolled(engine, network, inner_loop(settings), settings.by_support)

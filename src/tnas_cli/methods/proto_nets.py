@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from tnas_cli.methods.about import OWN
+from tnas_cli.methods.class_means import class_means
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import Embedding, MetricLearner, embedding, one_hot, shapes
+from tnas_cli.methods.metric import Embedding, MetricLearner, embedding, shapes
 from tnas_cli.spaces.parameters import Parameters
 
 
@@ -24,8 +24,7 @@ class ProtoNets(MetricLearner):
         return self.network.features(parameters, x)
 
     def scores(self, parameters: Parameters, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
-        member = one_hot(support_y, self.way, support)  # [T, S, way]
-        means = torch.bmm(member.transpose(1, 2), support) / member.sum(1).unsqueeze(2)  # [T, way, F]
+        means = class_means(support, support_y, self.way)  # [T, way, F]
         return -(query.unsqueeze(2) - means.unsqueeze(1)).square().sum(-1)  # [T, Q, way]
 
 

@@ -43,6 +43,10 @@ class SoftPruning(AdaptingLearner):
     targets: tuple[Genotype, ...] | None = None
     max_skips: int | None = None
 
+    @property
+    def by_support(self) -> bool:
+        return self.base.by_support
+
     def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
         adapted = self.base.adapt(parameters, support)
         own, losses = dict(adapted.parameters), [adapted.support_losses]
@@ -59,8 +63,9 @@ class SoftPruning(AdaptingLearner):
         """First order; theta~ and learned inner rates stay as they were searched. Of batch norms learned per step, only
         those of the last step move.
         """
-        own = self.adapt(parameters, (batch.support_x, batch.support_y)).parameters
-        found = self.engine.gradients(self.network, own, (batch.query_x, batch.query_y))
+        own = self.adapt(parameters, batch.support).parameters
+        measured = batch.support_x if self.by_support else None
+        found = self.engine.gradients(self.network, own, (batch.query_x, batch.query_y), measured)
         gradients = {}
         for name, gradient in found.gradients.items():
             if name == THETA:

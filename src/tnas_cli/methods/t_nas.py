@@ -17,7 +17,12 @@ from tnas_cli.spaces.space import SearchedNetwork
 
 def search_network(settings: SearchSettings, in_channels: int) -> SearchedNetwork:
     """The network that the settings describe."""
-    return space(settings.space).search_network(settings.way, in_channels, settings.channels, settings.nodes)
+    network = space(settings.space).search_network(settings.way, in_channels, settings.channels, settings.nodes)
+    if settings.statistics != "task":
+        return network
+    from tnas_cli.spaces.task_norm import TaskNormedSearch
+
+    return TaskNormedSearch(network)
 
 
 def steps(engine: Engine, network: SearchedNetwork, settings: SearchSettings) -> GradientSteps:
@@ -32,6 +37,7 @@ def steps(engine: Engine, network: SearchedNetwork, settings: SearchSettings) ->
         rule(settings.inner_steps),
         rule(settings.test_steps),
         second_order=settings.order == "second",
+        by_support=settings.by_support,
     )
 
 

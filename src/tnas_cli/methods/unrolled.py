@@ -20,6 +20,7 @@ from tnas_cli.engines.interface import Adapted, Engine, Gradients, MetaGradient,
 from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import Labelled, SteppingLearner
+from tnas_cli.spaces.moments import logits_by_support
 from tnas_cli.spaces.parameters import THETA, Parameters, Spec, for_tasks
 
 RATE = "rate/"
@@ -117,6 +118,7 @@ class Unrolled(SteppingLearner):
     engine: Engine
     network: Network
     loop: InnerLoop
+    by_support: bool = False
 
     def _network_part(self, parameters: Parameters, tasks: int) -> Parameters:
         return for_tasks({name: parameters[name] for name in self.network.specs()}, tasks)
@@ -167,7 +169,8 @@ class Unrolled(SteppingLearner):
             taken.append(found.gradients)
             own = self.loop.step(parameters, own, found.gradients, step)
             if weight:
-                last = self.engine.gradients(self.network, self.loop.at(own, step + 1), query)
+                measured = support[0] if self.by_support else None
+                last = self.engine.gradients(self.network, self.loop.at(own, step + 1), query, measured)
                 self._add(total, parameters, last.gradients, taken, weight)
         assert last is not None
         return MetaGradient(total, last.losses, task_accuracies(last.logits, query[1]))
@@ -219,7 +222,11 @@ class Unrolled(SteppingLearner):
             )
             own = self.loop.step(leaves, own, dict(zip(moving, grads, strict=True)), step)
             if weight:
-                logits = self.network.logits(self.loop.at(own, step + 1), query[0])
+                at = self.loop.at(own, step + 1)
+                if self.by_support:
+                    logits = logits_by_support(self.network, at, support[0], query[0])
+                else:
+                    logits = self.network.logits(at, query[0])
                 losses = task_losses(logits, query[1])
                 loss = loss + weight * losses.sum()
         found = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)

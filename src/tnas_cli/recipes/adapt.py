@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.adapt import logits_by_step
 from tnas_cli.methods.calibration import Measure
+from tnas_cli.methods.class_means import Classifier
 from tnas_cli.methods.ensemble import Together, fit_all
 from tnas_cli.methods.learner import Labelled, SteppingLearner
 from tnas_cli.methods.nearest_neighbour import nearest_classes
@@ -48,6 +50,7 @@ class Asked:
     accuracies is this checkpoint's own. every_step: also the accuracies on support and labelled query images before
     each step and after the last one, of one checkpoint. transductive: the images of a task folder are answered all
     together, as in the publications, instead of each by itself; tasks of a data set are always answered both ways.
+    classifier: what answers for single images; None: what was best on validation tasks.
     reject: answers for the images of a task folder are unsure below this probability. beside: a frozen network of
     torchvision that answers for the images of task folders too, as `beside.load_beside` reads it.
     """
@@ -58,6 +61,7 @@ class Asked:
     transductive: bool = False
     reject: float = 0.0
     beside: str | None = None
+    classifier: Classifier | None = None
 
 
 #: As the checkpoint was learned; an answer depends on the support set and the image alone.
@@ -164,7 +168,7 @@ def begin(checkpoint: Path, asked: Asked, machine: Machine) -> Adapting:
     began, device = time.monotonic(), machine.start()
     expected(None, asked.reject)  # what is no probability is refused now
     learned, parameters = load_learned(checkpoint, device)
-    learned = learned.with_steps(asked.steps)
+    learned = learned.with_steps(asked.steps).with_classifier(asked.classifier)
     if asked.every_step and learned.inner is None:
         raise SettingsError(f"{learned.method} takes no inner steps.", hint="leave --every-step out")
     members = _members(checkpoint, learned, parameters, asked, device)
@@ -188,7 +192,7 @@ def fit_folders(begun: Adapting, engine: Engine, support: Labelled, way: int) ->
     """The checkpoint and its fellow members, fitted to tasks of so many classes."""
     network = begun.learned.network(way)
     members = [begun.learned.for_way(member, network) for member in begun.members]
-    return fit_all(begun.learned.learner(engine, network), members, support)
+    return fit_all(begun.learned.learner(engine, network), members, support).by(begun.learned.classifier)
 
 
 def _members(
@@ -324,4 +328,5 @@ def _by_step(
     learner, parameters = begun.learned.learner(engine, network), begun.learned.for_way(begun.members[0], network)
     if not isinstance(learner, SteppingLearner):
         raise SettingsError(f"{begun.learned.method} cannot be looked at by step.", hint="leave --every-step out")
-    return logits_by_step(learner, parameters, support, support[0], *query, transductive=transductive)
+    how: dict[str, Any] = {"transductive": transductive, "classifier": begun.learned.classifier}
+    return logits_by_step(learner, parameters, support, support[0], *query, **how)

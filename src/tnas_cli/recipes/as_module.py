@@ -34,10 +34,10 @@ class TaskModule(nn.Module):
         for name, tensor in own.items():
             self.register_parameter(_key(name), nn.Parameter(tensor[0].detach().clone()))
         self._names = list(own)
-        self._norms = len(moments)
-        for number, (mean, variance) in enumerate(moments):
-            self.register_buffer(f"norm{number}/mean", mean.detach().clone())
-            self.register_buffer(f"norm{number}/variance", variance.detach().clone())
+        self._measured = [norm.images for norm in moments]
+        for number, norm in enumerate(moments):
+            self.register_buffer(f"norm{number}/mean", norm.mean.detach().clone())
+            self.register_buffer(f"norm{number}/variance", norm.variance.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [N, way]."""
@@ -59,8 +59,8 @@ class TaskModule(nn.Module):
         raise NotImplementedError
 
     def _moments(self) -> Iterator[Moments]:
-        for number in range(self._norms):
-            yield Moments(self.get_buffer(f"norm{number}/mean"), self.get_buffer(f"norm{number}/variance"))
+        for number, images in enumerate(self._measured):
+            yield Moments(self.get_buffer(f"norm{number}/mean"), self.get_buffer(f"norm{number}/variance"), images)
 
 
 class NetworkModule(TaskModule):
@@ -123,7 +123,7 @@ def module(model: Path | str | KeptModel) -> nn.Module:
 def of_member(member: Fitted) -> TaskModule:
     """One fitted network, of a single task, as a module."""
     if isinstance(member, FittedNetwork):
-        return NetworkModule(member.network, member.own, member.support_x)
+        return NetworkModule(member.network, member.answering_parameters, member.support[0])
     assert isinstance(member, Compared)
     return ComparingModule(member.learner, member.own, member.support)
 

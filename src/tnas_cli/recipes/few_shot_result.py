@@ -20,7 +20,7 @@ class Trained:
     and its accuracy on each test task [tasks], with batch norm over the query set and over the support set.
 
     training_tasks: how many it was trained on, None if unknown. bins, inductive_bins: the probabilities of its answers,
-    for their calibration error.
+    for their calibration error. classifier: what gave the inductive answers.
     """
 
     digest: str
@@ -32,11 +32,13 @@ class Trained:
     training_tasks: int | None = None
     bins: Bins | None = None
     inductive_bins: Bins | None = None
+    classifier: str | None = None
 
     @classmethod
     def from_json(cls, digest: str, times: int, parameters: int, kept: Mapping[str, Any]) -> Trained:
         """From what a finished network's result.json holds; `inductive` may be missing."""
         inductive = torch.tensor(kept["inductive"]) if "inductive" in kept else None
+        bins, inductive_bins = (Bins.from_json(kept[n]) if n in kept else None for n in ("bins", "inductive_bins"))
         return cls(
             digest,
             times,
@@ -45,7 +47,9 @@ class Trained:
             torch.tensor(kept["accuracies"]),
             inductive,
             kept.get("training_tasks"),
-            *(Bins.from_json(kept[name]) if name in kept else None for name in ("bins", "inductive_bins")),
+            bins,
+            inductive_bins,
+            kept.get("classifier"),
         )
 
     def row(self) -> TrainedNetwork:
@@ -67,8 +71,9 @@ class Summary:
 
     `mean` is over genotypes and test tasks, each genotype weighted by how many tasks decoded to it, with the 95%
     interval over tasks of the weighted accuracy per task. `selected` is the genotype with the best validation
-    accuracy. `inductive` is the same mean where batch norm saw the support set only. `own_tasks` measures each genotype
-    on the test tasks that decoded to it: the paper's protocol, with as many tasks as were adapted.
+    accuracy. `inductive` is the same mean where an answer used the support set and the image alone, by `classifier`
+    ('mixed' where networks differ). `own_tasks` measures each genotype on the test tasks that decoded to it: the
+    paper's protocol, with as many tasks as were adapted.
     """
 
     mean: float
@@ -77,6 +82,7 @@ class Summary:
     tasks: int
     parameters_mean: float
     inductive: Accuracy | None
+    classifier: str | None
     selected: TrainedNetwork
     own_tasks: OwnTasks | None
     per_genotype: tuple[TrainedNetwork, ...]
@@ -97,6 +103,7 @@ def summarise(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]
         tasks=len(per_task),
         parameters_mean=float((weights / weights.sum()) @ weights.new_tensor([t.parameters for t in trained])),
         inductive=_inductive(trained, weights),
+        classifier=_classifier(trained),
         selected=max(trained, key=lambda entry: entry.validation).row(),
         own_tasks=_on_own_tasks(trained, own_tasks),
         per_genotype=tuple(entry.row() for entry in trained),
@@ -114,6 +121,11 @@ def _inductive(trained: Sequence[Trained], weights: Tensor) -> Accuracy | None:
     per_task = (weights / weights.sum()) @ torch.stack(found)  # [tasks]
     ece = _error([entry.inductive_bins for entry in trained])
     return Accuracy(mean=float(per_task.mean()), interval=interval(per_task), ece=ece)
+
+
+def _classifier(trained: Sequence[Trained]) -> str | None:
+    found = {entry.classifier for entry in trained}
+    return found.pop() if len(found) == 1 else "mixed"
 
 
 def _error(bins: Sequence[Bins | None]) -> float | None:

@@ -61,6 +61,7 @@ def result(work: FromScratchWork, life: Life, trained: Sequence[Trained]) -> Tra
         ece=summary.ece,
         parameters_mean=summary.parameters_mean,
         inductive=summary.inductive,
+        classifier=summary.classifier,
         selected=summary.selected,
         own_tasks=summary.own_tasks,
         per_genotype=summary.per_genotype,

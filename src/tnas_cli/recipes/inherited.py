@@ -175,10 +175,7 @@ class InheritedWork(DataWork):
         """The best meta-parameters by validation tasks, which also calibrate their checkpoint."""
         parameters = parameters_of(checkpoint.load(life.run.best, KIND), shapes_of(state.parameters), self.device)
         tasks = Episodes().tasks(self.cache, self.settings, self.device)
-        answers = (
-            (self.learner.fit(parameters, batch.support).inductive(batch.query_x), batch.query_y)
-            for batch in tasks.validate()
-        )
-        calibration = calibrate(answers)
-        keep(life.run.best, KIND, calibration)
-        return Best(parameters, calibration.temperature)
+        fitted = ((self.learner.fit(parameters, b.support), b.query_x, b.query_y) for b in tasks.validate())
+        found = calibrate(fitted)
+        keep(life.run.best, KIND, found)
+        return Best(parameters, found[0])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
 from tnas_cli.episodes.tasks import evaluation_indices, load_batch
 from tnas_cli.methods.calibration import Measure
+from tnas_cli.methods.class_means import Classifier
 from tnas_cli.methods.learner import interval
 from tnas_cli.methods.meta_learn import MetaState
 from tnas_cli.methods.registry import title_of
@@ -18,7 +19,16 @@ from tnas_cli.methods.streams import TASKS_PER_BATCH
 from tnas_cli.recipes.few_shot_result import Trained, mean_per_task, summarise
 from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.recipes.trainable import kinds_without_weights, max_skips_of, own_task, own_tasks, space_of, with_counts
-from tnas_cli.records.parts import Accuracy, Amount, Budget, CountedFor, OwnTasks, TaskAccuracy, TrainedNetwork
+from tnas_cli.records.parts import (
+    Accuracy,
+    Amount,
+    Budget,
+    Calibration,
+    CountedFor,
+    OwnTasks,
+    TaskAccuracy,
+    TrainedNetwork,
+)
 from tnas_cli.records.results import TrainResult
 from tnas_cli.runs import events
 from tnas_cli.runs.device import environment
@@ -42,6 +52,7 @@ class Measured:
     tasks: int
     parameters_mean: float
     inductive: Accuracy | None
+    classifier: str | None
     own_tasks: OwnTasks | None
     per_task: tuple[TaskAccuracy, ...]
     per_genotype: tuple[TrainedNetwork, ...] | None = None
@@ -50,10 +61,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Best:
-    """The best meta-parameters by validation tasks, and the temperature of their answers."""
+    """The best meta-parameters by validation tasks, and what these say of their inductive answers."""
 
     parameters: Parameters
-    temperature: float
+    calibration: Calibration
 
 
 def on_own_tasks(work: InheritedWork, life: Life, best: Best) -> Measured:
@@ -76,8 +87,11 @@ def on_own_tasks(work: InheritedWork, life: Life, best: Best) -> Measured:
         tasks=len(found),
         parameters_mean=float(weights.mean()),
         inductive=Accuracy(
-            mean=float(inductive.double().mean()), interval=interval(inductive), ece=over_support.bins.error
+            mean=float(inductive.double().mean()),
+            interval=interval(inductive),
+            ece=over_support.bins.error,
         ),
+        classifier=best.calibration.classifier,
         own_tasks=OwnTasks(tasks=len(found), mean=mean, interval=half),
         per_task=tuple(
             TaskAccuracy(
@@ -103,6 +117,7 @@ def on_all_tasks(work: InheritedWork, life: Life, best: Best, state: MetaState) 
             "validation": state.best_accuracy,
             "accuracies": found.accuracies,
             "inductive": inductive.accuracies,
+            "classifier": best.calibration.classifier,
             "bins": asdict(found.bins),
             "inductive_bins": asdict(inductive.bins),
         }
@@ -117,6 +132,7 @@ def on_all_tasks(work: InheritedWork, life: Life, best: Best, state: MetaState) 
         tasks=summary.tasks,
         parameters_mean=summary.parameters_mean,
         inductive=summary.inductive,
+        classifier=summary.classifier,
         own_tasks=summary.own_tasks,
         per_task=tuple(
             TaskAccuracy(index=index, accuracy=accuracy)
@@ -173,12 +189,13 @@ def _measure(
     """Answers on the stored test tasks `indices`, each with its genotype: transductive and inductive."""
     s = work.settings
     table = evaluation_indices(work.cache, "test", s.way, s.shot, s.query, max(indices, default=0) + 1)
-    over_query, over_support = Measure(), Measure(best.temperature)
+    over_query, over_support = Measure(), Measure(best.calibration.temperature)
+    classifier = cast("Classifier", best.calibration.classifier)
     for first in range(0, len(indices), TASKS_PER_BATCH):
         these = slice(first, first + TASKS_PER_BATCH)
         batch = load_batch(work.cache, table[list(indices[these])], s.shot).to(work.device, torch.float32)
         learner = replace(work.learner, targets=tuple(targets[these]))
-        transductive, inductive = learner.fit(best.parameters, batch.support).both(batch.query_x)
+        transductive, inductive = learner.fit(best.parameters, batch.support).by(classifier).both(batch.query_x)
         over_query.add(transductive, batch.query_y)
         over_support.add(inductive, batch.query_y)
         life.listener(events.Progress("tasks", len(over_query.accuracies), len(indices), "test tasks"))

@@ -93,7 +93,7 @@ def load_model(path: Path, machine: Machine = HERE, listener: events.Listener = 
     engine = choose_engine(name, network, device, listener=listener)
     learner = learned.learner(engine, network)
     own = [{name: tensor.unsqueeze(0) for name, tensor in member.items()} for member in members]
-    fitted = Together([learner.fitted(parameters, _one(support)) for parameters in own])
+    fitted = Together([learner.fitted(parameters, _one(support)) for parameters in own]).by(learned.classifier)
     return KeptModel(path, classes, images_as(preparation), learned, fitted, engine, device)
 
 

@@ -16,6 +16,7 @@ from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.episodes.own_images import Invert, OwnImages
 from tnas_cli.errors import CheckpointError, GenotypeError, SettingsError
 from tnas_cli.methods.adapt import with_way
+from tnas_cli.methods.class_means import Classifier
 from tnas_cli.methods.learner import Learner
 from tnas_cli.methods.method import Method
 from tnas_cli.methods.registry import search_method, training_method
@@ -130,9 +131,26 @@ class Learned(ABC):
 
     @property
     def calibration(self) -> Calibration | None:
-        """What validation tasks say of its probabilities; None for a checkpoint that was not calibrated."""
-        found = self.about.get("calibration")
-        return None if found is None else decode(Calibration, found)
+        """What validation tasks say of its inductive answers by its classifier; None for a checkpoint that was not
+        calibrated."""
+        found = [decode(Calibration, one) for one in self.about.get("calibration", ())]
+        wanted = [one for one in found if one.classifier == self.about.get("classifier", one.classifier)]
+        return wanted[0] if wanted else None
+
+    @property
+    def classifier(self) -> Classifier:
+        """What gives inductive answers, where the method has a choice: what was asked for, or what was best on
+        validation tasks."""
+        best = "linear" if self.calibration is None else self.calibration.classifier
+        return cast("Classifier", self.about.get("classifier", best))
+
+    def with_classifier(self, classifier: Classifier | None) -> Learned:
+        """With another classifier for inductive answers; raises SettingsError where there are none to choose from."""
+        if classifier is None:
+            return self
+        if self.inner is None:
+            raise SettingsError(f"{self._method.name} compares images in its own way.", hint="leave --classifier out")
+        return type(self)({**self.about, "classifier": classifier}, self.settings, self.data)
 
     @property
     def temperature(self) -> float:

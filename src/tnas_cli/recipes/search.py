@@ -22,7 +22,7 @@ from tnas_cli.methods.method import SearchMethod
 from tnas_cli.methods.registry import search_method
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
 from tnas_cli.methods.t_nas import search_network
-from tnas_cli.recipes.calibrate import calibrate, keep
+from tnas_cli.recipes.calibrate import Validated, calibrate, keep
 from tnas_cli.recipes.data import image_counts, open_data
 from tnas_cli.recipes.estimate import estimate
 from tnas_cli.recipes.meta_architecture import KIND, describe_data, preparation_of
@@ -179,12 +179,12 @@ class SearchWork(DataWork):
         parameters = parameters_of(checkpoint.load(run.best, KIND), shapes_of(self.state.parameters), self.device)
         genotypes: list[Genotype] = []
         decided: list[float] = []
-        answers: list[tuple[Tensor, Tensor]] = []
+        validated: list[Validated] = []
         batches = list(self.tasks.validate())
         for batch, adapted in zip(batches, adapt(self.learner, parameters, batches), strict=True):
             thetas = adapted.parameters[THETA]
             decided += decidedness(thetas).tolist()
             genotypes += [self.network.space.decode(theta) for theta in thetas]
-            answers.append((adapted.inductive(batch.query_x), batch.query_y))
-        keep(run.best, KIND, calibrate(answers))
+            validated.append((adapted, batch.query_x, batch.query_y))
+        keep(run.best, KIND, calibrate(validated))
         return parameters[THETA], genotypes, decided

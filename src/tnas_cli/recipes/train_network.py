@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tnas_cli.methods.calibration import Measure
+from tnas_cli.methods.class_means import Classifier
 from tnas_cli.methods.ensemble import fit_all
 from tnas_cli.methods.learner import Learner
 from tnas_cli.methods.registry import training_method
@@ -20,6 +21,7 @@ from tnas_cli.recipes.calibrate import calibrate, keep
 from tnas_cli.recipes.few_shot_result import Trained
 from tnas_cli.recipes.from_scratch_result import method_of
 from tnas_cli.recipes.meta_architecture import describe_data
+from tnas_cli.records.parts import Calibration
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.drive import Saving
 from tnas_cli.runs.files import write_text
@@ -93,11 +95,10 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
         trained = state.tasks_done
         life.listener(events.Progress(STAGE, trained + number, trained + settings.test_tasks, "tasks"))
 
-    validated = ((fit_all(learner, members, b.support).inductive(b.query_x), b.query_y) for b in tasks.validate())
-    calibration = calibrate(validated)
-    keep(best, KIND, calibration)
+    found = calibrate((fit_all(learner, members, b.support), b.query_x, b.query_y) for b in tasks.validate())
+    keep(best, KIND, found)
     reached = {"validation": state.best_accuracy, "training_tasks": state.tasks_done}
-    reached |= _test(work, learner, members, calibration.temperature, tested)
+    reached |= _test(work, learner, members, found[0], tested)
     reached["seconds"] = (before + time.monotonic() - begin) / work.count
     write_text(done, json.dumps(reached) + "\n")
 
@@ -117,15 +118,17 @@ def _test(
     work: FromScratchWork,
     learner: Learner,
     members: Sequence[Parameters],
-    temperature: float,
+    calibration: Calibration,
     tested: Callable[[int], None],
 ) -> dict[str, Any]:
     """What the stored test tasks say: `accuracies` and `bins` of probabilities, transductive and `inductive`."""
-    s, way = work.settings, {"accuracies": Measure(), "inductive": Measure(temperature)}
+    s, way = work.settings, {"accuracies": Measure(), "inductive": Measure(calibration.temperature)}
+    classifier = cast("Classifier", calibration.classifier)
     for batch in evaluation_batches(work.cache, "test", s.way, s.shot, s.query, s.test_tasks, work.device):
-        answers = fit_all(learner, members, batch.support).both(batch.query_x)
+        answers = fit_all(learner, members, batch.support).by(classifier).both(batch.query_x)
         for measure, logits in zip(way.values(), answers, strict=True):
             measure.add(logits, batch.query_y)
         tested(len(way["accuracies"].accuracies))
     bins = {"bins": way["accuracies"].bins, "inductive_bins": way["inductive"].bins}
-    return {name: one.accuracies for name, one in way.items()} | {name: asdict(found) for name, found in bins.items()}
+    accuracies = {name: one.accuracies for name, one in way.items()}
+    return accuracies | {name: asdict(found) for name, found in bins.items()} | {"classifier": classifier}

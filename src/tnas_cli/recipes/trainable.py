@@ -40,9 +40,16 @@ class Trainable:
 
     def build(self, settings: TrainSettings, image_channels: int, size: int) -> Network:
         """The network for the settings' way, and images of so many channels and pixels of a side."""
+        network: Network
         if self.genotype is None:
-            return fixed_network(self.name).build(settings.way, image_channels, size)
-        return DecodedNetwork(self.genotype, settings.way, image_channels, settings.channels)
+            network = fixed_network(self.name).build(settings.way, image_channels, size)
+        else:
+            network = DecodedNetwork(self.genotype, settings.way, image_channels, settings.channels)
+        if settings.statistics != "task":
+            return network
+        from tnas_cli.spaces.task_norm import TaskNormed
+
+        return TaskNormed(network)
 
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> Trainable:

@@ -42,7 +42,9 @@ class Adapted(Record):
     `pools` among the decoded edges; `accuracy` on the query images, if they are labelled; `transductive`, whether an
     answer used the other query images; `members`, the number of checkpoints that answered together; `predictions` for
     the query images of task folders. Tasks of a data set are answered both ways: for `inductive_accuracy` an answer
-    used the support set and the image alone. `nearest_neighbour` is the accuracy of the nearest support image in
+    used the support set and the image alone. `classifier` gave such answers: the adapted linear layer ('linear') or the
+    means of the support images' features ('means'); null for methods that compare images in their own way.
+    `nearest_neighbour` is the accuracy of the nearest support image in
     pixels, `beside_accuracy` that of the frozen network that was asked too (`--beside`). With `--every-step`:
     `support_accuracies` and `query_accuracies` before each step and after the last one; the last of `query_accuracies`
     is `accuracy`.
@@ -70,6 +72,7 @@ class Adapted(Record):
     pools: Count | None
     accuracy: Share | None
     inductive_accuracy: Share | None = None
+    classifier: str | None = None
     nearest_neighbour: Share | None = None
     beside_accuracy: Share | None = None
     query: Count | None

@@ -30,9 +30,12 @@ class Coverage(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration(Part):
-    """What the `images` of validation tasks say of inductive answers: the `temperature` that logits are divided by, the
-    expected calibration error before and after, and what is left where answers below a probability are rejected."""
+    """What the `images` of validation tasks say of inductive answers by a `classifier` (linear or means): their
+    accuracy, the `temperature` that logits are divided by, the expected calibration error before and after, and what is
+    left where answers below a probability are rejected."""
 
+    classifier: str
+    accuracy: Share
     temperature: float
     images: Count
     error_before: Share | None

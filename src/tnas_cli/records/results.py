@@ -113,13 +113,15 @@ class Measured(OverSeeds, Result):
 class AdaptResult(Measured):
     """Search networks, or trained ones, adapted to tasks. For task folders, `dataset`, `protocol`, `split` and `query`
     are null. Tasks of a data set are answered both ways: for `inductive` an answer used the support set and the image
-    alone. `others` answered the same images: the nearest neighbour in pixels, and a frozen network. `expected` is what
-    validation tasks say of answers with at least the probability `reject`."""
+    alone, and the adapted linear layer or the class means gave it (`classifier`, 'linear' or 'means'). `others`
+    answered the same images: the nearest neighbour in pixels, and a frozen network. `expected` is what validation tasks
+    say of answers with at least the probability `reject`."""
 
     command = "adapt"
 
     tasks: Count
     inductive: Accuracy | None = None
+    classifier: str | None = None
     reject: Share | None = None
     expected: Coverage | None = None
     others: tuple[OtherAnswers, ...] = ()
@@ -131,7 +133,8 @@ class TrainResult(Measured):
     one meta-training took).
 
     `mean` is over genotypes and test tasks, a genotype weighted by how many tasks decoded to it (`count`). `inductive`
-    is the same with batch norm over the support set. `selected` is the genotype with the best validation accuracy.
+    is the same where an answer used the support set and the image alone; `classifier` gave it, 'linear' or 'means', or
+    'mixed' for several genotypes. `selected` is the genotype with the best validation accuracy.
     `own_tasks` has each genotype on the test tasks that decoded to it. Of the `genotypes`, `genotypes_distinct` are
     different ones, and `genotypes_trained` were trained, within `hours` (null: no limit), `side_by_side` at a time. For
     inherited weights, `per_task` replaces `per_genotype`, unless `--all-tasks` was given. A fixed network takes the
@@ -150,6 +153,7 @@ class TrainResult(Measured):
     mean: Share
     interval: Share
     inductive: Accuracy | None = None
+    classifier: str | None = None
     selected: TrainedNetwork | None = None
     own_tasks: OwnTasks | None
     per_genotype: tuple[TrainedNetwork, ...] | None = None

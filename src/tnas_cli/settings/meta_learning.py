@@ -44,6 +44,13 @@ class MetaLearningSettings(Settings):
         value_needs={"annealed": _PIECES},
         switch=True,
     )
+    statistics: Literal["query", "support", "task"] = setting(
+        "query",
+        help="Whose moments answer for query images in training.",
+        panel=INNER,
+        needs=_INNER,
+        switch=True,
+    )
     learned_rates: Literal["none", "step", "weight"] = setting(
         "none",
         help="Learn inner rates per step or weight.",
@@ -82,6 +89,11 @@ class MetaLearningSettings(Settings):
     )
     validate_every: int = setting(1000, help="Tasks between validations.", panel=CHOICE, least=1, needs=_OUTER)
     validation_tasks: int = setting(100, help="Validation tasks.", panel=CHOICE, least=1, needs=_OUTER)
+
+    @property
+    def by_support(self) -> bool:
+        """Whether query images are answered by the support images' moments, in training and validation."""
+        return self.statistics != "query"
 
     @property
     def pieces(self) -> list[str]:

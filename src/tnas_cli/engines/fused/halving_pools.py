@@ -83,14 +83,14 @@ def halving_pool_sums(lanes: int, rectified: bool) -> Function:
 def halving_pool_gradient(lanes: int) -> Function:
     """Second half: the gradient of the values before the norm, for every pixel, from the masked g.
 
-    A maximum that occurs twice counts where it occurs first.
+    A maximum that occurs twice counts where it occurs first. Images from number `measured` on gave no moments.
     """
 
     def kernel(mem, code, at, first, count):
         x, size, channels, norm = code[at] + first * code[at + 1], code[at + 1], code[at + 2], code[at + 3]
         g, g_image = code[at + 4] + first * code[at + 5], code[at + 6]
         width, o_rows, o_width, rows = code[at + 8], code[at + 9], code[at + 10], code[at + 11]
-        o, o_image, o_row = code[at + 12], code[at + 13], code[at + 14]
+        o, o_image, o_row, measured = code[at + 12], code[at + 13], code[at + 14], code[at + 15]
         nothing = zeros(mem, lanes)
         for channel in range(0, channels, lanes):
             scale = load(mem, norm + SCALE * channels + channel, lanes)
@@ -99,6 +99,8 @@ def halving_pool_gradient(lanes: int) -> Function:
             of_value = load(mem, norm + OF_VALUE * channels + channel, lanes)
             constant = load(mem, norm + CONSTANT * channels + channel, lanes)
             for image in range(count):
+                if first + image >= measured:
+                    of_value = constant = nothing
                 x_at, o_at = x + image * size + channel, o + image * o_image + channel
                 for row in range(o_rows):
                     for pixel in range(o_width):

@@ -108,7 +108,7 @@ def statistics(plan: Plan, x: View, pixels: int, norm: Norm) -> None:
     if plan.given_moments:
         return
     c = norm.channels
-    plan.emit("statistics", (lanes(plan, c),), x.at, x.step, c, pixels, norm.record)
+    plan.emit("statistics", (lanes(plan, c),), x.at, x.step, c, pixels, norm.record, plan.measured)
 
 
 def coefficients(plan: Plan, norm: Norm, source: Norm | None = None) -> None:
@@ -137,7 +137,7 @@ def value_gradient(plan: Plan, g: View, x: View, out: View, norm: Norm, pixels: 
     """Batch norm's backward pass for the images at hand."""
     c = norm.channels
     views = (*contiguous(g), *contiguous(x), *contiguous(out))
-    plan.emit("value_gradient", (lanes(plan, c), add), *views, norm.record, c, pixels)
+    plan.emit("value_gradient", (lanes(plan, c), add), *views, norm.record, c, pixels, plan.measured)
 
 
 @dataclass(frozen=True)

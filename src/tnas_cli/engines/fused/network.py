@@ -21,7 +21,10 @@ from tnas_cli.engines.fused.stages import Stages
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """What runs for `count` images, and where images (padded by one pixel), labels, logits, loss and inner rates lie.
+    """What answers `count` images, and where images (padded by one pixel), features, labels, logits, loss and inner
+    rates lie.
+
+    Images that only give batch norms their moments come before those that are answered; labels are of the latter.
 
     Rows 0 ... forward are the forward pass and the loss, up to `backward` the backward pass; then a step of w and,
     up to `end`, a step of theta.
@@ -39,6 +42,7 @@ class NetworkPlan:
     parameters: int
     gradients: int
     images: View
+    features: int
     labels: int
     logits: int
     loss: int
@@ -48,19 +52,27 @@ class NetworkPlan:
 
 
 def plan_network(
-    what: Description, images: int, side: int, target: Target, guard: int = 0, *, given_moments: bool = False
+    what: Description,
+    images: int,
+    side: int,
+    target: Target,
+    guard: int = 0,
+    *,
+    given_moments: bool = False,
+    support: int = 0,
 ) -> NetworkPlan:
     """The plan of a network for a number of square images; `guard` leaves so many unused numbers around each buffer.
 
     given_moments: for forward passes alone; whoever runs them puts the moments of all `norms` into memory first.
+    support: so many images more, in front of the others, give batch norms their moments, which the others then do not.
     """
     layout = what.layout(side)
-    plan = Plan(target, layout.size, images, guard, given_moments)
+    plan = Plan(target, layout.size, support + images, guard, given_moments, support)
     rates = plan.buffer(2)
     row = (side + 1) * what.in_channels
     before = row + what.in_channels
     image = (side + 1) * row
-    pixels = View(plan.buffer(before + images * image) + before, image, image, row, what.in_channels)
+    pixels = View(plan.buffer(before + plan.images * image) + before, image, image, row, what.in_channels)
     labels, logits = plan.buffer(images), plan.buffer(images * what.way)
     logits_gradient, loss = plan.buffer(images * what.way), plan.buffer(1)
     builder = _Builder(what, plan, layout)
@@ -68,11 +80,15 @@ def plan_network(
     forward, backward = (builder.cells if what.cells else builder.chain)(pixels, side)
     features, feature_gradient, length = forward()
     weight, bias = builder.at("classifier.weight"), builder.at("classifier.bias")
-    plan.emit("classifier", (), features, length, weight, bias, logits, what.way, images)
+    answered = features + support * length
+    plan.emit("classifier", (), answered, length, weight, bias, logits, what.way, images)
     plan.emit("cross_entropy", (), logits, labels, logits_gradient, loss, what.way, images)
     forward_end = len(plan.rows)
-    gradients = (weight + plan.gradients, bias + plan.gradients, logits_gradient, what.way, images, feature_gradient)
-    plan.emit("classifier_gradient", (), features, length, weight, *gradients)
+    if support:
+        plan.zero(feature_gradient, support * length)
+    to = feature_gradient + support * length
+    gradients = (weight + plan.gradients, bias + plan.gradients, logits_gradient, what.way, images, to)
+    plan.emit("classifier_gradient", (), answered, length, weight, *gradients)
     backward()
     backward_end = len(plan.rows)
 
@@ -94,6 +110,7 @@ def plan_network(
         begin,
         begin + plan.gradients,
         pixels,
+        answered,
         labels,
         logits,
         loss,

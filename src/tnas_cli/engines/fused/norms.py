@@ -19,10 +19,17 @@ EPSILON = 1e-5
 
 
 def statistics(lanes: int) -> Function:
-    """Sums and sums of squares of the pixels at hand, added to the norm's; the first images start them."""
+    """Sums and sums of squares of the pixels at hand, added to the norm's; the first images start them.
+
+    Images from number `measured` on do not count.
+    """
 
     def kernel(mem, code, at, first, count):
         x, channels, pixels, norm = code[at] + first * code[at + 1], code[at + 2], code[at + 3], code[at + 4]
+        measured = code[at + 5]
+        if first >= measured:
+            return
+        count = min(count, measured - first)
         for channel in range(0, channels, lanes):
             reference_at = norm + REFERENCE * channels + channel
             sum_at, squares_at = norm + SUM * channels + channel, norm + SQUARES * channels + channel
@@ -143,18 +150,27 @@ def weight_gradient() -> Function:
 
 
 def value_gradient(lanes: int, add: bool) -> Function:
-    """out = OF_GRADIENT * g + OF_VALUE * value + CONSTANT: batch norm's backward pass; `add` adds to out."""
+    """out = OF_GRADIENT * g + OF_VALUE * value + CONSTANT: batch norm's backward pass; `add` adds to out.
+
+    Images from number `measured` on gave no moments: out = OF_GRADIENT * g.
+    """
 
     def kernel(mem, code, at, first, count):
         g, x = code[at] + first * code[at + 1], code[at + 2] + first * code[at + 3]
         o, norm, channels, pixels = code[at + 4] + first * code[at + 5], code[at + 6], code[at + 7], code[at + 8]
+        inside = max(0, min(count, code[at + 9] - first)) * pixels * channels
         for channel in range(0, channels, lanes):
             of_gradient = load(mem, norm + OF_GRADIENT * channels + channel, lanes)
             of_value = load(mem, norm + OF_VALUE * channels + channel, lanes)
             constant = load(mem, norm + CONSTANT * channels + channel, lanes)
-            for i in range(channel, count * pixels * channels, channels):
+            for i in range(channel, inside, channels):
                 value = fma(load(mem, x + i, lanes), of_value, constant)
                 value = fma(load(mem, g + i, lanes), of_gradient, value)
+                if add:
+                    value = value + load(mem, o + i, lanes)
+                store(mem, o + i, value)
+            for i in range(inside + channel, count * pixels * channels, channels):
+                value = load(mem, g + i, lanes) * of_gradient
                 if add:
                     value = value + load(mem, o + i, lanes)
                 store(mem, o + i, value)

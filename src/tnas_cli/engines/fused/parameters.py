@@ -50,6 +50,10 @@ class Layout:
         self._to_flat = np.empty(self.flat_size, np.int64)
         self._to_flat[self._from_flat[own]] = own
 
+    def inputs_of(self, name: str) -> np.ndarray:
+        """For a matrix [O, I] that is not filled up: where the memory has each of its inputs, in the tensor's order."""
+        return np.argsort(self._from_flat[self.offsets[name] :][: self.strides[name]])
+
     def pack(self, flat: np.ndarray) -> np.ndarray:
         """[..., flat_size] in the tensors' own order -> [..., size]."""
         nothing = np.zeros((*flat.shape[:-1], 1), flat.dtype)

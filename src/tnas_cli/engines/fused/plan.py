@@ -103,6 +103,7 @@ class Plan:
     """Memory and calls. `gradients` is how far a parameter's gradient lies after the parameter.
 
     given_moments: batch norms find their moments in memory, and do not take them from the images at hand.
+    support: how many images at the front give batch norms their moments, while the others give none; 0: all give some.
     """
 
     target: Target
@@ -110,6 +111,7 @@ class Plan:
     images: int
     guard: int = 0
     given_moments: bool = False
+    support: int = 0
     size: int = 0
     code: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
@@ -122,6 +124,11 @@ class Plan:
     def gradients(self) -> int:
         """The gradient of the parameter at offset p lies at p + gradients."""
         return self._gradients
+
+    @property
+    def measured(self) -> int:
+        """How many images, from the first on, give batch norms their moments."""
+        return self.support or self.images
 
     def __post_init__(self) -> None:
         self.start = self.buffer(self.parameters)
@@ -184,8 +191,8 @@ class Plan:
         self.emit("fill_zero", (8,), at, 0, size)
 
     def norm(self, channels: int, pixels: int, **scale: int) -> Norm:
-        """A new norm over all images of `pixels` pixels; given moments are already divided by their number."""
-        values = 1 if self.given_moments else pixels * self.images
+        """A new norm over the measured images of `pixels` pixels; given moments are already divided by their number."""
+        values = 1 if self.given_moments else pixels * self.measured
         self.norms.append(Norm(self.buffer(FIELDS * channels), channels, values, **scale))
         return self.norms[-1]
 

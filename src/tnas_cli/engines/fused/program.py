@@ -42,13 +42,14 @@ class Program:
         self.guard = guard
         self.layout = what.layout(side)
         self.dtype = library.dtype
-        self._ready: dict[tuple[int, bool], Ready] = {}
+        self._ready: dict[tuple[int, bool, int], Ready] = {}
 
-    def ready(self, images: int, *, given_moments: bool = False) -> Ready:
-        """The plan for a number of images; kernels that it needs are compiled now."""
-        key = images, given_moments
+    def ready(self, images: int, *, given_moments: bool = False, support: int = 0) -> Ready:
+        """The plan for a number of images, as `plan_network` has it; kernels that it needs are compiled now."""
+        key = images, given_moments, support
         if key not in self._ready:
-            plan = plan_network(self.what, images, self.side, self.target, self.guard, given_moments=given_moments)
+            size = self.what, images, self.side, self.target, self.guard
+            plan = plan_network(*size, given_moments=given_moments, support=support)
             self._ready[key] = Ready(plan, self.library.table(plan.kernels))
         return self._ready[key]
 
@@ -58,18 +59,24 @@ class Program:
         support: tuple[np.ndarray, np.ndarray],
         query: tuple[np.ndarray, np.ndarray],
         steps: Steps,
+        *,
+        by_support: bool = False,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Equation 8 for tasks side by side: the gradient summed over them [P], losses [T], query logits [T, Q, way].
 
-        parameters [P]; support and query are (images [T, N, C, H, W], labels [T, N]).
+        parameters [P]; support and query are (images [T, N, C, H, W], labels [T, N]). by_support: for the query images
+        every norm takes its moments from the support images.
         """
         start = self.layout.pack(parameters)
-        here, there = self.ready(support[0].shape[1]), self.ready(query[0].shape[1])
+        count = support[0].shape[1]
+        here = self.ready(count)
+        there = self.ready(query[0].shape[1], support=count if by_support else 0)
 
         def task(index: int) -> tuple[np.ndarray, float, np.ndarray]:
             mem = self._begin(start, max(here.plan.size, there.plan.size))
             self._adapt(mem, here, (support[0][index], support[1][index]), steps)
-            self._put_images(mem, there.plan, query[0][index], query[1][index])
+            measured = support[0][index] if by_support else None
+            self._put_images(mem, there.plan, query[0][index], query[1][index], measured)
             self._run(mem, there, 0, there.plan.backward)
             gradient = mem[there.plan.gradients :][: self.layout.size].copy()
             return gradient, float(mem[there.plan.loss]), self._logits(mem, there.plan)
@@ -98,14 +105,18 @@ class Program:
         return np.stack([own for own, _ in found]), np.array([losses for _, losses in found], self.dtype)
 
     def gradients(
-        self, parameters: np.ndarray, labelled: tuple[np.ndarray, np.ndarray]
+        self, parameters: np.ndarray, labelled: tuple[np.ndarray, np.ndarray], support_x: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Each task's gradient of its own loss at its own parameters [T, P], losses [T], and logits [T, N, way]."""
-        here = self.ready(labelled[0].shape[1])
+        """Each task's gradient of its own loss at its own parameters [T, P], losses [T], and logits [T, N, way].
+
+        support_x [T, S, C, H, W]: images from which every norm takes its moments instead.
+        """
+        here = self.ready(labelled[0].shape[1], support=0 if support_x is None else support_x.shape[1])
 
         def task(index: int) -> tuple[np.ndarray, float, np.ndarray]:
             mem = self._begin(self.layout.pack(parameters[index]), here.plan.size)
-            self._put_images(mem, here.plan, labelled[0][index], labelled[1][index])
+            first = None if support_x is None else support_x[index]
+            self._put_images(mem, here.plan, labelled[0][index], labelled[1][index], first)
             self._run(mem, here, 0, here.plan.backward)
             own = self.layout.unpack(mem[here.plan.gradients :][: self.layout.size])
             return own, float(mem[here.plan.loss]), self._logits(mem, here.plan)
@@ -122,6 +133,18 @@ class Program:
             mem = self._begin(self.layout.pack(parameters[index]), here.plan.size)
             self._forward(mem, here, images[index])
             return self._logits(mem, here.plan)
+
+        return np.stack(self.workers.map(task, len(images)))
+
+    def features(self, parameters: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """What the classifier sees [T, N, F] of images [T, N, C, H, W] at each task's parameters [T, P]."""
+        here, order = self.ready(images.shape[1]), self.layout.inputs_of("classifier.weight")
+
+        def task(index: int) -> np.ndarray:
+            mem = self._begin(self.layout.pack(parameters[index]), here.plan.size)
+            self._forward(mem, here, images[index])
+            seen = mem[here.plan.features :][: here.plan.count * len(order)].reshape(-1, len(order))
+            return np.take(seen, order, axis=1)
 
         return np.stack(self.workers.map(task, len(images)))
 
@@ -203,8 +226,18 @@ class Program:
         self._put_images(mem, here.plan, images, np.zeros(len(images), np.int64))
         self._run(mem, here, 0, here.plan.forward)
 
-    def _put_images(self, mem: np.ndarray, plan: NetworkPlan, images: np.ndarray, labels: np.ndarray) -> None:
-        """Images [N, C, H, W] into the plan's padded buffer, channels last; labels beside them."""
+    def _put_images(
+        self,
+        mem: np.ndarray,
+        plan: NetworkPlan,
+        images: np.ndarray,
+        labels: np.ndarray,
+        support: np.ndarray | None = None,
+    ) -> None:
+        """Images [N, C, H, W] into the plan's padded buffer, channels last, after support images where the plan has
+        some; labels beside them."""
+        if support is not None:
+            images = np.concatenate([support, images])
         view, item = plan.images, mem.itemsize
         count, channels, height, width = images.shape
         before = view.row + view.pixel
@@ -212,7 +245,7 @@ class Program:
         strides = tuple(step * item for step in (view.image, view.row, view.pixel, 1))
         inside = np.lib.stride_tricks.as_strided(mem[view.at :], (count, height, width, channels), strides)
         inside[...] = images.transpose(0, 2, 3, 1)
-        mem[plan.labels : plan.labels + count] = labels
+        mem[plan.labels : plan.labels + len(labels)] = labels
 
     def _run(self, mem: np.ndarray, here: Ready, begin: int, end: int) -> None:
         plan = here.plan

@@ -102,7 +102,7 @@ class Stages:
                 raw_gradient = plan.padded(s.side, s.side, c, 1, s.side**2)
                 layers.transpose(plan, s.product)
             with plan.blocks(s.side**2):
-                target = (s.side, raw_gradient.at, raw_gradient.image, raw_gradient.row)
+                target = (s.side, raw_gradient.at, raw_gradient.image, raw_gradient.row, plan.measured)
                 plan.emit("halving_pool_gradient", (lanes,), *common, *target)
                 if i == 0:
                     self._emit_patches()
