@@ -24,7 +24,7 @@ left out where it is not known or has nothing to say.
 """
 
 RECORDS: tuple[type[Part], ...] = (
-    *(kinds.Adapted, kinds.Predicted, kinds.Decoded, kinds.FixedNetwork, kinds.Step, kinds.Validated),
+    *(kinds.Adapted, kinds.Predicted, kinds.Decoded, kinds.FixedNetwork, kinds.Step, kinds.Validated, kinds.ModelCard),
     *(results.Measured, results.AdaptResult, results.TrainResult, results.SupervisedResult, results.TransferResult),
     *(results.SearchResult, other_results.SearchEstimate, other_results.TrainEstimate, other_results.DecodeResult),
     *(
@@ -33,6 +33,7 @@ RECORDS: tuple[type[Part], ...] = (
         other_results.PreparedData,
         other_results.DataSets,
         other_results.DoctorResult,
+        other_results.ModelsResult,
         reported.ReportResult,
         reported.CiteResult,
     ),

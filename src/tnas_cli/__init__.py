@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tnas_cli.commands.doctor import doctor as doctor
     from tnas_cli.commands.export import export as export
     from tnas_cli.commands.figures import figures as figures
+    from tnas_cli.commands.models import models as models
     from tnas_cli.commands.predict import Sorting as Sorting
     from tnas_cli.commands.predict import predict as predict
     from tnas_cli.commands.prepare_data import data_sets as data_sets
@@ -79,6 +80,7 @@ _HOMES = {
     "figures": "commands.figures",
     "html_report": "report.html_report",
     "inherit": "commands.train_eval",
+    "models": "commands.models",
     "module": "recipes.as_module",
     "predict": "commands.predict",
     "prepare_data": "commands.prepare_data",

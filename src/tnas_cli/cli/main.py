@@ -45,6 +45,7 @@ def _register() -> None:
         decode,
         doctor,
         export,
+        models,
         predict,
         prepare_data,
         quickstart,
@@ -61,6 +62,7 @@ def _register() -> None:
     app.command("adapt")(adapt.adapt)
     app.command("predict")(predict.predict)
     app.command("export")(export.export)
+    app.command("models")(models.models)
     app.command("decode")(decode.decode)
     app.command("train-eval")(train_eval.train_eval)
     app.command("report")(report.report)

@@ -36,7 +36,7 @@ from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.records.parts import TaskName
 from tnas_cli.records.results import AdaptResult
-from tnas_cli.runs import events
+from tnas_cli.runs import events, shipped
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.spaces.parameters import Parameters
 
@@ -206,7 +206,8 @@ def _members(
     if asked.ensemble and asked.every_step:
         raise SettingsError("--every-step looks at one checkpoint.", hint="leave --ensemble out")
     wanted = asked.ensemble if asked.ensemble is not None else not asked.every_step
-    kept = [load_learned(other, device) for other in sorted(path.parent.glob("top-*.pt")) if wanted]
+    beside = sorted(shipped.located(path).parent.glob("top-*.pt"))
+    kept = [load_learned(other, device) for other in beside if wanted]
     if asked.ensemble and not kept:
         raise SettingsError(
             f"no checkpoints top-*.pt are kept beside {path}.",

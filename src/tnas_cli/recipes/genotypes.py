@@ -6,13 +6,18 @@ Names and texts need no PyTorch; records of adaptations and checkpoints bring th
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from tnas_cli.errors import DataError, GenotypeError, SettingsError
+from tnas_cli.errors import CheckpointError, DataError, GenotypeError, SettingsError
 from tnas_cli.recipes.decoded import Origin, decoded, decoded_cells, decoded_theta
+from tnas_cli.records.codec import decode
 from tnas_cli.records.kinds import Adapted, Decoded
-from tnas_cli.records.parts import TaskName
+from tnas_cli.records.parts import DataFacts, TaskName
+from tnas_cli.records.readers import MisfitError
 from tnas_cli.records.reading import Found, kind_of, parse, text_of, values_of
+from tnas_cli.runs import shipped
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.genotype import CELLS, Genotype
 from tnas_cli.spaces.known_genotypes import KNOWN, known
@@ -51,7 +56,7 @@ def _read(source: str, stdin: str | None, max_skips: int | None) -> list[Decoded
     published = known(source)
     if published is not None:
         return [decoded_cells(published.cells, Origin(name=published.name, method=published.method))]
-    path = Path(source)
+    path = shipped.located(Path(source))
     if path.suffix == ".pt":
         return [_from_checkpoint(path, max_skips)]
     try:
@@ -169,8 +174,12 @@ def _from_checkpoint(path: Path, max_skips: int | None) -> Decoded:
     import torch
 
     from tnas_cli.recipes.meta_architecture import load_meta_architecture
+    from tnas_cli.runs import checkpoint
     from tnas_cli.spaces.parameters import THETA
 
+    saved = checkpoint.load(path, checkpoint.META_ARCHITECTURE, checkpoint.DECODED_WEIGHTS)
+    if saved.kind == checkpoint.DECODED_WEIGHTS:
+        return _from_trained(path, saved.about)
     meta = load_meta_architecture(path, torch.device("cpu"))
     origin = Origin(
         task=TaskName(meta_architecture=str(path)),
@@ -186,3 +195,16 @@ def _from_checkpoint(path: Path, max_skips: int | None) -> Decoded:
         space=meta.settings.space,
     )
     return decoded_theta(meta.parameters[THETA], origin)
+
+
+def _from_trained(path: Path, about: Mapping[str, Any]) -> Decoded:
+    """The genotype whose network `tnas train-eval` trained."""
+    if "genotype" not in about:
+        raise GenotypeError(f"{path} is a {about.get('network')}, which is no genotype.", hint=_HINT)
+    try:
+        settings, data = about["settings"], decode(DataFacts, about["data"])
+        size = {name: settings[name] for name in ("seed", "way", "shot", "channels")}
+        return _from_json(about["genotype"], Origin(run=about["run"], method=about["found_by"], data=data, **size))
+    except (KeyError, TypeError, MisfitError) as error:
+        hint = "pass a best.pt written by `tnas train-eval`"
+        raise CheckpointError(f"{path} does not describe its network ({error}).", hint=hint) from error

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from tnas_cli.records.codec import Part
-from tnas_cli.records.fields import Count, GenotypeJson, Share, Some, Theta, Way, flat, given
-from tnas_cli.records.parts import CountedFor, DataFacts, Inner, Prediction, Preparation, TaskName
+from tnas_cli.records.fields import Count, GenotypeJson, Seconds, Share, Some, Theta, Way, flat, given
+from tnas_cli.records.parts import CountedFor, DataFacts, Inner, Prediction, Preparation, ShotAccuracy, TaskName
 
 #: The version of every record that is written.
 VERSION = 2
@@ -137,6 +137,37 @@ class Decoded(Record):
     search_tasks: Count | None = None
     max_skips: Count | None = None
     space: str = "darts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard(Record):
+    """A model that comes with tnas, from `tnas models`.
+
+    `title` says what it is. It learned from images of `size` pixels and `image_channels` (1 is gray) of the training
+    classes of `dataset`, by `commands`, in `seconds` on a `processor`; `tasks` are those that its weights were trained
+    on. `accuracy` is on test classes that it never saw. `fit_for` and `not_for` name images. `bytes` and `sha256` are
+    those of its file.
+    """
+
+    event = "model"
+
+    name: str
+    title: str
+    method: str
+    dataset: str
+    protocol: str
+    licence: str
+    size: Some
+    image_channels: Some
+    tasks: Count
+    commands: tuple[str, ...]
+    seconds: Seconds
+    processor: str
+    accuracy: tuple[ShotAccuracy, ...]
+    fit_for: str
+    not_for: str
+    bytes: Count
+    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -180,3 +180,13 @@ class DoctorResult(Result):
     engine_error: float
     sound: bool
     search_tasks_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelsResult(Result):
+    """How many models come with tnas, and the folder of the example task that was written (`--example`)."""
+
+    command = "models"
+
+    models: Count
+    example: str | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tnas_cli.records.codec import Part
-from tnas_cli.records.fields import Count, Share, Some, given
+from tnas_cli.records.fields import Count, Share, Some, Way, given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +161,18 @@ class OtherAnswers(Part):
     name: str
     mean: Share
     interval: Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShotAccuracy(Part):
+    """What a model reached on `tasks` test tasks of its data set with so many support images per class: each image by
+    itself (`inductive`), and all query images together (`transductive`)."""
+
+    way: Way
+    shot: Some
+    tasks: Some
+    inductive: Accuracy
+    transductive: Accuracy
 
 
 @dataclass(frozen=True, kw_only=True)

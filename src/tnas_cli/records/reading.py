@@ -28,7 +28,15 @@ _HINT = "pass what a tnas command printed with --json, or a run directory"
 _BY_EVENT: dict[object, type[Record]] = {
     cls.event: cls
     for cls in (
-        *(kinds.Adapted, kinds.Predicted, kinds.Decoded, kinds.FixedNetwork, kinds.Step, kinds.Validated),
+        *(
+            kinds.Adapted,
+            kinds.Predicted,
+            kinds.Decoded,
+            kinds.ModelCard,
+            kinds.FixedNetwork,
+            kinds.Step,
+            kinds.Validated,
+        ),
         *(reported.Reference, reported.FigureFiles, reported.TableRecord, reported.Comparison, reported.Outcome),
     )
 }
@@ -38,7 +46,7 @@ _BY_COMMAND: dict[object, type[results.Result]] = {
         *(results.AdaptResult, results.TrainResult, results.SupervisedResult, results.TransferResult),
         *(results.SearchResult, other_results.SearchEstimate, other_results.TrainEstimate, other_results.DecodeResult),
         *(other_results.PredictResult, other_results.ExportResult, other_results.PreparedData),
-        *(other_results.DoctorResult, reported.ReportResult, reported.CiteResult),
+        *(other_results.DoctorResult, other_results.ModelsResult, reported.ReportResult, reported.CiteResult),
     )
 }
 

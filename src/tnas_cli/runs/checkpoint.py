@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tnas_cli.errors import CheckpointError
+from tnas_cli.runs import shipped
 from tnas_cli.runs.files import replacing
 
 SCHEMA = 1
@@ -56,11 +57,13 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(path: Path, *kinds: str) -> Checkpoint:
-    """Read a checkpoint of one of the given KINDS; raises CheckpointError that names the file and says why it cannot be
-    read."""
+    """Read a checkpoint of one of the given KINDS, by its path or the name of a shipped model; raises CheckpointError
+    that names the file and says why it cannot be read."""
     hint = f"pass a checkpoint written by {' or '.join(_known(kind)[1] for kind in kinds)}"
+    path = shipped.located(path)
     if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}.", hint="run `tnas search` first, or correct the path")
+        hint = "run `tnas search` first, correct the path, or name one of `tnas models`"
+        raise CheckpointError(f"no checkpoint at {path}.", hint=hint)
     damaged = CheckpointError(f"{path} is damaged or is not a checkpoint.", hint=hint)
     if not _is_whole(path):
         raise damaged

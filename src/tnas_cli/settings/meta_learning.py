@@ -46,7 +46,7 @@ class MetaLearningSettings(Settings):
     )
     statistics: Literal["query", "support", "task"] = setting(
         "query",
-        help="Whose moments answer for query images in training.",
+        help="Moments for query images.",
         panel=INNER,
         needs=_INNER,
         switch=True,
@@ -67,7 +67,7 @@ class MetaLearningSettings(Settings):
     )  # fmt: skip
     cosine_to: float = setting(
         1.0,
-        help="Share of the outer rates left at the end of a cosine.",
+        help="Share of the outer rates at the end of a cosine.",
         panel=OUTER,
         least=0,
         most=1,
