@@ -96,8 +96,8 @@ def test_task_norm_is_that_of_the_oracle(network: Network, second_order: bool) -
 
 
 def test_task_norm_of_the_search_network_ends_in_support_statistics() -> None:
-    """Where the mixture's weight is 1 the images' own moments do not count. Its norms are not the oracle's: of pools and
-    skip connections there is one for all edges that leave a state."""
+    """Where the mixture's weight is 1 the images' own moments do not count. (Its norms are not the oracle's: of pools
+    and skip connections there is one for all edges that leave a state.)"""
     network = TaskNormedSearch(SEARCH)
     w, plain_w = parameters_of(network), parameters_of(SEARCH)
     w |= plain_w

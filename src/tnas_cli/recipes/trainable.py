@@ -10,10 +10,12 @@ from typing import Any
 from tnas_cli.engines.interface import Network
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError, did_you_mean
+from tnas_cli.methods.registry import training_method
 from tnas_cli.recipes.few_shot_result import Summary
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.records.kinds import Decoded, FixedNetwork, Record
 from tnas_cli.records.parts import Amount, TrainedNetwork
+from tnas_cli.settings.features import INNER_LOOP
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.genotype import Genotype
@@ -45,7 +47,8 @@ class Trainable:
             network = fixed_network(self.name).build(settings.way, image_channels, size)
         else:
             network = DecodedNetwork(self.genotype, settings.way, image_channels, settings.channels)
-        if settings.statistics != "task":
+        adapts = INNER_LOOP in training_method(settings.method).about.reads
+        if not adapts or settings.statistics != "task":
             return network
         from tnas_cli.spaces.task_norm import TaskNormed
 

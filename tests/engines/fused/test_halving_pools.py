@@ -112,19 +112,22 @@ def check_sums(e: Example, lanes: int, block: int, guard: float, dtype: str) -> 
     assert_equal(memory.read(record + norms.TOTAL * channels, channels), masked.sum((0, 1, 2)), dtype)
 
 
-def check_gradient(e: Example, lanes: int, block: int, margin: int, guard: float, dtype: str) -> None:
-    """Every pixel gets its part, even in an odd row or column that the pool leaves out."""
+def check_gradient(e: Example, lanes: int, block: int, margin: int, guard: float, dtype: str, measured: int) -> None:
+    """Every pixel gets its part, even in an odd row or column that the pool leaves out; images from `measured` on gave
+    no moments, and their gradient is that of a scale alone."""
     images, height, width, channels = e.shape
     of_gradient, of_value, constant = factors = numbers(3, channels, seed=6, dtype=dtype)
     _, masked, gradient = e.expected()
-    expected = of_gradient * gradient + of_value * e.x + constant
+    through_moments = of_value * e.x + constant
+    through_moments[measured:] = 0
+    expected = of_gradient * gradient + through_moments
     memory = Memory(dtype, guard)
     x, g = memory.images(e.x), memory.images(masked)
     o = memory.images(np.full((block, height, width, channels), np.nan), margin, lent=True, held=True)
     fields = dict(zip((norms.OF_GRADIENT, norms.OF_VALUE, norms.CONSTANT), factors, strict=True))
     record = lend_record(memory, channels, fields | {norms.SCALE: e.scale, norms.SHIFT: e.shift})
     for first, count in blocks(images, block):
-        values = (*common(e, x, record, g, 0), height, o.at, o.image, o.row)
+        values = (*common(e, x, record, g, 0), height, o.at, o.image, o.row, measured)
         memory.call("halving_pool_gradient", (lanes,), *values, first=first, count=count)
         found = memory.pixels(o, count, height, width, channels)
         assert_equal(found, expected[first : first + count], dtype)
@@ -135,7 +138,8 @@ def check(e: Example, lanes: int, block: int, margin: int, dtype: str = "float64
     for guard in (np.nan, np.inf):
         check_forward(e, lanes, block, margin, guard, dtype)
         check_sums(e, lanes, block, guard, dtype)
-        check_gradient(e, lanes, block, margin, guard, dtype)
+        for measured in {1, len(e.x)}:
+            check_gradient(e, lanes, block, margin, guard, dtype, measured)
 
 
 @pytest.mark.parametrize(("lanes", "channels", "rectified"), KINDS)

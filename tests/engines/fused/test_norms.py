@@ -47,15 +47,17 @@ def sums(x: np.ndarray) -> dict[int, np.ndarray]:
 @FEW
 @given(lanes=st.sampled_from([8, 16]), groups=st.integers(1, 3), images=st.integers(1, 5), data=st.data())
 def test_statistics(lanes: int, groups: int, images: int, data: st.DataObject) -> None:
+    """Of all images, or of the first ones alone."""
     pixels, block = data.draw(st.integers(1, 9)), data.draw(st.integers(1, images))
-    channels = lanes * groups
+    channels, measured = lanes * groups, data.draw(st.integers(1, images))
     x = numbers(images, pixels, channels)
     memory = Memory()
     at = memory.give(x)
     record = lend_record(memory, channels, {}, (norms.REFERENCE, norms.SUM, norms.SQUARES))
     for first, count in blocks(images, block):
-        memory.call("statistics", (lanes,), at, pixels * channels, channels, pixels, record, first=first, count=count)
-    for name, expected in sums(x.reshape(-1, channels)).items():
+        values = (at, pixels * channels, channels, pixels, record, measured)
+        memory.call("statistics", (lanes,), *values, first=first, count=count)
+    for name, expected in sums(x[:measured].reshape(-1, channels)).items():
         assert_equal(field(memory, record, name, channels), expected)
 
 
@@ -67,7 +69,7 @@ def test_statistics_of_the_images_at_hand() -> None:
     record = lend_record(memory, 8, {}, (norms.REFERENCE, norms.SUM, norms.SQUARES))
     for first in (0, 2):
         memory.numbers[at : at + x[:2].size] = x[first : first + 2].ravel()
-        memory.call("statistics", (8,), at, 0, 8, 3, record, first=first, count=2)
+        memory.call("statistics", (8,), at, 0, 8, 3, record, 4, first=first, count=2)
     for name, expected in sums(x.reshape(-1, 8)).items():
         assert_equal(field(memory, record, name, 8), expected)
 
@@ -79,7 +81,7 @@ def test_a_mean_much_larger_than_the_deviation_costs_no_digits(dtype: str, mean:
     at = memory.give(x)
     written = (norms.REFERENCE, norms.SUM, norms.SQUARES, norms.MEAN, norms.RSTD, norms.SCALE, norms.SHIFT)
     record = lend_record(memory, 8, {}, written)
-    memory.call("statistics", (8,), at, 400, 8, 50, record, count=2)
+    memory.call("statistics", (8,), at, 400, 8, 50, record, 2, count=2)
     memory.call("coefficients", (False, False), record, 8, 100, record, 0, 0)
     expected = 1 / np.sqrt(x.reshape(-1, 8).var(0) + EPSILON)
     np.testing.assert_allclose(field(memory, record, norms.RSTD, 8), expected, rtol=tolerance)
@@ -206,14 +208,18 @@ def test_weight_gradient() -> None:
 STEPS = [(1, 1, 1), (1, 1, 0), (0, 1, 1), (1, 0, 0)]
 
 
+@pytest.mark.parametrize("measured", [5, 3, 2])
 @pytest.mark.parametrize("whole", STEPS)
 @pytest.mark.parametrize(("lanes", "channels", "add"), [(8, 24, False), (16, 32, True)])
-def test_value_gradient(lanes: int, channels: int, add: bool, whole: tuple[int, int, int]) -> None:
+def test_value_gradient(lanes: int, channels: int, add: bool, whole: tuple[int, int, int], measured: int) -> None:
+    """Images that gave no moments get the gradient of a scale alone."""
     images, pixels, block = 5, 3, 2
     g, x, before = (numbers(images, pixels, channels, seed=seed) for seed in range(3))
     factors = numbers(3, channels)
     names = (norms.OF_GRADIENT, norms.OF_VALUE, norms.CONSTANT)
-    expected = factors[0] * g + factors[1] * x + factors[2] + add * before
+    through_moments = factors[1] * x + factors[2]
+    through_moments[measured:] = 0
+    expected = factors[0] * g + through_moments + add * before
     memory = Memory()
     record = lend_record(memory, channels, dict(zip(names, factors, strict=True)), ())
     arrays = (g, x, before if add else np.full(g.shape, np.nan))
@@ -226,7 +232,8 @@ def test_value_gradient(lanes: int, channels: int, add: bool, whole: tuple[int, 
             if not all_:
                 memory.numbers[at : at + count * size] = array[first : first + count].ravel()
         values = [value for pair in zip(places, steps, strict=True) for value in pair]
-        memory.call("value_gradient", (lanes, add), *values, record, channels, pixels, first=first, count=count)
+        values += [record, channels, pixels, measured]
+        memory.call("value_gradient", (lanes, add), *values, first=first, count=count)
         found = memory.read(places[2] + first * steps[2], count, pixels, channels)
         assert_equal(found, expected[first : first + count])
 
@@ -238,7 +245,7 @@ def test_value_gradient_in_place() -> None:
     memory = Memory()
     at, from_ = memory.lend(g), memory.give(x)
     record = lend_record(memory, 8, dict(zip(names, factors, strict=True)), ())
-    memory.call("value_gradient", (8, False), at, 32, from_, 32, at, 32, record, 8, 4, count=2)
+    memory.call("value_gradient", (8, False), at, 32, from_, 32, at, 32, record, 8, 4, 2, count=2)
     assert_equal(memory.read(at, *g.shape), factors[0] * g + factors[1] * x + factors[2])
 
 
