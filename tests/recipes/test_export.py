@@ -23,11 +23,13 @@ from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.parameters import draw
 from tnas_cli.spaces.relation_network import RelationNetwork
 from tnas_cli.spaces.search_network import SearchNetwork
+from tnas_cli.spaces.task_norm import TaskNormed
 
 BATCH = glyph_tasks(20_000, 1, classes=VALIDATION, way=3, query=11)
 RULE = InnerRule(0.1, 1.0, 2)
 NETWORKS: dict[str, Network] = {
     "4CONV": FourConv(3, 1, SIDE, filters=8),
+    "4CONV, TaskNorm": TaskNormed(FourConv(3, 1, SIDE, filters=8)),
     "search network": SearchNetwork(3, 1, channels=4, nodes=2),
     **{f"genotype {seed}": DecodedNetwork(random_genotype(seed, 2), 3, 1, channels=4) for seed in range(8)},
 }
@@ -36,14 +38,17 @@ COMPARING: dict[str, Learner] = {
     "matching nets": MatchingNets(FourConv(3, 1, SIDE, filters=8), 3),
     "CompareNets": CompareNets(RelationNetwork(3, 1, SIDE, filters=8), 3),
 }
-ALL = [*NETWORKS, *COMPARING]
+MEANS = "4CONV, class means"
+ALL = [*NETWORKS, *COMPARING, MEANS]
 
 
 def fitted(name: str) -> tuple[TaskModule, Tensor]:
     """The module of a network that was fitted to a task, and its inductive logits [N, way] for the query images."""
-    learner = COMPARING[name] if name in COMPARING else GradientSteps(TorchEngine(), NETWORKS[name], RULE, RULE)
+    network = name.removesuffix(", class means")
+    learner = COMPARING[name] if name in COMPARING else GradientSteps(TorchEngine(), NETWORKS[network], RULE, RULE)
     specs = learner.network.specs()  # type: ignore[attr-defined]
     member = learner.fit(draw(specs, torch.Generator().manual_seed(0)), BATCH.support)
+    member = member.by("means" if name == MEANS else "linear")
     return of_member(member).eval(), member.inductive(BATCH.query_x)[0]
 
 

@@ -20,7 +20,7 @@ from tnas_cli.records.parts import Coverage
 BINS = 15
 
 #: Temperatures are looked for between 1 / LARGEST and LARGEST.
-LARGEST = 100.0
+LARGEST = 1e4
 
 
 @dataclass(frozen=True)
