@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tnas_cli.methods.calibration import BINS, Bins, coverage, fit_temperature
+from tnas_cli.methods.calibration import BINS, Bins, coverage, error_of, fit_temperature
 
 
 def two_way(probability: float) -> list[float]:
@@ -42,6 +42,13 @@ def test_bins_of_parts_add_up(seed: int, tasks: int) -> None:
         if inside:
             expected += abs(sum(confidence[i] - float(right[i]) for i in inside)) / len(confidence)
     assert whole.error == pytest.approx(float(expected), abs=1e-9)
+
+
+def test_answers_count_as_often_as_their_weight_says() -> None:
+    sure, unsure = (Bins.of(torch.tensor([[p, 1 - p]]), torch.tensor([0])) for p in (0.9, 0.6))
+    assert error_of([sure, unsure]) == pytest.approx((0.1 + 0.4) / 2)
+    assert error_of([sure, unsure], [3.0, 1.0]) == pytest.approx((3 * 0.1 + 0.4) / 4)
+    assert error_of([sure, None], [3.0, 1.0]) is None
 
 
 @pytest.mark.parametrize("factor", [0.3, 1.0, 4.0])

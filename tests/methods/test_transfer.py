@@ -77,7 +77,9 @@ def test_training_learns_and_validates_every_epoch(tmp_path: Path) -> None:
     assert [event.tasks_done for event in validated] == [5, 10, 15]
     assert state.best_accuracy == max(event.accuracy for event in validated)
     assert steps[-1].loss < steps[0].loss
-    right = measure(state.network, test, CPU)
+    right, bins = measure(state.network, test, CPU)
+    assert sum(bins.counts) == 30
+    assert sum(bins.right) == float(right[:, 0].sum())
     assert right.shape == (30, 2)
     assert float(right[:, 0].mean()) > 0.6  # chance is a third
     assert right[:, 1].all()  # three classes are among the first five
@@ -161,7 +163,9 @@ def test_measuring_changes_nothing_and_takes_images_one_by_one(tmp_path: Path, m
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     together = measure(network, images, CPU)
     monkeypatch.setattr(transfer, "MEASURED_AT_ONCE", 1)
-    assert torch.equal(measure(network, images, CPU), together)
+    again = measure(network, images, CPU)
+    assert torch.equal(again[0], together[0])
+    assert again[1].error == pytest.approx(together[1].error)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 

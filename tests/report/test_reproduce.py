@@ -181,6 +181,8 @@ def of_tasks(**changes: Any) -> results.AdaptResult:
 def test_adaptations_of_folders_and_of_a_data_set() -> None:
     (line,) = reproduce(of_file(*of_folders())).lines
     assert shlex.split(line) == ["tnas", "adapt", "a b/best.pt", "x/cats & dogs", "y", "--steps", "5", "--json"]
+    by_means = reproduce(of_file(*of_folders(classifier="means"))).lines[0]
+    assert "--classifier means" in by_means
     every = of_folders(support_accuracies=(0.2, 1.0))
     assert reproduce(of_file(*every)).lines[0].endswith(" --every-step --json")
     for members, option in ((1, "--no-ensemble"), (5, "--ensemble")):

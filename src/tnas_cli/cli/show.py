@@ -92,10 +92,7 @@ def _training(screen: Screen, result: TrainResult) -> None:
         screen.show(_networks(result))
     screen.text(f"accuracy {percent(result.mean)} ± {percent(result.interval)}%")
     _inductive(screen, result.inductive, result.classifier)
-    if result.ece is not None:
-        alone = result.inductive.ece if result.inductive is not None else None
-        also = "" if alone is None else f", {percent(alone)}% each image by itself"
-        screen.say(f"expected calibration error {percent(result.ece)}%{also}")
+    _calibration(screen, result)
     if result.weights == "inherited":
         own = "all tasks" if result.per_genotype else "the test task that decoded to it"
         screen.say(
@@ -140,6 +137,14 @@ def _inductive(screen: Screen, found: Accuracy | None, classifier: str | None) -
         screen.say(f"each image by itself, by the support set's statistics{by} (inductive): {reached}")
 
 
+def _calibration(screen: Screen, result: TrainResult | SupervisedResult | TransferResult) -> None:
+    if result.ece is None:
+        return
+    alone = result.inductive.ece if isinstance(result, TrainResult) and result.inductive is not None else None
+    also = "" if alone is None else f", {percent(alone)}% each image by itself"
+    screen.say(f"expected calibration error {percent(result.ece)}%{also}")
+
+
 def _own_tasks(screen: Screen, own: OwnTasks | None) -> None:
     if own is not None:
         screen.say(
@@ -171,6 +176,7 @@ def _supervised(screen: Screen, result: SupervisedResult) -> None:
         table.add_row(str(row.task), digests, f"{percent(row.mean)}%")
     screen.show(table)
     screen.text(f"accuracy {percent(result.mean)} ± {percent(result.interval)}%")
+    _calibration(screen, result)
     if result.search_seconds is not None:
         screen.say(f"search {duration(result.search_seconds)} per task")
     screen.say(
@@ -193,6 +199,7 @@ def _transfer(screen: Screen, result: TransferResult) -> None:
             f"{percent(row.top5_mean)}%",
         )
     screen.show(table)
+    _calibration(screen, result)
     screen.text(f"error {percent(1 - result.mean)} ± {percent(result.interval)}%")
     screen.say(
         f"{_amount(result.budget)} on {result.train_split}, 95% interval over test images, "

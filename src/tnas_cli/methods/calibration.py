@@ -55,6 +55,10 @@ class Bins:
             return cls(*((0.0,) * BINS,) * 3)
         return cls(*(tuple(map(math.fsum, zip(*column, strict=True))) for column in zip(*rows, strict=True)))
 
+    def times(self, weight: float) -> Bins:
+        """The same answers, each counted so many times."""
+        return Bins(*(tuple(weight * one for one in column) for column in (self.counts, self.confidences, self.right)))
+
     @property
     def error(self) -> float | None:
         """The expected calibration error: mean |accuracy - confidence| over the bins, weighted by their share of the
@@ -63,6 +67,14 @@ class Bins:
         if not total:
             return None
         return math.fsum(abs(c - r) for c, r in zip(self.confidences, self.right, strict=True)) / total
+
+
+def error_of(bins: Sequence[Bins | None], weights: Sequence[float] | None = None) -> float | None:
+    """The expected calibration error of all these answers together, each part counted `weights` times; None where some
+    of them were not kept."""
+    weighted = zip(bins, weights or [1.0] * len(bins), strict=True)
+    known = [one.times(weight) for one, weight in weighted if one is not None]
+    return Bins.sum(known).error if len(known) == len(bins) else None
 
 
 class Measure:

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from tnas_cli.engines.interface import Engine, Network
-from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes import augment
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import TnasError
+from tnas_cli.methods.calibration import Measure
 from tnas_cli.runs.events import Progress
 from tnas_cli.runs.seeds import torch_generator
 from tnas_cli.settings.supervised import SupervisedSettings
@@ -85,6 +85,8 @@ def changed(x: Tensor, black: Tensor, settings: SupervisedSettings, generator: t
     return (back + shade).contiguous()  # [T, N, C, H, W]
 
 
-def measure(engine: Engine, network: Network, parameters: Parameters, batch: TaskBatch) -> Tensor:
-    """Accuracy on the query images of each task [T]."""
-    return task_accuracies(engine.predict(network, parameters, batch.query_x), batch.query_y)
+def measure(engine: Engine, network: Network, parameters: Parameters, batch: TaskBatch) -> Measure:
+    """Accuracy on the query images of each task, and the bins of the probabilities."""
+    found = Measure()
+    found.add(engine.predict(network, parameters, batch.query_x), batch.query_y)
+    return found

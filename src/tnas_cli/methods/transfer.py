@@ -17,6 +17,7 @@ from torch import Tensor
 from tnas_cli.episodes import augment
 from tnas_cli.episodes.labelled_images import LabelledImages
 from tnas_cli.errors import TnasError
+from tnas_cli.methods.calibration import Bins, error_of
 from tnas_cli.methods.learner import interval
 from tnas_cli.records.parts import TrainedNetwork
 from tnas_cli.runs.events import Event, StepDone, Validated
@@ -150,7 +151,7 @@ def _step(
 
 
 def _validate(state: TransferState, validation: LabelledImages, device: torch.device) -> Validated:
-    right = measure(state.network, validation, device)[:, 0].double()
+    right = measure(state.network, validation, device)[0][:, 0].double()
     accuracy = float(right.mean())
     better = accuracy > state.best_accuracy
     state.best_accuracy = max(accuracy, state.best_accuracy)
@@ -159,28 +160,32 @@ def _validate(state: TransferState, validation: LabelledImages, device: torch.de
 
 
 @torch.no_grad()
-def measure(network: DartsNetwork, images: LabelledImages, device: torch.device) -> Tensor:
-    """Whether each image's class is ranked first, and whether it is among the first five: float32 [n, 2] on the CPU."""
+def measure(network: DartsNetwork, images: LabelledImages, device: torch.device) -> tuple[Tensor, Bins]:
+    """Whether each image's class is ranked first, and whether it is among the first five: float32 [n, 2] on the CPU;
+    and the bins of the probabilities."""
     network.eval()
-    found = []
+    found, bins = [], []
     for first in range(0, len(images), MEASURED_AT_ONCE):
         x, y = images.load(np.arange(first, min(first + MEASURED_AT_ONCE, len(images))), device)
         logits, _ = network(images.normalise(x))
         ranked = logits.topk(min(5, logits.shape[1]), dim=1).indices == y[:, None]  # [N, 5]
         found.append(torch.stack([ranked[:, 0], ranked.any(1)], dim=1).float().cpu())
-    return torch.cat(found)
+        bins.append(Bins.of(logits.softmax(-1), y))
+    return torch.cat(found), Bins.sum(bins)
 
 
 @dataclass(frozen=True)
 class Transferred:
     """Cells after training: how many records decoded to them, their number of weights, the best validation accuracy
-    (None without validation images), and what `measure` returns for the test images [n, 2]."""
+    (None without validation images), and what `measure` returns for the test images: [n, 2], and the bins, None where
+    they were not kept."""
 
     digest: str
     count: int
     parameters: int
     validation: float | None
     right: Tensor
+    bins: Bins | None = None
 
     def row(self) -> TrainedNetwork:
         """Their row in a result."""
@@ -202,6 +207,7 @@ class Summary:
 
     mean: float
     interval: float
+    ece: float | None
     top5_mean: float
     images: int
     parameters_mean: float
@@ -217,6 +223,7 @@ def summarise(trained: list[Transferred]) -> Summary:
     return Summary(
         mean=float(first.mean()),
         interval=interval(first),
+        ece=error_of([entry.bins for entry in trained], [float(entry.count) for entry in trained]),
         top5_mean=float(five.mean()),
         images=len(first),
         parameters_mean=float(weights @ weights.new_tensor([entry.parameters for entry in trained])),

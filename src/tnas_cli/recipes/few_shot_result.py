@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tnas_cli.methods.calibration import Bins
+from tnas_cli.methods.calibration import Bins, error_of
 from tnas_cli.methods.learner import interval
 from tnas_cli.records.parts import Accuracy, OwnTasks, TaskAccuracy, TrainedNetwork
 
@@ -99,7 +99,7 @@ def summarise(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]
     return Summary(
         mean=float(per_task.mean()),
         interval=interval(per_task),
-        ece=_error([entry.bins for entry in trained]),
+        ece=error_of([entry.bins for entry in trained], weights.tolist()),
         tasks=len(per_task),
         parameters_mean=float((weights / weights.sum()) @ weights.new_tensor([t.parameters for t in trained])),
         inductive=_inductive(trained, weights),
@@ -119,19 +119,13 @@ def _inductive(trained: Sequence[Trained], weights: Tensor) -> Accuracy | None:
     if len(found) < len(trained):
         return None
     per_task = (weights / weights.sum()) @ torch.stack(found)  # [tasks]
-    ece = _error([entry.inductive_bins for entry in trained])
+    ece = error_of([entry.inductive_bins for entry in trained], weights.tolist())
     return Accuracy(mean=float(per_task.mean()), interval=interval(per_task), ece=ece)
 
 
 def _classifier(trained: Sequence[Trained]) -> str | None:
     found = {entry.classifier for entry in trained}
     return found.pop() if len(found) == 1 else "mixed"
-
-
-def _error(bins: Sequence[Bins | None]) -> float | None:
-    """The expected calibration error of all networks' answers together; None where some are not known."""
-    known = [one for one in bins if one is not None]
-    return Bins.sum(known).error if len(known) == len(bins) else None
 
 
 def _on_own_tasks(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]) -> OwnTasks | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,6 +15,7 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods import supervised as training
+from tnas_cli.methods.calibration import Bins, Measure
 from tnas_cli.methods.registry import title_of
 from tnas_cli.recipes.data import open_data
 from tnas_cli.recipes.meta_architecture import preparation_of
@@ -143,7 +144,8 @@ class SupervisedWork(DataWork):
     def run(self, life: Life) -> SupervisedResult:
         kept = life.once("found.json", lambda: self._search(life).to_json())
         found = Architectures.from_json(kept)
-        summary = summarise(found.genotypes, self._train_all(life, found), lambda g: count(self._network(g).specs()))
+        accuracies, bins = self._train_all(life, found)
+        summary = summarise(found.genotypes, accuracies, bins, lambda g: count(self._network(g).specs()))
         return self._result(life, found, summary)
 
     def _search(self, life: Life) -> Architectures:
@@ -155,26 +157,30 @@ class SupervisedWork(DataWork):
         size = (self.settings.way, self.cache.channels, self.settings.channels)
         return space(genotype.space).decoded_network(genotype, *size)
 
-    def _train_all(self, life: Life, found: Architectures) -> dict[tuple[int, str], float]:
-        """Accuracy of each task with each of its genotypes, by the task's number and the genotype's digest."""
+    def _train_all(self, life: Life, found: Architectures) -> tuple[dict[tuple[int, str], float], list[Bins | None]]:
+        """Accuracy of each task with each of its genotypes, by the task's number and the genotype's digest; and the
+        probabilities of each genotype's answers, None where they were not kept."""
         tasks: dict[Genotype, list[int]] = {}
         for task, genotypes in enumerate(found.genotypes):
             for genotype in dict.fromkeys(genotypes):
                 tasks.setdefault(genotype, []).append(task)
         accuracies: dict[tuple[int, str], float] = {}
+        bins: list[Bins | None] = []
         for number, (genotype, own) in enumerate(tasks.items(), start=1):
             stage = f"network {number} of {len(tasks)}"
 
             def train(genotype: Genotype = genotype, own: list[int] = own, stage: str = stage) -> dict[str, Any]:
-                return {"tasks": own, "accuracies": self._train(life, genotype, own, stage)}
+                measured = self._train(life, genotype, own, stage)
+                return {"tasks": own, "accuracies": measured.accuracies, "bins": asdict(measured.bins)}
 
             kept = life.once(f"networks/{genotype.digest}.json", train)
             accuracies |= {
                 (task, genotype.digest): value for task, value in zip(kept["tasks"], kept["accuracies"], strict=True)
             }
-        return accuracies
+            bins.append(Bins.from_json(kept["bins"]) if "bins" in kept else None)
+        return accuracies, bins
 
-    def _train(self, life: Life, genotype: Genotype, tasks: Sequence[int], stage: str) -> list[float]:
+    def _train(self, life: Life, genotype: Genotype, tasks: Sequence[int], stage: str) -> Measure:
         """Train one genotype on all its tasks together and measure it on each."""
         network, settings = self._network(genotype), self.settings
         which, everything = torch.tensor(tasks, device=self.device), self.batch
@@ -190,7 +196,7 @@ class SupervisedWork(DataWork):
         black = black_of(self.cache, self.device)
         steps = training.train(self.engine, network, parameters, batch, black, settings, stage)
         parameters = finished(steps, life.listener)
-        return [float(value) for value in training.measure(self.engine, network, parameters, batch)]
+        return training.measure(self.engine, network, parameters, batch)
 
     def _result(self, life: Life, found: Architectures, summary: Summary) -> SupervisedResult:
         settings, cache = self.settings, self.cache

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from tnas_cli.methods.calibration import Bins, error_of
 from tnas_cli.methods.learner import interval
 from tnas_cli.records.parts import GenotypeAccuracy, SupervisedTask
 from tnas_cli.spaces.genotype import Genotype
@@ -19,6 +20,7 @@ class Summary:
 
     mean: float
     interval: float
+    ece: float | None
     tasks: int
     genotypes: int
     genotypes_trained: int
@@ -29,12 +31,14 @@ class Summary:
 def summarise(
     genotypes: Sequence[Sequence[Genotype]],
     accuracies: Mapping[tuple[int, str], float],
+    bins: Sequence[Bins | None],
     weights: Callable[[Genotype], int],
 ) -> Summary:
     """The numbers of a result.
 
     genotypes: those of each task, where one that is named twice counts twice; accuracies: by the task's number and the
-    genotype's digest; weights: the number of weights of a genotype's network.
+    genotype's digest; bins: the probabilities of each genotype's answers; weights: the number of weights of a
+    genotype's network.
     """
     rows = [[accuracies[task, genotype.digest] for genotype in own] for task, own in enumerate(genotypes)]
     per_task = torch.tensor([sum(row) / len(row) for row in rows], dtype=torch.float64)
@@ -42,6 +46,7 @@ def summarise(
     return Summary(
         mean=float(per_task.mean()),
         interval=interval(per_task),
+        ece=error_of(bins),
         tasks=len(rows),
         genotypes=len(everything),
         genotypes_trained=len(accuracies),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -16,6 +16,7 @@ from tnas_cli.episodes.labelled_images import LabelledImages, labelled_images
 from tnas_cli.episodes.registry import dataset_of
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods import transfer as training
+from tnas_cli.methods.calibration import Bins
 from tnas_cli.methods.registry import title_of
 from tnas_cli.methods.transfer import Transferred
 from tnas_cli.methods.transfer_state import KIND, restore, to_checkpoint
@@ -123,7 +124,8 @@ class TransferWork(DataWork):
         number, done = weights(state.network), folder / "result.json"
         if done.is_file():
             kept = json.loads(done.read_text(encoding="utf-8"))
-            return Transferred(cells.digest, times, number, kept["validation"], torch.tensor(kept["right"]))
+            bins = Bins.from_json(kept["bins"]) if "bins" in kept else None
+            return Transferred(cells.digest, times, number, kept["validation"], torch.tensor(kept["right"]), bins)
         best, last = folder / "best.pt", folder / "last.pt"
         if last.is_file():
             restore(checkpoint.load(last, KIND), state)
@@ -139,9 +141,10 @@ class TransferWork(DataWork):
         if self.validation is not None:
             validation = state.best_accuracy
             restore(checkpoint.load(best, KIND), state)
-        right = training.measure(state.network, self.test, self.device)
-        write_text(done, json.dumps({"validation": validation, "right": right.tolist()}) + "\n")
-        return Transferred(cells.digest, times, number, validation, right)
+        right, bins = training.measure(state.network, self.test, self.device)
+        kept = {"validation": validation, "right": right.tolist(), "bins": asdict(bins)}
+        write_text(done, json.dumps(kept) + "\n")
+        return Transferred(cells.digest, times, number, validation, right, bins)
 
     def _result(self, life: Life, trained: list[Transferred]) -> TransferResult:
         settings, method = self.settings, found_by(self.genotypes)

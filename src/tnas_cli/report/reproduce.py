@@ -159,8 +159,9 @@ def _of_records(source: Source) -> Commands:
 
 
 def _adapt_options(first: Adapted, result: AdaptResult | None) -> list[str]:
-    """Steps, and how many checkpoints answered."""
+    """Steps, the classifier of single images, and how many checkpoints answered."""
     options = ["--steps", str(first.inner.steps)] if first.inner is not None else []
+    options += ["--classifier", first.classifier] if first.classifier is not None else []
     if first.support_accuracies is not None:
         return [*options, "--every-step"]
     members = first.members or (result.members if result is not None else None)
