@@ -175,6 +175,7 @@ def test_the_page_holds_everything_and_loads_nothing(kept: tuple[Path, Ran], tmp
     assert "<b>" not in text
     assert "bad.png" in text
     assert ran.result["page"] == str(page)
+    assert f"{len(ran.result['classes'])} classes" in text
     shown = [float(part.split('"')[0]) for part in text.split('<meter min="0" max="1" value="')[1:]]
     by_class = {name: [row["probability"] for row in ran.records[:-1] if row["class"] == name]
                 for name in ran.result["classes"]}  # fmt: skip
@@ -282,6 +283,15 @@ def test_what_is_refused(pipeline: Pipeline, kept: tuple[Path, Ran], tmp_path: P
     assert "--link" in refused("predict", model, task, "--link").stderr
     assert "exclude each other" in refused("predict", model, task, "--csv", "--json").stderr
     assert "--page" in refused("predict", model, task, "--page", tmp_path / "page.pdf").stderr
+    for folder in ("folder.html", "folder.pt"):
+        (tmp_path / folder).mkdir()
+    for arguments in (("predict", model, task, "--page", tmp_path / "folder.html"),
+                      ("adapt", best, task, "--save", tmp_path / "folder.pt")):  # fmt: skip
+        ran = tnas(*arguments)
+        assert ran.code == 1
+        assert ran.stdout == "", "refused before anything is answered"
+        assert "it is a folder" in ran.stderr
+    (tmp_path / "folder.pt").rmdir()
     assert not list(tmp_path.glob("*.pt"))
 
 
@@ -300,3 +310,14 @@ def test_a_model_of_an_older_or_damaged_file(kept: tuple[Path, Ran], tmp_path: P
         assert "has shape" in refused("predict", tmp_path / "changed.pt", tmp_path).stderr
     (tmp_path / "cut.pt").write_bytes(model.read_bytes()[:1000])
     assert "damaged" in refused("predict", tmp_path / "cut.pt", tmp_path).stderr
+
+
+def test_images_of_the_same_name_are_told_apart_on_the_page(kept: tuple[Path, Ran], tmp_path: Path) -> None:
+    model, _ = kept
+    for folder in ("left", "right"):
+        (tmp_path / "photos" / folder).mkdir(parents=True)
+        drawing(18, 50).save(tmp_path / "photos" / folder / "1.png")
+    succeeding("predict", model, tmp_path / "photos", "--page", tmp_path / "out.html")
+    text = (tmp_path / "out.html").read_text()
+    assert ">left/1.png<" in text
+    assert ">right/1.png<" in text

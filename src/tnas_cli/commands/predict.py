@@ -17,6 +17,7 @@ from tnas_cli.records.parts import LeftOut
 from tnas_cli.report.predictions_page import PredictionsPage
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.runs.events import Listener, ignore
+from tnas_cli.runs.files import check_can_write
 
 
 def drop(record: Predicted) -> None:
@@ -56,6 +57,8 @@ def predict(
     """
     kept = load_model(Path(model), machine, listener)
     found, others = given_images(map(str, images), stdin)
+    if page is not None:
+        check_can_write(page)  # now, rather than when everything is answered
     sorter = None if sort is None else Sorter(sort.folder, link=sort.link)
     shown = None if page is None else PredictionsPage(page, str(model), kept.classes)
     unsure = UNSURE if UNSURE not in kept.classes else f"{UNSURE} images"

@@ -38,6 +38,7 @@ from tnas_cli.records.parts import TaskName
 from tnas_cli.records.results import AdaptResult
 from tnas_cli.runs import events, shipped
 from tnas_cli.runs.device import HERE, Machine
+from tnas_cli.runs.files import check_can_write
 from tnas_cli.spaces.parameters import Parameters
 
 
@@ -281,6 +282,7 @@ def _check_save(save: Path, folders: Sequence[Path], asked: Asked) -> None:
         raise SettingsError(
             "a saved model answers each image by itself, and --transductive all together.", hint="leave one of them out"
         )
+    check_can_write(save)
 
 
 def _support_of(tasks: Sequence[FolderTask], device: torch.device) -> Labelled:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,15 +25,11 @@ SHARP = 64
 
 @dataclass(frozen=True)
 class Card:
-    """An image with its answer."""
+    """An image with its answer; `name` is what tells it from the others on the page."""
 
     answer: Predicted
     picture: str
-
-    @property
-    def name(self) -> str:
-        """The file's own name."""
-        return Path(self.answer.image).name
+    name: str
 
     @property
     def percent(self) -> str:
@@ -60,31 +57,46 @@ class PredictionsPage:
     path: Path
     model: str
     classes: Sequence[str]
-    cards: list[Card] = field(default_factory=list)
+    answered: list[tuple[Predicted, str]] = field(default_factory=list)
 
     def add(self, answer: Predicted) -> None:
         """An answer, whose image is read for a thumbnail."""
-        self.cards.append(Card(answer, thumbnail(Path(answer.image))))
+        self.answered.append((answer, thumbnail(Path(answer.image))))
+
+    def _cards(self) -> list[Card]:
+        names = short_names([answer.image for answer, _ in self.answered])
+        return [Card(answer, picture, name) for (answer, picture), name in zip(self.answered, names, strict=True)]
 
     def write(self, left_out: Sequence[LeftOut]) -> Path:
         """Write the page; raises TnasError for a path that cannot be written."""
-        groups = []
+        groups, cards = [], self._cards()
         for name in self.classes:
-            of_class = [card for card in self.cards if card.answer.class_ == name and not card.answer.unsure]
+            of_class = [card for card in cards if card.answer.class_ == name and not card.answer.unsure]
             groups.append(ClassCards(name, sorted(of_class, key=lambda card: card.answer.probability)))
-        unsure = [card for card in self.cards if card.answer.unsure]
+        unsure = [card for card in cards if card.answer.unsure]
         if unsure:
             groups.insert(0, ClassCards("unsure", sorted(unsure, key=lambda card: card.answer.probability)))
         text = render_template(
             "predictions.html.j2",
             model=self.model,
-            answered=len(self.cards),
-            classes=groups,
+            answered=len(cards),
+            classes=len(self.classes),
+            groups=groups,
             left_out=left_out,
             version=__version__,
         )
         write_text(self.path, text)
         return self.path
+
+
+def short_names(images: Sequence[str]) -> list[str]:
+    """Their files' names, or paths from the deepest folder that they share where names occur twice."""
+    paths = [Path(image) for image in images]
+    names = [path.name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    shared = os.path.commonpath([path.absolute().parent for path in paths])
+    return [path.absolute().relative_to(shared).as_posix() for path in paths]
 
 
 def thumbnail(path: Path) -> str:

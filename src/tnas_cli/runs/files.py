@@ -54,6 +54,20 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def check_can_write(path: Path) -> None:
+    """Raises TnasError now where `path` could not be written later: a folder, or a place that takes no file."""
+    if path.is_dir():
+        raise TnasError(f"cannot write {path}: it is a folder.", hint="name a file")
+    probe = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        probe.unlink(missing_ok=True) if probe.parent.is_dir() else None
+
+
 def cannot_write(path: Path, error: OSError) -> TnasError:
     """The error for an output path that cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
