@@ -54,6 +54,8 @@ test: check
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/predict.py
+	$(BIN)/python benchmarks/statistics_cost.py
 
 bench-data: $(INSTALLED)
 	$(BIN)/python benchmarks/data.py $(if $(OMNIGLOT),--omniglot $(OMNIGLOT)) $(if $(CIFAR100),--cifar100 $(CIFAR100))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tnas_cli.recipes.decoded import Origin, decoded
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.records import writing
 from tnas_cli.records.parts import CountedFor, TaskName
+from tnas_cli.runs.events import Note
 
 THETA = tuple(map(tuple, (map(tuple, cell) for cell in np.random.default_rng(0).normal(size=(2, 14, 8)).tolist())))
 ADAPTED = [an_adapted(theta=tuple(tuple(cell) for cell in THETA), seed=seed) for seed in range(3)]
@@ -87,3 +89,49 @@ def test_what_holds_no_genotype_is_named_with_its_line() -> None:
 def test_an_origin_counts_for_its_network() -> None:
     origin = Origin(way=3, channels=4)
     assert decoded(AUTO_MAML_1SHOT, origin).counted_for == CountedFor(way=3, image_channels=3, channels=4)
+
+
+def said_of(source: str, **how: Any) -> tuple[list[str], list[str]]:
+    """Digests of what is read, and what is said of it."""
+    notes: list[str] = []
+
+    def hear(event: object) -> None:
+        assert isinstance(event, Note)
+        notes.append(event.text)
+
+    return [record.digest for record in read_genotypes(source, listener=hear, **how)], notes
+
+
+def test_all_genotypes_of_a_file_or_the_last_of_a_log_or_the_named_one(tmp_path: Path) -> None:
+    one, five = AUTO_MAML_1SHOT, AUTO_MAML_5SHOT
+    file = tmp_path / "my genotypes.py"
+    file.write_text(f"# found by hand\nONE = {one.to_darts()}\n\n# and another\nFIVE = {five.to_darts()}\n")
+    assert said_of(str(file)) == ([one.digest, five.digest], [f"{file}: 2 genotypes"])
+    assert said_of(f"{file}:FIVE") == ([five.digest], [])
+    with pytest.raises(GenotypeError, match="no genotype called FIFE") as wrong:
+        read_genotypes(f"{file}:FIFE")
+    assert "FIVE" in wrong.value.hint
+    log = tmp_path / "log.txt"
+    log.write_text("".join(f"03/05 PM genotype = {text.to_darts()}\ntrain_acc 93\n" for text in (five, one)))
+    assert said_of(str(log)) == ([one.digest], [f"{log}: a log of 2 genotypes; the last one, in line 3, is taken"])
+    whole = log.read_text()
+    assert said_of("-", stdin=whole)[0] == [one.digest]
+    log.write_text(whole + "03/06 PM genotype = Genotype(normal=[('sep")
+    with pytest.raises(GenotypeError, match="line 5 does not end"):
+        read_genotypes(str(log))
+
+
+def test_what_decode_prints_is_read_again(tmp_path: Path) -> None:
+    genotypes = [AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, AUTO_MAML_1SHOT]
+    file = tmp_path / "g.txt"
+    file.write_text("".join(f"{genotype.to_darts()}\n" for genotype in genotypes))
+    assert said_of(str(file))[0] == [genotype.digest for genotype in genotypes]
+
+
+def test_a_concatenation_that_leaves_out_a_node_is_read_as_cells() -> None:
+    text = AUTO_MAML_1SHOT.to_darts().replace("reduce_concat=[2, 3, 4, 5]", "reduce_concat=[3, 4, 5]")
+    (record,) = read_genotypes(text)
+    assert record.genotype["reduce_concat"] == [3, 4, 5]
+    (known,) = read_genotypes("NASNet-A")
+    (again,) = read_genotypes(known.darts)
+    assert again.digest == known.digest

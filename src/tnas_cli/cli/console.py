@@ -44,6 +44,11 @@ class Screen:
         if always or not self.quiet:
             self.words.print(text, style=style, markup=False)
 
+    def told(self, event: events.Event) -> None:
+        """A listener for what must be known even with --quiet: how an input was understood."""
+        if isinstance(event, events.Note):
+            self.say(event.text, always=True)
+
     def record(self, value: Mapping[str, Any]) -> None:
         """One JSON object on one line of stdout."""
         sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")

@@ -20,7 +20,10 @@ FORMATS = ("darts", "json", "dot")
 def decode(
     *,
     source: Annotated[
-        str, typer.Argument(help="Adapted records, a checkpoint, a genotype (text, file or name), or - for stdin.")
+        str,
+        typer.Argument(
+            help="Adapted records, a checkpoint, a genotype (text, file, FILE:NAME or name), or - for stdin."
+        ),
     ],
     form: Annotated[
         str | None, typer.Option("--format", "-f", metavar="TEXT", help="darts (default), json or dot.")
@@ -56,7 +59,9 @@ def decode(
     if module is not None and module.suffix != ".py":
         raise SettingsError(f"--module {module}: a module is Python.", hint=f"--module {module.with_suffix('.py')}")
     stdin = sys.stdin.read() if source == "-" else None
-    records, result = decode_source(source, stdin=stdin, picture=picture, module=module, max_skips=max_skips)
+    records, result = decode_source(
+        source, stdin=stdin, picture=picture, module=module, max_skips=max_skips, listener=screen.told
+    )
     if screen.as_json or form == "json":
         for record in [*records, result]:
             screen.record(record.to_json())

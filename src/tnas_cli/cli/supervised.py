@@ -45,7 +45,7 @@ def supervised(
     if checkpoint is not None:
         reads, who = SUPERVISED_READS[settings.method], f"--method {settings.method}"
         refuse(["checkpoint"], {"checkpoint": ADAPTATION}, reads, who, SUPERVISED_READS)
-    records = [] if genotype is None else read_argument(genotype, example="")
+    records = [] if genotype is None else read_argument(genotype, screen, example="")
     with screen.progress() as listener:
         result = work(records, settings, checkpoint=checkpoint, runs=runs, machine=machine, listener=listener)
     show(screen, result)

@@ -32,7 +32,7 @@ def transfer(
     from tnas_cli.commands.transfer import transfer as work
     from tnas_cli.recipes.transfer import transfer_settings
 
-    records = read_argument(genotype, example="tnas transfer DARTS_V2 --dataset cifar10")
+    records = read_argument(genotype, screen, example="tnas transfer DARTS_V2 --dataset cifar10")
     settings = transfer_settings(wanted.preset, wanted.given, wanted.file)
     with screen.progress() as listener:
         result = work(records, settings, limit=limit, runs=runs, machine=machine, listener=listener)

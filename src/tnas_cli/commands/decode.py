@@ -10,6 +10,7 @@ from pathlib import Path
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.records.kinds import Decoded
 from tnas_cli.records.other_results import DecodeResult
+from tnas_cli.runs.events import Listener, ignore
 from tnas_cli.runs.files import write_text
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.collapse import collapse
@@ -27,6 +28,7 @@ def decode(
     picture: Path | None = None,
     module: Path | None = None,
     max_skips: int | None = None,
+    listener: Listener = ignore,
 ) -> tuple[list[Decoded], DecodeResult]:
     """The record of each genotype of `source`, and the result; with `picture` also SVG or PNG files, and with `module`
     also Python files that hold the network in plain PyTorch.
@@ -36,7 +38,7 @@ def decode(
     which departs from the paper's Algorithm 2. Raises GenotypeError, CheckpointError, SettingsError for `max_skips`
     below 0 or without theta, or TnasError for an unwritable path.
     """
-    records = read_genotypes(source, stdin, max_skips)
+    records = read_genotypes(source, stdin, max_skips, listener)
     result = replace(summary_of(records), max_skips=max_skips)
     if picture is not None:
         result = replace(result, pictures=_each_distinct(records, picture, _draw))

@@ -5,21 +5,21 @@ Names and texts need no PyTorch; records of adaptations and checkpoints bring th
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tnas_cli.errors import CheckpointError, DataError, GenotypeError, SettingsError
+from tnas_cli.errors import CheckpointError, DataError, GenotypeError, SettingsError, did_you_mean
 from tnas_cli.recipes.decoded import Origin, decoded, decoded_cells, decoded_theta
 from tnas_cli.records.codec import decode
 from tnas_cli.records.kinds import Adapted, Decoded
 from tnas_cli.records.parts import DataFacts, TaskName
 from tnas_cli.records.readers import MisfitError
 from tnas_cli.records.reading import Found, kind_of, parse, text_of, values_of
-from tnas_cli.runs import shipped
+from tnas_cli.runs import events, shipped
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.genotype import CELLS, Genotype
+from tnas_cli.spaces.genotype_text import Written, find, is_log
 from tnas_cli.spaces.known_genotypes import KNOWN, known
 from tnas_cli.spaces.registry import space
 from tnas_cli.spaces.space import Space
@@ -30,13 +30,21 @@ _HINT = (
 )
 
 
-def read_genotypes(source: str, stdin: str | None = None, max_skips: int | None = None) -> list[Decoded]:
+def read_genotypes(
+    source: str,
+    stdin: str | None = None,
+    max_skips: int | None = None,
+    listener: events.Listener = events.ignore,
+) -> list[Decoded]:
     """The record of every genotype in `source`: '-', a path, the text of a genotype, or a published name.
+
+    A text may hold other words and several genotypes: all of them are read, but of a log the last one, which the
+    listener is told. 'FILE:NAME' takes the one that is assigned to that name.
 
     max_skips: at most so many skip connections per cell (`spaces.decode.decode`). Raises GenotypeError or
     CheckpointError that names what cannot be read, and SettingsError for `max_skips` where there is no theta.
     """
-    records = _read(source, stdin, max_skips)
+    records = _read(source, stdin, max_skips, listener)
     if max_skips is not None and any(record.max_skips != max_skips for record in records):
         raise SettingsError(
             "--max-skips needs theta, which a decoded genotype no longer has.",
@@ -45,34 +53,41 @@ def read_genotypes(source: str, stdin: str | None = None, max_skips: int | None 
     return records
 
 
-def _read(source: str, stdin: str | None, max_skips: int | None) -> list[Decoded]:
+def _read(source: str, stdin: str | None, max_skips: int | None, listener: events.Listener) -> list[Decoded]:
     if source == "-":
         text = (stdin or "").removeprefix("\ufeff")
         if not text.strip():
             raise GenotypeError("standard input is empty.", hint=_HINT)
-        return _from_text(text, "standard input", max_skips)
+        return _from_text(text, "standard input", max_skips, listener)
     if source.lstrip().startswith(("Genotype(", "{", "[")):
-        return _from_text(source, "the argument", max_skips)
+        return _from_text(source, "the argument", max_skips, listener)
     published = known(source)
     if published is not None:
         return [decoded_cells(published.cells, Origin(name=published.name, method=published.method))]
-    path = shipped.located(Path(source))
+    path, name = shipped.located(Path(source)), None
+    if not path.exists() and Path(source.rpartition(":")[0]).is_file():
+        path, name = Path(source.rpartition(":")[0]), source.rpartition(":")[2]
     if path.suffix == ".pt":
         return [_from_checkpoint(path, max_skips)]
     try:
-        text = text_of(path, source)
+        text = text_of(path, str(path))
     except DataError as error:
         reason = "is not a text file" if "is not text" in error.message else "cannot be read"
         shown = source if len(source) <= 200 else f"{source[:60]}..."
         raise GenotypeError(f"{shown} {reason}.", hint=_HINT) from error
     if not text.strip():
         raise GenotypeError(f"{source} is empty.", hint=_HINT)
-    return _from_text(text, source, max_skips)
+    return _from_text(text, str(path), max_skips, listener, name)
 
 
-def _from_text(text: str, where: str, max_skips: int | None) -> list[Decoded]:
-    if "Genotype(" in text and not text.lstrip().startswith(("{", "[")):
-        return [decoded(Genotype.parse(part)) for part in _calls(text)]
+def _from_text(
+    text: str, where: str, max_skips: int | None, listener: events.Listener, name: str | None = None
+) -> list[Decoded]:
+    """Records, or any number of Genotype(...) among other words; `name`: the one that is assigned to it."""
+    if not text.lstrip().startswith(("{", "[")) and (written := find(text)):
+        return [_from_json(one.arguments, Origin()) for one in _chosen(written, name, where, listener)]
+    if name is not None:
+        raise GenotypeError(f"{where} holds no Genotype(...) called {name}.", hint=_HINT)
     try:
         found = [_from_object(entry, max_skips) for entry in values_of(text, where) if not _is_result(entry)]
     except DataError as error:
@@ -82,15 +97,22 @@ def _from_text(text: str, where: str, max_skips: int | None) -> list[Decoded]:
     return found
 
 
-def _calls(text: str) -> list[str]:
-    """Each Genotype(...) of a text, as in DARTS's own file of genotypes; the whole text if it is not Python."""
-    try:
-        nodes = ast.walk(ast.parse(text))
-        calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Genotype"]
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        calls = []
-    calls.sort(key=lambda call: (call.lineno, call.col_offset))
-    return [ast.get_source_segment(text, call) or text for call in calls] or [text]
+def _chosen(written: list[Written], name: str | None, where: str, listener: events.Listener) -> list[Written]:
+    """The named one, the last one of a log, or all; what is left out, and how many there are, is said."""
+    if name is not None:
+        chosen = [one for one in written if one.name == name][-1:]
+        if not chosen:
+            names = sorted({one.name for one in written if one.name is not None})
+            raise GenotypeError(f"{where} holds no genotype called {name}.", hint=did_you_mean(name, names))
+        return chosen
+    if len(written) == 1:
+        return written
+    many, last = f"{len(written)} genotypes", written[-1]
+    if is_log(written):
+        listener(events.Note(f"{where}: a log of {many}; the last one, in line {last.line}, is taken"))
+        return [last]
+    listener(events.Note(f"{where}: {many}"))
+    return written
 
 
 def _is_result(entry: Found) -> bool:

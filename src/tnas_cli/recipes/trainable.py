@@ -15,6 +15,7 @@ from tnas_cli.recipes.few_shot_result import Summary
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.records.kinds import Decoded, FixedNetwork, Record
 from tnas_cli.records.parts import Amount, TrainedNetwork
+from tnas_cli.runs import events
 from tnas_cli.settings.features import INNER_LOOP
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
@@ -67,7 +68,12 @@ class Trainable:
         return {"network": self.name} if self.genotype is None else {"genotype": self.genotype.to_json()}
 
 
-def read_trainables(source: str, stdin: str | None = None, max_skips: int | None = None) -> list[TrainableRecord]:
+def read_trainables(
+    source: str,
+    stdin: str | None = None,
+    max_skips: int | None = None,
+    listener: events.Listener = events.ignore,
+) -> list[TrainableRecord]:
     """A FixedNetwork if `source` names one (4conv, 4conv-64); otherwise what `read_genotypes` reads.
 
     Raises SettingsError for 4CONV with another number of filters, and for a network with `max_skips`; GenotypeError
@@ -80,7 +86,7 @@ def read_trainables(source: str, stdin: str | None = None, max_skips: int | None
         return [FixedNetwork(network=name, channels=fixed_network(name).channels)]
     if re.fullmatch(r"4conv[-_]?\d+", source):
         raise SettingsError(f"there is no network {source!r}.", hint=did_you_mean(source, (*SHORT, *names())))
-    return [*read_genotypes(source, stdin, max_skips)]
+    return [*read_genotypes(source, stdin, max_skips, listener)]
 
 
 def trainables(records: Sequence[Record]) -> list[TrainableRecord]:

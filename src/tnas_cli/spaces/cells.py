@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tnas_cli.errors import GenotypeError, did_you_mean
-from tnas_cli.spaces.genotype import CELLS, Edge, Genotype
+from tnas_cli.spaces.genotype import CELLS, Edge, Genotype, by_edge
 from tnas_cli.spaces.operations_table import TABLE
 from tnas_cli.spaces.operations_table import operation as row_of
 from tnas_cli.spaces.registry import USUAL
@@ -147,9 +147,9 @@ class Cells:
         return cls(normal, reduce, str(value.get("space", USUAL)))
 
 
-def _cell(name: str, edges: object, concat: object) -> Cell:
+def _cell(name: str, edges: Any, concat: object) -> Cell:
     found: list[Edge] = []
-    for edge in edges if _is_list(edges) else ():  # type: ignore[attr-defined]
+    for edge in by_edge(edges) if _is_list(edges) else ():
         if not _is_list(edge) or len(edge) != 2 or not isinstance(edge[0], str) or not _is_whole(edge[1]):
             raise GenotypeError(
                 f"{edge!r} of the {name} cell is not an edge.", hint="an edge is [operation, source state]"

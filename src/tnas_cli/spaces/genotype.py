@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,8 @@ from typing import Any
 
 from tnas_cli.errors import GenotypeError, SettingsError, did_you_mean
 from tnas_cli.spaces import registry
-from tnas_cli.spaces.operations_table import SEP_CONV_3X3, Operation
+from tnas_cli.spaces.genotype_text import find
+from tnas_cli.spaces.operations_table import Operation
 
 #: The cells of an architecture: the first keeps the size, the second halves it.
 CELLS = ("normal", "reduce")
@@ -107,7 +107,7 @@ class Genotype:
 
     @classmethod
     def parse(cls, text: str) -> Genotype:
-        """Read JSON or DARTS's text form; nothing in the text is executed. Raises GenotypeError."""
+        """Read JSON or the one Genotype(...) of a text; nothing in it is executed. Raises GenotypeError."""
         stripped = text.strip()
         if stripped.startswith("{"):
             try:
@@ -117,36 +117,24 @@ class Genotype:
                     f"not a genotype: broken JSON ({error}).", hint="pass JSON or DARTS's Genotype(...)"
                 ) from error
             return cls.from_json(value.get("genotype", value))
-        return cls.from_json(_darts_arguments(stripped))
+        found = find(text)
+        if len(found) != 1:
+            said = "holds no Genotype(...)" if not found else f"holds {len(found)} genotypes"
+            raise GenotypeError(f"not a genotype: {stripped[:60]!r} {said}.", hint="pass JSON or DARTS's Genotype(...)")
+        return cls.from_json(found[0].arguments)
 
 
-def _darts_arguments(text: str) -> dict[str, object]:
-    """Keyword arguments of the text 'Genotype(normal=[...], ...)', as literals."""
-    edge = (SEP_CONV_3X3.name, 0)
-    hint = f"expected Genotype(normal=[{edge}, ...], normal_concat=..., reduce=[...], reduce_concat=...)"
-    try:
-        node = ast.parse(text.partition("=")[2].strip() if text.split("=")[0].strip().isidentifier() else text)
-        call = node.body[0].value  # type: ignore[attr-defined]
-        if not (isinstance(call, ast.Call) and getattr(call.func, "id", None) == "Genotype"):
-            raise ValueError("no Genotype(...)")
-        arguments = {str(k.arg): _literal(k.value) for k in call.keywords}
-    except (SyntaxError, ValueError, IndexError, AttributeError, RecursionError, MemoryError) as error:
-        raise GenotypeError(f"not a genotype: {text[:60]!r}.", hint=hint) from error
-    for name in CELLS:
-        concat, edges = arguments.get(f"{name}_concat"), arguments.get(name)
-        wanted = list(range(2, 2 + len(edges) // 2)) if isinstance(edges, list | tuple) else None
-        if concat is not None and (not isinstance(concat, list | tuple | range) or list(concat) != wanted):
-            raise GenotypeError(f"{name}_concat={concat} does not list every node {wanted}.", hint=hint)
-    return arguments
+def by_edge(edges: Sequence[Any]) -> Sequence[Any]:
+    """Edges in a row; they may also come node by node, [[edge, edge], ...]."""
+    return [edge for node in edges for edge in node] if edges and all(map(_is_node, edges)) else edges
 
 
-def _literal(node: ast.expr) -> object:
-    """A literal, or range(a, b) of literals."""
-    if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "range" and not node.keywords:
-        bounds = [ast.literal_eval(argument) for argument in node.args]
-        if all(isinstance(bound, int) and 0 <= bound <= 64 for bound in bounds) and 1 <= len(bounds) <= 2:
-            return list(range(*bounds))
-    return ast.literal_eval(node)
+def _is_node(value: Any) -> bool:
+    return _is_list(value) and len(value) > 0 and all(map(_is_list, value))
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def _edges(cell: str, value: object) -> tuple[Edge, ...]:
@@ -155,7 +143,7 @@ def _edges(cell: str, value: object) -> tuple[Edge, ...]:
             f"the {cell} cell is {value!r}, not a list of edges.", hint="an edge is [operation, source]"
         )
     edges: list[Edge] = []
-    for position, edge in enumerate(value):
+    for position, edge in enumerate(by_edge(value)):
         well_formed = isinstance(edge, Sequence) and len(edge) == 2 and isinstance(edge[0], str)
         if not well_formed or not isinstance(edge[1], int) or isinstance(edge[1], bool):
             raise GenotypeError(
