@@ -37,7 +37,7 @@ def figures(
     written = []
     for pictures in found.by_source.values():
         for picture in pictures:
-            figure = picture.draw(theme)
+            figure = picture.drawn(theme)
             paths = [folder / f"{picture.name}{suffix}{ending}" for ending in ENDINGS]
             for path in paths:
                 save(figure, path)

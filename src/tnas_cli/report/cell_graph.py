@@ -89,7 +89,8 @@ def draw(genotype: Genotype, path: Path, title: str | None = None, theme: Theme 
     Raises SettingsError for another ending, TnasError where the file cannot be written.
     """
     ending_of(path)
-    save(draw_cells(genotype, title or f"genotype {genotype.digest}", theme), path)
+    picture = cells_picture(genotype.digest, title or f"genotype {genotype.digest}", genotype)
+    save(picture.drawn(theme), path)
 
 
 def cells_picture(name: str, title: str, genotype: Genotype, facts: str = "") -> Picture:

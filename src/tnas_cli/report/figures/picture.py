@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tnas_cli.errors import SettingsError
+from tnas_cli.report.figures.plotting import own_settings
 from tnas_cli.report.figures.theme import Theme
 from tnas_cli.runs.files import replacing
 
@@ -28,6 +29,11 @@ class Picture:
     title: str
     caption: str
     draw: Callable[[Theme], Figure]
+
+    def drawn(self, theme: Theme) -> Figure:
+        """The figure, whatever settings for plots the user has."""
+        with own_settings():
+            return self.draw(theme)
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -55,9 +61,7 @@ def svg_text(figure: Figure) -> str:
 
 
 def _write(figure: Figure, target: Path | io.BytesIO, ending: str) -> None:
-    from matplotlib import rc_context
-
-    # A file's date and the library's version would make equal pictures differ, and so would random names in SVG.
+    # A file's date and the library's version would make equal pictures differ.
     metadata: dict[str, Any] = {"Date": None, "Creator": None} if ending == ".svg" else {"Software": None}
-    with rc_context({"svg.hashsalt": "tnas"}):
+    with own_settings():
         figure.savefig(target, format=ending[1:], dpi=PNG_DOTS_PER_INCH, metadata=metadata)

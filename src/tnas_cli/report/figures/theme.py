@@ -82,7 +82,6 @@ TITLE_CHARACTERS, TITLE_LINE = 9.6, 0.21
 
 def new_figure(theme: Theme, width: float, height: float, **options: Any) -> Figure:
     """An empty figure in inches. pyplot and its list of open figures are not involved."""
-    # Matplotlib takes most of a second to import, and few commands draw.
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), facecolor=theme.ground, **options)

@@ -82,7 +82,7 @@ class Page:
 
 def as_figure(picture: Picture) -> HtmlFigure:
     """Draw a picture in both themes."""
-    light, dark = (picture.draw(theme) for theme in (LIGHT, DARK))
+    light, dark = (picture.drawn(theme) for theme in (LIGHT, DARK))
     width, height = (round(PIXELS_PER_INCH * inches) for inches in light.get_size_inches())
     return HtmlFigure(
         picture.title, picture.caption, _data_uri(svg_text(light)), _data_uri(svg_text(dark)), width, height

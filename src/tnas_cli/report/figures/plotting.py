@@ -1,0 +1,47 @@
+"""Matplotlib with its own defaults, whatever backend, style or settings file a user has; and the other way round: what
+is drawn here leaves the user's settings as they were."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from tnas_cli.errors import TnasError
+
+#: What names a user's backend and settings file.
+_ENVIRONMENT = ("MPLBACKEND", "MATPLOTLIBRC")
+
+
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """Within the block figures are drawn and written with the library's defaults.
+
+    Raises TnasError if the library cannot be imported.
+    """
+    matplotlib = sys.modules.get("matplotlib") or _imported()
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams["svg.hashsalt"] = "tnas"  # random names in SVG would make equal pictures differ
+        yield
+
+
+def _imported() -> ModuleType:
+    """The library, imported without the user's settings; it takes most of a second, and few commands draw."""
+    kept = {name: os.environ.pop(name) for name in _ENVIRONMENT if name in os.environ}
+    log = logging.getLogger("matplotlib")
+    level = log.level
+    log.setLevel(logging.ERROR)  # what it thinks of a settings file or a cache folder is no news of ours
+    try:
+        import matplotlib
+    except Exception as error:  # a settings file in the working folder is read in any case, and may hold any bytes
+        raise TnasError(
+            f"matplotlib cannot be imported: {error}.", hint="is there a file matplotlibrc in this folder?"
+        ) from error
+    finally:
+        log.setLevel(level)
+        os.environ.update(kept)
+    return matplotlib
