@@ -13,12 +13,14 @@ from tnas_cli.errors import TnasError
 from tnas_cli.records.other_results import DoctorResult
 from tnas_cli.runs.device import Machine
 
+_machine = options.machine_without("cache_dir", "offline", "tensorboard", "allow_other_data")
+
 
 @flat
 def doctor(
     *,
     warm: Annotated[bool, typer.Option("--warm", help="Compile the kernels of the usual networks now.")] = False,
-    machine: Annotated[Machine, From(options.machine_without("cache_dir", "offline", "tensorboard"))],
+    machine: Annotated[Machine, From(_machine)],
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Check the installation: versions, device, engine, caches, a self-test of the maths, the speed of a sample."""

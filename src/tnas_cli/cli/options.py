@@ -42,7 +42,7 @@ CacheDir = Annotated[
     Path | None,
     typer.Option(
         "--cache-dir",
-        help="Folder of prepared data; default: TNAS_CACHE or the user's cache.",
+        help="Prepared data; or set TNAS_CACHE.",
         metavar="DIR",
         rich_help_panel=MACHINE,
     ),
@@ -111,8 +111,11 @@ def _machine(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write event files to RUN/tensorboard.", rich_help_panel=OUTPUT)
     ] = False,
+    allow_other_data: Annotated[
+        bool, typer.Option("--allow-other-data", help="Other images of the same name.", rich_help_panel=MACHINE)
+    ] = False,
 ) -> Machine:
-    return Machine(device, threads, cache_dir, offline, engine, tensorboard)
+    return Machine(device, threads, cache_dir, offline, engine, tensorboard, allow_other_data)
 
 
 def machine_without(*names: str) -> Callable[..., Machine]:
@@ -125,3 +128,6 @@ def machine_without(*names: str) -> Callable[..., Machine]:
 
 
 machine = machine_without()
+
+#: That of commands that measure nothing that was learned before.
+without_other_data = machine_without("allow_other_data")

@@ -27,6 +27,9 @@ SHOWN = 50
 COLUMNS = ("image", "class", "probability", "runner-up", "its probability")
 
 
+_machine = options.machine_without("tensorboard", "cache_dir", "offline", "allow_other_data")
+
+
 @flat
 def predict(
     *,
@@ -48,7 +51,7 @@ def predict(
     ] = None,
     link: Annotated[bool, typer.Option("--link", help="With --sort-into: link instead of copying.")] = False,
     reject: options.Reject = 0.0,
-    machine: Annotated[Machine, From(options.machine_without("tensorboard", "cache_dir", "offline"))],
+    machine: Annotated[Machine, From(_machine)],
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Predict the classes of images with an adapted model; each answer depends on its image alone.

@@ -17,7 +17,7 @@ from tnas_cli.runs.device import Machine
 def quickstart(
     *,
     runs: options.Runs = Path("runs"),
-    machine: Annotated[Machine, From(options.machine_without("offline", "tensorboard"))],
+    machine: Annotated[Machine, From(options.machine_without("offline", "tensorboard", "allow_other_data"))],
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """See the whole pipeline in minutes: data, search, adapt, decode, train, measure, report. Needs no network."""

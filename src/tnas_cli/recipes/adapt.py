@@ -33,6 +33,7 @@ from tnas_cli.recipes.beside import Beside, load_beside
 from tnas_cli.recipes.calibrate import expected
 from tnas_cli.recipes.learned import Learned, load_learned
 from tnas_cli.recipes.meta_architecture import preparation_of
+from tnas_cli.recipes.same_data import check_same_data
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.records.parts import TaskName
 from tnas_cli.records.results import AdaptResult
@@ -152,6 +153,7 @@ def adapt_dataset(
         dataset, protocol=protocol, root=machine.cache_root, offline=machine.offline, listener=listener
     )
     _check_same_images(learned, cache)
+    check_same_data(learned.data, cache, str(checkpoint), allowed=machine.allow_other_data)
     way, shot, query = learned.settings.way, shot or learned.settings.shot, query or learned.settings.query
     engine = engine_for(begun, machine, listener, (way * shot, way * query))
     batches = evaluation_batches(cache, split, way, shot, query, tasks, begun.device)

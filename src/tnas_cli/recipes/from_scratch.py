@@ -18,6 +18,7 @@ from tnas_cli.methods.meta_learn import Plan
 from tnas_cli.methods.registry import training_method
 from tnas_cli.recipes.data import image_counts, open_data
 from tnas_cli.recipes.from_scratch_result import method_of, result
+from tnas_cli.recipes.same_data import check_records
 from tnas_cli.recipes.train_network import result_file
 from tnas_cli.recipes.train_networks import train_networks
 from tnas_cli.recipes.trainable import Trainable, TrainableRecord, network_of, trainables
@@ -75,6 +76,7 @@ class FromScratch(Recipe):
         check_fit(self.settings, method.about, machine.engine)
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
+        check_records(self.given, cache, allowed=machine.allow_other_data)
         settings = self.settings.replace(protocol=cache.protocol)
         genotypes = Counter(map(Trainable.of, self.given))
         chosen = genotypes.most_common(self.limit)

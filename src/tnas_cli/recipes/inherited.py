@@ -26,6 +26,7 @@ from tnas_cli.recipes.calibrate import calibrate, keep
 from tnas_cli.recipes.data import image_counts, open_data
 from tnas_cli.recipes.inherited_result import Best, on_all_tasks, on_own_tasks, result
 from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture
+from tnas_cli.recipes.same_data import check_records, check_same_data
 from tnas_cli.recipes.trainable import TrainableRecord, max_skips_of, own_task, trainables
 from tnas_cli.recipes.work import DataWork
 from tnas_cli.records.kinds import Decoded, Record
@@ -75,6 +76,8 @@ class Inherited(Recipe):
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
         meta = load_meta_architecture(self.checkpoint, device)
+        check_same_data(meta.data, cache, str(self.checkpoint), allowed=machine.allow_other_data)
+        check_records(self.given, cache, allowed=machine.allow_other_data)
         settings, genotypes = self.settings.replace(protocol=cache.protocol), self._genotypes(cache, meta)
         engine = choose_engine(
             machine.engine, meta.network, device, side=cache.size, images=image_counts(settings), listener=listener

@@ -19,6 +19,7 @@ from tnas_cli.methods.calibration import Bins, Measure
 from tnas_cli.methods.registry import title_of
 from tnas_cli.recipes.data import open_data
 from tnas_cli.recipes.meta_architecture import preparation_of
+from tnas_cli.recipes.same_data import check_records, check_same_data
 from tnas_cli.recipes.supervised_result import Summary, summarise
 from tnas_cli.recipes.supervised_search import (
     Architectures,
@@ -99,9 +100,11 @@ class Supervised(Recipe):
         cells = [Cells.from_json(record.genotype).to_genotype() for record in genotypes]
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
+        check_records(genotypes, cache, allowed=machine.allow_other_data)
         settings = self.settings.replace(protocol=cache.protocol)
         if settings.method == "t-nas" and not self.resumed:
-            meta_architecture(self.checkpoint, cache, device)  # one that cannot be adapted is refused now
+            meta = meta_architecture(self.checkpoint, cache, device)  # one that cannot be adapted is refused now
+            check_same_data(meta.data, cache, str(self.checkpoint), allowed=machine.allow_other_data)
         batch = tasks_of(cache, "test", settings, settings.tasks, device)
         networks = [
             space(genotype.space).decoded_network(genotype, settings.way, cache.channels, settings.channels)

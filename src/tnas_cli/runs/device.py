@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Machine:
     """device: auto, cpu, cuda or mps; threads: CPU threads (None: as torch decides); cache_root: folder of prepared
     data sets (None: the default); offline: never download; engine: auto, fused or torch; tensorboard: write event files
-    for TensorBoard into the run directory."""
+    for TensorBoard into the run directory; allow_other_data: measure on a data set although what was learned is from
+    another one of the same name."""
 
     device: str = "auto"
     threads: int | None = None
@@ -30,6 +31,7 @@ class Machine:
     offline: bool = False
     engine: str = "auto"
     tensorboard: bool = False
+    allow_other_data: bool = False
 
     def or_else(self, before: Machine) -> Machine:
         """This machine for a run that continues: what is not asked for here stays as before, and nothing is
@@ -41,6 +43,7 @@ class Machine:
             cache_root=self.cache_root or before.cache_root,
             offline=True,
             engine=before.engine if self.engine == "auto" else self.engine,
+            allow_other_data=self.allow_other_data or before.allow_other_data,
         )
 
     def start(self) -> torch.device:

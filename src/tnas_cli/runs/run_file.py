@@ -42,7 +42,7 @@ class RunFile:
             "settings": dict(self.settings),
             "options": dict(self.options),
             "fingerprint": self.fingerprint,
-            "machine": where | {"tensorboard": machine.tensorboard},
+            "machine": where | {"tensorboard": machine.tensorboard, "allow_other_data": machine.allow_other_data},
             "argv": list(self.argv),
             "package_version": self.package_version,
         }
