@@ -25,9 +25,15 @@ SLOW = ("cli", "commands", "engines", "golden", "methods", "recipes", "test_exam
 COMPILING = ("engines", "golden", "recipes/test_export.py", "cli/test_engine_option.py")
 
 
+#: Files that take a minute or more: two processes share the work better if these do not come last.
+LONG = (*COMPILING, "test_examples.py", "test_extension.py", "docs/test_readme.py", "cli/test_cli_own_images.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow the tests in these places, and those that need the whole pipeline; leave compilers uncovered."""
+    """Mark as slow the tests in these places, and those that need the whole pipeline; leave compilers uncovered; begin
+    with long files."""
     here = Path(__file__).parent
+    items.sort(key=lambda item: not item.path.relative_to(here).as_posix().startswith(LONG))
     for item in items:
         first = item.path.relative_to(here).parts[0]
         if first in SLOW or {"pipeline", "trained"} & set(getattr(item, "fixturenames", ())):

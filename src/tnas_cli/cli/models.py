@@ -47,18 +47,20 @@ def models(
 
 
 def _images(card: ModelCard) -> str:
-    return f"{COLOURS.get(card.image_channels, f'{card.image_channels} channels')}, {card.size} pixels"
+    return f"{COLOURS.get(card.image_channels, f'{card.image_channels} channels')}, {card.size} px"
 
 
 def _table(cards: list[ModelCard]) -> Table:
+    from tnas_cli.methods.registry import title_of
+
     shots = sorted({row.shot for card in cards for row in card.accuracy})
-    table = Table(title="models that come with tnas; accuracy of single images of classes that they never saw")
-    for column in ("name", "what it is", "images", *(f"{shot}-shot" for shot in shots), "MB"):
-        table.add_column(column, overflow="fold")
+    table = Table(title="models that come with tnas: accuracy of single images, of new classes")
+    for column in ("name", "method", "images", *(f"{shot}-shot" for shot in shots)):
+        table.add_column(column, no_wrap=True)
     for card in cards:
         reached = {row.shot: f"{percent(row.inductive.mean)}%" for row in card.accuracy}
         numbers = [reached.get(shot, "") for shot in shots]
-        table.add_row(card.name, card.title, _images(card), *numbers, f"{card.bytes / 1e6:.1f}")
+        table.add_row(card.name, title_of(card.method), _images(card), *numbers)
     return table
 
 

@@ -15,7 +15,7 @@ from tnas_cli.runs.files import replacing_folder
 SEED = 2026
 CHARACTERS = {"anchor": 0, "bell": 1, "comb": 2, "drum": 3, "easel": 4}
 
-SUPPORT, QUERY, SIDE = 2, 4, 80
+SUPPORT, QUERY, SIDE = 2, 4, 56
 
 
 def write_example(folder: Path) -> None:
