@@ -67,9 +67,11 @@ TABLE = {
     "edge from a later node": Wrong(
         4, ("state 5", "node 0"), lambda p, t: ("decode", genotype(t, "('avg_pool_3x3', 0)", "('avg_pool_3x3', 5)"))
     ),
-    "an edge too few": Wrong(4, ("normal_concat",), lambda p, t: ("decode", genotype(t, "('avg_pool_3x3', 0), ", ""))),
+    "an edge too few": Wrong(4, ("7 edges",), lambda p, t: ("decode", genotype(t, "('avg_pool_3x3', 0), ", ""))),
     "code in a genotype": Wrong(
-        4, ("not a genotype",), lambda p, t: ("decode", genotype(t, "0)", "__import__('os').system('touch executed'))"))
+        4,
+        ("not a list of edges",),
+        lambda p, t: ("decode", genotype(t, "0)", "__import__('os').system('touch executed'))")),
     ),
     "broken JSON": Wrong(4, ("JSON",), lambda p, t: ("decode", '{"normal": [')),
     "an odd number of edges": Wrong(

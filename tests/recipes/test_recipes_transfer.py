@@ -16,6 +16,7 @@ from tests.methods import class_pictures as pictures
 from tests.recipes.calls import resume, transfer
 from tnas_cli.errors import DataError, Interrupted, SettingsError
 from tnas_cli.methods import transfer as evaluate_transfer
+from tnas_cli.methods.calibration import Bins
 from tnas_cli.recipes.decoded import decoded
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.recipes.transfer import transfer_settings
@@ -75,9 +76,10 @@ def test_the_best_epoch_by_validation_is_tested(images: str, tmp_path: Path) -> 
 def test_the_weights_of_the_best_epoch_are_tested(images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights: list[torch.Tensor] = []
 
-    def measure(network: torch.nn.Module, of: Any, device: torch.device) -> torch.Tensor:
+    def measure(network: torch.nn.Module, of: Any, device: torch.device) -> tuple[torch.Tensor, Bins]:
         weights.append(network.state_dict()["classifier.weight"].clone())
-        return torch.full((len(of), 2), 1.0 if len(weights) == 2 else 0.0)  # the second of three epochs is the best
+        right = torch.full((len(of), 2), 1.0 if len(weights) == 2 else 0.0)  # the second of three epochs is the best
+        return right, Bins.sum([])
 
     monkeypatch.setattr(evaluate_transfer, "measure", measure)
     transfer(read_genotypes("DARTS_V2"), settings(images, epochs=3), runs=tmp_path / "runs", machine=HERE)

@@ -17,8 +17,9 @@ from torch import Tensor
 from tnas_cli.engines.torch_engine import task_losses
 from tnas_cli.episodes.labelled_images import Batches
 from tnas_cli.methods.about import About
+from tnas_cli.methods.class_means import one_hot
 from tnas_cli.methods.method import Phase, TrainMethod
-from tnas_cli.methods.metric import Embedding, MetricLearner, embedding, one_hot, shapes
+from tnas_cli.methods.metric import Embedding, MetricLearner, embedding, shapes
 from tnas_cli.methods.streams import LabelledBatches
 from tnas_cli.runs.events import Event, Progress
 from tnas_cli.runs.seeds import torch_generator
