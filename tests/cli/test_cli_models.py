@@ -122,3 +122,13 @@ def test_best_checkpoints_beside_the_working_folder_do_not_answer_with_a_model(
     shutil.copy(shipped.FOLDER / "omniglot-5w1s.pt", "top-1.pt")
     record, _ = succeeding("adapt", "omniglot-5w1s", task, "--threads", 1, "--json").records
     assert record["members"] == 1
+
+
+def test_a_name_stands_for_itself_in_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = tnas("predict", "omniglot-5w1s", task_folder(tmp_path / "task", range(3)))
+    assert ran.code == 4
+    assert "error: omniglot-5w1s is a trained network, not an adapted model" in ran.stderr
+    ran = tnas("adapt", "omniglot5w1s", tmp_path / "task")
+    assert ran.code == 4
+    assert "did you mean 'omniglot-5w1s'?" in ran.stderr

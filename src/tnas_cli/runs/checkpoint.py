@@ -6,6 +6,7 @@ import json
 import pickle
 import zipfile
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +61,16 @@ def load(path: Path, *kinds: str) -> Checkpoint:
     """Read a checkpoint of one of the given KINDS, by its path or the name of a shipped model; raises CheckpointError
     that names the file and says why it cannot be read."""
     hint = f"pass a checkpoint written by {' or '.join(_known(kind)[1] for kind in kinds)}"
-    path = shipped.located(path)
-    if not path.is_file():
-        hint = "run `tnas search` first, correct the path, or name one of `tnas models`"
+    file = shipped.located(path)
+    if not file.is_file():
+        similar = get_close_matches(path.name, shipped.names(), 1)
+        hint = f"did you mean {similar[0]!r}?" if similar else "run `tnas search` first, or name one of `tnas models`"
         raise CheckpointError(f"no checkpoint at {path}.", hint=hint)
     damaged = CheckpointError(f"{path} is damaged or is not a checkpoint.", hint=hint)
-    if not _is_whole(path):
+    if not _is_whole(file):
         raise damaged
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} holds something other than tensors and text; none of it was run.", hint=hint
