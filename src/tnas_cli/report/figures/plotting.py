@@ -22,19 +22,29 @@ def own_settings() -> Iterator[None]:
 
     Raises TnasError if the library cannot be imported.
     """
-    matplotlib = sys.modules.get("matplotlib") or _imported()
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams["svg.hashsalt"] = "tnas"  # random names in SVG would make equal pictures differ
+    with _in_silence():
+        matplotlib = sys.modules.get("matplotlib") or _imported()
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams["svg.hashsalt"] = "tnas"  # random names in SVG would make equal pictures differ
+            yield
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """What the library thinks of a settings file, a cache folder or its list of fonts is no news of ours."""
+    log = logging.getLogger("matplotlib")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
         yield
+    finally:
+        log.setLevel(level)
 
 
 def _imported() -> ModuleType:
     """The library, imported without the user's settings; it takes most of a second, and few commands draw."""
     kept = {name: os.environ.pop(name) for name in _ENVIRONMENT if name in os.environ}
-    log = logging.getLogger("matplotlib")
-    level = log.level
-    log.setLevel(logging.ERROR)  # what it thinks of a settings file or a cache folder is no news of ours
     try:
         import matplotlib
     except Exception as error:  # a settings file in the working folder is read in any case, and may hold any bytes
@@ -42,6 +52,5 @@ def _imported() -> ModuleType:
             f"matplotlib cannot be imported: {error}.", hint="is there a file matplotlibrc in this folder?"
         ) from error
     finally:
-        log.setLevel(level)
         os.environ.update(kept)
     return matplotlib
