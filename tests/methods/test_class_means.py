@@ -12,7 +12,7 @@ from tnas_cli.methods.class_means import as_linear_layer, class_means
 from tnas_cli.methods.learner import FittedNetwork
 from tnas_cli.methods.proto_nets import ProtoNets
 from tnas_cli.spaces.four_conv import FourConv
-from tnas_cli.spaces.moments import logits_by_support
+from tnas_cli.spaces.moments import logits_of
 from tnas_cli.spaces.parameters import for_tasks
 from tnas_cli.spaces.search_network import SearchNetwork
 
@@ -49,7 +49,7 @@ def test_a_fitted_network_answers_by_the_class_means_of_its_features(
         "classifier.weight": torch.eye(length, dtype=torch.float64).expand(2, -1, -1),
         "classifier.bias": torch.zeros(2, length, dtype=torch.float64),
     }
-    seen, asked = (logits_by_support(network, bare, support[0], x) for x in (support[0], query))
+    seen, asked = (logits_of(network, bare, x, support[0]) for x in (support[0], query))
     means = torch.stack([torch.stack([seen[t][support[1][t] == k].mean(0) for k in range(3)]) for t in range(2)])
     expected = (-(asked.unsqueeze(2) - means.unsqueeze(1)).square().sum(-1)).softmax(-1)
     torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-9)

@@ -121,6 +121,18 @@ def test_all_genotypes_of_a_file_or_the_last_of_a_log_or_the_named_one(tmp_path:
         read_genotypes(str(log))
 
 
+def test_a_log_that_begins_with_a_bracket_and_texts_that_are_no_files(tmp_path: Path) -> None:
+    one = AUTO_MAML_1SHOT
+    log = tmp_path / "log.txt"
+    for begin in ("[03/05 12:00] ", "{'lr': 0.1}\n[epoch 3] "):
+        log.write_text(f"{begin}genotype = {one.to_darts()}\n")
+        assert said_of(str(log))[0] == [one.digest]
+    assert said_of(f"best = {one.to_darts()}")[0] == [one.digest]
+    for text in ("x" * 5000, "x" * 5000 + ":NAME"):
+        with pytest.raises(GenotypeError):
+            read_genotypes(text)
+
+
 def test_what_decode_prints_is_read_again(tmp_path: Path) -> None:
     genotypes = [AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, AUTO_MAML_1SHOT]
     file = tmp_path / "g.txt"

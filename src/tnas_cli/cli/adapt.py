@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -18,11 +18,12 @@ from tnas_cli.records.kinds import Adapted
 from tnas_cli.runs.device import Machine
 from tnas_cli.settings.applies import refuse
 
+if TYPE_CHECKING:
+    from tnas_cli.methods.class_means import Classifier
+
 DATA_SET, FOLDERS = "Tasks of a data set", "Task folders"
 
 _INVERT: dict[str, Literal["auto"] | bool] = {"auto": "auto", "yes": True, "no": False}
-
-_CLASSIFIERS: dict[str, Literal["linear", "means"]] = {"linear": "linear", "means": "means"}
 
 _AtLeast1 = options.at_least(1)
 
@@ -183,8 +184,6 @@ def adapt(
         if screen.as_json:
             screen.record(record.to_json())
 
-    if classifier not in (None, *_CLASSIFIERS):
-        raise SettingsError(f"--classifier is {classifier!r}.", hint="choose linear or means")
     asked = Asked(
         steps,
         ensemble,
@@ -192,7 +191,7 @@ def adapt(
         folders.transductive,
         folders.reject,
         folders.beside,
-        None if classifier is None else _CLASSIFIERS[classifier],
+        cast("Classifier | None", classifier),
     )
     with screen.progress() as listener:
         if dataset is None:

@@ -27,7 +27,7 @@ def models(
     ] = None,
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
-    """List the models that come with tnas; their names stand for checkpoints in every other command.
+    """List the models that come with tnas; a name stands wherever a command takes a checkpoint.
 
     A model answers for images of your own without any data set or training: tnas adapt NAME my_task/.
     """

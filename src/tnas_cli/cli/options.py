@@ -112,7 +112,7 @@ def _machine(
         bool, typer.Option("--tensorboard", help="Write event files to RUN/tensorboard.", rich_help_panel=OUTPUT)
     ] = False,
     allow_other_data: Annotated[
-        bool, typer.Option("--allow-other-data", help="Other images of the same name.", rich_help_panel=MACHINE)
+        bool, typer.Option("--allow-other-data", help="Accept other images of the same name.", rich_help_panel=MACHINE)
     ] = False,
 ) -> Machine:
     return Machine(device, threads, cache_dir, offline, engine, tensorboard, allow_other_data)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tnas_cli.engines.interface import Adapted, Answering, Gradients, InnerRule, MetaGradient, Network
 from tnas_cli.engines.parts import in_equal_parts, in_parts, joined
-from tnas_cli.spaces.moments import Moments, all_tasks, logits_by_support, moments_given, moments_kept
+from tnas_cli.spaces.moments import Moments, all_tasks, logits_of, moments_given, moments_kept
 from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
 from tnas_cli.update import inner
 
@@ -22,13 +22,6 @@ def _part(labelled: Labelled, of: slice) -> Labelled:
 def _of(parameters: Parameters, of: slice) -> Parameters:
     """The tasks' own parameters [T, ...] for some of the tasks."""
     return {name: tensor[of] for name, tensor in parameters.items()}
-
-
-def _logits(network: Network, parameters: Parameters, x: Tensor, support_x: Tensor | None) -> Tensor:
-    """Logits by the moments of x, or of the support images where they are given."""
-    if support_x is None:
-        return network.logits(parameters, x)
-    return logits_by_support(network, parameters, support_x, x)
 
 
 def task_losses(logits: Tensor, labels: Tensor) -> Tensor:
@@ -69,7 +62,7 @@ class TorchEngine:
                 adapted, _ = self._steps(network, start, _part(support, of), rule)
                 at = adapted = {name: tensor.detach().requires_grad_() for name, tensor in adapted.items()}
             x, labels = _part(query, of)
-            logits = _logits(network, adapted, x, support[0][of] if by_support else None)
+            logits = logits_of(network, adapted, x, support[0][of] if by_support else None)
             losses = task_losses(logits, labels)
             grads = torch.autograd.grad(losses.sum(), list(at.values()))  # [T, ...] each
             return list(grads), losses.detach(), task_accuracies(logits.detach(), labels)
@@ -102,7 +95,7 @@ class TorchEngine:
         def part(of: slice) -> tuple[Tensor, list[Tensor], Tensor]:
             x, labels = _part(labelled, of)
             at = {name: tensor[of].detach().requires_grad_() for name, tensor in parameters.items()}
-            logits = _logits(network, at, x, None if support_x is None else support_x[of])
+            logits = logits_of(network, at, x, None if support_x is None else support_x[of])
             losses = task_losses(logits, labels)
             grads = torch.autograd.grad(losses.sum(), list(at.values()), materialize_grads=True)
             return losses.detach(), list(grads), logits.detach()

@@ -20,7 +20,7 @@ from tnas_cli.engines.interface import Adapted, Engine, Gradients, MetaGradient,
 from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import Labelled, SteppingLearner
-from tnas_cli.spaces.moments import logits_by_support
+from tnas_cli.spaces.moments import logits_of
 from tnas_cli.spaces.parameters import THETA, Parameters, Spec, for_tasks
 
 RATE = "rate/"
@@ -223,10 +223,7 @@ class Unrolled(SteppingLearner):
             own = self.loop.step(leaves, own, dict(zip(moving, grads, strict=True)), step)
             if weight:
                 at = self.loop.at(own, step + 1)
-                if self.by_support:
-                    logits = logits_by_support(self.network, at, support[0], query[0])
-                else:
-                    logits = self.network.logits(at, query[0])
+                logits = logits_of(self.network, at, query[0], support[0] if self.by_support else None)
                 losses = task_losses(logits, query[1])
                 loss = loss + weight * losses.sum()
         found = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)

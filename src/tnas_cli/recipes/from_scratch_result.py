@@ -23,6 +23,7 @@ from tnas_cli.records.parts import Amount, Budget, CountedFor
 from tnas_cli.records.results import TrainResult
 from tnas_cli.runs.device import environment
 from tnas_cli.runs.life import Life
+from tnas_cli.settings.features import INNER_LOOP
 from tnas_cli.settings.train import TrainSettings
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def result(work: FromScratchWork, life: Life, trained: Sequence[Trained]) -> Tra
         ece=summary.ece,
         parameters_mean=summary.parameters_mean,
         inductive=summary.inductive,
-        classifier=summary.classifier,
+        classifier=summary.classifier if INNER_LOOP in training_method(settings.method).about.reads else None,
         selected=summary.selected,
         own_tasks=summary.own_tasks,
         per_genotype=summary.per_genotype,

@@ -17,6 +17,7 @@ from tnas_cli.records.parts import DataFacts, TaskName
 from tnas_cli.records.readers import MisfitError
 from tnas_cli.records.reading import Found, kind_of, parse, text_of, values_of
 from tnas_cli.runs import events, shipped
+from tnas_cli.runs.files import is_file
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.genotype import CELLS, Genotype
 from tnas_cli.spaces.genotype_text import Written, find, is_log
@@ -59,14 +60,15 @@ def _read(source: str, stdin: str | None, max_skips: int | None, listener: event
         if not text.strip():
             raise GenotypeError("standard input is empty.", hint=_HINT)
         return _from_text(text, "standard input", max_skips, listener)
-    if source.lstrip().startswith(("Genotype(", "{", "[")):
+    if source.lstrip().startswith(("{", "[")) or "Genotype(" in source:
         return _from_text(source, "the argument", max_skips, listener)
     published = known(source)
     if published is not None:
         return [decoded_cells(published.cells, Origin(name=published.name, method=published.method))]
     path, name = shipped.located(Path(source)), None
-    if not path.exists() and Path(source.rpartition(":")[0]).is_file():
-        path, name = Path(source.rpartition(":")[0]), source.rpartition(":")[2]
+    before, _, after = source.rpartition(":")
+    if not is_file(path) and is_file(Path(before)):
+        path, name = Path(before), after
     if path.suffix == ".pt":
         return [_from_checkpoint(path, max_skips)]
     try:
@@ -84,12 +86,20 @@ def _from_text(
     text: str, where: str, max_skips: int | None, listener: events.Listener, name: str | None = None
 ) -> list[Decoded]:
     """Records, or any number of Genotype(...) among other words; `name`: the one that is assigned to it."""
-    if not text.lstrip().startswith(("{", "[")) and (written := find(text)):
+    bracketed = text.lstrip().startswith(("{", "["))
+    written = [] if bracketed else find(text)
+    try:
+        records = [] if written else list(values_of(text, where))
+    except DataError as error:
+        written = find(text) if bracketed else []  # a log may begin with a bracket too
+        if not written:
+            raise GenotypeError(error.message, hint=_HINT) from error
+    if written:
         return [_from_json(one.arguments, Origin()) for one in _chosen(written, name, where, listener)]
     if name is not None:
         raise GenotypeError(f"{where} holds no Genotype(...) called {name}.", hint=_HINT)
     try:
-        found = [_from_object(entry, max_skips) for entry in values_of(text, where) if not _is_result(entry)]
+        found = [_from_object(entry, max_skips) for entry in records if not _is_result(entry)]
     except DataError as error:
         raise GenotypeError(error.message, hint=_HINT) from error
     if not found:

@@ -31,7 +31,7 @@ from tnas_cli.recipes.trainable import TrainableRecord, max_skips_of, own_task, 
 from tnas_cli.recipes.work import DataWork
 from tnas_cli.records.kinds import Decoded, Record
 from tnas_cli.records.results import TrainResult
-from tnas_cli.runs import checkpoint, events
+from tnas_cli.runs import checkpoint, events, shipped
 from tnas_cli.runs.changes import Changes
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.drive import Saving
@@ -61,7 +61,7 @@ class Inherited(Recipe):
 
     @property
     def options(self) -> Mapping[str, Any]:
-        return {"checkpoint": str(self.checkpoint.resolve()), "all_tasks": self.all_tasks}
+        return {"checkpoint": str(shipped.located(self.checkpoint).resolve()), "all_tasks": self.all_tasks}
 
     @classmethod
     def again(cls, settings: Mapping[str, Any], options: Mapping[str, Any], given: Sequence[Record]) -> Self:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, cast, get_args
 
 import torch
 from torch import Tensor
@@ -145,9 +145,13 @@ class Learned(ABC):
         return cast("Classifier", self.about.get("classifier", best))
 
     def with_classifier(self, classifier: Classifier | None) -> Learned:
-        """With another classifier for inductive answers; raises SettingsError where there are none to choose from."""
+        """With another classifier for inductive answers; raises SettingsError for one that there is not."""
         if classifier is None:
             return self
+        if classifier not in get_args(Classifier):
+            raise SettingsError(
+                f"the classifier is {classifier!r}.", hint=f"choose {' or '.join(get_args(Classifier))}"
+            )
         if self.inner is None:
             raise SettingsError(f"{self._method.name} compares images in its own way.", hint="leave --classifier out")
         known = [one["classifier"] for one in self.about.get("calibration", ())]

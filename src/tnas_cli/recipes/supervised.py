@@ -35,7 +35,7 @@ from tnas_cli.recipes.work import DataWork
 from tnas_cli.records.kinds import Decoded, Record
 from tnas_cli.records.parts import Amount, Budget, CountedFor
 from tnas_cli.records.results import SupervisedResult
-from tnas_cli.runs import events
+from tnas_cli.runs import events, shipped
 from tnas_cli.runs.device import Machine, environment
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
@@ -78,7 +78,7 @@ class Supervised(Recipe):
 
     @property
     def options(self) -> Mapping[str, Any]:
-        return {"checkpoint": None if self.checkpoint is None else str(self.checkpoint.resolve())}
+        return {"checkpoint": None if self.checkpoint is None else str(shipped.located(self.checkpoint).resolve())}
 
     @classmethod
     def again(cls, settings: Mapping[str, Any], options: Mapping[str, Any], given: Sequence[Record]) -> Self:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tnas_cli.errors import CheckpointError
 from tnas_cli.runs import shipped
-from tnas_cli.runs.files import replacing
+from tnas_cli.runs.files import is_file, replacing
 
 SCHEMA = 1
 
@@ -62,7 +62,7 @@ def load(path: Path, *kinds: str) -> Checkpoint:
     that names the file and says why it cannot be read."""
     hint = f"pass a checkpoint written by {' or '.join(_known(kind)[1] for kind in kinds)}"
     file = shipped.located(path)
-    if not file.is_file():
+    if not is_file(file):
         similar = get_close_matches(path.name, shipped.names(), 1)
         hint = f"did you mean {similar[0]!r}?" if similar else "run `tnas search` first, or name one of `tnas models`"
         raise CheckpointError(f"no checkpoint at {path}.", hint=hint)

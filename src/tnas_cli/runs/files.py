@@ -68,6 +68,14 @@ def check_can_write(path: Path) -> None:
         probe.unlink(missing_ok=True) if probe.parent.is_dir() else None
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file; no for any text that cannot be a path either."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def cannot_write(path: Path, error: OSError) -> TnasError:
     """The error for an output path that cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

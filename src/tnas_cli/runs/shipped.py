@@ -14,6 +14,6 @@ def names() -> list[str]:
 
 def located(path: Path) -> Path:
     """The file of the model that `path` names, or the path itself; a file of that name in the way wins."""
-    if len(path.parts) == 1 and not path.exists() and path.name in names():
+    if str(path) in names() and not path.exists():
         return FOLDER / f"{path.name}.pt"
     return path

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tnas_cli.errors import GenotypeError, did_you_mean
-from tnas_cli.spaces.genotype import CELLS, Edge, Genotype, by_edge
+from tnas_cli.spaces.genotype import CELLS, Edge, Genotype, by_edge, is_list
 from tnas_cli.spaces.operations_table import TABLE
 from tnas_cli.spaces.operations_table import operation as row_of
 from tnas_cli.spaces.registry import USUAL
@@ -149,8 +149,8 @@ class Cells:
 
 def _cell(name: str, edges: Any, concat: object) -> Cell:
     found: list[Edge] = []
-    for edge in by_edge(edges) if _is_list(edges) else ():
-        if not _is_list(edge) or len(edge) != 2 or not isinstance(edge[0], str) or not _is_whole(edge[1]):
+    for edge in by_edge(edges) if is_list(edges) else ():
+        if not is_list(edge) or len(edge) != 2 or not isinstance(edge[0], str) or not _is_whole(edge[1]):
             raise GenotypeError(
                 f"{edge!r} of the {name} cell is not an edge.", hint="an edge is [operation, source state]"
             )
@@ -160,10 +160,6 @@ def _cell(name: str, edges: Any, concat: object) -> Cell:
     if not isinstance(concat, Sequence) or not all(map(_is_whole, concat)):
         raise GenotypeError(f"{name}_concat is {concat!r}.", hint="it is a list of states: [2, 3, 4, 5]")
     return Cell(tuple(found), tuple(concat))
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def _is_whole(value: object) -> bool:

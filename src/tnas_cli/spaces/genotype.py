@@ -130,15 +130,16 @@ def by_edge(edges: Sequence[Any]) -> Sequence[Any]:
 
 
 def _is_node(value: Any) -> bool:
-    return _is_list(value) and len(value) > 0 and all(map(_is_list, value))
+    return is_list(value) and len(value) > 0 and all(map(is_list, value))
 
 
-def _is_list(value: Any) -> bool:
+def is_list(value: Any) -> bool:
+    """Whether a value is a list or tuple, and not a text."""
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
-def _edges(cell: str, value: object) -> tuple[Edge, ...]:
-    if not isinstance(value, Sequence) or isinstance(value, str):
+def _edges(cell: str, value: Any) -> tuple[Edge, ...]:
+    if not is_list(value):
         raise GenotypeError(
             f"the {cell} cell is {value!r}, not a list of edges.", hint="an edge is [operation, source]"
         )

@@ -107,11 +107,12 @@ def moments_mixed(scale: Tensor, offset: Tensor) -> Iterator[None]:
         yield
 
 
-def logits_by_support(network: Network, parameters: Parameters, support_x: Tensor, x: Tensor) -> Tensor:
-    """Logits [T, N, way] of x [T, N, C, H, W]; every batch norm takes its moments from support_x [T, S, C, H, W].
-
-    Gradients reach the parameters through those moments too.
+def logits_of(network: Network, parameters: Parameters, x: Tensor, support_x: Tensor | None = None) -> Tensor:
+    """Logits [T, N, way] of x [T, N, C, H, W]. Every batch norm takes its moments from x, or from support_x
+    [T, S, C, H, W] where it is given; gradients reach the parameters through those moments too.
     """
+    if support_x is None:
+        return network.logits(parameters, x)
     count = support_x.shape[1]
     with moments_of_first(count):
         return network.logits(parameters, torch.cat([support_x, x], dim=1))[:, count:]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser import Browser, browser, needs_browser
+from tests.browser import Browser, needs_browser
 from tests.report.html.pages import SUMMARY, a_page
 from tnas_cli.report.figures.theme import DARK, LIGHT
 from tnas_cli.report.html.page import HtmlTable, render
@@ -18,12 +17,6 @@ pytestmark = needs_browser
 
 FIRST_COLUMN = "[...document.querySelectorAll('#summary-table tbody tr th')].map(cell => cell.textContent)"
 VISIBLE = "[...document.querySelectorAll('.find')].filter(e => e.checkVisibility()).map(e => e.textContent.trim())"
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with browser(tmp_path_factory.mktemp("browser")) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

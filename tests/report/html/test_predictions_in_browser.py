@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.browser import Browser, browser, needs_browser
+from tests.browser import Browser, needs_browser
 from tnas_cli.records.kinds import Predicted
 from tnas_cli.records.parts import LeftOut
 from tnas_cli.report.predictions_page import PredictionsPage
@@ -16,12 +15,6 @@ from tnas_cli.report.predictions_page import PredictionsPage
 pytestmark = needs_browser
 
 NASTY = "<img src=x onerror='window.ran = 1'>"
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with browser(tmp_path_factory.mktemp("browser")) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
