@@ -17,6 +17,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from tnas_cli.spelling import visible
+
 
 class TnasError(Exception):
     """Base of all errors that are shown to the user as one paragraph and a hint."""
@@ -29,7 +31,7 @@ class TnasError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}\nhint: {self.hint}"
+        return f"{visible(self.message)}\nhint: {visible(self.hint)}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By default an exception is pickled without its keyword arguments, and another process could not send it back.

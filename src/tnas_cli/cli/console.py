@@ -7,7 +7,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,8 +21,11 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
+from rich.text import Text
 
 from tnas_cli.runs import events
+from tnas_cli.spelling import visible
 
 SECONDS_BETWEEN_LINES = 5.0
 #: Drawing the bars takes over a millisecond of the computation's time: a few times a second is enough.
@@ -36,13 +39,14 @@ class Screen:
         self.as_json = as_json
         self.quiet = quiet
         self.verbose = verbose
-        self.words = Console(stderr=True, highlight=False, soft_wrap=True)
-        self.output = Console(highlight=False)
+        # What is shown is data: neither [bold] nor :cat: in it is a command to the terminal.
+        self.words = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+        self.output = Console(highlight=False, markup=False, emoji=False)
 
     def say(self, text: str, *, style: str | None = None, always: bool = False) -> None:
         """One line for a person, on stderr; silent with --quiet unless `always`."""
         if always or not self.quiet:
-            self.words.print(text, style=style, markup=False)
+            self.words.print(visible(text), style=style)
 
     def told(self, event: events.Event) -> None:
         """A listener for what must be known even with --quiet: how an input was understood."""
@@ -55,8 +59,14 @@ class Screen:
         sys.stdout.flush()
 
     def text(self, text: str) -> None:
-        """Data that is plain text, on stdout, unchanged."""
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        """Data that is plain text, on stdout; what cannot be seen is shown as escapes."""
+        lines = text.removesuffix("\n").split("\n")
+        sys.stdout.write("".join(f"{visible(line)}\n" for line in lines))
+        sys.stdout.flush()
+
+    def path(self, path: str) -> None:
+        """The path of what was written, on stdout: exact for other programs, as `text` on a terminal."""
+        sys.stdout.write(f"{visible(path) if sys.stdout.isatty() else path}\n")
         sys.stdout.flush()
 
     def show(self, renderable: RenderableType) -> None:
@@ -75,9 +85,23 @@ class Screen:
             yield _LineListener(self)
 
 
+def table(titles: Iterable[str], *, title: str | None = None, **columns: Any) -> Table:
+    """An empty table for texts; `columns` are how Rich draws each."""
+    drawn = Table(title=None if title is None else visible(title))
+    for name in titles:
+        drawn.add_column(visible(name), **columns)
+    return drawn
+
+
+def add_row(drawn: Table, *cells: str | Sequence[str]) -> None:
+    """A row of cells: a text is one line, whatever is in it, and a sequence of texts several."""
+    rows = ([cell] if isinstance(cell, str) else cell for cell in cells)
+    drawn.add_row(*(Text("\n".join(map(visible, lines))) for lines in rows))
+
+
 def _bars(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("{task.fields[unit]}  {task.fields[values]}", markup=False),
@@ -103,7 +127,7 @@ class _BarListener:
 
     def __call__(self, event: events.Event) -> None:
         if isinstance(event, events.Note):
-            self.bars.console.print(event.text, markup=False)
+            self.bars.console.print(visible(event.text))
         elif isinstance(event, events.Progress):
             now = time.monotonic()
             if event.done < event.total and now - self.last.get(event.stage, -math.inf) < 1 / REFRESHES_PER_SECOND:
@@ -111,7 +135,7 @@ class _BarListener:
             self.last[event.stage] = now
             if event.stage not in self.stages:
                 self.stages[event.stage] = self.bars.add_task(
-                    event.stage, total=event.total, unit=event.unit, values=""
+                    visible(event.stage), total=event.total, unit=event.unit, values=""
                 )
             self.bars.update(
                 self.stages[event.stage],

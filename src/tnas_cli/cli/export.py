@@ -34,4 +34,4 @@ def export(
         screen.record(result.to_json())
         return
     screen.say(f"{', '.join(result.classes)}; {result.bytes / 1e6:.2f} MB")
-    screen.text(result.path)
+    screen.path(result.path)

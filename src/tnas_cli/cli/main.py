@@ -11,6 +11,7 @@ import typer
 from tnas_cli.errors import Interrupted, SettingsError, TnasError
 from tnas_cli.runs import plug_ins
 from tnas_cli.runs.called import called_as
+from tnas_cli.spelling import visible
 from tnas_cli.version import __version__
 
 app = typer.Typer(
@@ -96,11 +97,13 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("TNAS_DEBUG") == "1":
             raise
-        sys.stderr.write(f"error: unexpected {type(error).__name__}: {error}\nhint: TNAS_DEBUG=1 shows where\n")
+        sys.stderr.write(
+            f"error: unexpected {type(error).__name__}: {visible(str(error))}\nhint: TNAS_DEBUG=1 shows where\n"
+        )
         code = TnasError.exit_code
     for words in plug_ins.problems():
         if words not in said:
-            sys.stderr.write(f"warning: {words}\n")
+            sys.stderr.write(f"warning: {visible(words)}\n")
     sys.exit(code)
 
 

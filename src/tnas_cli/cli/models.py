@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import Screen, duration
+from tnas_cli.cli.console import Screen, add_row, duration, table
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.show import percent
 from tnas_cli.records.kinds import ModelCard
@@ -54,14 +54,14 @@ def _table(cards: list[ModelCard]) -> Table:
     from tnas_cli.methods.registry import title_of
 
     shots = sorted({row.shot for card in cards for row in card.accuracy})
-    table = Table(title="models that come with tnas: accuracy of single images, of new classes")
-    for column in ("name", "method", "images", *(f"{shot}-shot" for shot in shots)):
-        table.add_column(column, no_wrap=True)
+    names = ("name", "method", "images", *(f"{shot}-shot" for shot in shots))
+    title = "models that come with tnas: accuracy of single images, of new classes"
+    drawn = table(names, title=title, no_wrap=True)
     for card in cards:
         reached = {row.shot: f"{percent(row.inductive.mean)}%" for row in card.accuracy}
         numbers = [reached.get(shot, "") for shot in shots]
-        table.add_row(card.name, title_of(card.method), _images(card), *numbers)
-    return table
+        add_row(drawn, card.name, title_of(card.method) or card.method, _images(card), *numbers)
+    return drawn
 
 
 def _card(card: ModelCard) -> list[str]:

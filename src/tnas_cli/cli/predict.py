@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import Screen
+from tnas_cli.cli.console import Screen, add_row, table
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.show_adapted import expectation_lines
 from tnas_cli.errors import SettingsError
 from tnas_cli.records.kinds import Predicted
 from tnas_cli.records.other_results import PredictResult
 from tnas_cli.runs.device import Machine
+from tnas_cli.spelling import cell
 
 #: Rows of the table for a person; more are for --csv or --json.
 SHOWN = 50
@@ -102,30 +102,23 @@ def _printer(screen: Screen, rows: list[Predicted], *, as_csv: bool) -> Callable
     writer.writerow(COLUMNS)
 
     def write(answer: Predicted) -> None:
-        writer.writerow(map(_plain, _cells(answer)))
+        writer.writerow(map(cell, _cells(answer)))
 
     return write
 
 
 def _cells(answer: Predicted) -> tuple[str, ...]:
-    first, second = f"{answer.probability:.4f}", f"{answer.runner_up_probability:.4f}"
+    first, second = f"{answer.probability:.4f}", f"{answer.runner_up_probability:.4f}"  # neither begins with a sign
     if answer.unsure:
         return answer.image, "unsure", first, f"{answer.class_} or {answer.runner_up}", second
     return answer.image, answer.class_, first, answer.runner_up, second
 
 
-def _plain(cell: str) -> str:
-    """A cell that a spreadsheet does not take for a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
 def _table(rows: list[Predicted]) -> Table:
-    table = Table()
-    for name in COLUMNS:
-        table.add_column(name, overflow="fold")
+    drawn = table(COLUMNS, overflow="fold")
     for answer in rows:
-        table.add_row(*map(escape, _cells(answer)))
-    return table
+        add_row(drawn, *_cells(answer))
+    return drawn
 
 
 def _say(screen: Screen, result: PredictResult, shown: int) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import Screen
+from tnas_cli.cli.console import Screen, add_row, table
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.errors import SettingsError
 from tnas_cli.records.other_results import DataSets, PreparedData, UnreadableCache
@@ -141,13 +140,12 @@ def _warn(screen: Screen, record: PreparedData) -> None:
 
 def _show(screen: Screen, record: PreparedData) -> None:
     screen.text(f"{record.dataset} ({record.protocol}), {_images(record)}, {_size(record.bytes)}")
-    table = Table()
-    table.add_column("split")
-    table.add_column("classes", justify="right")
-    table.add_column("images", justify="right")
+    drawn = table(["split"])
+    drawn.add_column("classes", justify="right")
+    drawn.add_column("images", justify="right")
     for split, counts in record.splits.items():
-        table.add_row(split, f"{counts.classes:,}", f"{counts.images:,}")
-    screen.show(table)
+        add_row(drawn, split, f"{counts.classes:,}", f"{counts.images:,}")
+    screen.show(drawn)
     facts = [("path", record.path), ("split", record.split_note), ("licence", record.licence)]
     if record.preview:
         facts.append(("preview", record.preview))
@@ -170,13 +168,10 @@ def _list(screen: Screen, known: DataSets) -> None:
     if screen.as_json:
         screen.record(known.to_json())
         return
-    table = Table()
-    for column in ("data set", "what", "from", "prepared"):
-        table.add_column(column)
+    drawn = table(("data set", "what", "from", "prepared"))
     for entry in known.data_sets:
-        prepared = "\n".join(_prepared(record) for record in entry.prepared) or "-"
-        table.add_row(entry.dataset, entry.about, entry.how, prepared)
-    screen.show(table)
+        add_row(drawn, entry.dataset, entry.about, entry.how, [_prepared(record) for record in entry.prepared] or "-")
+    screen.show(drawn)
 
 
 def _prepared(record: PreparedData | UnreadableCache) -> str:

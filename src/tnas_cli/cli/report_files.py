@@ -36,7 +36,7 @@ def write_files(
                 screen.record(figure.to_json())
                 continue
             for file in figure.files:
-                screen.text(file)
+                screen.path(file)
             if screen.verbose:
                 screen.say(f"{figure.figure}. {figure.caption}")
         result = replace(result, figures=str(figures), drawn=len(drawn))
@@ -48,7 +48,7 @@ def write_files(
         left_out = list(written.left_out)
         result = replace(result, html=written.html, sources=written.sources, measured=written.measured)
         if not screen.as_json:
-            screen.text(str(html))
+            screen.path(str(html))
         screen.say(f"wrote {html}: {written.measured} measured results, {written.figures} figures")
     for reason in left_out:
         screen.say(f"not drawn: {reason}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from tnas_cli.cli.console import Screen, duration
+from tnas_cli.cli.console import Screen, add_row, duration, table
 from tnas_cli.records.other_results import Estimate, TrainEstimate
 from tnas_cli.records.parts import Accuracy, Budget, OwnTasks
 from tnas_cli.records.results import Result, SearchResult, SupervisedResult, TrainResult, TransferResult
@@ -51,7 +51,7 @@ def _search(screen: Screen, found: SearchResult) -> None:
         screen.say(line)
     if found.warning:
         screen.say(f"warning: {found.warning}", style="yellow")
-    screen.text(found.checkpoint)
+    screen.path(found.checkpoint)
 
 
 def search_lines(found: SearchResult) -> list[str]:
@@ -113,21 +113,21 @@ def _training(screen: Screen, result: TrainResult) -> None:
 def _networks(result: TrainResult) -> Table:
     from tnas_cli.methods.registry import title_of
 
-    table = Table(title=f"{result.dataset} ({result.protocol} split), {result.way}-way {result.shot}-shot")
+    title = f"{result.dataset} ({result.protocol} split), {result.way}-way {result.shot}-shot"
     one_network = result.network is not None
     training = title_of(result.training or "") or result.training
     named = (f"network ({training})",) if one_network else ("genotype", "tasks decoded to it")
-    for name in (*named, "weights", "validation", f"test, {result.tasks} tasks"):
-        table.add_column(name)
+    drawn = table((*named, "weights", "validation", f"test, {result.tasks} tasks"), title=title)
     for row in result.per_genotype or ():
-        table.add_row(
+        add_row(
+            drawn,
             row.digest,
             *(() if one_network else (str(row.count),)),
             f"{row.parameters:,}",
             f"{percent(row.validation)}%",
             f"{percent(row.mean)} ± {percent(row.interval)}%",
         )
-    return table
+    return drawn
 
 
 def _inductive(screen: Screen, found: Accuracy | None, classifier: str | None) -> None:
@@ -168,13 +168,12 @@ def _over_seeds(screen: Screen, result: TrainResult) -> None:
 
 
 def _supervised(screen: Screen, result: SupervisedResult) -> None:
-    table = Table(title=f"{result.dataset}, {result.way}-way {result.shot}-shot, {result.method}")
-    for name in ("task", "genotypes", f"test, {result.way * result.query} query images"):
-        table.add_column(name)
+    names = ("task", "genotypes", f"test, {result.way * result.query} query images")
+    drawn = table(names, title=f"{result.dataset}, {result.way}-way {result.shot}-shot, {result.method}")
     for row in result.per_task or ():
         digests = ", ".join(entry.digest for entry in row.genotypes)
-        table.add_row(str(row.task), digests, f"{percent(row.mean)}%")
-    screen.show(table)
+        add_row(drawn, str(row.task), digests, f"{percent(row.mean)}%")
+    screen.show(drawn)
     screen.text(f"accuracy {percent(result.mean)} ± {percent(result.interval)}%")
     _calibration(screen, result)
     if result.search_seconds is not None:
@@ -187,18 +186,18 @@ def _supervised(screen: Screen, result: SupervisedResult) -> None:
 
 
 def _transfer(screen: Screen, result: TransferResult) -> None:
-    table = Table(title=f"{result.dataset}, {result.layers} cells, {result.channels} channels")
-    for name in ("genotype", "weights", "validation", f"test, {result.images:,} images", "top 5"):
-        table.add_column(name)
+    names = ("genotype", "weights", "validation", f"test, {result.images:,} images", "top 5")
+    drawn = table(names, title=f"{result.dataset}, {result.layers} cells, {result.channels} channels")
     for row in result.per_genotype or ():
-        table.add_row(
+        add_row(
+            drawn,
             row.digest,
             f"{row.parameters:,}",
             "" if row.validation is None else f"{percent(row.validation)}%",
             f"{percent(row.mean)} ± {percent(row.interval)}%",
             f"{percent(row.top5_mean)}%",
         )
-    screen.show(table)
+    screen.show(drawn)
     _calibration(screen, result)
     screen.text(f"error {percent(1 - result.mean)} ± {percent(result.interval)}%")
     screen.say(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
 
-from tnas_cli.cli.console import Screen
+from tnas_cli.cli.console import Screen, add_row, table
 from tnas_cli.cli.show import percent
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.records.parts import Coverage
@@ -42,12 +41,10 @@ def _tasks(found: Adaptation, *, verbose: bool) -> Table:
     names = ["task", "way", *(["support loss, per step"] if losses else [])]
     names += ["mean largest probability"] if theta else []
     names += ["accuracy, per step" if by_step else "accuracy", *(["inductive"] if both else [])]
-    table = Table(title="adapted tasks")
-    for name in names:
-        table.add_column(name, overflow="fold")
+    drawn = table(names, title="adapted tasks", overflow="fold")
     for record in found.tasks:
         task = record.task
-        cells = [escape(task.folder or f"{task.dataset} {task.split} {task.index}"), str(record.way)]
+        cells = [task.folder or f"{task.dataset} {task.split} {task.index}", str(record.way)]
         if losses:
             cells.append(" ".join(_shortened([f"{loss:.3f}" for loss in record.support_losses], verbose)))
         if theta:
@@ -57,8 +54,8 @@ def _tasks(found: Adaptation, *, verbose: bool) -> Table:
         cells.append(" ".join(_shortened(["" if one is None else f"{percent(one)}%" for one in accuracies], verbose)))
         if both:
             cells.append(f"{percent(record.inductive_accuracy)}%")
-        table.add_row(*cells)
-    return table
+        add_row(drawn, *cells)
+    return drawn
 
 
 def accuracy_lines(result: AdaptResult) -> list[str]:
@@ -106,15 +103,15 @@ def _shortened(values: list[str], verbose: bool) -> list[str]:
 def _predictions(record: Adapted) -> Table:
     rows = record.predictions or ()
     beside = any(row.beside is not None for row in rows)
-    table = Table(title=f"predictions for {escape(str(record.task.folder))}")
-    for name in ("image", "class", "probability", *(["frozen network"] if beside else []), "label"):
-        table.add_column(name, overflow="fold")
+    names = ("image", "class", "probability", *(["frozen network"] if beside else []), "label")
+    drawn = table(names, title=f"predictions for {record.task.folder}", overflow="fold")
     for row in rows:
-        table.add_row(
-            escape(row.image),
-            "unsure" if row.unsure else escape(row.class_),
+        add_row(
+            drawn,
+            row.image,
+            "unsure" if row.unsure else row.class_,
             f"{row.probability:.3f}",
-            *([escape(row.beside or "")] if beside else []),
-            escape(row.label or ""),
+            *([row.beside or ""] if beside else []),
+            row.label or "",
         )
-    return table
+    return drawn

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.cache_writer import SPLITS
 from tnas_cli.runs.files import replacing
+from tnas_cli.spelling import visible
 
 CLASSES_OF_A_SPLIT = 6
 IMAGES_OF_A_CLASS = 10
@@ -33,11 +34,11 @@ def draw_contact_sheet(cache: ImageCache) -> Image.Image:
     top = 0
     for split, ids in chosen.items():
         counts = cache.summary()[split]
-        title = f"{cache.dataset} · {split} · {counts['classes']:,} classes, {counts['images']:,} images"
+        title = f"{visible(cache.dataset)} · {split} · {counts['classes']:,} classes, {counts['images']:,} images"
         draw.text((GAP, top + TITLE // 2), title, INK, font, anchor="lm")
         top += TITLE
         for number in ids:
-            name = _shortened(cache.class_names[number], draw, font)
+            name = _shortened(visible(cache.class_names[number]), draw, font)
             draw.text((NAMES - 2 * GAP, top + tile // 2), name, QUIET, font, anchor="rm")
             first, stop = cache.class_offset[number : number + 2].tolist()
             images = cache.load(np.arange(first, min(stop, first + IMAGES_OF_A_CLASS)))  # [n, H, W, C]

@@ -108,7 +108,7 @@ def draw_cells(genotype: Genotype, title: str, theme: Theme) -> Figure:
     figure = new_figure(theme, width, height)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0.0, width), ylim=(0.0, height))
     axes.set_axis_off()
-    axes.text(MARGIN, height - MARGIN, title, fontsize=14, va="top", color=theme.ink, parse_math=False)
+    axes.text(MARGIN, height - MARGIN, title, fontsize=14, va="top", color=theme.ink)
     y = height - MARGIN - TITLE
     for name, layout in cells.items():
         axes.text(MARGIN, y, CELL_TITLES[name], fontsize=12, va="top", color=theme.quiet)
@@ -178,7 +178,9 @@ def _draw_cell(
                 zorder=4,
             )
         )
-        axes.text(state.x + dx, dy, f"${state.name}$", fontsize=11.5, color=theme.ink, zorder=5, **CENTRED)
+        axes.text(
+            state.x + dx, dy, f"${state.name}$", fontsize=11.5, color=theme.ink, zorder=5, parse_math=True, **CENTRED
+        )
     axes.text(
         layout.right - STATE_RADIUS + dx,
         layout.output_lane + dy - 0.06,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 
 from tnas_cli.records.reported import TableRecord
@@ -16,6 +17,7 @@ from tnas_cli.report.measured import dataset_of, search_tasks, seeds_of, split_o
 from tnas_cli.report.measures import MEASURES
 from tnas_cli.report.paper_tables import PaperNumber
 from tnas_cli.report.tables import Cell, Ours, Table
+from tnas_cli.spelling import cell
 
 __all__ = ["FORMATS", "cell_text", "render", "to_csv", "to_markdown", "to_record", "to_records"]
 
@@ -46,8 +48,11 @@ def _markdown_row(cells: tuple[str, ...]) -> str:
 
 def _escape(text: str) -> str:
     # A bracketed number followed by a parenthesis would become a link, a bar a new column, a first star a list.
-    text = text.replace("\\", "\\\\").replace("|", "\\|").replace("[", "\\[").replace("]", "\\]")
-    return f"\\{text}" if text.startswith("* ") else text
+    return _MARKS.sub(r"\\\g<0>", text)
+
+
+#: What Markdown obeys; an underscore inside a word is one.
+_MARKS = re.compile(r"[\\|\[\]<&`*~]|(?<!\w)_|_(?!\w)")
 
 
 def to_records(table: Table) -> list[dict[str, object]]:
@@ -125,7 +130,7 @@ def to_csv(table: Table) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(records[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    writer.writerows({key: cell(value) for key, value in record.items()} for record in records)
     return out.getvalue()
 
 

@@ -14,6 +14,7 @@ from tnas_cli.report.measured import search_tasks, seeds_of
 from tnas_cli.report.measures import MEASURES
 from tnas_cli.report.paper_tables import PaperBudget, PaperNumber, without_unit
 from tnas_cli.report.tables import Cell, Column, Ours, Table
+from tnas_cli.spelling import visible
 
 BELOW = "not in the paper's table:"
 
@@ -34,7 +35,7 @@ def cell_text(cell: Cell) -> str:
         return f"{ours_text(cell)} [{cell.mark}]"
     if isinstance(cell, PaperNumber):
         return without_unit(cell.text)
-    return cell or ""
+    return visible(cell or "")
 
 
 def ours_text(cell: Ours) -> str:

@@ -14,6 +14,7 @@ from tnas_cli.report.footnotes import count, footnote
 from tnas_cli.report.measures import MEASURES
 from tnas_cli.report.paper_tables import NO_NUMBER, PaperNumber, PaperTable, paper_table
 from tnas_cli.report.placing import Group, place
+from tnas_cli.spelling import visible
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def build_table(number: int, measured: Sequence[Measured], left_out: Sequence[st
         others = count(len(measured) - len(fitting), "result")
         notes.append(f"Left out: {others} of a setting other than {paper.setting}.")
     notes += [f"Left out: {reason}." for reason in left_out]
-    return Table(paper.number, paper.title, columns, tuple(rows), tuple(notes), paper)
+    return Table(paper.number, paper.title, columns, tuple(rows), tuple(map(visible, notes)), paper)
 
 
 def _units(paper: PaperTable) -> str:

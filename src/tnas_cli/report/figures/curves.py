@@ -82,7 +82,7 @@ def draw_curves(title: str, stages: Mapping[str, StageLog], theme: Theme, over: 
         logged.add("accuracy")
     panels = [name for name in PANELS if name in logged]
     figure = new_figure(theme, WIDTH, 0.75 + PANEL * len(panels), layout="constrained")
-    figure.suptitle(wrapped(title, WIDTH), fontsize=TITLE, color=theme.ink, x=0.015, ha="left", parse_math=False)
+    figure.suptitle(wrapped(title, WIDTH), fontsize=TITLE, color=theme.ink, x=0.015, ha="left")
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, name in zip(grid, panels, strict=True):
         style(axes, theme)

@@ -12,6 +12,7 @@ from tnas_cli.errors import SettingsError
 from tnas_cli.report.figures.plotting import own_settings
 from tnas_cli.report.figures.theme import Theme
 from tnas_cli.runs.files import replacing
+from tnas_cli.spelling import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,4 +65,8 @@ def _write(figure: Figure, target: Path | io.BytesIO, ending: str) -> None:
     # A file's date and the library's version would make equal pictures differ.
     metadata: dict[str, Any] = {"Date": None, "Creator": None} if ending == ".svg" else {"Software": None}
     with own_settings():
+        from matplotlib.text import Text
+
+        for text in figure.findobj(Text):
+            text.set_text("\n".join(map(visible, text.get_text().split("\n"))))
         figure.savefig(target, format=ending[1:], dpi=PNG_DOTS_PER_INCH, metadata=metadata)

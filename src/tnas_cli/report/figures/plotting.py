@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -27,17 +28,21 @@ def own_settings() -> Iterator[None]:
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
             matplotlib.rcParams["svg.hashsalt"] = "tnas"  # random names in SVG would make equal pictures differ
+            matplotlib.rcParams["text.parse_math"] = False  # a dollar in a name is a dollar
             yield
 
 
 @contextmanager
 def _in_silence() -> Iterator[None]:
-    """What the library thinks of a settings file, a cache folder or its list of fonts is no news of ours."""
+    """What the library thinks of a settings file, a cache folder, its list of fonts or a letter that its font lacks is
+    no news of ours."""
     log = logging.getLogger("matplotlib")
     level = log.level
     log.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"(Glyph|Matplotlib currently does not support)")
+            yield
     finally:
         log.setLevel(level)
 

@@ -80,7 +80,7 @@ def draw_steps(title: str, tasks: Sequence[Steps], theme: Theme) -> Figure:
     """The figure of `steps_picture`."""
     measured = any(task.query or task.support for task in tasks)
     figure = new_figure(theme, WIDTH, LOSSES + (ACCURACIES if measured else 0.0), layout="constrained")
-    figure.suptitle(wrapped(title, WIDTH), fontsize=TITLE, color=theme.ink, x=0.015, ha="left", parse_math=False)
+    figure.suptitle(wrapped(title, WIDTH), fontsize=TITLE, color=theme.ink, x=0.015, ha="left")
     panels = figure.subplots(
         2 if measured else 1, 1, sharex=True, squeeze=False, height_ratios=[LOSSES, ACCURACIES][: 1 + measured]
     )[:, 0]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tnas_cli.report.figures.picture import Picture
 from tnas_cli.report.figures.theme import NORMAL, SMALL, TITLE, TITLE_LINE, Theme, new_figure, wrapped
+from tnas_cli.spelling import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +86,7 @@ def draw_task(title: str, task: TaskImages, theme: Theme) -> Figure:
     figure = new_figure(theme, width, height)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     axes.set_axis_off()
-    axes.text(0.12, 0.14, title, fontsize=TITLE, color=theme.ink, va="top", parse_math=False)
+    axes.text(0.12, 0.14, title, fontsize=TITLE, color=theme.ink, va="top")
     start = LEFT + shots * STEP + GAP
     for x, heading in ((LEFT, "support"), (start, "query")):
         axes.text(x, top - 0.12, heading, fontsize=NORMAL, color=theme.quiet, va="bottom")
@@ -94,7 +95,7 @@ def draw_task(title: str, task: TaskImages, theme: Theme) -> Figure:
         y = top + ROW * number
         right: dict[str, Any] = {"fontsize": SMALL, "color": theme.ink, "ha": "right", "va": "center"}
         axes.text(LEFT - 0.14, y + TILE / 2, str(number + 1), **right)
-        axes.text(LEFT - 0.36, y + TILE / 2, _name(name), parse_math=False, **right)
+        axes.text(LEFT - 0.36, y + TILE / 2, _name(name), **right)
         for place, image in enumerate(images[:MOST_SUPPORT]):
             _tile(axes, image, LEFT + place * STEP, y)
         for place, prediction in enumerate(found):
@@ -125,6 +126,7 @@ def _query(axes: Axes, found: Prediction, x: float, y: float, theme: Theme) -> N
 
 def _name(text: str) -> str:
     """A class's name on one line or, from its first slash on, on two; without its beginning where that is too long."""
+    text = visible(text)
     first, slash, rest = text.partition("/")
     lines = [text] if len(text) <= NAME_LENGTH or not slash else [first + slash, rest]
     return "\n".join(line if len(line) <= NAME_LENGTH else f"…{line[1 - NAME_LENGTH :]}" for line in lines)

@@ -10,6 +10,8 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tnas_cli.spelling import visible
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -90,7 +92,7 @@ def new_figure(theme: Theme, width: float, height: float, **options: Any) -> Fig
 def wrapped(title: str, width: float) -> str:
     """A title in lines that fit a figure of `width` inches; a name without spaces is broken where it must be."""
     most = max(10, int(TITLE_CHARACTERS * (width - 0.3)))
-    return "\n".join(textwrap.wrap(title, most, break_on_hyphens=False)) or title
+    return "\n".join(textwrap.wrap(visible(title), most, break_on_hyphens=False))
 
 
 def style(axes: Axes, theme: Theme) -> None:

@@ -76,7 +76,7 @@ def draw_theta(title: str, encodings: Sequence[Encoding], theme: Theme) -> Figur
     top = TOP + TITLE_LINE * title.count("\n")
     total = top + len(CELLS) * (height + BETWEEN_Y) - BETWEEN_Y + BOTTOM
     figure = new_figure(theme, width, total)
-    figure.text(0.12 / width, 1 - 0.14 / total, title, fontsize=TITLE, color=theme.ink, va="top", parse_math=False)
+    figure.text(0.12 / width, 1 - 0.14 / total, title, fontsize=TITLE, color=theme.ink, va="top")
     scale = max(float(probabilities(encoding.theta).max()) for encoding in encodings)
     scale = min(1.0, np.ceil(20 * scale) / 20)
     image: AxesImage | None = None
@@ -100,7 +100,6 @@ def draw_theta(title: str, encodings: Sequence[Encoding], theme: Theme) -> Figur
             ha="center",
             va="top",
             linespacing=1.3,
-            parse_math=False,
         )
     assert image is not None
     operations = len(encodings[0].space.operations)
@@ -152,7 +151,8 @@ def _decoded(encoding: Encoding, cell: int) -> list[tuple[int, int]]:
 
 def _names(axes: Axes, theme: Theme, edges: int, space: Space, *, rows: bool, columns: bool) -> None:
     axes.tick_params(length=0, colors=theme.ink, labelsize=SMALL)
-    axes.set_yticks(np.arange(edges) + 0.5, edge_names(nodes_of_edges(edges)) if rows else [""] * edges)
+    names = edge_names(nodes_of_edges(edges)) if rows else [""] * edges
+    axes.set_yticks(np.arange(edges) + 0.5, names, parse_math=True)
     readable = [row.title for row in space.operations]
     axes.set_xticks(
         np.arange(len(readable)) + 0.5,
