@@ -60,7 +60,8 @@ def attributes(**changes: object) -> Attributes:
 
 def small_cache(path: Path, counts: dict[str, list[int]], channels: int = 1, **changes: object) -> ImageCache:
     """A cache of random pixels."""
-    write_cache(path, random_classes(counts, channels=channels), attributes(**changes))
+    each = {"mean": (0.0,) * channels, "std": (1.0,) * channels}
+    write_cache(path, random_classes(counts, channels=channels), attributes(**(each | changes)))
     return open_cache(path)
 
 

@@ -118,9 +118,9 @@ def _incomplete(path: Path) -> None:
     ("make", "words"),
     [
         (lambda path: None, "no image cache"),
-        (lambda path: path.write_text("not HDF5"), "cannot be read"),
+        (lambda path: path.write_text("not HDF5"), "no HDF5 file"),
         (lambda path: (small_cache(path, COUNTS), truncated(path)), "cannot be read"),
-        (lambda path: path.mkdir(), "cannot be read"),
+        (lambda path: path.mkdir(), "not a file"),
         (_foreign, "not an image cache of tnas"),
         (_newer, "schema 99"),
         (_chunked, "contiguous"),

@@ -1,7 +1,8 @@
 """The image cache: one HDF5 file per prepared data set, written whole or not at all, and mapped into memory.
 
 Layout: `images` uint8 [n, H, W, C] sorted by class (contiguous, uncompressed), `class_offset` int64 [classes + 1],
-`class_name`, `class_split`, `evaluation/<way>w<shot>s<query>q` int32 [600, way, shot + query], and attributes.
+`class_name`, `class_split`, `evaluation/<way>w<shot>s<query>q` int32 [600, way, shot + query], and attributes. An index
+behind the HDF5 part says the same with checksums (`cache_index`); a file without it is read by a child process, once.
 """
 
 from __future__ import annotations
@@ -9,16 +10,26 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 import platformdirs
 
+from tnas_cli.episodes.cache_check import (
+    check_data_set,
+    check_table,
+    index_of_unchecked,
+    keep_index,
+    same_file,
+    unreadable,
+)
+from tnas_cli.episodes.cache_index import NOT_AN_INDEX, CacheIndex, mapped, read_index, with_checksums
 from tnas_cli.episodes.cache_writer import FORMAT, SCHEMA, SPLITS, Attributes, ClassImages, write_cache
 from tnas_cli.episodes.sampling import Indices
+from tnas_cli.episodes.unchecked_hdf5 import UnreadableHdf5Error, refuse_unless_hdf5
 from tnas_cli.errors import DataError, SettingsError
 
 __all__ = ["Attributes", "ClassImages", "ImageCache", "cache_path", "cache_root", "open_cache", "write_cache"]
@@ -36,10 +47,13 @@ def cache_path(dataset: str, protocol: str, size: int, root: Path | None = None)
 
 
 class ImageCache:
-    """A prepared data set, read-only. Its images stay on disk until they are loaded."""
+    """A prepared data set, read-only. Its images stay on disk until they are loaded.
 
-    def __init__(self, path: Path, file: Any) -> None:
-        attributes = file.attrs
+    Raises ValueError, TypeError or KeyError for an index that does not describe a data set.
+    """
+
+    def __init__(self, path: Path, index: CacheIndex, data: npt.NDArray[np.uint8]) -> None:
+        attributes: Mapping[str, Any] = index.attributes
         self.path = path
         self.dataset = str(attributes["dataset"])
         self.protocol = str(attributes["protocol"])
@@ -53,16 +67,13 @@ class ImageCache:
         self.resize = str(attributes.get("resize", ""))
         self.shares = str(attributes.get("shares", ""))
         self.duplicates = int(attributes.get("duplicates", 0))
-        self.skipped: list[str] = json.loads(attributes.get("skipped", "[]"))
-        self.class_names: list[str] = file["class_name"].asstr()[:].tolist()
-        self.class_splits: list[str] = file["class_split"].asstr()[:].tolist()
-        self.class_offset: Indices = file["class_offset"][:].astype(np.int64)
-        shape = tuple(int(side) for side in file["images"].shape)  # [n, H, W, C]
-        self.size, self.channels = shape[1], shape[3]
-        self._images = _map(path, file["images"], shape)
+        self.skipped: list[str] = [str(message) for message in json.loads(attributes.get("skipped", "[]"))]
+        self.class_names, self.class_splits = index.class_names, index.class_splits
+        self.class_offset: Indices = np.asarray(index.class_offset, dtype=np.int64)
+        check_data_set(index, self.mean, self.std)
+        self.size, self.channels = index.images.shape[1], index.images.shape[3]
+        self._data, self._images, self._tables = data, index.images.view(data), index.evaluation
         self._ids = {split: np.flatnonzero(np.asarray(self.class_splits) == split).astype(np.int64) for split in SPLITS}
-        if len(self.class_names) + 1 != len(self.class_offset) or self.class_offset[-1] != shape[0]:
-            raise ValueError("class table and images disagree")
 
     def classes(self, split: str) -> Indices:
         """Class ids of a split, in file order: 'train', 'val', 'test', or several joined by '+' ('train+val').
@@ -80,10 +91,19 @@ class ImageCache:
         return self._images[indices]
 
     def evaluation_table(self, name: str) -> Indices | None:
-        """The stored evaluation table of that name for the test split, [600, way, shot + query], or None."""
-        with h5py.File(self.path, "r") as file:
-            group = file["evaluation"]
-            return group[name][:].astype(np.int64) if name in group else None
+        """The stored evaluation table of that name for the test split, [600, way, shot + query], or None.
+
+        Raises DataError for a table that is damaged.
+        """
+        place = self._tables.get(name)
+        if place is None:
+            return None
+        try:
+            table: Indices = place.checked(self._data, f"table {name!r}").astype(np.int64)
+            check_table(name, table, len(self._images))
+        except ValueError as error:
+            raise unreadable(self.path, error) from error
+        return table
 
     def summary(self) -> dict[str, dict[str, int]]:
         """Classes and images of each split: {'train': {'classes': ..., 'images': ...}, ...}."""
@@ -91,19 +111,10 @@ class ImageCache:
         return {split: {"classes": len(ids), "images": int(counts[ids].sum())} for split, ids in self._ids.items()}
 
 
-def _map(path: Path, images: Any, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    offset = images.id.get_offset()
-    if len(shape) != 4 or images.dtype != np.uint8 or offset is None:
-        raise ValueError("images are not a contiguous uint8 table [n, H, W, C]")
-    if offset + int(np.prod(shape, dtype=np.int64)) > path.stat().st_size:
-        raise ValueError("images reach beyond the end of the file")
-    return np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=shape).view(np.ndarray)
-
-
 def open_cache(path: Path) -> ImageCache:
     """Open a cache, once per process and version of the file; takes milliseconds for any size.
 
-    Raises DataError when the file is missing, truncated, not one of ours, or of a newer schema.
+    Raises DataError when the file is missing, damaged, not one of ours, or of a newer schema.
     """
     try:
         state = path.stat()
@@ -116,20 +127,33 @@ def open_cache(path: Path) -> ImageCache:
 
 @functools.lru_cache(maxsize=16)
 def _open(path: Path, _modified: int, _bytes: int) -> ImageCache:
-    again = f"delete {path} and run tnas prepare-data again"
     try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT:
-                raise DataError(
-                    f"{path} is an HDF5 file, but not an image cache of tnas.",
-                    hint="pass a data set's name, or a file that tnas prepare-data wrote",
-                )
-            schema = int(file.attrs["schema"])
-            if schema > SCHEMA:
-                raise DataError(
-                    f"{path} has schema {schema}; this version of tnas reads up to {SCHEMA}.",
-                    hint="upgrade tnas, or prepare the data set again with another --cache-dir",
-                )
-            return ImageCache(path, file)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} cannot be read as an image cache: {error}.", hint=again) from error
+        refuse_unless_hdf5(path)
+        with path.open("rb") as file:
+            data, state = mapped(file), os.fstat(file.fileno())
+        found = read_index(data)
+        if found is not None:
+            return _cache(path, found, data)
+        index = with_checksums(index_of_unchecked(path), data)
+        if not same_file(path.stat(), state):
+            raise ValueError("it was changed while it was read")
+        cache = _cache(path, index, data)
+    except (OSError, UnreadableHdf5Error, *NOT_AN_INDEX) as error:
+        raise unreadable(path, error) from error
+    keep_index(path, index, data, state)
+    return cache
+
+
+def _cache(path: Path, index: CacheIndex, data: npt.NDArray[np.uint8]) -> ImageCache:
+    if index.attributes.get("format") != FORMAT:
+        raise DataError(
+            f"{path} is an HDF5 file, but not an image cache of tnas.",
+            hint="pass a data set's name, or a file that tnas prepare-data wrote",
+        )
+    schema = int(index.attributes["schema"])  # type: ignore[arg-type]
+    if schema > SCHEMA:
+        raise DataError(
+            f"{path} has schema {schema}; this version of tnas reads up to {SCHEMA}.",
+            hint="upgrade tnas, or prepare the data set again with another --cache-dir",
+        )
+    return ImageCache(path, index, data)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
+from tnas_cli.episodes.cache_index import CacheIndex, Place, append_index
 from tnas_cli.episodes.pixel_facts import PixelFacts
 from tnas_cli.episodes.sampling import standard_tables
 from tnas_cli.errors import DataError
@@ -151,15 +151,24 @@ def write_cache(
             spool = _Spool(raw)
             for item in classes:
                 spool.add(item)
-            with h5py.File(partial, "w") as file:
-                _write(file, spool, attributes)
+            import h5py  # only whoever writes a cache needs it
+
+            # Nobody else knows this file yet: it needs no lock, which some file systems do not offer.
+            with h5py.File(partial, "w", locking=False) as file:
+                index = _write(file, spool, attributes)
+            try:
+                append_index(partial, index)
+            except ValueError as error:
+                raise DataError(f"{path} cannot be written: {error}.", hint="use shorter names, or fewer") from error
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
     return (path.stat().st_ino, path.stat().st_mtime_ns) if path.is_file() else None
 
 
-def _write(file: Any, spool: _Spool, attributes: Attributes) -> None:
+def _write(file: Any, spool: _Spool, attributes: Attributes) -> CacheIndex:
+    import h5py
+
     missing = [split for split in SPLITS if split not in spool.splits]
     if missing:
         raise DataError(
@@ -184,20 +193,33 @@ def _write(file: Any, spool: _Spool, attributes: Attributes) -> None:
     for name, table in standard_tables(offset, test).items():
         tables[name] = table.astype(np.int32)
     mean, std = (attributes.mean, attributes.std) if attributes.mean and attributes.std else facts.mean_and_std()
-    file.attrs.update(
-        format=FORMAT,
-        schema=SCHEMA,
-        dataset=attributes.dataset,
-        protocol=attributes.protocol,
-        licence=attributes.licence,
-        source=attributes.source,
-        split_note=attributes.split_note,
-        seed=attributes.seed,
-        mean=np.asarray(mean, dtype=np.float64),
-        std=np.asarray(std, dtype=np.float64),
-        fingerprint=facts.fingerprint(),
-        resize=attributes.resize,
-        shares=attributes.shares,
-        duplicates=facts.duplicates(),
-        skipped=json.dumps(attributes.skipped),
+    said: dict[str, Any] = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "dataset": attributes.dataset,
+        "protocol": attributes.protocol,
+        "licence": attributes.licence,
+        "source": attributes.source,
+        "split_note": attributes.split_note,
+        "seed": attributes.seed,
+        "mean": list(mean),
+        "std": list(std),
+        "fingerprint": facts.fingerprint(),
+        "resize": attributes.resize,
+        "shares": attributes.shares,
+        "duplicates": facts.duplicates(),
+        "skipped": json.dumps(attributes.skipped),
+    }
+    file.attrs.update(said)
+    return CacheIndex(
+        attributes=said,
+        class_names=spool.names,
+        class_splits=spool.splits,
+        class_offset=offset.tolist(),
+        images=_place(images),
+        evaluation={name: _place(tables[name]) for name in tables},
     )
+
+
+def _place(table: Any) -> Place:
+    return Place(int(table.id.get_offset()), tuple(table.shape), table.dtype.str)

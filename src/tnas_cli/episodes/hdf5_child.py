@@ -1,8 +1,9 @@
 """A process that reads one unchecked HDF5 file: the library may crash, loop or ask for all memory, and only this ends.
 
-`unchecked_hdf5` starts it as a script, which imports nothing of tnas. It describes the file in a line of JSON, then
-answers requests, one line each: `{"name": "/images", "first": 0, "count": 10}`. An answer is a line of JSON, and the
-bytes that it announces. Only hard links are followed, and only tables that lie in the file itself are read.
+`unchecked_hdf5` starts it as a script, which imports nothing of tnas. It says `ready`, describes the file in a line of
+JSON, then answers requests, one line each: `{"name": "/images", "first": 0, "count": 10, "seconds": 1}`. An answer is a
+line of JSON, and the bytes that it announces. Only hard links are followed, and only tables that lie in the file itself
+are read.
 """
 
 from __future__ import annotations
@@ -140,6 +141,8 @@ def _answer(out: Any, header: dict[str, Any], data: bytes = b"") -> None:
 def main(path: str, seconds: float) -> None:
     """Describe the file at `path`, then answer requests until stdin ends; each has `seconds` of computing."""
     out = sys.stdout.buffer
+    out.write(b"ready\n")
+    out.flush()
     _limit_memory()
     _limit_seconds(seconds)
     try:

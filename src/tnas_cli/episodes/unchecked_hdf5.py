@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from tnas_cli.errors import DataError
+from tnas_cli.errors import DataError, TnasError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SECONDS = 0.4  # of computing for the description, or for an answer: twenty times what a sound cache takes
@@ -32,6 +32,20 @@ MOST_SECONDS = 10.0
 WAIT = 60.0  # for a file system that does not answer
 LONGEST_LINE = 256 * 2**20
 PIECE = 64 * 2**20
+
+
+class UnreadableHdf5Error(DataError):
+    """An HDF5 file that is damaged, hostile or none; `why` says it without the path."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{path} cannot be read as an HDF5 file: {why}.",
+            hint="the file is damaged, or not what it seems: copy it again from where it came from",
+        )
+        self.path, self.why = path, why
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.why)
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,10 @@ class UncheckedHdf5:
     def __init__(self, path: Path, child: subprocess.Popen[bytes]) -> None:
         self.path = path
         self._child = child
+        with _killed_after(child, WAIT):
+            assert child.stdout is not None
+            if child.stdout.readline(100) != b"ready\n":
+                raise _cannot_start(path, "it ended before it opened the file")
         about = self._answer()
         self.attributes: dict[str, Any] = about["attributes"]
         self.tables = {
@@ -131,29 +149,36 @@ class UncheckedHdf5:
             return "the HDF5 library comes to no end with it"
         return f"the HDF5 library crashes on it ({'signal' if code < 0 else 'exit code'} {abs(code)})"
 
-    def _unreadable(self, why: str) -> DataError:
-        return DataError(
-            f"{self.path} cannot be read as an HDF5 file: {why}.",
-            hint="the file is damaged, or not what it seems; copy it again from where it came from",
-        )
+    def _unreadable(self, why: str) -> UnreadableHdf5Error:
+        return UnreadableHdf5Error(self.path, why)
 
 
 @contextmanager
 def unchecked_hdf5(path: Path) -> Iterator[UncheckedHdf5]:
     """Read an HDF5 file of anybody's within the block.
 
-    Raises DataError, also later from the block's reads, for a file that is damaged, hostile or not HDF5.
+    Raises UnreadableHdf5Error (a DataError) for a file that is damaged, hostile or not HDF5, also from reads in the
+    block, DataError for one that cannot be opened, and TnasError where no process can be started.
     """
-    refuse_unless_hdf5(path)
+    try:
+        refuse_unless_hdf5(path)
+        seconds = _seconds(path.stat().st_size)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror or error}.", hint="check that you may read it"
+        ) from error
     script = Path(__file__).with_name("hdf5_child.py")
-    child = subprocess.Popen(
-        # Without the script's own folder as a place to import from.
-        [sys.executable, "-P", str(script), str(path.absolute()), str(_seconds(path.stat().st_size))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=_environment(),
-    )
+    try:
+        child = subprocess.Popen(
+            # Without the script's own folder as a place to import from.
+            [sys.executable, "-P", str(script), str(path.absolute()), str(seconds)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+        )
+    except OSError as error:
+        raise _cannot_start(path, str(error.strerror or error)) from error
     try:
         yield UncheckedHdf5(path, child)
     finally:
@@ -162,18 +187,19 @@ def unchecked_hdf5(path: Path) -> Iterator[UncheckedHdf5]:
 
 
 def refuse_unless_hdf5(path: Path) -> None:
-    """Raise DataError unless `path` is a regular file that begins as HDF5 files do."""
-    wrong = ""
-    try:
-        if not path.is_file():
-            wrong = "is not a file" if path.exists() else "is missing"
-        else:
-            with path.open("rb") as file:
-                wrong = "" if _signed(file) else "is not an HDF5 file"
-    except OSError as error:
-        wrong = f"cannot be read: {error.strerror or error}"
-    if wrong:
-        raise DataError(f"{path} {wrong}.", hint="name a file that tnas prepare-data wrote, or another HDF5 file")
+    """Raise UnreadableHdf5Error unless `path` is a regular file that begins as HDF5 files do; OSError passes."""
+    if not path.is_file():
+        raise UnreadableHdf5Error(path, "it is not a file" if path.exists() else "it is missing")
+    with path.open("rb") as file:
+        if not _signed(file):
+            raise UnreadableHdf5Error(path, "it is no HDF5 file")
+
+
+def _cannot_start(path: Path, why: str) -> TnasError:
+    return TnasError(
+        f"the process that reads {path} cannot start: {why}.",
+        hint="nothing is known against the file: look whether memory is short, or whether tnas doctor works",
+    )
 
 
 def _signed(file: BinaryIO) -> bool:
@@ -191,7 +217,14 @@ def _seconds(size: int) -> float:
 
 def _environment() -> dict[str, str]:
     # No plug-in of the HDF5 library is loaded because a file asks for it, and no threads are started.
-    return {**os.environ, "HDF5_PLUGIN_PRELOAD": "::", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join(place for place in sys.path if place)
+    return {
+        **os.environ,
+        "PYTHONPATH": path,
+        "HDF5_PLUGIN_PRELOAD": "::",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 @contextmanager
