@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
@@ -17,6 +16,7 @@ from tnas_cli.errors import SettingsError
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.runs.device import Machine
 from tnas_cli.settings.applies import refuse
+from tnas_cli.spelling import command
 
 if TYPE_CHECKING:
     from tnas_cli.methods.class_means import Classifier
@@ -175,6 +175,7 @@ def adapt(
     published way. Tasks of a data set are answered both ways.
     """
     from tnas_cli.commands.adapt import adapt_dataset, adapt_folders
+    from tnas_cli.commands.next_steps import after_adapting
     from tnas_cli.recipes.adapt import Asked
 
     checkpoint, given = _checkpoint(paths or [], run)
@@ -226,18 +227,9 @@ def adapt(
     if folders.save is not None:
         query = given[0] / "query"
         images = query if query.is_dir() else given[0] / "support"
-        screen.say(f"next: tnas predict {shlex.join([str(folders.save), str(images)])}")
+        screen.next(command("tnas", "predict", folders.save, images))
     elif found.tasks[0].theta is not None:
-        words = [str(folder) for folder in given]
-        words = words or [
-            "--dataset",
-            str(dataset),
-            "--split",
-            tasks.split or "test",
-            "--tasks",
-            str(tasks.tasks or 20),
-        ]
-        screen.say(f"next: tnas adapt {shlex.join([str(checkpoint), *words])} --json | tnas decode -")
+        screen.next(after_adapting())
 
 
 def _checkpoint(paths: list[Path], run: Path | None) -> tuple[Path, list[Path]]:
@@ -247,15 +239,15 @@ def _checkpoint(paths: list[Path], run: Path | None) -> tuple[Path, list[Path]]:
 
         return best_of(run), paths
     if not paths:
-        raise SettingsError("no checkpoint is given.", hint="for example: tnas adapt best.pt my_task/")
+        raise SettingsError("no checkpoint is given.", hint="for example: tnas adapt CHECKPOINT TASK")
     return paths[0], paths[1:]
 
 
 def _check_what(given: list[Path], dataset: str | None, tasks: _Tasks, folders: _Folders, best: Path) -> None:
     """Raises SettingsError for neither task folders nor a data set, for both, and for options of the other one."""
     if bool(given) == (dataset is not None):
-        example = shlex.join([str(best), "my_task/"])
-        raise SettingsError("give either task folders or --dataset.", hint=f"for example: tnas adapt {example}")
+        example = command("tnas", "adapt", best, "TASK")
+        raise SettingsError("give either task folders or --dataset.", hint=f"for example: {example}")
     if folders.invert not in (None, *_INVERT):
         raise SettingsError(f"--invert is {folders.invert!r}.", hint="choose auto, yes or no")
     panels = {DATA_SET: vars(tasks), FOLDERS: vars(folders)}

@@ -48,6 +48,11 @@ class Screen:
         if always or not self.quiet:
             self.words.print(visible(text), style=style)
 
+    def next(self, command: str | None) -> None:
+        """The command that may follow, where one is known to work."""
+        if command is not None:
+            self.say(f"next: {command}")
+
     def told(self, event: events.Event) -> None:
         """A listener for what must be known even with --quiet: how an input was understood."""
         if isinstance(event, events.Note):

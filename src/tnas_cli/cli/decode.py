@@ -47,6 +47,7 @@ def decode(
     forbidden and the cell is decoded again.
     """
     from tnas_cli.commands.decode import decode as decode_source
+    from tnas_cli.commands.next_steps import after_decoding
     from tnas_cli.report.cell_graph import to_dot
     from tnas_cli.spaces.genotype import Genotype
 
@@ -84,3 +85,4 @@ def decode(
         screen.say(f"drawn: {path}")
     for path in result.modules or ():
         screen.say(f"written: {path}")
+    screen.next(after_decoding(records, source, max_skips))

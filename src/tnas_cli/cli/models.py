@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from tnas_cli.cli.console import Screen, add_row, duration, table
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.show import percent
 from tnas_cli.records.kinds import ModelCard
+from tnas_cli.spelling import command
 
 COLOURS = {1: "gray", 3: "colour"}
 
@@ -42,8 +42,9 @@ def models(
         screen.show(_table(found))
     else:
         screen.text("\n".join(_card(found[0])))
-    task = "my_task/" if example is None else str(example)
-    screen.say(f"next: tnas adapt {shlex.join([found[0].name, task])}")
+    task = Path("my_task") if example is None else example
+    made = (task / "support").is_dir()
+    screen.next(command("tnas", *(("adapt", found[0].name) if made else ("models", found[0].name, "--example")), task))
 
 
 def _images(card: ModelCard) -> str:

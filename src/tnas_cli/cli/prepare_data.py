@@ -57,6 +57,7 @@ def prepare_data(
     Prints what it holds and the next command. A data set that is prepared already is opened, not prepared again.
     """
     from tnas_cli.commands import prepare_data as command
+    from tnas_cli.commands.next_steps import after_data
     from tnas_cli.runs.interrupt import signals_as_interrupt
 
     if list_all:
@@ -100,9 +101,7 @@ def prepare_data(
         screen.record(record.to_json())
         return
     _show(screen, record)
-    where = f" --cache-dir {cache_dir}" if cache_dir else ""
-    protocol_option = f" --protocol {protocol}" if protocol else ""
-    screen.say(f"next: tnas search --dataset {record.dataset}{protocol_option} --way 5 --shot 1{where}")
+    screen.next(after_data(record, cache_dir))
 
 
 def _refuse_beside_list(dataset: str | None, **options: object) -> None:

@@ -11,6 +11,7 @@ from tnas_cli.cli.flat import From, flat
 from tnas_cli.records.results import SearchResult, TrainResult
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
+from tnas_cli.spelling import command
 
 
 @flat
@@ -45,9 +46,10 @@ def quickstart(
     screen.say("6 report")
     screen.show(TableOf(report([str(trained.run)])))
     screen.say(f"all of it took {duration(time.monotonic() - begin)}. Try next:")
-    for command in (
-        f"tnas adapt {searched.checkpoint} YOUR_TASK/              # support/<class>/*.png, query/*.png",
-        f"tnas decode {searched.checkpoint} --picture cells.svg",
+    best = Path(searched.checkpoint)
+    for line in (
+        f"{command('tnas', 'adapt', best, 'TASK')}   # a folder with support/<class>/*.png and query/*.png",
+        command("tnas", "decode", best, "--picture", best.with_name("cells.svg")),
         "tnas search --dataset omniglot --way 5 --shot 1   # downloads 16 MB first",
     ):
-        screen.say(f"  {command}")
+        screen.say(f"  {line}")

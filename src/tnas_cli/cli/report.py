@@ -63,6 +63,7 @@ def report(
     from tnas_cli.commands.report import report as find_table
     from tnas_cli.records.reported import ReportResult
     from tnas_cli.report.formats import FORMATS, render, to_record
+    from tnas_cli.report.paper_tables import DEFAULT_TABLE
     from tnas_cli.runs.files import write_text
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
@@ -85,7 +86,7 @@ def report(
         raise SettingsError(f"unknown format {chosen!r}.", hint=did_you_mean(chosen, FORMATS))
     if as_json and form not in (None, "json"):
         raise SettingsError(f"--json and --format {form} exclude each other.", hint="leave one of them out")
-    found = find_table(runs or [], table=2 if table is None else table, stdin=sys.stdin)
+    found = find_table(runs or [], table=DEFAULT_TABLE if table is None else table, stdin=sys.stdin)
     if output is not None:
         write_text(output, plain(found) if chosen == "rich" else render(found, chosen))
         screen.say(f"wrote {output}")

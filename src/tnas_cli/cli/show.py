@@ -47,10 +47,13 @@ def percent(value: float | None) -> str:
 
 
 def _search(screen: Screen, found: SearchResult) -> None:
+    from tnas_cli.commands.next_steps import after_search
+
     for line in search_lines(found):
         screen.say(line)
     if found.warning:
         screen.say(f"warning: {found.warning}", style="yellow")
+    screen.next(after_search(found))
     screen.path(found.checkpoint)
 
 
@@ -77,7 +80,6 @@ def search_lines(found: SearchResult) -> list[str]:
         f"{found.adapted_mean_largest_probability:.3f}",
         f"decoded on the validation tasks: {found.distinct_genotypes} distinct genotypes, "
         f"{100 * (found.skip_share or 0):.1f}% skip connections, {100 * (found.pool_share or 0):.1f}% pools",
-        f"next: tnas adapt {found.checkpoint} --dataset {found.dataset} --split test --tasks 20",
     ]
 
 
@@ -88,6 +90,8 @@ def _uniform(searched: str) -> str:
 
 
 def _training(screen: Screen, result: TrainResult) -> None:
+    from tnas_cli.commands.next_steps import after_training
+
     if result.per_genotype and result.weights != "inherited":
         screen.show(_networks(result))
     screen.text(f"accuracy {percent(result.mean)} ± {percent(result.interval)}%")
@@ -107,7 +111,7 @@ def _training(screen: Screen, result: TrainResult) -> None:
             f"{result.tasks} test tasks, 95% interval, batch norm over the query set; {trained} trained from scratch "
             f"on {_amount(result.budget)}{'' if result.network else ' each'}, {duration(result.wall_seconds or 0)}"
         )
-    screen.say(f"next: tnas report {result.run}")
+    screen.next(after_training(result, result.run))
 
 
 def _networks(result: TrainResult) -> Table:
@@ -159,15 +163,20 @@ def _amount(budget: Budget) -> str:
 
 
 def _over_seeds(screen: Screen, result: TrainResult) -> None:
+    from tnas_cli.commands.next_steps import after_training
+
     for seed, mean, run in zip(result.seeds or (), result.means or (), result.runs or (), strict=True):
         screen.say(f"seed {seed}: {percent(mean)}% ({run})")
     screen.text(
         f"accuracy {percent(result.mean)} ± {percent(result.interval)}% over {result.tasks} tasks, "
         f"standard deviation over {len(result.seeds or ())} seeds {percent(result.spread_over_seeds)}"
     )
+    screen.next(after_training(result, *(result.runs or ())))
 
 
 def _supervised(screen: Screen, result: SupervisedResult) -> None:
+    from tnas_cli.commands.next_steps import after_training
+
     names = ("task", "genotypes", f"test, {result.way * result.query} query images")
     drawn = table(names, title=f"{result.dataset}, {result.way}-way {result.shot}-shot, {result.method}")
     for row in result.per_task or ():
@@ -182,10 +191,12 @@ def _supervised(screen: Screen, result: SupervisedResult) -> None:
         f"{result.tasks} tasks, 95% interval over tasks, {result.genotypes_trained} networks trained for "
         f"{_amount(result.budget)}, {duration(result.wall_seconds or 0)}"
     )
-    screen.say(f"next: tnas report {result.run}")
+    screen.next(after_training(result, result.run))
 
 
 def _transfer(screen: Screen, result: TransferResult) -> None:
+    from tnas_cli.commands.next_steps import after_training
+
     names = ("genotype", "weights", "validation", f"test, {result.images:,} images", "top 5")
     drawn = table(names, title=f"{result.dataset}, {result.layers} cells, {result.channels} channels")
     for row in result.per_genotype or ():
@@ -204,4 +215,4 @@ def _transfer(screen: Screen, result: TransferResult) -> None:
         f"{_amount(result.budget)} on {result.train_split}, 95% interval over test images, "
         f"{duration(result.wall_seconds or 0)}"
     )
-    screen.say(f"next: tnas report {result.run}")
+    screen.next(after_training(result, result.run))

@@ -33,7 +33,7 @@ def _images_of(entry: Folder) -> list[File]:
     if not images:
         raise DataError(
             f"class folder {entry.label} holds no image{_instead(entry)}.",
-            hint="add PNG, JPEG or WebP files to it, or remove it",
+            hint="add PNG, JPEG or WebP files to it, or move it away",
         )
     return images
 

@@ -63,7 +63,7 @@ def decode(
         listener(Progress(stage, done, total, "images", {"images/s": rate}))
     if left:
         raise DataError(
-            f"class {min(left)[1]!r} has no image that can be read.", hint="replace its images, or remove it"
+            f"class {min(left)[1]!r} has no image that can be read.", hint="replace its images, or move its folder away"
         )
 
 

@@ -43,7 +43,7 @@ def read_rows(file: File, columns: tuple[str, ...]) -> list[Row]:
             where = f"{file.label}, line {lines.line_num},"
             values = tuple((line[name] or "").strip() for name in columns)
             if not all(values):
-                raise DataError(f"{where} lacks a {columns[values.index('')]}.", hint="complete or remove the line")
+                raise DataError(f"{where} lacks a {columns[values.index('')]}.", hint="complete it, or leave it out")
             rows.append(Row(values, where))
     except csv.Error as error:
         raise DataError(f"{file.label}, line {lines.line_num}: {error}.", hint=f"expected {LAYOUT}") from error

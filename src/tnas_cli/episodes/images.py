@@ -44,16 +44,14 @@ def read_image(source: Path | bytes, name: str | None = None, needed: int = 0) -
                 return _plain(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
         raise DataError(
-            f"{label} is not an image, whatever its name says.", hint="remove it, or save it as PNG, JPEG or WebP"
+            f"{label} is not an image, whatever its name says.", hint="move it away, or save it as PNG, JPEG or WebP"
         ) from error
     except Image.DecompressionBombError as error:
         raise DataError(
             f"{label} is too large an image: {error}.", hint=f"scale it below {LARGEST // 10**6} megapixels"
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise DataError(
-            f"{label} cannot be read as an image: {error}.", hint="the file is damaged; replace or remove it"
-        ) from error
+        raise DataError(f"{label} cannot be read as an image: {error}.", hint="replace it, or move it away") from error
 
 
 def _plain(image: Image.Image) -> Image.Image:

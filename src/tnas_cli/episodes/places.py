@@ -62,10 +62,14 @@ class File:
                 data = stream.read(limit + 1)
         except _UNREADABLE as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise DataError(f"{self.label} cannot be read: {reason}.", hint="replace or remove it") from error
+            raise DataError(
+                f"{self.label} cannot be read: {reason}.",
+                hint="replace it, or move it away",
+            ) from error
         if len(data) > limit:
             raise DataError(
-                f"{self.label} is larger than {limit / 2**20:.0f} MiB.", hint="remove it, or save it smaller"
+                f"{self.label} is larger than {limit / 2**20:.0f} MiB.",
+                hint="move it away, or save it smaller",
             )
         return data
 

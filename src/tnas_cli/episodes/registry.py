@@ -22,6 +22,7 @@ from tnas_cli.errors import DataError, SettingsError, TnasError, did_you_mean
 from tnas_cli.runs.events import Listener, Note, ignore
 from tnas_cli.runs.plug_ins import PlugIns
 from tnas_cli.settings.meta_learning import LARGEST_IMAGE, SMALLEST_IMAGE
+from tnas_cli.spelling import command
 
 GROUP = "tnas.datasets"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -192,12 +193,12 @@ def _check_same(cache: ImageCache, name: str, source: Path | None, asked: Mappin
         if value is not None and value != has:
             raise SettingsError(
                 f"{cache.path} was prepared with {choice} {has}, not {value}.",
-                hint="add --force to replace it, or keep both with another --cache-dir",
+                hint="keep both with another --cache-dir; --force would replace it",
             )
     if source is not None and cache.source != str(source.resolve()):
         raise SettingsError(
             f"data set {name!r} was prepared from {cache.source}, not from {source}.",
-            hint="choose another --name, or add --force to replace it",
+            hint="choose another --name; --force would replace it",
         )
 
 
@@ -217,26 +218,35 @@ def ensure(
     """
     if name.endswith((".h5", ".hdf5")):
         return open_cache(Path(name))
-    root = root or cache_root()
+    asked, root = root, root or cache_root()
     spec = dataset(name)
     if spec is None or spec.name == "folder":
-        return _own(name, protocol, size, root)
+        return _own(name, protocol, size, root, asked)
     path = cache_path(name, protocol or spec.protocol, size or spec.size, root)
     if path.is_file():
         return open_cache(path)
     if spec.embedded or (spec.downloadable and not offline):
         listener(Note(f"{name} is not prepared yet; preparing it"))
         return prepare(name, protocol=protocol, size=size, root=root, listener=listener)
-    options = (f" --protocol {protocol}" if protocol else "") + (f" --size {size}" if size else "")
+    options = [
+        *(["--protocol", protocol] if protocol else []),
+        *(["--size", str(size)] if size else []),
+        *_place(asked),
+    ]
     why = "--offline forbids downloading it" if spec.downloadable else "it cannot be downloaded"
     raise DataError(
         f"{name} is not prepared ({path} is missing), and {why}.",
-        hint=f"run: tnas prepare-data {name}{options} --source DIR"
+        hint=f"run: {command('tnas', 'prepare-data', name, *options, '--source', 'DIR', *_place(asked))}"
         + (", or leave --offline out" if spec.downloadable else ""),
     )
 
 
-def _own(name: str, protocol: str | None, size: int | None, root: Path) -> ImageCache:
+def _place(asked: Path | None) -> list[str | Path]:
+    """The option that names the folder that was asked for."""
+    return [] if asked is None else ["--cache-dir", asked]
+
+
+def _own(name: str, protocol: str | None, size: int | None, root: Path, asked: Path | None) -> ImageCache:
     """A data set that the user prepared from a folder."""
     caches = [open_cache(path) for path in sorted(root.glob("*.h5")) if dataset_of(path) == name]
     fitting = [cache for cache in caches if size in (None, cache.size) and protocol in (None, cache.protocol)]
@@ -246,13 +256,14 @@ def _own(name: str, protocol: str | None, size: int | None, root: Path) -> Image
         paths = ", ".join(str(cache.path) for cache in fitting)
         raise SettingsError(f"{name!r} is prepared more than once: {paths}.", hint="name one of these files")
     if caches:
+        there = ", ".join(f"{cache.size} pixels ({cache.protocol} split)" for cache in caches)
         raise DataError(
-            f"{name!r} is prepared, but not with this size or protocol.",
-            hint=f"run: tnas prepare-data folder --source {caches[0].source} --name {name}"
-            + (f" --size {size}" if size else ""),
+            f"{name!r} is prepared with {there}, but not with this size or protocol.",
+            hint="name one of these, or prepare the folder again with another --size or --protocol",
         )
     known = {dataset_of(path) for path in root.glob("*.h5")} | set(names()) - {"folder"}
-    own = "; for a folder of your own, run: tnas prepare-data folder --source DIR --name NAME"
+    prepare_own = command("tnas", "prepare-data", "folder", "--source", "DIR", "--name", "NAME", *_place(asked))
+    own = f"; for a folder of your own, run: {prepare_own}"
     unknown = _ADDED.problem(name) or f"unknown data set {name!r}."
     raise SettingsError(unknown, hint=did_you_mean(name, known) + own)
 

@@ -102,7 +102,7 @@ def _check_apart(squares: list[npt.NDArray[np.uint8]], labels: list[int], files:
         if labels[first] != labels[number]:
             raise DataError(
                 f"{files[first].label} and {files[number].label} are the same picture in two classes.",
-                hint="remove it from the class that it does not belong to",
+                hint="keep it in the class that it belongs to, and move the other away",
             )
 
 
@@ -110,7 +110,7 @@ def _query(folder: Folder, names: list[str]) -> tuple[list[File], list[int] | No
     """The query images and, where they lie in class folders, their labels."""
     loose, labelled = images_in(folder), folder.folders()
     if not loose and not labelled:
-        raise DataError(f"{folder.label} holds no image.", hint=f"remove it, or add images: {LAYOUT_HINT}")
+        raise DataError(f"{folder.label} holds no image.", hint=f"move it away, or add images: {LAYOUT_HINT}")
     if loose and labelled:
         raise DataError(
             f"{folder.label} mixes class folders ({next(iter(labelled))}/) and loose images ({loose[0].label}).",
@@ -122,7 +122,7 @@ def _query(folder: Folder, names: list[str]) -> tuple[list[File], list[int] | No
     if stray:
         raise DataError(
             f"query class {folder.label}/{stray[0]} has no support images; support has {', '.join(names)}.",
-            hint=f"add support/{stray[0]}, or remove the query class",
+            hint=f"add support/{stray[0]}, or move the query class away",
         )
     found = class_folders(folder, fewest=1, hint=LAYOUT_HINT)
     images = [image for files in found.values() for image in files]

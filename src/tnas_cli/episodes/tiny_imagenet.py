@@ -10,7 +10,7 @@ from tnas_cli.episodes.places import File, Folder
 from tnas_cli.errors import DataError
 
 ANNOTATIONS = "val_annotations.txt"
-HINT = "get Tiny-ImageNet's archive again, or remove its val/ folder"
+HINT = "get Tiny-ImageNet's archive again, or move its val/ folder away"
 
 
 def is_one(folder: Folder) -> bool:

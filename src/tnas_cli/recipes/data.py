@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from tnas_cli.episodes import registry
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError
@@ -9,7 +11,11 @@ from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
 from tnas_cli.settings.meta_learning import LARGEST_IMAGE, SMALLEST_IMAGE
 from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.settings.train import TrainSettings
+from tnas_cli.settings.transfer import TransferSettings
+
+Chosen = TypeVar("Chosen", SearchSettings, TrainSettings, SupervisedSettings, TransferSettings)
 
 
 def open_data(dataset: str, protocol: str, machine: Machine, listener: events.Listener) -> ImageCache:
@@ -26,6 +32,12 @@ def open_data(dataset: str, protocol: str, machine: Machine, listener: events.Li
             hint=f"prepare them with --size from {SMALLEST_IMAGE} to {LARGEST_IMAGE}",
         )
     return cache
+
+
+def settled(settings: Chosen, cache: ImageCache) -> Chosen:
+    """The settings with the data that they came to, so that a run continues with these from any folder."""
+    file = settings.dataset.endswith((".h5", ".hdf5"))
+    return settings.replace(protocol=cache.protocol, **({"dataset": str(cache.path)} if file else {}))
 
 
 def image_counts(settings: SearchSettings | TrainSettings) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from tnas_cli.errors import CheckpointError
+from tnas_cli.spelling import command
 
 
 def best_of(run: Path) -> Path:
@@ -20,7 +21,9 @@ def best_of(run: Path) -> Path:
     trained = {path.parent / "best.pt": _validation(path) for path in run.glob("*/result.json")}
     trained = {path: reached for path, reached in trained.items() if path.is_file()}
     if not trained:
-        raise CheckpointError(f"{run} holds no finished network.", hint=f"finish the run first: tnas resume {run}")
+        raise CheckpointError(
+            f"{run} holds no finished network.", hint=f"finish the run first: {command('tnas', 'resume', run)}"
+        )
     return max(trained, key=lambda path: trained[path])
 
 

@@ -23,7 +23,7 @@ from tnas_cli.methods.soft_pruning import PRUNE_STEPS, SoftPruning
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
 from tnas_cli.methods.streams import Episodes
 from tnas_cli.recipes.calibrate import calibrate, keep
-from tnas_cli.recipes.data import image_counts, open_data
+from tnas_cli.recipes.data import image_counts, open_data, settled
 from tnas_cli.recipes.inherited_result import Best, on_all_tasks, on_own_tasks, result
 from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture
 from tnas_cli.recipes.same_data import check_records, check_same_data
@@ -78,7 +78,7 @@ class Inherited(Recipe):
         meta = load_meta_architecture(self.checkpoint, device)
         check_same_data(meta.data, cache, str(self.checkpoint), allowed=machine.allow_other_data)
         check_records(self.given, cache, allowed=machine.allow_other_data)
-        settings, genotypes = self.settings.replace(protocol=cache.protocol), self._genotypes(cache, meta)
+        settings, genotypes = settled(self.settings, cache), self._genotypes(cache, meta)
         engine = choose_engine(
             machine.engine, meta.network, device, side=cache.size, images=image_counts(settings), listener=listener
         )

@@ -17,7 +17,7 @@ from tnas_cli.errors import SettingsError
 from tnas_cli.methods import supervised as training
 from tnas_cli.methods.calibration import Bins, Measure
 from tnas_cli.methods.registry import title_of
-from tnas_cli.recipes.data import open_data
+from tnas_cli.recipes.data import open_data, settled
 from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.recipes.same_data import check_records, check_same_data
 from tnas_cli.recipes.supervised_result import Summary, summarise
@@ -101,7 +101,7 @@ class Supervised(Recipe):
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
         check_records(genotypes, cache, allowed=machine.allow_other_data)
-        settings = self.settings.replace(protocol=cache.protocol)
+        settings = settled(self.settings, cache)
         if settings.method == "t-nas" and not self.resumed:
             meta = meta_architecture(self.checkpoint, cache, device)  # one that cannot be adapted is refused now
             check_same_data(meta.data, cache, str(self.checkpoint), allowed=machine.allow_other_data)

@@ -20,7 +20,7 @@ from tnas_cli.methods.calibration import Bins
 from tnas_cli.methods.registry import title_of
 from tnas_cli.methods.transfer import Transferred
 from tnas_cli.methods.transfer_state import KIND, restore, to_checkpoint
-from tnas_cli.recipes.data import open_data
+from tnas_cli.recipes.data import open_data, settled
 from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.recipes.trainable import TrainableRecord, found_by, search_budget, space_of, trainables
 from tnas_cli.recipes.work import DataWork
@@ -85,7 +85,7 @@ class Transfer(Recipe):
         chosen = Counter(Cells.from_json(record.genotype) for record in genotypes).most_common(self.limit)
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
-        settings = self.settings.replace(protocol=cache.protocol)
+        settings = settled(self.settings, cache)
         train = labelled_images(cache, settings.train_split)
         validation = None if settings.train_split == "train+val" else labelled_images(cache, "val")
         test = labelled_images(cache, "test")

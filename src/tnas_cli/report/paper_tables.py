@@ -92,10 +92,19 @@ class PaperTable:
         return tuple(column.shot for column in self.columns if column.shot is not None)
 
 
+#: What `tnas report` shows unless another one is asked for.
+DEFAULT_TABLE = 2
+
+
 def paper_table_numbers() -> tuple[int, ...]:
     """The numbers of the tables that are available."""
     names = (file.name for file in resources.files("tnas_cli.report").joinpath("paper").iterdir())
     return tuple(sorted(int(n[6:-5]) for n in names if n.startswith("table_") and n.endswith(".toml")))
+
+
+def first_table_of(setting: str) -> int:
+    """The first table of the paper with results of a setting."""
+    return next(number for number in paper_table_numbers() if paper_table(number).setting == setting)
 
 
 def paper_table(number: int) -> PaperTable:

@@ -20,6 +20,7 @@ from tnas_cli.records.reading import read
 from tnas_cli.records.results import AdaptResult, Measured, SupervisedResult, TrainResult
 from tnas_cli.report.measured import accuracy_of
 from tnas_cli.report.results import read_measured
+from tnas_cli.spelling import command
 
 _HINT = "compare run directories of `tnas train-eval`, or what `tnas adapt --dataset NAME --json` printed"
 #: Accuracies are kept in single precision.
@@ -135,7 +136,9 @@ def _trained(run: Path, m: TrainResult) -> list[float]:
     columns = [_kept(run / network.digest / "result.json") for network in m.per_genotype]
     weights = [network.count for network in m.per_genotype]
     if len({len(column) for column in columns}) > 1:
-        raise DataError(f"the networks of {run} were not tested on the same tasks.", hint=f"tnas resume {run}")
+        raise DataError(
+            f"the networks of {run} were not tested on the same tasks.", hint=command("tnas", "resume", run)
+        )
     return [_mean(values, weights) for values in zip(*columns, strict=True)]
 
 

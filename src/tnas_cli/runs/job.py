@@ -12,7 +12,6 @@ about a run is here and in the files beside this one:
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -33,6 +32,7 @@ from tnas_cli.runs.lock import locked
 from tnas_cli.runs.recipe import Recipe, Work
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.runs.run_file import RunFile
+from tnas_cli.spelling import command
 
 R = TypeVar("R", bound=Result)
 
@@ -102,7 +102,7 @@ def resume(
 
 def resume_command(run: Path) -> str:
     """The command that continues a run, quoted for a shell."""
-    return f"tnas resume {shlex.quote(str(run))}"
+    return command("tnas", "resume", run)
 
 
 def result_of(path: Path) -> Result | None:

@@ -11,6 +11,7 @@ from tnas_cli.records.parts import Environment
 from tnas_cli.records.writing import line
 from tnas_cli.runs.board import FOLDER, Board, require_tensorboard
 from tnas_cli.runs.files import cannot_write, write_text
+from tnas_cli.spelling import quoted
 
 #: What happened in a run, a record per line.
 LOG = "events.jsonl"
@@ -50,10 +51,10 @@ class RunDirectory:
         Raises DataError when there is none, SettingsError when it needs the package tensorboard and that is missing.
         """
         if not (path / "settings.toml").is_file():
-            raise DataError(f"{path} is not a run directory.", hint="pass a folder that `tnas search` made")
+            raise DataError(f"{path} is not a run directory.", hint="pass the folder of a run")
         run = cls(path)
         if (path / FOLDER).is_dir():
-            require_tensorboard(f", or remove {path / FOLDER}")
+            require_tensorboard(f", or move {quoted(path / FOLDER)} to another place")
             run.to_tensorboard()
         return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from tnas_cli.errors import DataError
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.files import write_text
+from tnas_cli.spelling import quoted
 from tnas_cli.version import __version__
 
 NAME = "run.json"
@@ -34,7 +36,9 @@ class RunFile:
     def write(self, run: Path) -> None:
         """Put it into the run's folder; raises TnasError where that cannot be written."""
         machine = self.machine
-        root = None if machine.cache_root is None else str(machine.cache_root.resolve())
+        # The variable may have been set for the command that began the run, and not for the one that continues it.
+        given = machine.cache_root or os.environ.get("TNAS_CACHE")
+        root = str(Path(given).resolve()) if given else None
         where = {"device": machine.device, "threads": machine.threads, "engine": machine.engine, "cache_root": root}
         values = {
             "version": VERSION,
@@ -79,5 +83,5 @@ class RunFile:
 
 def _hint(run: Path) -> str:
     if (run / "settings.toml").is_file() and not (run / NAME).exists():
-        return "tnas 0.1 made it: start it again with --settings " + str(run / "settings.toml")
-    return "name a folder that tnas search, train-eval, supervised or transfer made"
+        return f"tnas 0.1 made it: start it again with --settings {quoted(run / 'settings.toml')}"
+    return "name the folder of a search or of a training"

@@ -1,0 +1,168 @@
+"""Each `next:` line is pasted as it was printed, from the data to the report, wherever the data and the folders are."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Pipeline
+from tests.pasting import HOSTILE, next_line, pasted
+from tests.running import Ran, class_tree, succeeding, task_folder, tnas, unfinished
+from tnas_cli.commands.next_steps import after_data, after_search
+from tnas_cli.errors import TnasError
+
+MACHINE = ("--threads", 1, "--device", "cpu")
+SHORT = ("--tasks", 4, "--validate-every", 2, "--validation-tasks", 2, "--meta-batch", 2, "--channels", 4)
+SHORT_TRAINING = (*SHORT, "--test-tasks", 4, "--limit", 1)
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with a name that shells and terminals take for something else."""
+    folder = tmp_path / HOSTILE
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("TNAS_CACHE", raising=False)
+    return folder
+
+
+def _nine_classes() -> Path:
+    """A folder of nine classes of six images: three classes for each split."""
+    return class_tree(Path(HOSTILE), range(9), images=6)
+
+
+def _prepared(*where: str | Path) -> Ran:
+    source = f"./{_nine_classes()}"
+    split = ("--split", "34/33/33")
+    return succeeding("prepare-data", "folder", "--source", source, "--name", "mine", "--size", 20, *split, *where)
+
+
+def in_a_folder() -> str:
+    """A search on data in a folder that --cache-dir names."""
+    return next_line(_prepared("--cache-dir", f"./{HOSTILE}-cache"))
+
+
+def in_a_file() -> str:
+    """A search on a cache that is given by its file."""
+    _prepared("--cache-dir", f"./{HOSTILE}-cache")
+    made = Path(f"./{HOSTILE}-cache", "mine-classes-20.h5")
+    shutil.move(made, Path(f"{HOSTILE}.h5"))
+    return f"tnas search -d $'./{HOSTILE.replace(chr(39), chr(92) + chr(39))}.h5' --way 3 --shot 1 --query 5"
+
+
+def of_the_environment() -> str:
+    """A search on data in a folder that TNAS_CACHE named while it was prepared, and no longer does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TNAS_CACHE", "elsewhere $HOME")
+        return next_line(_prepared())
+
+
+@pytest.mark.parametrize("place", [in_a_folder, in_a_file, of_the_environment])
+def test_each_next_line_works_when_it_is_pasted(hostile: Path, place: Callable[[], str]) -> None:
+    searched = pasted(place(), *SHORT, *MACHINE, "--runs", f"./{HOSTILE}")
+    adapted = pasted(next_line(searched), "--tasks", 2, *MACHINE)
+    decoded = pasted(next_line(adapted))
+    trained = pasted(next_line(decoded), *SHORT_TRAINING, *MACHINE, "--runs", f"./{HOSTILE}")
+    reported = pasted(next_line(trained))
+    assert "mine (classes split), 3-way 1-shot" in reported.stdout
+    assert "next:" not in reported.stderr
+
+
+def test_a_search_with_seeds_and_one_that_was_resumed_say_how_to_go_on(hostile: Path) -> None:
+    line = in_a_folder()
+    searched = pasted(line, *SHORT, *MACHINE, "--seeds", 2)
+    assert pasted(next_line(searched), "--tasks", 2).code == 0
+    again = succeeding("resume", unfinished("runs/search-mine-3w1s-t-nas-1"))
+    assert pasted(next_line(again), "--tasks", 2).code == 0
+
+
+def test_what_continues_a_stopped_run_can_be_pasted(hostile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    line = in_a_folder()
+    with monkeypatch.context() as patch:
+        patch.setattr("tnas_cli.recipes.search.SearchWork._result", stop)
+        stopped = tnas(*_words(line), *SHORT, *MACHINE, "--runs", f"./{HOSTILE}")
+    assert stopped.code == 130
+    hint = stopped.stderr.splitlines()[-1].removeprefix("hint: continue with: ")
+    assert "validation accuracy" in pasted(hint).stderr
+
+
+def test_too_few_classes_are_not_told_to_search(hostile: Path) -> None:
+    class_tree(Path("three"), range(3))
+    three = succeeding("prepare-data", "folder", "--source", "three", "--size", 20, "--cache-dir", "cache")
+    assert "next:" not in three.stderr
+    class_tree(Path("single"), range(9), images=1)
+    single = succeeding("prepare-data", "folder", "--source", "single", "--size", 20, "--cache-dir", "cache")
+    assert "next:" not in single.stderr
+
+
+def test_a_cache_of_another_size_is_named_by_its_file(hostile: Path) -> None:
+    for size in (20, 24):
+        made = _prepared_again(size)
+    assert ".h5" in next_line(made)
+    assert pasted(next_line(made), "--dry-run", *SHORT[:6], *MACHINE).code == 0
+
+
+def _prepared_again(size: int) -> Ran:
+    if not Path(HOSTILE).exists():
+        _nine_classes()
+    source = ("--source", f"./{HOSTILE}", "--name", "mine", "--size", size, "--split", "34/33/33")
+    return succeeding("prepare-data", "folder", *source, "--cache-dir", "cache")
+
+
+def test_a_kept_model_and_a_task_folder(pipeline: Pipeline, hostile: Path) -> None:
+    task = task_folder(Path(HOSTILE), range(3))
+    kept = succeeding("adapt", pipeline.best, f"./{task}", "--save", "./-my $model.pt", *MACHINE)
+    predicted = pasted(next_line(kept))
+    assert "6 images" in predicted.stderr
+    shown = succeeding("adapt", pipeline.best, "--steps", 2, f"./{task}", *MACHINE)
+    assert "--steps 2" in next_line(shown)
+    assert "Genotype(" in pasted(next_line(shown)).stdout
+
+
+def test_genotypes_in_a_file_go_to_a_training(pipeline: Pipeline, hostile: Path) -> None:
+    Path(f"{HOSTILE}.jsonl").write_text(pipeline.adapted.stdout)
+    decoded = succeeding("decode", f"./{HOSTILE}.jsonl", "--max-skips", 1)
+    trained = pasted(next_line(decoded), *SHORT_TRAINING, *MACHINE)
+    assert "--max-skips 1" in next_line(decoded)
+    assert pasted(next_line(trained)).code == 0
+
+
+def test_seeds_of_a_training_are_reported_together(pipeline: Pipeline, hostile: Path) -> None:
+    words = ("--dataset", "shapes", "--way", 3, "--shot", 1, "--query", 2, "--cache-dir", pipeline.cache)
+    trained = succeeding("train-eval", "4conv", *words, *SHORT[:8], "--test-tasks", 4, "--seeds", 2, *MACHINE)
+    assert next_line(trained).count("runs/") == 2
+    assert pasted(next_line(trained)).code == 0
+
+
+def test_a_model_and_its_example(hostile: Path) -> None:
+    listed = succeeding("models")
+    made = pasted(next_line(listed))
+    assert pasted(next_line(made)).code == 0
+
+
+def test_nothing_is_said_where_the_data_is_gone(pipeline: Pipeline, tmp_path: Path) -> None:
+    from tnas_cli.commands.prepare_data import prepare_data
+    from tnas_cli.records.reading import parse
+
+    prepared = prepare_data("glyphs", root=tmp_path)
+    assert after_data(prepared, tmp_path) is not None
+    Path(prepared.path).unlink()
+    assert after_data(prepared, tmp_path) is None
+    searched = parse(pipeline.searched.result)
+    shutil.copytree(Path(searched.run), tmp_path / "run")
+    (tmp_path / "run" / "run.json").unlink()
+    from dataclasses import replace
+
+    assert after_search(replace(searched, checkpoint=str(tmp_path / "run" / "best.pt"))) is None
+
+
+def _words(line: str) -> list[str]:
+    from tests.pasting import words_of
+
+    return words_of(line)[0]
