@@ -54,7 +54,7 @@ def test_they_are_listed_and_shown() -> None:
     listed = succeeding("models")
     for name in NAMES:
         assert name in listed.stdout
-    assert "next: tnas adapt" in listed.stderr
+    assert "next: tnas models" in listed.stderr
     shown = succeeding("models", "omniglot-5w1s").stdout
     for part in ("MIT", "tnas search --dataset omniglot", "5-way 10-shot", "fit for:", "not for:", "sha256"):
         assert part in shown

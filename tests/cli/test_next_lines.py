@@ -12,7 +12,6 @@ from tests.conftest import Pipeline
 from tests.pasting import HOSTILE, next_line, pasted
 from tests.running import Ran, class_tree, succeeding, task_folder, tnas, unfinished
 from tnas_cli.commands.next_steps import after_data, after_search
-from tnas_cli.errors import TnasError
 
 MACHINE = ("--threads", 1, "--device", "cpu")
 SHORT = ("--tasks", 4, "--validate-every", 2, "--validation-tasks", 2, "--meta-batch", 2, "--channels", 4)

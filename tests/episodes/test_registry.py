@@ -133,7 +133,7 @@ def test_a_folder_becomes_a_data_set(tmp_path: Path, birds: Path) -> None:
     assert registry.ensure("birds", root=root) is cache
     with pytest.raises(DataError, match="not with this size") as caught:
         registry.ensure("birds", size=40, root=root)
-    assert f"--source {birds} --name birds --size 40" in caught.value.hint
+    assert f"--source {birds} --name birds --size 40 --cache-dir {root}" in caught.value.hint
     registry.prepare("folder", source=birds, size=40, root=root)
     with pytest.raises(SettingsError, match="more than once"):
         registry.ensure("birds", root=root)

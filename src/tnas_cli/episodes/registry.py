@@ -256,10 +256,12 @@ def _own(name: str, protocol: str | None, size: int | None, root: Path, asked: P
         paths = ", ".join(str(cache.path) for cache in fitting)
         raise SettingsError(f"{name!r} is prepared more than once: {paths}.", hint="name one of these files")
     if caches:
+        again = ("tnas", "prepare-data", "folder", "--source", Path(caches[0].source), "--name", name)
+        again = (*again, "--size", str(size), *_place(asked))
         there = ", ".join(f"{cache.size} pixels ({cache.protocol} split)" for cache in caches)
         raise DataError(
             f"{name!r} is prepared with {there}, but not with this size or protocol.",
-            hint="name one of these, or prepare the folder again with another --size or --protocol",
+            hint=f"run: {command(*again)}" if size else f"choose one of them, or leave --protocol {protocol} out",
         )
     known = {dataset_of(path) for path in root.glob("*.h5")} | set(names()) - {"folder"}
     prepare_own = command("tnas", "prepare-data", "folder", "--source", "DIR", "--name", "NAME", *_place(asked))
