@@ -228,11 +228,8 @@ def ensure(
     if spec.embedded or (spec.downloadable and not offline):
         listener(Note(f"{name} is not prepared yet; preparing it"))
         return prepare(name, protocol=protocol, size=size, root=root, listener=listener)
-    options = [
-        *(["--protocol", protocol] if protocol else []),
-        *(["--size", str(size)] if size else []),
-        *_place(asked),
-    ]
+    choices = {"--protocol": protocol, "--size": str(size) if size else None}
+    options = [word for option, value in choices.items() if value for word in (option, value)]
     why = "--offline forbids downloading it" if spec.downloadable else "it cannot be downloaded"
     raise DataError(
         f"{name} is not prepared ({path} is missing), and {why}.",
@@ -256,12 +253,12 @@ def _own(name: str, protocol: str | None, size: int | None, root: Path, asked: P
         paths = ", ".join(str(cache.path) for cache in fitting)
         raise SettingsError(f"{name!r} is prepared more than once: {paths}.", hint="name one of these files")
     if caches:
-        again = ("tnas", "prepare-data", "folder", "--source", Path(caches[0].source), "--name", name)
-        again = (*again, "--size", str(size), *_place(asked))
+        prepared = ("tnas", "prepare-data", "folder", "--source", Path(caches[0].source), "--name", name)
+        again = command(*prepared, "--size", str(size), *_place(asked))
         there = ", ".join(f"{cache.size} pixels ({cache.protocol} split)" for cache in caches)
         raise DataError(
             f"{name!r} is prepared with {there}, but not with this size or protocol.",
-            hint=f"run: {command(*again)}" if size else f"choose one of them, or leave --protocol {protocol} out",
+            hint=f"run: {again}" if size else f"choose one of them, or leave --protocol {protocol} out",
         )
     known = {dataset_of(path) for path in root.glob("*.h5")} | set(names()) - {"folder"}
     prepare_own = command("tnas", "prepare-data", "folder", "--source", "DIR", "--name", "NAME", *_place(asked))
