@@ -39,13 +39,13 @@ def test_after_an_error_the_old_file_is_there_and_nothing_else(tmp_path: Path, e
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_it_is_flushed_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_flushed_before_and_after_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     fsync, replace = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda descriptor: (order.append("flush"), fsync(descriptor))[1])
     monkeypatch.setattr(Path, "replace", lambda self, to: (order.append("rename"), replace(self, to))[1])
     write_text(tmp_path / "text.txt", "x")
-    assert order == ["flush", "rename"]
+    assert order == ["flush", "rename", "flush"]  # the file, then the folder with its name
 
 
 def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:

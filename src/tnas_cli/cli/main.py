@@ -11,6 +11,7 @@ import typer
 from tnas_cli.errors import Interrupted, SettingsError, TnasError
 from tnas_cli.runs import plug_ins
 from tnas_cli.runs.called import called_as
+from tnas_cli.runs.interrupt import signals_as_interrupt
 from tnas_cli.spelling import visible
 from tnas_cli.version import __version__
 
@@ -85,7 +86,8 @@ def main() -> None:
     said = ""
     try:
         called_as(["tnas", *sys.argv[1:]])
-        code = app(args=sys.argv[1:] or ["--help"], prog_name="tnas", standalone_mode=False) or 0
+        with signals_as_interrupt():
+            code = app(args=sys.argv[1:] or ["--help"], prog_name="tnas", standalone_mode=False) or 0
         if code == Interrupted.exit_code:
             sys.stderr.write("interrupted\n")
     except (TnasError, _UsageError) as error:

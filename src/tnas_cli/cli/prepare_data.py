@@ -58,7 +58,6 @@ def prepare_data(
     """
     from tnas_cli.commands import prepare_data as command
     from tnas_cli.commands.next_steps import after_data
-    from tnas_cli.runs.interrupt import signals_as_interrupt
 
     if list_all:
         _refuse_beside_list(
@@ -79,7 +78,7 @@ def prepare_data(
         return
     if dataset is None:
         raise SettingsError("no data set given.", hint="tnas prepare-data --list shows the known ones")
-    with signals_as_interrupt(), screen.progress() as listener:
+    with screen.progress() as listener:
         record = command.prepare_data(
             dataset,
             source=source,

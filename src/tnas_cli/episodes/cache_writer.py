@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +19,8 @@ from tnas_cli.episodes.pixel_facts import PixelFacts
 from tnas_cli.episodes.sampling import standard_tables
 from tnas_cli.errors import DataError
 from tnas_cli.runs.events import Listener, Note, ignore
-from tnas_cli.runs.files import cannot_write, replacing
+from tnas_cli.runs.files import cannot_write, make_folder, replacing
+from tnas_cli.runs.held import remove_left
 
 FORMAT = "tnas-image-cache"
 SCHEMA = 1
@@ -110,7 +111,7 @@ class _Spool:
 def _locked(path: Path, listener: Listener) -> Iterator[None]:
     """Let only one process prepare a cache; the operating system frees the lock of a process that dies."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         lock = FileLock(f"{path}.lock")
         try:
             lock.acquire(timeout=0)
@@ -145,21 +146,28 @@ def write_cache(
         # A cache that another process finished while this one waited is as fresh as our own would be.
         if path.is_file() and (not replace or _identity(path) != before):
             return
-        for left in path.parent.glob(f".{path.name}.*.part"):
-            left.unlink(missing_ok=True)
         with replacing(path) as partial, tempfile.TemporaryFile(dir=path.parent) as raw:
             spool = _Spool(raw)
             for item in classes:
                 spool.add(item)
             import h5py  # only whoever writes a cache needs it
 
-            # Nobody else knows this file yet: it needs no lock, which some file systems do not offer.
+            # Nobody else knows this file yet, and it is held: it needs no lock, which some file systems do not offer.
             with h5py.File(partial, "w", locking=False) as file:
                 index = _write(file, spool, attributes)
             try:
                 append_index(partial, index)
             except ValueError as error:
                 raise DataError(f"{path} cannot be written: {error}.", hint="use shorter names, or fewer") from error
+
+
+def tidy(path: Path) -> None:
+    """Remove what killed processes left beside a cache that is whole."""
+    remove_left(path.parent, path.name)
+    left = Path(f"{path}.lock")
+    if left.is_file():
+        with suppress(Timeout, OSError), FileLock(left, blocking=False):
+            left.unlink(missing_ok=True)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tnas_cli.episodes.cache import ImageCache, cache_path, cache_root, open_cache
-from tnas_cli.episodes.cache_writer import write_cache
+from tnas_cli.episodes.cache_writer import tidy, write_cache
 from tnas_cli.episodes.class_split import SHARES
 from tnas_cli.episodes.dataset import DatasetSpec, Request
 from tnas_cli.episodes.images import RESIZES, Resize
@@ -88,6 +88,7 @@ def prepare(
         shares_asked = "/".join(map(str, shares)) if shares else None
         asked = {"channels": channels, "resize": resize, "shares": shares_asked, "seed": seed}
         _check_same(done, name, source if spec.needs_source else None, asked)
+        tidy(done.path)
         listener(Note(f"{name} is already prepared: {done.path}"))
         return done
     request = Request(

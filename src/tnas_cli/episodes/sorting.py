@@ -6,10 +6,10 @@ import filecmp
 import os
 import re
 import shutil
-import uuid
 from pathlib import Path
 
-from tnas_cli.runs.files import cannot_write
+from tnas_cli.runs.files import beside, cannot_write, flush, make_folder
+from tnas_cli.runs.held import held, remove_left
 
 
 class Sorter:
@@ -17,6 +17,7 @@ class Sorter:
 
     def __init__(self, folder: Path, *, link: bool = False) -> None:
         self.folder, self.link, self.count = folder, link, 0
+        self._tidy: set[Path] = set()
 
     def put(self, file: Path, class_name: str) -> Path:
         """The file's place below the folder of its class; raises TnasError where that cannot be written.
@@ -25,7 +26,10 @@ class Sorter:
         """
         folder, number = self.folder / safe_name(class_name), 0
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
+            if folder not in self._tidy:
+                remove_left(folder)
+                self._tidy.add(folder)
             while True:
                 place = folder / (file.name if number == 0 else f"{file.stem}-{number}{file.suffix}")
                 if not os.path.lexists(place):
@@ -42,10 +46,12 @@ class Sorter:
         if self.link:
             place.symlink_to(file.resolve())
             return
-        partial = place.with_name(f".{uuid.uuid4().hex}.part")
+        partial = beside(place)
         try:
-            shutil.copy2(file, partial)
-            partial.rename(place)
+            with held(partial):
+                shutil.copy2(file, partial)
+                flush(partial)  # a half copy would not be taken for the same image next time
+                partial.rename(place)
         finally:
             partial.unlink(missing_ok=True)
 

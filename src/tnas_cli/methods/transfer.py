@@ -89,7 +89,12 @@ def train(
     """
     per_epoch = steps_per_epoch(len(images), settings.batch)
     total = per_epoch * settings.epochs
-    while state.steps < total:
+    while True:
+        # An epoch that ended just before a stop is validated by whoever goes on.
+        if validation is not None and state.steps % per_epoch == 0 and state.steps > _last_validated(state):
+            yield _validate(state, validation, device)
+        if state.steps >= total:
+            return
         epoch, first = divmod(state.steps, per_epoch)
         set_rate(state.optimiser, rate_of(epoch, settings))
         order = torch.randperm(len(images), generator=torch_generator(settings.seed, "transfer order", epoch)).numpy()
@@ -102,11 +107,7 @@ def train(
             keep = state.network.draw_keep(probability, len(x), generator)
             loss, accuracy = _step(state, x, y, None if keep is None else keep.to(device), settings)
             state.steps += 1
-            if step == per_epoch - 1 and validation is not None:
-                yield StepDone(state.steps, total, loss, accuracy)
-                yield _validate(state, validation, device)
-            else:
-                yield StepDone(state.steps, total, loss, accuracy)
+            yield StepDone(state.steps, total, loss, accuracy)
 
 
 def rate_of(epoch: int, settings: TransferSettings) -> float:
@@ -148,6 +149,10 @@ def _step(
     torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
     state.optimiser.step()
     return value, float((logits.detach().argmax(1) == y).float().mean())
+
+
+def _last_validated(state: TransferState) -> float:
+    return state.history[-1]["steps"] if state.history else 0
 
 
 def _validate(state: TransferState, validation: LabelledImages, device: torch.device) -> Validated:

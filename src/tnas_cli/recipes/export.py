@@ -86,10 +86,8 @@ def write_program(network: nn.Module, example: Tensor, file: Path, facts: dict[s
     """PyTorch's own format, which `torch.export.load` reads."""
     with _silent():
         program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("images")},))
-    # The library wants its own ending, which the temporary name does not have.
-    named = file.with_suffix(".pt2")
-    torch.export.save(program, named, extra_files=facts)
-    named.replace(file)
+    with file.open("wb") as out:  # by its name, the library would refuse an ending that is not its own
+        torch.export.save(program, out, extra_files=facts)
 
 
 def write_onnx(network: nn.Module, example: Tensor, file: Path, facts: dict[str, str]) -> None:

@@ -28,6 +28,7 @@ from tnas_cli.records.results import TrainResult
 from tnas_cli.runs import events
 from tnas_cli.runs.changes import Changes
 from tnas_cli.runs.device import Machine
+from tnas_cli.runs.files import remove
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
@@ -129,7 +130,7 @@ class FromScratchWork(DataWork):
 
     def reopen(self, run: RunDirectory) -> None:
         if len(self.chosen) == 1:
-            result_file(self, run, 0).unlink(missing_ok=True)
+            remove(result_file(self, run, 0))
 
     def _what(self) -> str:
         network = network_of(self.recipe.given)

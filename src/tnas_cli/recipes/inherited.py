@@ -157,6 +157,7 @@ class InheritedWork(DataWork):
         state = MetaState(start, adam(start, {}, AdamRule(self.settings.alpha_outer)))
         if run.last.is_file():
             restore(checkpoint.load(run.last, KIND), state)
+        life.rewind("inherit", state.tasks_done, (entry["tasks"] for entry in state.history))
         about = {
             "settings": self.settings.to_dict(),
             "search": {"settings": self.meta.settings.to_dict(), "data": self.meta.data.to_json()},

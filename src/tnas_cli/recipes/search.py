@@ -111,6 +111,7 @@ class SearchWork(DataWork):
             life.listener(events.Note(f"continuing {run.path} at task {state.tasks_done:,} of {self.settings.tasks:,}"))
         else:
             life.listener(events.Note(f"search in {run.path}"))
+        life.rewind("search", state.tasks_done, (entry["tasks"] for entry in state.history))
         started_at = state.tasks_done
         about = {
             "settings": self.settings.to_dict(),

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from tnas_cli.recipes.few_shot_result import Trained
-from tnas_cli.recipes.train_network import STAGE, finished, result_file, train_network
-from tnas_cli.runs import events
+from tnas_cli.recipes.train_network import KIND, STAGE, finished, result_file, train_network
+from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.run_directory import RunDirectory
@@ -32,6 +32,8 @@ def train_networks(work: FromScratchWork, life: Life) -> list[Trained]:
     """
     files = [result_file(work, life.run, position) for position in range(len(work.chosen))]
     bar, positions = _Bar(life, len(files), sum(file.is_file() for file in files)), _positions(work, files)
+    if life.resumed:
+        _rewind(work, life, files)
     if work.count > 1:
         side_by_side(_Worker(work, life.run.path), positions, work.count, bar.heard)
     else:
@@ -44,6 +46,16 @@ def train_networks(work: FromScratchWork, life: Life) -> list[Trained]:
             events.Note(f"trained {len(trained)} of {len(reached)} genotypes in {work.settings.hours:g} hours")
         )
     return trained
+
+
+def _rewind(work: FromScratchWork, life: Life, files: Sequence[Path]) -> None:
+    """The log forgets what the checkpoints of unfinished networks do not know, before any process adds to it."""
+    for (trainable, _), file in zip(work.chosen, files, strict=True):
+        if file.is_file():
+            continue
+        last = file.with_name("last.pt")
+        known = checkpoint.load(last, KIND).about["progress"] if last.is_file() else {}
+        life.rewind(trainable.name, known.get("tasks_done", 0), (entry["tasks"] for entry in known.get("history", ())))
 
 
 def _positions(work: FromScratchWork, files: Sequence[Path]) -> Iterator[int]:

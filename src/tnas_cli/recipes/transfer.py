@@ -129,6 +129,7 @@ class TransferWork(DataWork):
         best, last = folder / "best.pt", folder / "last.pt"
         if last.is_file():
             restore(checkpoint.load(last, KIND), state)
+        life.rewind(cells.digest, state.steps, (entry["steps"] for entry in state.history))
         about = {"settings": self.settings.to_dict(), "genotype": cells.to_json(), "run": str(life.run.path)}
 
         def save(path: Path) -> None:

@@ -80,7 +80,9 @@ def is_run(path: Path) -> bool:
 
 def runs_in(folder: Path) -> list[Path]:
     """The run directories in a folder, by name."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and is_run(path)) if folder.is_dir() else []
+    found = folder.iterdir() if folder.is_dir() else iter(())
+    # A hidden one is not a run yet: it gets its name when all its files are there.
+    return sorted(path for path in found if not path.name.startswith(".") and path.is_dir() and is_run(path))
 
 
 def read_facts(run: Path) -> RunFacts:

@@ -33,6 +33,11 @@ def drive(
     """Consume `events` to the end; `unit` is what they count. A request to stop saves and raises StoppedError."""
     saved = time.monotonic()
     log = _Log(run, listener, stage, unit, saved)
+
+    def save() -> None:
+        run.flush_log()
+        saving.last()
+
     with stop_request() as stop:
         for event in events:
             now = time.monotonic()
@@ -43,17 +48,17 @@ def drive(
                 if event.better:
                     saving.best()
                 saving.validated()
-                saving.last()
+                save()
                 saved = now
             else:
                 listener(event)
             if stop:
-                saving.last()
+                save()
                 raise StoppedError
             if now - saved >= SECONDS_BETWEEN_CHECKPOINTS:
-                saving.last()
+                save()
                 saved = now
-    saving.last()
+    save()
 
 
 class _Log:

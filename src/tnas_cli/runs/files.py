@@ -1,16 +1,22 @@
-"""Files that are whole or absent: written beside their place, flushed, and renamed into it."""
+"""Files that are whole or absent: written beside their place, flushed, and renamed into it.
+
+When a call here returns, the file is on the disk, and so is its name: a power cut takes neither. A temporary file is
+held while it is written (`held.py`); what a killed process left is removed when its place is written again.
+"""
 
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from tnas_cli.errors import TnasError
+from tnas_cli.runs.held import ENDING, held, remove_left
 
 
 @contextmanager
@@ -19,16 +25,15 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises TnasError when the folder cannot be written (read-only, full, or not a folder).
     """
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    partial = beside(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        descriptor = os.open(partial, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        partial.replace(path)
+        make_folder(path.parent)
+        remove_left(path.parent, path.name)
+        with held(partial):
+            yield partial
+            flush(partial)
+            partial.replace(path)
+        flush_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
@@ -41,27 +46,98 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
     Raises TnasError when it cannot be written, or when there is something at `path`.
     """
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        partial.mkdir(parents=True)
-        yield partial
-        if path.is_dir():
-            path.rmdir()  # only an empty folder can be removed
-        partial.replace(path)
+        with _folder_beside(path) as partial:
+            yield partial
+            _flush_all(partial)
+            if path.is_dir():
+                path.rmdir()  # only an empty folder can be removed
+            partial.replace(path)
+            flush_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def new_folder(root: Path, name: str, texts: Mapping[str, str]) -> Path:
+    """Make the folder `root/name-<n>` with the first free n and these files, whole or not at all; returns its path.
+
+    Raises TnasError when it cannot be written.
+    """
+    path = root / f"{name}-1"
+    try:
+        with _folder_beside(root / name) as partial:
+            for file, text in texts.items():
+                (partial / file).write_text(text, encoding="utf-8")
+            _flush_all(partial)
+            for number in itertools.count(1):
+                path = root / f"{name}-{number}"
+                if os.path.lexists(path):
+                    continue
+                try:
+                    partial.rename(path)
+                except OSError as error:
+                    if error.errno in (errno.EEXIST, errno.ENOTEMPTY):  # another process was quicker
+                        continue
+                    raise
+                break
+            flush_folder(root)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return path
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, so that a power cut takes none of them; raises OSError."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileExistsError:  # a file, or a link that leads nowhere
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
+    flush_folder(folder.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file for good, if it is there; raises TnasError."""
+    try:
+        path.unlink(missing_ok=True)
+        flush_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def flush(path: Path) -> None:
+    """Wait until what was written to a file is on the disk; raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        os.close(descriptor)
+
+
+#: What systems answer that do not flush folders, or not this one.
+_CANNOT_FLUSH = (errno.EINVAL, errno.EACCES, errno.EPERM, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOENT)
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can do that; raises OSError."""
+    try:
+        flush(folder)
+    except OSError as error:
+        if error.errno not in _CANNOT_FLUSH:
+            raise
 
 
 def check_can_write(path: Path) -> None:
     """Raises TnasError now where `path` could not be written later: a folder, or a place that takes no file."""
     if path.is_dir():
         raise TnasError(f"cannot write {path}: it is a folder.", hint="name a file")
-    probe = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    probe = beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        probe.touch()
+        with held(probe):
+            pass
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
@@ -87,3 +163,28 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` whole or not at all."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def beside(path: Path) -> Path:
+    """A new temporary name beside `path`."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{ENDING}")
+
+
+@contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """A new temporary folder beside `path`, which is removed if it is still there after the block; raises OSError."""
+    partial = beside(path)
+    try:
+        make_folder(path.parent)
+        remove_left(path.parent, path.name)
+        partial.mkdir()
+        with held(partial):
+            yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _flush_all(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        flush_folder(path) if path.is_dir() else flush(path)
+    flush_folder(folder)

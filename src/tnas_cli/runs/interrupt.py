@@ -52,7 +52,7 @@ def stop_request() -> Iterator[StopRequest]:
             raise KeyboardInterrupt
         request.asked = True
 
-    before = {number: signal.signal(number, note) for number in SIGNALS}
+    before = {number: signal.signal(number, note) for number in _heard()}
     _current.append(request)
     try:
         yield request
@@ -60,6 +60,11 @@ def stop_request() -> Iterator[StopRequest]:
         _current.pop()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _heard() -> list[signal.Signals]:
+    """The signals that are not ignored: `nohup` makes a process ignore SIGHUP, and it must go on then."""
+    return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def stop_asked() -> bool:
@@ -78,7 +83,7 @@ def signals_as_interrupt() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    before = {number: signal.signal(number, stop) for number in _heard()}
     try:
         yield
     finally:

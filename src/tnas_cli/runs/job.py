@@ -7,7 +7,7 @@ about a run is here and in the files beside this one:
     running       one process at a time (lock.py); SIGINT, SIGTERM and SIGHUP ask it to stop (interrupt.py)
     stopped       unfinished work is saved (drive.py); the error says `tnas resume RUN`
     continued     `resume`: with the settings, data, engine and options of run.json, from any working directory
-    finished      the result is the last line of events.jsonl and is in result.json; it is not computed again
+    finished      the result is in result.json and is the last line of events.jsonl; it is not computed again
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from typing import TypeVar
 from tnas_cli.errors import DataError, Interrupted, SettingsError
 from tnas_cli.records import reading, writing
 from tnas_cli.records.results import Result
+from tnas_cli.runs import run_file
 from tnas_cli.runs.called import argv
 from tnas_cli.runs.changes import NONE, Changes
 from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.events import Listener, Note, ignore
-from tnas_cli.runs.files import write_text
+from tnas_cli.runs.files import remove, write_text
+from tnas_cli.runs.held import remove_left
 from tnas_cli.runs.interrupt import StoppedError, stop_request
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.lock import locked
@@ -46,11 +48,11 @@ def start(recipe: Recipe, kind: type[R], *, runs: Path, machine: Machine = HERE,
     with everything saved.
     """
     work = recipe.prepare(machine, listener)
-    run = RunDirectory.create(runs, work.name, work.settings.to_toml(), environment(work.device))
+    others = {run_file.NAME: _file(work, machine).text()}
+    if recipe.given:
+        others[GIVEN] = "".join(map(writing.line, recipe.given))
+    run = RunDirectory.create(runs, work.name, work.settings.to_toml(), environment(work.device), others)
     with locked(run.path):
-        _write(run, work, machine)
-        if recipe.given:
-            write_text(run.path / GIVEN, "".join(map(writing.line, recipe.given)))
         result = _live(work, Life(run, listener), machine)
     assert isinstance(result, kind)
     return result
@@ -80,9 +82,12 @@ def resume(
         if name not in kind.changeable:
             raise SettingsError(f"--{name.replace('_', '-')} has no effect on {path}.", hint="leave it out")
     with locked(path):
-        if (finished := result_of(path)) is not None and not changes.named:
-            listener(Note(f"{path} is finished; this is its result again"))
-            return replace(finished, again=True)
+        _remove_left(path)
+        if (finished := result_of(path)) is not None:
+            RunDirectory(path).end_log((path / RESULT).read_text(encoding="utf-8"))
+            if not changes.named:
+                listener(Note(f"{path} is finished; this is its result again"))
+                return replace(finished, again=True)
         given = reading.read(path / GIVEN) if (path / GIVEN).is_file() else []
         machine = machine.or_else(kept.machine)
         work = kind.again(kept.settings, kept.options, given).changed(changes).prepare(machine, listener)
@@ -94,9 +99,11 @@ def resume(
         run = RunDirectory.open(path)
         run.drop_half_line()
         if changes.named:
-            _write(run, work, machine)
-            run.write_settings(work.settings.to_toml())
+            # In this order, since a run that is killed in between must neither pass for finished nor keep the old plan.
+            remove(path / RESULT)
             work.reopen(run)
+            run.write_settings(work.settings.to_toml())
+            _file(work, machine).write(path)
         return _live(work, Life(run, listener, resumed=True), machine)
 
 
@@ -113,11 +120,16 @@ def result_of(path: Path) -> Result | None:
     return found if isinstance(found, Result) else None
 
 
-def _write(run: RunDirectory, work: Work, machine: Machine) -> None:
+def _file(work: Work, machine: Machine) -> RunFile:
     recipe = work.recipe
     where = replace(machine, engine=work.engine_name)
-    file = RunFile(recipe.kind, work.settings.to_dict(), recipe.options, work.fingerprint, where, argv() or ())
-    file.write(run.path)
+    return RunFile(recipe.kind, work.settings.to_dict(), recipe.options, work.fingerprint, where, argv() or ())
+
+
+def _remove_left(run: Path) -> None:
+    """Remove temporary files that a killed process left anywhere in a run."""
+    for folder in (run, *(path for path in run.rglob("*") if path.is_dir())):
+        remove_left(folder)
 
 
 def _live(work: Work, life: Life, machine: Machine) -> Result:
@@ -126,8 +138,10 @@ def _live(work: Work, life: Life, machine: Machine) -> Result:
         run.to_tensorboard()
     with interrupted_with(run.path), stop_request():
         result = replace(work.run(life), argv=argv())
-    run.log(result)
+    # The file makes the run a finished one; a resume completes the log if this process is killed in between.
     write_text(run.path / RESULT, writing.line(result))
+    run.log(result)
+    run.flush_log()
     return result
 
 

@@ -37,9 +37,10 @@ def locked(run: Path) -> Iterator[None]:
         (run / HOLDER).write_text(json.dumps({"pid": os.getpid(), "host": platform.node()}), encoding="utf-8")
         yield
     finally:
+        # Removed while the lock is held: nobody else can hold a file that is about to go.
         (run / HOLDER).unlink(missing_ok=True)
-        lock.release()
         (run / NAME).unlink(missing_ok=True)
+        lock.release()
 
 
 def _holder(run: Path) -> str:

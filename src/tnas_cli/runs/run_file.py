@@ -33,8 +33,8 @@ class RunFile:
     argv: tuple[str, ...] = ()
     package_version: str = field(default=__version__)
 
-    def write(self, run: Path) -> None:
-        """Put it into the run's folder; raises TnasError where that cannot be written."""
+    def text(self) -> str:
+        """The file's text."""
         machine = self.machine
         # The variable may have been set for the command that began the run, and not for the one that continues it.
         given = machine.cache_root or os.environ.get("TNAS_CACHE")
@@ -50,7 +50,11 @@ class RunFile:
             "argv": list(self.argv),
             "package_version": self.package_version,
         }
-        write_text(run / NAME, json.dumps(values, indent=2) + "\n")
+        return json.dumps(values, indent=2) + "\n"
+
+    def write(self, run: Path) -> None:
+        """Put it into the run's folder; raises TnasError where that cannot be written."""
+        write_text(run / NAME, self.text())
 
     @classmethod
     def read(cls, run: Path) -> RunFile:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,10 +15,10 @@ from typing import Any
 
 from tnas_cli.errors import TnasError
 from tnas_cli.runs.events import Event
-from tnas_cli.runs.interrupt import StoppedError, stop_request
+from tnas_cli.runs.interrupt import SIGNALS, StoppedError, StopRequest, stop_request
 
-#: Work(item, listener): computes, keeps its results in files, and ends early with StoppedError on SIGINT. It is sent to
-#: the processes, so it must be picklable.
+#: Work(item, listener): computes, keeps its results in files, and ends early with StoppedError where a stop was asked
+#: for. It is sent to the processes, so it must be picklable.
 Work = Callable[[int, Callable[[Event], None]], None]
 
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -78,7 +79,12 @@ def side_by_side(work: Work, items: Iterator[int], count: int, heard: Callable[[
 def _started(context: Any, work: Work, item: int) -> _Process:
     ours, theirs = context.Pipe()
     handle = context.Process(target=_child, args=(theirs, work), daemon=True)
-    handle.start()
+    # A signal to all processes waits until the new one can listen.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        handle.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
     process = _Process(handle, ours)
     process.give(item)
@@ -127,26 +133,38 @@ def _end(processes: list[_Process]) -> None:
     for process in processes:
         process.handle.join(timeout=10)
         if process.handle.is_alive():
-            process.handle.terminate()
+            process.handle.kill()  # what it has saved is whole
+            process.handle.join()
 
 
 def _child(pipe: Connection, work: Work) -> None:
-    """The life of a process: item after item, until there are no more."""
+    """The life of a process: item after item, until there are no more.
+
+    It ends with the one that started it, however that ends: the run is free then, and another process may work on it.
+    """
     if AVAILABLE:
         os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    asked = False
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with stop_request() as stop:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        _work_on(pipe, work, stop)
 
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _work_on(pipe: Connection, work: Work, stop: StopRequest) -> None:
     def listener(event: Event) -> None:
-        nonlocal asked
         try:
             pipe.send(("event", event))
-            stop = not asked and pipe.poll() and pipe.recv() == _STOP
-        except (EOFError, OSError):  # the process that started this one is gone
-            stop = not asked
-        if stop:
-            asked = True
-            signal.raise_signal(signal.SIGINT)
+            if pipe.poll() and pipe.recv() == _STOP:
+                stop.asked = True
+        except (EOFError, OSError):  # nobody listens any more
+            stop.asked = True
 
     with suppress(EOFError, OSError):
         while (item := pipe.recv()) != _STOP:
