@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from tnas_cli.records import kinds, other_results, parts, reported, results
+from tnas_cli.records import account, kinds, other_results, parts, reported, results
 from tnas_cli.records.codec import Part
 from tnas_cli.records.fields import LARGEST, Range
 
@@ -47,7 +47,11 @@ EVERY = tuple(field.name for field in dataclasses.fields(results.Measured))
 def page() -> str:
     """The hand-written part as it is, and the tables after it."""
     written = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
-    own = [cls for cls in vars(parts).values() if isinstance(cls, type) and issubclass(cls, Part) and cls is not Part]
+    own = [
+        cls
+        for cls in [*vars(account).values(), *vars(parts).values()]
+        if isinstance(cls, type) and issubclass(cls, Part) and cls is not Part
+    ]
     own += [reported.Side, other_results.KnownDataSet, other_results.UnreadableCache]
     return "\n".join([written + MARK + HEAD, *map(section, RECORDS), "## Parts of records\n", *map(section, own)])
 

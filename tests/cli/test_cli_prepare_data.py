@@ -134,11 +134,13 @@ def test_bad_images_may_be_skipped_and_are_listed(tnas: Tnas, tmp_path: Path, ki
     run = tnas("folder", "--source", kinds, "--skip-bad", cache=tmp_path / "cache")
     assert run.returncode == 0, run.stderr
     words = " ".join(run.stderr.split())
-    assert "warning: 12 images could not be read and were left out:" in words
-    assert "bad09.png is not an image" in words and "bad10.png" not in words
-    assert "... and 2 more; --json lists all" in words
-    record = json.loads(tnas("folder", "--source", kinds, "--json", cache=tmp_path / "cache").stdout)
-    assert len(record["skipped"]) == 12 and "bad11.png" in record["skipped"][-1]
+    assert "left out: 12 images that cannot be read: " in words
+    assert "bad04.png, ..." in words and "bad05.png" not in words
+    again = tnas("folder", "--source", kinds, "--json", "--quiet", cache=tmp_path / "cache")
+    assert "left out: 12 images that cannot be read: " in " ".join(again.stderr.split())
+    record = json.loads(again.stdout)
+    (noted,) = record["account"]["noted"]
+    assert noted["count"] == 12 and "bad11.png" in noted["names"][-1]
     assert sum(counts["images"] for counts in record["splits"].values()) == 12
 
 
@@ -147,7 +149,8 @@ def test_images_in_two_splits_are_warned_of(tnas: Tnas, tmp_path: Path, kinds: P
         (kinds / f"kind{k}" / "same.png").write_bytes((kinds / "kind0" / "0.png").read_bytes())
     (kinds / "kind3" / "same.png").write_bytes((kinds / "kind0" / "0.png").read_bytes())
     run = tnas("folder", "--source", kinds, cache=tmp_path / "cache")
-    assert "warning: 4 images are, pixel for pixel, in more than one split" in " ".join(run.stderr.split())
+    words = " ".join(run.stderr.split())
+    assert "duplicate: 3 images" in words and "0.png = " in words
 
 
 def test_choices_are_followed(tnas: Tnas, tmp_path: Path, kinds: Path) -> None:

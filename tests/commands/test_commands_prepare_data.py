@@ -101,9 +101,11 @@ def test_choices_and_skipped_images_are_in_the_record(tmp_path: Path, birds: Pat
         resize="crop",
         shares=(40, 20, 40),
         skip_bad=True,
+        keep_duplicates=True,
         root=tmp_path,
     )
     assert (record["size"], record["channels"], record["resize"]) == (30, 1, "crop")
     assert {split: counts["classes"] for split, counts in record["splits"].items()} == {"train": 2, "val": 1, "test": 2}
-    assert len(record["skipped"]) == 1 and str(birds / "bird2" / "1.png") in record["skipped"][0]
+    (noted,) = [one for one in record["account"]["noted"] if one["fate"] == "left out"]
+    assert noted["names"] == [str(birds / "bird2" / "1.png")]
     assert sum(counts["images"] for counts in record["splits"].values()) == 14

@@ -14,6 +14,7 @@ import pytest
 
 from tests.episodes.small_data import attributes, class_tree, random_classes, truncated
 from tnas_cli.episodes import registry
+from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.cache import ClassImages, open_cache, write_cache
 from tnas_cli.errors import DataError, TnasError
 
@@ -106,16 +107,28 @@ def test_duplicates_and_what_was_skipped_are_kept(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"c0/1\.png is not an image"):
         registry.prepare("folder", source=source, root=tmp_path, own_name="bad")
     cache = registry.prepare("folder", source=source, root=tmp_path, own_name="bad", skip_bad=True)
-    assert cache.duplicates == len(NAMES) + 1
-    paths = {message.split(" is not an image")[0] for message in cache.skipped}
-    assert paths == {str(source / name / "1.png") for name in NAMES}
-    assert sum(split["images"] for split in cache.summary().values()) == 2 * len(NAMES)
+    assert cache.duplicates == len(NAMES)  # that of c0 is there once
+    noted = {one.why: one for one in cache.account.noted}
+    assert set(noted["images that cannot be read"].names) == {str(source / name / "1.png") for name in NAMES}
+    assert noted["images that are in their class already (left out)"].names == (str(source / "c0" / "same.png"),)
+    images = sum(split["images"] for split in cache.summary().values())
+    assert images == cache.account.read == 2 * len(NAMES) - 1
+    kept = registry.prepare(
+        "folder", source=source, root=tmp_path, own_name="kept", skip_bad=True, keep_duplicates=True
+    )
+    assert kept.duplicates == len(NAMES) + 1
+    assert kept.account.read == 2 * len(NAMES)
 
 
-def test_many_messages_fit_into_the_file(tmp_path: Path) -> None:
-    messages = [f"/a/rather/long/path/to/an/image/{k:06d}.png cannot be read as an image." for k in range(5000)]
-    write_cache(tmp_path / "toy.h5", random_classes(COUNTS), attributes(skipped=messages))
-    assert open_cache(tmp_path / "toy.h5").skipped == messages
+def test_a_long_account_fits_into_the_file(tmp_path: Path) -> None:
+    account = Account()
+    for number in range(200):
+        for why in range(30):
+            account.left_out(f"files for reason {why}", f"/a/rather/long/path/to/an/image/é-{why}-{number:06d}.png")
+    write_cache(tmp_path / "toy.h5", random_classes(COUNTS), attributes(account=account))
+    found = open_cache(tmp_path / "toy.h5").account
+    assert found == account.record()
+    assert found.count("left out") == 6000
 
 
 Usage = namedtuple("Usage", "total used free")

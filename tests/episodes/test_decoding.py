@@ -13,14 +13,16 @@ import pytest
 from PIL import Image
 
 from tests.episodes.small_data import whole_classes
+from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.catalogue import ClassPictures, Picture, from_file, spooled
-from tnas_cli.episodes.decoding import CHUNK, LARGE, decode, in_order
+from tnas_cli.episodes.decoding import CHUNK, LARGE, Keep, decode, in_order
 from tnas_cli.episodes.images import Squares
 from tnas_cli.episodes.places import File
 from tnas_cli.errors import DataError
 from tnas_cli.runs.events import Event, Progress, ignore
 
 SMALL, HUGE = (20, 20), (200, 200)
+HOW = (Account(), Keep())
 SQUARES = Squares(20, 3, "stretch")
 
 
@@ -51,7 +53,7 @@ def test_classes_and_images_keep_their_order(
     monkeypatch.setattr("os.cpu_count", lambda: cores)
     sizes = (3, 2 * CHUNK + 1, 1, CHUNK, 50)
     events: list[Event] = []
-    pieces = list(decode(classes(sizes, size), SQUARES, "stage", events.append, None))
+    pieces = list(decode(classes(sizes, size), SQUARES, "stage", events.append, *HOW))
     assert max(len(item.images) for item in pieces) == CHUNK
     found = whole_classes(pieces)
     assert values(found) == {f"c{k}": [10 * k + i for i in range(n)] for k, n in enumerate(sizes)}
@@ -72,7 +74,7 @@ def test_threads_are_for_large_pictures(monkeypatch: pytest.MonkeyPatch, size: t
         time.sleep(0.002)
         return Image.new("RGB", size)
 
-    list(decode([ClassPictures("a", "train", [Picture("x", drawn)] * 10 * CHUNK)], SQUARES, "", ignore, None))
+    list(decode([ClassPictures("a", "train", [Picture("x", drawn)] * 10 * CHUNK)], SQUARES, "", ignore, *HOW))
     assert len(seen - {threading.main_thread().name}) == (threads if threads > 1 else 0)
 
 
@@ -83,7 +85,7 @@ def test_what_is_decoded_knows_how_much_is_needed() -> None:
         asked.append(needed)
         return Image.new("L", SMALL)
 
-    list(decode([ClassPictures("a", "train", [Picture("x", drawn)])], Squares(20, 1), "", ignore, None))
+    list(decode([ClassPictures("a", "train", [Picture("x", drawn)])], Squares(20, 1), "", ignore, *HOW))
     assert asked == [0, 20]
 
 
@@ -93,7 +95,7 @@ def test_one_broken_image_names_itself(monkeypatch: pytest.MonkeyPatch, size: tu
     data = classes((40, 40), size)
     data[1].pictures[17] = broken("c1/broken.png")  # type: ignore[index]
     with pytest.raises(DataError, match=r"c1/broken\.png is not an image"):
-        list(decode(data, SQUARES, "", ignore, None))
+        list(decode(data, SQUARES, "", ignore, *HOW))
 
 
 @pytest.mark.parametrize("size", [SMALL, HUGE])
@@ -102,11 +104,13 @@ def test_bad_images_are_left_out_listed_and_counted(size: tuple[int, int]) -> No
     bad = ((0, 0), (0, 1), (0, 39), (1, 5))
     for k, i in bad:
         data[k].pictures[i] = broken(f"bad{k}-{i}.png")  # type: ignore[index]
-    skipped: list[str] = []
+    account = Account()
     events: list[Event] = []
-    found = values(whole_classes(decode(data, SQUARES, "", events.append, skipped)))
+    found = values(whole_classes(decode(data, SQUARES, "", events.append, account, Keep(bad_out=True))))
     assert found == {f"c{k}": [10 * k + i for i in range(40) if (k, i) not in bad] for k in range(2)}
-    assert [message.split(" ")[0] for message in skipped] == [f"bad{k}-{i}.png" for k, i in bad]
+    (noted,) = [one for one in account.record().noted if one.fate == "left out"]
+    assert list(noted.names) == [f"bad{k}-{i}.png" for k, i in bad]
+    assert account.read == 80 - len(bad)
     assert isinstance(events[-1], Progress) and events[-1].done == 80
 
 
@@ -116,13 +120,13 @@ def test_a_class_of_which_nothing_is_left(pictures: list[Picture], place: int) -
     data = classes((1,) * 10)
     data[place] = ClassPictures("gone", "train", pictures)
     with pytest.raises(DataError, match="class 'gone' has no image that can be read"):
-        list(decode(data, SQUARES, "", ignore, []))
+        list(decode(data, SQUARES, "", ignore, Account(), Keep(bad_out=True)))
 
 
 def test_a_class_may_be_left_in_one_split_and_not_in_another() -> None:
     data = [ClassPictures("a", "train", [flat("x", 1)]), ClassPictures("a", "val", [broken("y.png")])]
     with pytest.raises(DataError, match="class 'a' has no image"):
-        list(decode(data, SQUARES, "", ignore, []))
+        list(decode(data, SQUARES, "", ignore, Account(), Keep(bad_out=True)))
 
 
 class Counted:

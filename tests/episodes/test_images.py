@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.episodes.small_data import picture, truncated
-from tnas_cli.episodes import images
+from tnas_cli.episodes import formats, images
 from tnas_cli.errors import DataError
 
 
@@ -39,7 +39,7 @@ def test_modes(tmp_path: Path, image: Image.Image, mode: str, expected: int | tu
 def test_formats(tmp_path: Path, extension: str) -> None:
     path = picture(tmp_path / f"a.{extension}", (40, 90, 200))
     assert np.abs(np.asarray(images.read_image(path)).astype(int) - (40, 90, 200)).max() <= 6
-    assert images.is_image_name(path.name)
+    assert formats.is_image_name(path.name)
 
 
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
 
 
 def test_names() -> None:
-    assert [n for n in (".a.png", "a.txt", "Thumbs.db", "png", "a.png", "b.JPEG") if images.is_image_name(n)] == [
+    assert [n for n in (".a.png", "a.txt", "Thumbs.db", "png", "a.png", "b.JPEG") if formats.is_image_name(n)] == [
         "a.png",
         "b.JPEG",
     ]

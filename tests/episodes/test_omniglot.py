@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.episodes.small_data import CHARACTERS, drawing, omniglot_tree, real_data, truncated, zip_of
+from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.omniglot import LAYOUTS, Drawings, drawings, ink, read_classes
 from tnas_cli.episodes.omniglot_splits import split_characters
 from tnas_cli.episodes.places import open_place
@@ -42,7 +43,7 @@ def test_every_layout_gives_the_same_classes(tree: Path, tmp_path: Path) -> None
     for source in (tree, zips, half):
         found = found_in(source)
         split = split_characters(sorted(found), "vinyals", 0)
-        classes = [(c.name, c.split, c.images.tobytes()) for c in read_classes(found, split, 28, ignore)]
+        classes = [(c.name, c.split, c.images.tobytes()) for c in read_classes(found, split, 28, ignore, Account())]
         assert len(classes) == 4 * len(CHARACTERS)
         expected = expected or classes
         assert classes == expected
@@ -66,7 +67,7 @@ def test_rotations_are_classes_of_the_same_split(tree: Path) -> None:
     found = found_in(tree)
     split = split_characters(sorted(found), "random", 3)
     splits: dict[str, set[str]] = {}
-    for item in read_classes(found, split, 28, ignore):
+    for item in read_classes(found, split, 28, ignore, Account()):
         character, rotation = item.name.rsplit("/", 1)
         splits.setdefault(character, set()).add(item.split)
         number = next(k for k, key in enumerate(CHARACTERS) if key.endswith(character))
@@ -92,7 +93,7 @@ def test_ink_is_bright_on_dark_and_thin_strokes_stay() -> None:
 def test_progress_ends_with_all_characters(tree: Path) -> None:
     events: list[Event] = []
     found = found_in(tree)
-    list(read_classes(found, split_characters(sorted(found), "vinyals", 0), 28, events.append))
+    list(read_classes(found, split_characters(sorted(found), "vinyals", 0), 28, events.append, Account()))
     last = events[-1]
     assert isinstance(last, Progress)
     assert (last.done, last.total) == (6, 6)
@@ -142,7 +143,7 @@ def test_a_damaged_member_is_named(tree: Path, tmp_path: Path) -> None:
     found = found_in(archive)
     split = split_characters(CHARACTERS, "vinyals", 0)
     with pytest.raises(DataError, match=r"0001_01\.png"):
-        list(read_classes(found, split, 28, ignore))
+        list(read_classes(found, split, 28, ignore, Account()))
 
 
 @pytest.mark.slow
@@ -168,7 +169,7 @@ def test_real_drawings_stay_visible() -> None:
     found = found_in(real_omniglot())
     found = {key: found[key] for key in sorted(found)[::60]}
     split = split_characters(sorted(found), "random", 0)
-    for item in read_classes(found, split, 28, ignore):
+    for item in read_classes(found, split, 28, ignore, Account()):
         ground = np.median(item.images, axis=(1, 2, 3))
         assert (ground == 0).all()
         assert (item.images.max(axis=(1, 2, 3)) > 150).all()

@@ -82,6 +82,7 @@ def test_an_archive_in_a_folder_stands_for_a_folder(tmp_path: Path, ending: str)
     assert everything(place)["train/a/1.png"] == b"packed"
     (tmp_path / "train" / "a").mkdir(parents=True)
     (tmp_path / "train" / "a" / "1.png").write_bytes(b"unpacked")
+    place = open_place(tmp_path, "")
     assert everything(place)["train/a/1.png"] == b"unpacked"
 
 

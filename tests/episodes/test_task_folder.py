@@ -125,7 +125,7 @@ def _text_as_image(task: Path) -> None:
 
 def _only_other_files(task: Path) -> None:
     (task / "support" / "c").mkdir()
-    (task / "support" / "c" / "scan.tiff").write_bytes(b"II*")
+    (task / "support" / "c" / "notes.txt").write_text("II")
 
 
 def _truncated(task: Path) -> None:
@@ -149,7 +149,7 @@ def _one_class(task: Path) -> None:
     [
         (_one_class, r"support holds 1 class folders \(a\)"),
         (lambda task: (task / "support" / "c").mkdir(), "c holds no image."),
-        (_only_other_files, r"c holds no image \(ignored: scan.tiff\)"),
+        (_only_other_files, r"c holds no image \(it holds notes.txt\)"),
         (_text_as_image, "0.png is not an image"),
         (_truncated, "0.png cannot be read"),
         (lambda task: picture(task / "support" / "b" / "2.png", 255, size=(20, 30)), "the same picture in two classes"),

@@ -10,12 +10,12 @@ import typer
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen, add_row, table
 from tnas_cli.cli.flat import From, flat
+from tnas_cli.cli.say_account import say_account
 from tnas_cli.errors import SettingsError
 from tnas_cli.records.other_results import DataSets, PreparedData, UnreadableCache
 from tnas_cli.settings.applies import refuse
 
 Text = str | None
-SKIPPED_SHOWN = 10
 
 
 @flat
@@ -44,6 +44,9 @@ def prepare_data(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out and list images that cannot be read.")
     ] = False,
+    keep_duplicates: Annotated[
+        bool, typer.Option("--keep-duplicates", help="folder: keep a picture that is twice in its class.")
+    ] = False,
     preview: Annotated[Path | None, typer.Option("--preview", help="Write a contact sheet to this PNG file.")] = None,
     list_all: Annotated[
         bool, typer.Option("--list", help="List the known and the prepared data sets, and stop.")
@@ -71,6 +74,7 @@ def prepare_data(
             name=name,
             preview=preview,
             skip_bad=skip_bad or None,
+            keep_duplicates=keep_duplicates or None,
             force=force or None,
             seed=seed,
         )
@@ -88,6 +92,7 @@ def prepare_data(
             resize=resize,
             shares=_shares(split),
             skip_bad=skip_bad,
+            keep_duplicates=keep_duplicates or None,
             seed=seed or 0,
             name=name,
             root=cache_dir,
@@ -122,18 +127,13 @@ def _shares(split: str | None) -> tuple[int, int, int] | None:
 
 
 def _warn(screen: Screen, record: PreparedData) -> None:
-    if record.duplicates_across_splits:
+    say_account(screen, record.account)
+    if record.duplicates_across_splits and not (record.account and record.account.count("duplicate")):
         screen.say(
             f"warning: {record.duplicates_across_splits:,} images are, pixel for pixel, in more than one split",
             style="yellow",
+            always=True,
         )
-    skipped = record.skipped
-    if skipped:
-        screen.say(f"warning: {len(skipped):,} images could not be read and were left out:", style="yellow")
-        for message in skipped[:SKIPPED_SHOWN]:
-            screen.say(f"  {message}")
-        if len(skipped) > SKIPPED_SHOWN:
-            screen.say(f"  ... and {len(skipped) - SKIPPED_SHOWN:,} more; --json lists all")
 
 
 def _show(screen: Screen, record: PreparedData) -> None:

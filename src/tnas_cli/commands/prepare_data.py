@@ -24,6 +24,7 @@ def prepare_data(
     resize: str | None = None,
     shares: tuple[int, int, int] | None = None,
     skip_bad: bool = False,
+    keep_duplicates: bool | None = None,
     seed: int = 0,
     name: str | None = None,
     root: Path | str | None = None,
@@ -35,8 +36,9 @@ def prepare_data(
 
     `dataset` is one of those that `data_sets` lists; `folder` reads images of your own below `source` and calls them
     `name`. `size` is the images' side in pixels, `channels` 1 or 3, `resize` 'fit', 'crop' or 'stretch', `shares` the
-    percentages of classes for train, validation and test; `skip_bad` leaves out images that cannot be read. `seed`
-    decides random splits and drawings, `root` is the cache folder, `preview` a PNG file for a contact sheet.
+    percentages of classes for train, validation and test; `skip_bad` leaves out images that cannot be read, and
+    `keep_duplicates` keeps a picture that is twice in its class; the record's `account` says what became of the files.
+    `seed` decides random splits and drawings, `root` is the cache folder, `preview` a PNG file for a contact sheet.
     Raises SettingsError, DataError or TnasError.
     """
     if preview is not None and Path(preview).suffix.lower() != ".png":
@@ -50,6 +52,7 @@ def prepare_data(
         resize=resize,
         shares=shares,
         skip_bad=skip_bad,
+        keep_duplicates=keep_duplicates,
         seed=seed,
         root=None if root is None else Path(root),
         force=force,
@@ -115,7 +118,7 @@ def _record(cache: ImageCache) -> PreparedData:
         source=cache.source,
         fingerprint=cache.fingerprint,
         duplicates_across_splits=cache.duplicates,
-        skipped=tuple(cache.skipped),
+        account=cache.account,
         path=str(cache.path),
         bytes=cache.path.stat().st_size,
     )

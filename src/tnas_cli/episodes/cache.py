@@ -8,7 +8,6 @@ behind the HDF5 part says the same with checksums (`cache_index`); a file withou
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
+from tnas_cli.episodes.account import from_text
 from tnas_cli.episodes.cache_check import (
     check_data_set,
     check_table,
@@ -67,7 +67,8 @@ class ImageCache:
         self.resize = str(attributes.get("resize", ""))
         self.shares = str(attributes.get("shares", ""))
         self.duplicates = int(attributes.get("duplicates", 0))
-        self.skipped: list[str] = [str(message) for message in json.loads(attributes.get("skipped", "[]"))]
+        # Caches of 0.2.0 and earlier have none.
+        self.account = from_text(str(attributes["account"])) if "account" in attributes else None
         self.class_names, self.class_splits = index.class_names, index.class_splits
         self.class_offset: Indices = np.asarray(index.class_offset, dtype=np.int64)
         check_data_set(index, self.mean, self.std)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
+from tnas_cli.episodes.account import Account, to_text
 from tnas_cli.episodes.cache_index import CacheIndex, Place, append_index
 from tnas_cli.episodes.pixel_facts import PixelFacts
 from tnas_cli.episodes.sampling import standard_tables
@@ -43,8 +43,8 @@ class ClassImages:
 class Attributes:
     """What a cache says about itself. Without `mean` and `std` both are measured on the training images (0..1).
 
-    `resize` says how images became squares, and `shares` how classes were divided, if there was a choice. `skipped`
-    holds messages about images that could not be read; it may grow while the classes are read.
+    `resize` says how images became squares, and `shares` how classes were divided, if there was a choice. `account`
+    says what became of the files; it grows while the classes are read.
     """
 
     dataset: str
@@ -57,7 +57,7 @@ class Attributes:
     std: tuple[float, ...] | None = None
     resize: str = ""
     shares: str = ""
-    skipped: list[str] = field(default_factory=list)
+    account: Account = field(default_factory=Account)
 
 
 class _Spool:
@@ -216,7 +216,7 @@ def _write(file: Any, spool: _Spool, attributes: Attributes) -> CacheIndex:
         "resize": attributes.resize,
         "shares": attributes.shares,
         "duplicates": facts.duplicates(),
-        "skipped": json.dumps(attributes.skipped),
+        "account": to_text(attributes.account.record()),
     }
     file.attrs.update(said)
     return CacheIndex(

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from tnas_cli.episodes.account import Said
 from tnas_cli.episodes.images import read_image
 from tnas_cli.episodes.places import File, Shared
 
@@ -20,6 +21,11 @@ class Picture:
 
     label: str
     decode: Callable[[int], Image.Image]
+    file: File | None = None
+
+    def read(self, size: int, said: Said) -> Image.Image:
+        """The same; `said` is told how the image in a file had to be converted."""
+        return self.decode(size) if self.file is None else read_image(self.file.read(), self.label, size, said)
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class ClassPictures:
 
 def from_file(file: File) -> Picture:
     """The picture in an image file."""
-    return Picture(file.label, lambda size: read_image(file.read(), file.label, size))
+    return Picture(file.label, lambda size: read_image(file.read(), file.label, size), file)
 
 
 def from_array(label: str, pixels: npt.NDArray[np.uint8]) -> Picture:

@@ -111,7 +111,7 @@ def _open(request: Request, edition: Edition) -> tuple[Found, str]:
         origin = edition.archive.url
     else:
         place, origin = request.source, str(request.source.resolve())
-    found = _read(_inner(open_place(place, edition.layouts), edition), edition)
+    found = _read(_inner(open_place(place, edition.layouts, request.account), edition), edition)
     _check(found, place, edition, request)
     return found, origin
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.cache_writer import Attributes, ClassImages
 from tnas_cli.episodes.catalogue import ClassPictures
-from tnas_cli.episodes.decoding import decode
+from tnas_cli.episodes.decoding import Keep, decode
 from tnas_cli.episodes.images import Resize, Squares
 from tnas_cli.runs.events import Listener
 
@@ -19,7 +20,8 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 @dataclass(frozen=True)
 class Request:
     """What to prepare. `size` and `channels` are 0 where the images themselves decide; `shares` are the shares of
-    classes for train, val and test in per cent, where they are divided at random.
+    classes for train, val and test in per cent, where they are divided at random. `account` is told what becomes of
+    the files.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Request:
     seed: int
     root: Path
     listener: Listener
+    keep_duplicates: bool = True
+    account: Account = field(default_factory=Account)
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,21 @@ def built(
     Without `normalisation`, mean and standard deviation are measured on the training classes.
     """
     squares = Squares(request.size, request.channels, request.resize)
-    skipped: list[str] = []
     mean, std = normalisation or (None, None)
     attributes = Attributes(
-        request.name, request.protocol, licence, origin, note, request.seed, mean, std, request.resize, skipped=skipped
+        request.name,
+        request.protocol,
+        licence,
+        origin,
+        note,
+        request.seed,
+        mean,
+        std,
+        request.resize,
+        account=request.account,
     )
     stage = f"prepare {request.name}"
-    images = decode(classes, squares, stage, request.listener, skipped if request.skip_bad else None)
+    keep = Keep(bad_out=request.skip_bad, duplicates=request.keep_duplicates)
+    images = decode(classes, squares, stage, request.listener, request.account, keep)
     count = sum(len(item.pictures) for item in classes)
     return Built(images, attributes, request.size, count * request.size**2 * request.channels)

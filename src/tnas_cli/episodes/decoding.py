@@ -7,15 +7,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.cache_writer import ClassImages
 from tnas_cli.episodes.catalogue import ClassPictures, Picture
 from tnas_cli.episodes.images import Squares
+from tnas_cli.episodes.twins import Twins
 from tnas_cli.errors import DataError
 from tnas_cli.runs.events import Listener, Progress
 
@@ -31,13 +34,32 @@ Result = TypeVar("Result")
 Pixels = npt.NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Keep:
+    """What is kept: `bad` pictures that cannot be read are left out rather than refused, and a picture that occurs
+    again in its class is kept (`duplicates`)."""
+
+    bad_out: bool = False
+    duplicates: bool = True
+
+
+@dataclass
+class _Read:
+    """What became of one picture: pixels [size, size, channels], or an error, and how it was converted."""
+
+    label: str
+    converted: list[str]
+    pixels: Pixels | None = None
+    error: DataError | None = None
+
+
 def decode(
-    classes: Sequence[ClassPictures], squares: Squares, stage: str, listener: Listener, skipped: list[str] | None
+    classes: Sequence[ClassPictures], squares: Squares, stage: str, listener: Listener, account: Account, keep: Keep
 ) -> Iterator[ClassImages]:
     """The classes in order, each in one or more pieces of images uint8 [n, size, size, channels].
 
-    A picture that cannot be read raises DataError with its path; with a list `skipped` it is left out, and its message
-    is added to the list. Raises DataError for a class without a readable picture.
+    `account` is told what became of every picture. A picture that cannot be read raises DataError with its path,
+    unless it is to be left out. Raises DataError for a class without a readable picture.
     """
     total = sum(len(item.pictures) for item in classes)
     chunks = (
@@ -47,18 +69,18 @@ def decode(
     )
     started, done = time.monotonic(), 0
     left = {(item.split, item.name) for item in classes}
-    skip = skipped is not None
+    twins = Twins(account, keep_all=keep.duplicates)
 
-    def read(chunk: tuple[ClassPictures, Sequence[Picture]]) -> tuple[ClassPictures, list[Pixels], list[str]]:
-        return chunk[0], *_squares_of(chunk[1], squares, skip)
+    def read(chunk: tuple[ClassPictures, Sequence[Picture]]) -> tuple[ClassPictures, list[_Read]]:
+        return chunk[0], [_read(picture, squares) for picture in chunk[1]]
 
-    for item, images, errors in in_order(read, chunks, _threads(classes)):
-        done += len(images) + len(errors)
-        if skipped is not None:
-            skipped += errors
-        if images:
+    for item, found in in_order(read, chunks, _threads(classes)):
+        done += len(found)
+        kept = [pixels for one in found if (pixels := _booked(one, item, account, twins, keep)) is not None]
+        if kept:
             left.discard((item.split, item.name))
-            yield ClassImages(item.name, item.split, np.stack(images))
+            account.used(len(kept))
+            yield ClassImages(item.name, item.split, np.stack(kept))
         rate = done / max(time.monotonic() - started, 1e-9)
         listener(Progress(stage, done, total, "images", {"images/s": rate}))
     if left:
@@ -67,16 +89,27 @@ def decode(
         )
 
 
-def _squares_of(pictures: Sequence[Picture], squares: Squares, skip: bool) -> tuple[list[Pixels], list[str]]:
-    images, errors = [], []
-    for picture in pictures:
-        try:
-            images.append(squares.of(picture.decode(squares.size)))
-        except DataError as error:
-            if not skip:
-                raise
-            errors.append(error.message)
-    return images, errors
+def _read(picture: Picture, squares: Squares) -> _Read:
+    found = _Read(picture.label, [])
+    try:
+        found.pixels = squares.of(picture.read(squares.size, found.converted.append), found.converted.append)
+    except DataError as error:
+        found.error = error
+    return found
+
+
+def _booked(one: _Read, item: ClassPictures, account: Account, twins: Twins, keep: Keep) -> Pixels | None:
+    """The pixels of a picture that is kept, with what became of it told to the account."""
+    if one.error is not None or one.pixels is None:
+        if one.error is not None and not keep.bad_out:
+            raise one.error
+        account.left_out("images that cannot be read", one.label)
+        return None
+    if not twins.is_new(one.pixels, one.label, item.name, item.split):
+        return None
+    for how in one.converted:
+        account.converted(how, one.label)
+    return one.pixels
 
 
 def _threads(classes: Sequence[ClassPictures]) -> int:

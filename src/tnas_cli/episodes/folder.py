@@ -12,7 +12,8 @@ from tnas_cli.episodes.class_folders import class_folders
 from tnas_cli.episodes.class_split import divide
 from tnas_cli.episodes.dataset import Built, Request, built
 from tnas_cli.episodes.image_list import listed_classes
-from tnas_cli.episodes.images import is_gray, read_image
+from tnas_cli.episodes.images import read_image
+from tnas_cli.episodes.modes import is_gray
 from tnas_cli.episodes.places import File, Folder, open_place
 from tnas_cli.errors import DataError, SettingsError
 from tnas_cli.runs.events import Note
@@ -59,17 +60,17 @@ def open_tree(request: Request, source: Path) -> Tree:
         if all(split for _, split, _ in listed):
             return Tree(listed, f"as the column split of {source.name} says")
         return _divided({name: files for name, _, files in listed}, request, str(source))
-    place = open_place(source, LAYOUTS)
+    place = open_place(source, LAYOUTS, request.account)
     if tiny_imagenet.is_one(place):
         classes, merged = tiny_imagenet.classes(place)
         return _divided(classes, request, place.label, merged)
     given = {split: inner for split in SPLITS if (inner := place.find(split)) is not None and _holds_classes(inner)}
     if not given:
-        return _divided(class_folders(place, fewest=len(SPLITS), hint=LAYOUTS), request, place.label)
+        return _divided(class_folders(place, fewest=len(SPLITS), hint=LAYOUTS, leave_empty=True), request, place.label)
     beside = [name for name in place.folders() if name not in SPLITS]
     if beside:
         request.listener(Note(f"folders beside {'/, '.join(given)}/ are left out: {', '.join(beside[:5])}"))
-    found = {split: class_folders(inner, fewest=1, hint=LAYOUTS) for split, inner in given.items()}
+    found = {split: class_folders(inner, fewest=1, hint=LAYOUTS, leave_empty=True) for split, inner in given.items()}
     return _given(found, place, request)
 
 

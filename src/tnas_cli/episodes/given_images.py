@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tnas_cli.episodes.images import is_image_name
+from tnas_cli.episodes.formats import is_image_name
 from tnas_cli.episodes.places import File, disk_file
 from tnas_cli.errors import DataError
 

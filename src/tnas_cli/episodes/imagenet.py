@@ -20,7 +20,7 @@ def build(request: Request) -> Built:
     """ImageNet: its validation images are test, a tenth of each class's training images is val."""
     if request.source is None:
         raise DataError("imagenet cannot be downloaded; it needs --source.", hint=LAYOUTS)
-    place = open_place(request.source, LAYOUTS)
+    place = open_place(request.source, LAYOUTS, request.account)
     train, validation = place.find("train"), place.find("val")
     if train is None or validation is None:
         raise DataError(f"{request.source} has no {'train' if train is None else 'val'}/.", hint=LAYOUTS)

@@ -12,36 +12,38 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tnas_cli.episodes.account import Said, unsaid
+from tnas_cli.episodes.formats import DAMAGED, formats_for
+from tnas_cli.episodes.modes import is_gray, plain
 from tnas_cli.errors import DataError
 
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp")
-FORMATS = ("PNG", "JPEG", "WEBP")
 LARGEST = 64_000_000  # pixels; a small file can unfold to gigabytes
+ORIENTATION = 0x0112  # EXIF's tag; 1 is upright
+#: Formats whose further frames are no pictures of their own: the layers of a drawing, the sizes of an icon.
+ONE_PICTURE = ("PSD", "ICO", "ICNS", "CUR")
 
 
-def is_image_name(name: str) -> bool:
-    """Whether a file's name is that of an image that tnas reads; hidden files are not."""
-    return not name.startswith(".") and name.lower().endswith(EXTENSIONS)
-
-
-def read_image(source: Path | bytes, name: str | None = None, needed: int = 0) -> Image.Image:
+def read_image(source: Path | bytes, name: str | None = None, needed: int = 0, said: Said = unsaid) -> Image.Image:
     """Decode one image to mode 'L' (gray) or 'RGB', upright by its EXIF orientation, transparency shown on white.
 
     `source` is a path, or the bytes of a file called `name`. A JPEG that is much larger than `needed` pixels a side (0:
-    all are needed) is decoded at a half, a quarter or an eighth of its size, never below twice `needed`. Raises
-    DataError, naming the file, when it is not an image, truncated, or larger than 64 megapixels.
+    all are needed) is decoded at a half, a quarter or an eighth of its size, never below twice `needed`. `said` is told
+    what of the image is changed or lost. Raises DataError, naming the file, when it is not an image, truncated, or
+    larger than 64 megapixels.
     """
     label = name or str(source)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+            warnings.simplefilter("ignore")
+            file = io.BytesIO(source) if isinstance(source, bytes) else source
+            with Image.open(file, formats=formats_for(label)) as image:
                 if image.width * image.height > LARGEST:
                     raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
+                _tell(image, needed, said)
                 if needed:
                     image.draft(None, (2 * needed, 2 * needed))
                 image.load()
-                return _plain(ImageOps.exif_transpose(image))
+                return plain(ImageOps.exif_transpose(image), said)
     except UnidentifiedImageError as error:
         raise DataError(
             f"{label} is not an image, whatever its name says.", hint="move it away, or save it as PNG, JPEG or WebP"
@@ -50,31 +52,24 @@ def read_image(source: Path | bytes, name: str | None = None, needed: int = 0) -
         raise DataError(
             f"{label} is too large an image: {error}.", hint=f"scale it below {LARGEST // 10**6} megapixels"
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except DAMAGED as error:
         raise DataError(f"{label} cannot be read as an image: {error}.", hint="replace it, or move it away") from error
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # 16-bit gray; convert("L") would clip everything above 255.
-        values = np.asarray(image, dtype=np.float64)
-        return Image.fromarray((np.clip(values, 0, 65535) / 257).round().astype(np.uint8))
-    if image.mode == "F":
-        return image.convert("L")
-    if image.has_transparency_data:
-        above = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
-        return image.convert("RGB")
-    mode = "L" if image.mode in ("1", "L") else "RGB"
-    return image if image.mode == mode else image.convert(mode)
-
-
-def is_gray(image: Image.Image) -> bool:
-    """Whether an image has no colour, in whatever mode it is stored."""
-    if image.mode == "L":
-        return True
-    pixels = np.asarray(image)
-    return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
+def _tell(image: Image.Image, needed: int, said: Said) -> None:
+    """What is known of an image before it is decoded."""
+    if image.format not in ONE_PICTURE and getattr(image, "is_animated", False):
+        said("images with several frames or pages, of which the first is used")
+    # Pillow drops the low bits of such colours itself; the name of its decoder's mode tells.
+    if any(";16" in str(tile) for tile in getattr(image, "tile", ())) and not image.mode.startswith("I"):
+        said("images with 16 bits, reduced to 8")
+    if image.getexif().get(ORIENTATION, 1) != 1:
+        said("images turned upright, as their EXIF orientation says")
+    longest = max(image.size)
+    if needed > 2 * longest:
+        said(f"images scaled up more than twice, to {needed} pixels")
+    elif needed and longest > 2 * needed:
+        said(f"images scaled down to less than half, to {needed} pixels")
 
 
 Resize = Literal["fit", "crop", "stretch"]
@@ -93,9 +88,13 @@ class Squares:
     channels: int
     resize: Resize = "fit"
 
-    def of(self, image: Image.Image) -> npt.NDArray[np.uint8]:
-        """The image as uint8 [size, size, channels]."""
+    def of(self, image: Image.Image, said: Said = unsaid) -> npt.NDArray[np.uint8]:
+        """The image as uint8 [size, size, channels]; `said` is told if it loses its colours."""
         mode = "L" if self.channels == 1 else "RGB"
+        if mode == "L" and not is_gray(image):
+            said("images in colour, made gray")
+        elif mode == "RGB" and image.mode == "L":
+            said("gray images, repeated in three channels")
         image = image if image.mode == mode else image.convert(mode)
         if image.size == (self.size, self.size):
             return np.asarray(image).reshape(self.size, self.size, self.channels)

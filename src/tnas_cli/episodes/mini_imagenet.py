@@ -14,8 +14,8 @@ import numpy as np
 from tnas_cli.episodes.catalogue import ClassPictures, Picture, from_file, spooled
 from tnas_cli.episodes.class_folders import class_folders
 from tnas_cli.episodes.dataset import IMAGENET_MEAN, IMAGENET_STD, Built, Request, built
+from tnas_cli.episodes.formats import is_image_name
 from tnas_cli.episodes.image_list import Row, read_rows
-from tnas_cli.episodes.images import is_image_name
 from tnas_cli.episodes.mini_imagenet_classes import mini_imagenet_split
 from tnas_cli.episodes.places import File, Folder, open_place
 from tnas_cli.episodes.unpickle import unpickle
@@ -44,7 +44,7 @@ def build(request: Request) -> Built:
     if request.source is None:
         raise DataError("mini-imagenet cannot be downloaded; it needs --source.", hint=LAYOUTS)
     split = mini_imagenet_split()
-    pictures, how = _read(open_place(request.source, LAYOUTS), split)
+    pictures, how = _read(open_place(request.source, LAYOUTS, request.account), split)
     stray = sorted(set(pictures) - set(split))
     if stray:
         raise DataError(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from tnas_cli.episodes import download
+from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.cache_writer import Attributes, ClassImages
 from tnas_cli.episodes.class_folders import images_in
 from tnas_cli.episodes.dataset import Built, Request
@@ -36,7 +37,7 @@ def build(request: Request) -> Built:
         origin = download.OMNIGLOT_URL
     else:
         place, origin = request.source, str(request.source.resolve())
-    found = drawings(open_place(place, LAYOUTS))
+    found = drawings(open_place(place, LAYOUTS, request.account))
     if len(found) != CHARACTERS:
         request.listener(Note(f"{place} holds {len(found):,} of Omniglot's {CHARACTERS:,} characters; using these"))
     split = split_characters(sorted(found), request.protocol, request.seed)
@@ -49,10 +50,14 @@ def build(request: Request) -> Built:
         request.seed,
         INK_MEAN,
         INK_STD,
+        account=request.account,
     )
     images = len(ROTATIONS) * sum(map(len, found.values()))
     return Built(
-        read_classes(found, split, request.size, request.listener), attributes, request.size, images * request.size**2
+        read_classes(found, split, request.size, request.listener, request.account),
+        attributes,
+        request.size,
+        images * request.size**2,
     )
 
 
@@ -84,7 +89,9 @@ def ink(drawing: Image.Image, size: int) -> npt.NDArray[np.uint8]:
     return 255 - np.asarray(small)[:, :, None]
 
 
-def read_classes(found: Drawings, split: Split, size: int, listener: Listener) -> Iterator[ClassImages]:
+def read_classes(
+    found: Drawings, split: Split, size: int, listener: Listener, account: Account
+) -> Iterator[ClassImages]:
     """All classes of a split, rotations of a character next to each other and in the character's split.
 
     Class names are '<Alphabet>/<character>/rot090'; the angle is anticlockwise, in degrees.
@@ -93,6 +100,7 @@ def read_classes(found: Drawings, split: Split, size: int, listener: Listener) -
     started, drawn = time.monotonic(), 0
     for done, (key, files) in enumerate(found.items(), start=1):
         drawn += len(files)
+        account.used(len(files))
         images = np.stack([ink(read_image(file.read(), file.label), size) for file in files])  # [n, H, W, 1]
         name = key.split("/", 1)[1]
         for angle in ROTATIONS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bz2
 import errno
+import functools
 import gzip
 import io
 import lzma
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from tnas_cli.episodes.account import Account
 from tnas_cli.errors import DataError
 from tnas_cli.runs.files import cannot_write
 
@@ -34,6 +36,15 @@ LARGEST_FILE = 64 * 2**20  # bytes of one image file, as stored
 
 ZIPS = (".zip",)
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+#: What systems leave in folders beside hidden files.
+SYSTEM = frozenset(
+    {
+        *(".DS_Store", "Thumbs.db", "ehthumbs.db", "desktop.ini", "Desktop.ini", "__MACOSX", "@eaDir", "Icon\r"),
+        *("$RECYCLE.BIN", "System Volume Information", "lost+found", ".Spotlight-V100", ".Trashes", ".directory"),
+    }
+)
+LOST_LINK = "links that lead nowhere or in a circle"
+NOT_REGULAR = "pipes, sockets or devices"
 _UNPACKERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
 _UNREADABLE = (
     OSError,
@@ -75,10 +86,19 @@ class File:
 
 
 class Folder(ABC):
-    """A folder: its `name`, its name in messages (`label`), and its contents. Hidden entries are left out."""
+    """A folder: its `name`, its name in messages (`label`), and its contents. What is neither a folder nor a file to
+    read (hidden, a link that leads nowhere, a device) is in `account` as left out.
+    """
 
     name: str
     label: str
+    account: Account
+    told = False  # whether the account says already which files of it are no images
+
+    @property
+    def place(self) -> str:
+        """What two names of the same folder, such as a link and its target, have in common."""
+        return self.label
 
     @abstractmethod
     def folders(self) -> dict[str, Folder]:
@@ -97,36 +117,64 @@ class Folder(ABC):
 
 
 class DiskFolder(Folder):
-    """A folder on disk, listed on demand. An archive `X.zip` or `X.tar` in it stands for a folder X if there is none.
+    """A folder on disk, listed on demand and once. An archive `X.zip` or `X.tar` in it stands for a folder X if there
+    is none. Links are followed; what is no regular file is never opened.
 
     Entries whose names are not Unicode text are refused: no cache could name them.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, account: Account | None = None) -> None:
         self.path, self.name, self.label = path, path.resolve().name, str(path)
-        self._archives: dict[str, Folder] = {}
+        self.account = account or Account()
 
-    def _listed(self) -> list[Path]:
+    @property
+    def place(self) -> str:
+        return str(self.path.resolve())
+
+    @functools.cached_property
+    def _listed(self) -> tuple[list[Path], list[Path]]:
+        """The folders and the regular files, sorted."""
         try:
-            found = sorted(path for path in self.path.iterdir() if not _hidden(path.name))
+            entries = sorted(self.path.iterdir())
         except OSError as error:
             raise DataError(f"{self.path} cannot be listed: {error.strerror}.", hint="check its permissions") from error
-        for path in found:
-            if not path.name.isascii() and path.name.encode("utf-8", "replace").decode() != path.name:
-                raise DataError(f"{self.path} holds {path.name!r}, which is not a UTF-8 name.", hint="rename it")
-        return found
-
-    def folders(self) -> dict[str, Folder]:
-        entries = self._listed()
-        found: dict[str, Folder] = {path.name: DiskFolder(path) for path in entries if path.is_dir()}
+        folders: list[Path] = []
+        files: list[Path] = []
         for path in entries:
+            why = _why_hidden(path.name) or self._not_to_read(path)
+            if why:
+                self.account.left_out(why, shown(str(path)))
+            elif not path.name.isascii() and path.name.encode("utf-8", "replace").decode() != path.name:
+                raise DataError(f"{self.path} holds {path.name!r}, which is not a UTF-8 name.", hint="rename it")
+            else:
+                (folders if path.is_dir() else files).append(path)
+        return folders, files
+
+    @staticmethod
+    def _not_to_read(path: Path) -> str | None:
+        try:
+            kind = path.stat().st_mode
+        except OSError as error:
+            return LOST_LINK if path.is_symlink() else f"files that cannot be looked at ({error.strerror})"
+        return None if stat.S_ISDIR(kind) or stat.S_ISREG(kind) else NOT_REGULAR
+
+    @functools.cached_property
+    def _folders(self) -> dict[str, Folder]:
+        folders, files = self._listed
+        found: dict[str, Folder] = {path.name: DiskFolder(path, self.account) for path in folders}
+        for path in files:
             stem = archive_stem(path.name)
-            if stem and stem not in found and path.is_file():
-                found[stem] = self._archives.setdefault(stem, _in_its_place(path, stem))
+            if stem and stem in found:
+                self.account.left_out("archives beside a folder of the same name", str(path))
+            elif stem:
+                found[stem] = _in_its_place(path, stem, self.account)
         return dict(sorted(found.items()))
 
+    def folders(self) -> dict[str, Folder]:
+        return self._folders
+
     def files(self) -> dict[str, File]:
-        return {path.name: disk_file(path) for path in self._listed() if path.is_file()}
+        return {path.name: disk_file(path) for path in self._listed[1]}
 
 
 @dataclass
@@ -137,6 +185,7 @@ class ArchiveFolder(Folder):
     label: str
     inner: dict[str, ArchiveFolder] = field(default_factory=dict)
     members: dict[str, File] = field(default_factory=dict)
+    account: Account = field(default_factory=Account)
 
     def folders(self) -> dict[str, Folder]:
         return dict(sorted(self.inner.items()))
@@ -148,7 +197,7 @@ class ArchiveFolder(Folder):
         """Add one member by its path."""
         here = self
         for part in parts[:-1]:
-            here = here.inner.setdefault(part, ArchiveFolder(part, f"{here.label}/{part}"))
+            here = here.inner.setdefault(part, ArchiveFolder(part, f"{here.label}/{part}", account=self.account))
         here.members[parts[-1]] = File(f"{here.label}/{parts[-1]}", open_member)
 
 
@@ -157,26 +206,29 @@ def disk_file(path: Path) -> File:
     return File(str(path), lambda: path.open("rb"))
 
 
-def open_place(path: Path, hint: str) -> Folder:
-    """A folder or an archive by its path; `hint` says what is expected there. Raises DataError."""
+def open_place(path: Path, hint: str, account: Account | None = None) -> Folder:
+    """A folder or an archive by its path; `hint` says what is expected there, and `account` is told what is left out.
+
+    Raises DataError.
+    """
     try:
         kind = path.stat().st_mode
     except OSError as error:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be opened: {error.strerror}"
         raise DataError(f"{path} {reason}.", hint=hint) from error
     if stat.S_ISDIR(kind):
-        return DiskFolder(path)
+        return DiskFolder(path, account)
     if not archive_stem(path.name):
         raise DataError(f"{path} is neither a folder nor a {', '.join(ZIPS + TARS)} archive.", hint=hint)
-    found = open_archive(path)
+    found = open_archive(path, account)
     while len(found.inner) == 1 and not found.members:
         (found,) = found.inner.values()
     return found
 
 
-def _in_its_place(path: Path, stem: str) -> Folder:
+def _in_its_place(path: Path, stem: str, account: Account) -> Folder:
     """The archive `X.zip` as a folder X: the contents of its folder X if it holds nothing else, otherwise all of it."""
-    found = open_archive(path)
+    found = open_archive(path, account)
     return found.inner[stem] if list(found.inner) == [stem] and not found.members else found
 
 
@@ -188,9 +240,11 @@ def archive_stem(name: str) -> str | None:
     return None
 
 
-def open_archive(path: Path) -> ArchiveFolder:
-    """List an archive. Raises DataError for one that is damaged, unsafe or beyond the limits."""
-    root = ArchiveFolder(archive_stem(path.name) or path.name, str(path))
+def open_archive(path: Path, account: Account | None = None) -> ArchiveFolder:
+    """List an archive; `account` is told of hidden members. Raises DataError for one that is damaged, unsafe or beyond
+    the limits.
+    """
+    root = ArchiveFolder(archive_stem(path.name) or path.name, str(path), account=account or Account())
     opened = _zip_members(path) if path.name.lower().endswith(ZIPS) else _tar_members(path)
     try:
         with closing(opened) as members:
@@ -198,7 +252,10 @@ def open_archive(path: Path) -> ArchiveFolder:
                 if number > MEMBERS:
                     raise DataError(f"{path} has more than {MEMBERS:,} members.", hint="unpack it, and pass the folder")
                 parts = _parts(path, name)
-                if parts and not any(_hidden(part) for part in parts):
+                why = next(filter(None, map(_why_hidden, parts)), None)
+                if why:
+                    root.account.left_out(why, shown(f"{path}/{name}"))
+                elif parts:
                     root.add(parts, open_member)
     except _UNREADABLE as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -207,8 +264,16 @@ def open_archive(path: Path) -> ArchiveFolder:
     return root
 
 
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
+def _why_hidden(name: str) -> str | None:
+    """Why an entry is not looked at by its name, in words that follow a count."""
+    if name in SYSTEM or name.startswith("._"):
+        return "files or folders that a system left"
+    return "hidden files or folders" if name.startswith(".") else None
+
+
+def shown(name: str) -> str:
+    """A name of any bytes as text that any stream can take."""
+    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _parts(archive: Path, name: str) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ def prepare(
     resize: str | None = None,
     shares: tuple[int, int, int] | None = None,
     skip_bad: bool = False,
+    keep_duplicates: bool | None = None,
     seed: int = 0,
     root: Path | None = None,
     force: bool = False,
@@ -65,7 +66,8 @@ def prepare(
 
     `own_name` names the data set that `folder` makes (default: the source folder's name). `channels` (1 or 3) and
     `shares` (per cent of the classes for train, val and test) are choices for `folder`, `resize` ('fit', 'crop' or
-    'stretch') also for mini-imagenet and imagenet. `skip_bad` leaves out images that cannot be read. Raises
+    'stretch') also for mini-imagenet and imagenet. `skip_bad` leaves out images that cannot be read, `keep_duplicates`
+    (for `folder`) keeps a picture that is twice in its class. Raises
     SettingsError for choices that cannot work, DataError for a source that cannot be read, TnasError for a cache that
     cannot be written.
     """
@@ -81,7 +83,7 @@ def prepare(
         raise SettingsError(
             f"--size {size} is outside {SMALLEST_IMAGE} to {LARGEST_IMAGE} pixels.", hint="choose a size in that range"
         )
-    resize_as = _choices(spec, channels, resize, shares, skip_bad=skip_bad)
+    resize_as = _choices(spec, channels, resize, shares, skip_bad=skip_bad, keep_duplicates=keep_duplicates)
     name, root = _name_of(spec, source, own_name), root or cache_root()
     done = None if force else _prepared(name, protocol, size or spec.size, root)
     if done is not None:
@@ -103,6 +105,7 @@ def prepare(
         seed,
         root,
         listener,
+        keep_duplicates=spec.name != "folder" or bool(keep_duplicates),
     )
     built = spec.build(request)
     attributes = built.attributes
@@ -121,6 +124,7 @@ def _choices(
     shares: tuple[int, int, int] | None,
     *,
     skip_bad: bool,
+    keep_duplicates: bool | None,
 ) -> Resize:
     """How images become squares; raises SettingsError for choices that this data set does not offer."""
     own = spec.name == "folder"
@@ -129,6 +133,7 @@ def _choices(
         ("--split", shares, own),
         ("--resize", resize, spec.resizable),
         ("--skip-bad", skip_bad or None, not spec.embedded),
+        ("--keep-duplicates", keep_duplicates or None, own),
     ):
         if value is not None and not offered:
             raise SettingsError(f"{option} does not apply to {spec.name}.", hint=f"leave {option} out")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from tnas_cli.records.account import InputAccount
 from tnas_cli.records.codec import Part
 from tnas_cli.records.fields import Count, Seconds, Share, Some, flat
 from tnas_cli.records.parts import Coverage, Environment, LeftOut, SplitFacts
@@ -104,7 +105,8 @@ class ExportResult(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedData(Result):
-    """A data set in one file; `splits` by name."""
+    """A data set in one file; `splits` by name. `account` says what became of the source's files; data sets that were
+    prepared by 0.2.0 and earlier have none."""
 
     command = "prepare-data"
 
@@ -122,7 +124,7 @@ class PreparedData(Result):
     source: str
     fingerprint: str
     duplicates_across_splits: Count
-    skipped: tuple[str, ...]
+    account: InputAccount | None = None
     path: str
     bytes: Count
     preview: str | None = None
