@@ -145,7 +145,7 @@ INSANE = [
     *(_set("attributes", name, ...) for name in ("dataset", "mean", "schema", "seed")),
     *(_set("attributes", "mean", value) for value in ([], [1.0, 2.0], ["x"], 3, [float("nan")], [1e400], None, [[0]])),
     *(_set("attributes", "std", value) for value in ([0.0], [-1.0], {})),
-    *(_set("attributes", "skipped", value) for value in ("{", "[" * 100_000, 5, "5")),
+    *(_set("attributes", "account", value) for value in ("{", "[" * 100_000, 5, "5")),
     *(_set("attributes", "schema", value) for value in ("x", [], 1e400)),
     _set("attributes", []),
     _set("attributes", "dataset", "\ud800"),
