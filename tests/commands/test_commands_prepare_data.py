@@ -86,7 +86,7 @@ def test_a_preview_of_what_was_prepared(tmp_path: Path, birds: Path) -> None:
     with Image.open(tmp_path / "again.png") as sheet:
         assert sheet.size == first
     assert again["fingerprint"] == record["fingerprint"]
-    with pytest.raises(SettingsError, match=r"--preview .*sheet\.jpg is not a PNG"):
+    with pytest.raises(SettingsError, match=r"--preview .*sheet\.jpg: the name does not end in \.png"):
         prepare_data("folder", source=birds, root=tmp_path / "x", preview=tmp_path / "sheet.jpg")
     assert not (tmp_path / "x").exists()
 

@@ -55,10 +55,6 @@ def decode(
         raise SettingsError(f"unknown format {form!r}.", hint=did_you_mean(form, FORMATS))
     if screen.as_json and form not in (None, "json"):
         raise SettingsError(f"--json and --format {form} exclude each other.", hint="leave one of them out")
-    if picture is not None and picture.suffix.lower() not in (".svg", ".png"):
-        raise SettingsError(f"cannot draw {picture}: unknown ending.", hint="name a .svg or .png file")
-    if module is not None and module.suffix != ".py":
-        raise SettingsError(f"--module {module}: a module is Python.", hint=f"--module {module.with_suffix('.py')}")
     stdin = sys.stdin.read() if source == "-" else None
     records, result = decode_source(
         source, stdin=stdin, picture=picture, module=module, max_skips=max_skips, listener=screen.told

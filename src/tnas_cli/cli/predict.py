@@ -61,7 +61,7 @@ def predict(
     from tnas_cli.commands.predict import Sorting
     from tnas_cli.commands.predict import predict as predict_images
 
-    _check(page, sort_into, link=link, as_csv=as_csv, as_json=screen.as_json)
+    _check(sort_into, link=link, as_csv=as_csv, as_json=screen.as_json)
     rows: list[Predicted] = []
     with screen.progress() as listener:
         result = predict_images(
@@ -82,14 +82,12 @@ def predict(
     _say(screen, result, len(rows))
 
 
-def _check(page: Path | None, sort_into: Path | None, *, link: bool, as_csv: bool, as_json: bool) -> None:
+def _check(sort_into: Path | None, *, link: bool, as_csv: bool, as_json: bool) -> None:
     """Raises SettingsError for options that do not go together."""
     if as_csv and as_json:
         raise SettingsError("--csv and --json exclude each other.", hint="leave one of them out")
     if link and sort_into is None:
         raise SettingsError("--link does nothing without --sort-into.", hint="add --sort-into DIR")
-    if page is not None and page.suffix.lower() not in (".html", ".htm"):
-        raise SettingsError(f"--page {page}: the page is HTML.", hint=f"--page {page.with_suffix('.html')}")
 
 
 def _printer(screen: Screen, rows: list[Predicted], *, as_csv: bool) -> Callable[[Predicted], None]:

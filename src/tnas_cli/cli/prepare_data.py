@@ -81,7 +81,7 @@ def prepare_data(
         _list(screen, command.data_sets(cache_dir))
         return
     if dataset is None:
-        raise SettingsError("no data set given.", hint="tnas prepare-data --list shows the known ones")
+        raise SettingsError("no data set given.", hint="tnas prepare-data --list")
     with screen.progress() as listener:
         record = command.prepare_data(
             dataset,

@@ -16,7 +16,7 @@ from tnas_cli.cli.report_table import TableOf, plain
 from tnas_cli.errors import ExpectationError, SettingsError, did_you_mean
 
 #: The format that a file's ending asks for.
-ENDINGS = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex"}
+ENDINGS = {".txt": "rich", ".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex"}
 
 
 def report(
@@ -35,7 +35,9 @@ def report(
             "--format", help="rich, markdown, csv, json or latex; default: by the ending of --output, or rich."
         ),
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, not to stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this .md, .csv, .json, .tex or .txt file.")
+    ] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Compare two results that were measured on the same tasks, task by task.")
     ] = False,
@@ -64,6 +66,7 @@ def report(
     from tnas_cli.records.reported import ReportResult
     from tnas_cli.report.formats import FORMATS, render, to_record
     from tnas_cli.report.paper_tables import DEFAULT_TABLE
+    from tnas_cli.runs.endings import ending_of
     from tnas_cli.runs.files import write_text
 
     screen = Screen(as_json=as_json, quiet=quiet, verbose=verbose)
@@ -81,9 +84,12 @@ def report(
     if compare or check is not None:
         _compare(screen, runs or [], own_tasks) if check is None else _check(screen, check, runs or [])
         return
-    chosen = form or ENDINGS.get(output.suffix.lower() if output else "", "rich")
-    if chosen not in FORMATS:
-        raise SettingsError(f"unknown format {chosen!r}.", hint=did_you_mean(chosen, FORMATS))
+    if form is not None and form not in FORMATS:
+        raise SettingsError(f"unknown format {form!r}.", hint=did_you_mean(form, FORMATS))
+    output = None if output == Path("-") else output
+    chosen = form or ("rich" if output is None else ENDINGS[ending_of(output, ENDINGS, "--output")])
+    if output is not None and output.suffix:
+        ending_of(output, [ending for ending, asked in ENDINGS.items() if asked == chosen], "--output")
     if as_json and form not in (None, "json"):
         raise SettingsError(f"--json and --format {form} exclude each other.", hint="leave one of them out")
     found = find_table(runs or [], table=DEFAULT_TABLE if table is None else table, stdin=sys.stdin)

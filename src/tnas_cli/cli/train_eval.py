@@ -104,7 +104,9 @@ def train_eval(
     refuse_for_weights(beside | {"checkpoint": checkpoint, "all_tasks": all_tasks}, weights_read(kind), weights)
     if dry_run:
         refuse_beside_dry_run(seeds, machine)
-    records = read_argument(genotype, screen, max_skips, example="tnas decode adapted.jsonl --json | tnas train-eval -")
+    records = read_argument(
+        genotype, screen, max_skips, example="tnas train-eval DARTS_V2 --dataset glyphs --way 5 --shot 1"
+    )
     trainings = limit if kind == "scratch" else 1
     settings = settings_for(records, wanted.preset, wanted.given, wanted.file, trainings=trainings, weights=kind)
     where: dict[str, Any] = {"runs": runs, "machine": machine}

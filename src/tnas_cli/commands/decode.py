@@ -10,6 +10,7 @@ from pathlib import Path
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.records.kinds import Decoded
 from tnas_cli.records.other_results import DecodeResult
+from tnas_cli.runs.endings import PICTURES, ending_of
 from tnas_cli.runs.events import Listener, ignore
 from tnas_cli.runs.files import write_text
 from tnas_cli.spaces.cells import Cells
@@ -35,9 +36,12 @@ def decode(
 
     One file is written for each distinct genotype: the one that is named if there is only one genotype, otherwise
     files beside it with the genotype's digest in the name. max_skips: at most this many skip connections in each cell,
-    which departs from the paper's Algorithm 2. Raises GenotypeError, CheckpointError, SettingsError for `max_skips`
-    below 0 or without theta, or TnasError for an unwritable path.
+    which departs from the paper's Algorithm 2. Raises GenotypeError, CheckpointError, SettingsError for another
+    ending, or `max_skips` below 0 or without theta, or TnasError for an unwritable path.
     """
+    for path, endings, option in ((picture, PICTURES, "--picture"), (module, (".py",), "--module")):
+        if path is not None:
+            ending_of(path, endings, option)
     records = read_genotypes(source, stdin, max_skips, listener)
     result = replace(summary_of(records), max_skips=max_skips)
     if picture is not None:

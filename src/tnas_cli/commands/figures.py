@@ -7,11 +7,12 @@ from pathlib import Path
 
 from tnas_cli.errors import DataError
 from tnas_cli.records.reported import FigureFiles
-from tnas_cli.report.figures.picture import ENDINGS, save
+from tnas_cli.report.figures.picture import save
 from tnas_cli.report.figures.theme import DARK, LIGHT
 from tnas_cli.report.pictures import find_pictures
 from tnas_cli.report.source import read_sources
 from tnas_cli.runs.device import HERE, Machine
+from tnas_cli.runs.endings import PICTURES
 
 
 def figures(
@@ -38,7 +39,7 @@ def figures(
     for pictures in found.by_source.values():
         for picture in pictures:
             figure = picture.drawn(theme)
-            paths = [folder / f"{picture.name}{suffix}{ending}" for ending in ENDINGS]
+            paths = [folder / f"{picture.name}{suffix}{ending}" for ending in PICTURES]
             for path in paths:
                 save(figure, path)
             files = tuple(map(str, paths))

@@ -16,6 +16,7 @@ from tnas_cli.records.other_results import PredictResult
 from tnas_cli.records.parts import LeftOut
 from tnas_cli.report.predictions_page import PredictionsPage
 from tnas_cli.runs.device import HERE, Machine
+from tnas_cli.runs.endings import PAGES, ending_of
 from tnas_cli.runs.events import Listener, ignore
 from tnas_cli.runs.files import check_can_write
 
@@ -52,9 +53,11 @@ def predict(
     each: called with every answer as soon as it is known. page: an HTML file that shows the images by class, the least
     certain first. sort: a folder in which the images are sorted into a folder per class. reject: answers below this
     probability are unsure, and sorted into a folder of their own. Images that cannot be read are listed in the result.
-    Raises CheckpointError, DataError where no image is named, and TnasError for what cannot be
-    written.
+    Raises SettingsError for another ending of the page than .html or .htm, CheckpointError, DataError where no image
+    is named, and TnasError for what cannot be written.
     """
+    if page is not None:
+        ending_of(page, PAGES, "--page")
     kept = load_model(Path(model), machine, listener)
     found, others = given_images(map(str, images), stdin)
     if page is not None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from tnas_cli.episodes import registry
 from tnas_cli.episodes.cache import ImageCache, cache_root, open_cache
 from tnas_cli.episodes.contact_sheet import write_contact_sheet
-from tnas_cli.errors import DataError, SettingsError
+from tnas_cli.errors import DataError
 from tnas_cli.records.other_results import DataSets, KnownDataSet, PreparedData, UnreadableCache
 from tnas_cli.records.parts import SplitFacts
+from tnas_cli.runs.endings import ending_of
 from tnas_cli.runs.events import Listener, ignore
 
 
@@ -41,8 +42,8 @@ def prepare_data(
     `seed` decides random splits and drawings, `root` is the cache folder, `preview` a PNG file for a contact sheet.
     Raises SettingsError, DataError or TnasError.
     """
-    if preview is not None and Path(preview).suffix.lower() != ".png":
-        raise SettingsError(f"--preview {preview} is not a PNG file.", hint="give it a name that ends with .png")
+    if preview is not None:
+        ending_of(Path(preview), [".png"], "--preview")
     cache = registry.prepare(
         dataset,
         protocol=protocol,

@@ -19,6 +19,7 @@ from tnas_cli.episodes.images import RESIZES, Resize
 from tnas_cli.episodes.places import archive_stem
 from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.errors import DataError, SettingsError, TnasError, did_you_mean
+from tnas_cli.runs.endings import CACHES, has_ending
 from tnas_cli.runs.events import Listener, Note, ignore
 from tnas_cli.runs.plug_ins import PlugIns
 from tnas_cli.settings.meta_learning import LARGEST_IMAGE, SMALLEST_IMAGE
@@ -175,7 +176,7 @@ def _name_of(spec: DatasetSpec, source: Path | None, own_name: str | None) -> st
     if source is None:
         raise SettingsError(f"{spec.name} needs --source.", hint=spec.layouts)
     name = own_name or archive_stem(source.name) or source.resolve().name.removesuffix(".csv")
-    if not NAME.fullmatch(name) or name in names() or name.endswith((".h5", ".hdf5")):
+    if not NAME.fullmatch(name) or name in names() or has_ending(name, CACHES):
         raise SettingsError(
             f"{name!r} cannot name a data set of your own.",
             hint=f"give --name: letters, digits, '.', '_' and '-', and none of {', '.join(sorted(names()))}",
@@ -222,7 +223,7 @@ def ensure(
     An embedded data set is prepared when it is missing, a downloadable one too unless `offline`. Raises SettingsError
     for an unknown name, DataError with the command to run where it cannot be prepared here.
     """
-    if name.endswith((".h5", ".hdf5")):
+    if has_ending(name, CACHES):
         return open_cache(Path(name))
     asked, root = root, root or cache_root()
     spec = dataset(name)

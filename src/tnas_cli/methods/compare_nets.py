@@ -49,7 +49,7 @@ def relation_network(network: Network) -> RelationNetwork:
     if not isinstance(network, FourConv):
         raise SettingsError(
             "compare-nets has an architecture of its own, and trains no genotype.",
-            hint="run: tnas train-eval 4conv --method compare-nets --dataset ...",
+            hint="run: tnas train-eval 4conv --method compare-nets --dataset NAME",
         )
     return RelationNetwork(network.way, network.in_channels, network.size, network.filters)
 

@@ -52,7 +52,8 @@ def about_search(name: str) -> About:
     found = about(name)
     if not found.searches:
         raise SettingsError(
-            f"{name} trains a given network and does not search.", hint=f"tnas search has {', '.join(search_methods())}"
+            f"{name} trains a given network and does not search.",
+            hint=f"`tnas search` has {', '.join(search_methods())}",
         )
     return found
 
@@ -63,7 +64,7 @@ def about_training(name: str) -> About:
     if found.searches:
         raise SettingsError(
             f"{name} searches and does not train a given network.",
-            hint=f"tnas train-eval has {', '.join(training_methods())}",
+            hint=f"`tnas train-eval` has {', '.join(training_methods())}",
         )
     return found
 

@@ -39,6 +39,7 @@ from tnas_cli.records.parts import TaskName
 from tnas_cli.records.results import AdaptResult
 from tnas_cli.runs import events, shipped
 from tnas_cli.runs.device import HERE, Machine
+from tnas_cli.runs.endings import CHECKPOINTS, ending_of
 from tnas_cli.runs.files import check_can_write
 from tnas_cli.spaces.parameters import Parameters
 
@@ -276,8 +277,7 @@ def _same_shape(tasks: Sequence[FolderTask]) -> Iterator[list[int]]:
 
 def _check_save(save: Path, folders: Sequence[Path], asked: Asked) -> None:
     """Raises SettingsError for what one file cannot keep."""
-    if save.suffix != ".pt":
-        raise SettingsError(f"--save {save}: a model is kept in a .pt file.", hint=f"--save {save.with_suffix('.pt')}")
+    ending_of(save, CHECKPOINTS, "--save")
     if len(folders) != 1:
         raise SettingsError(f"--save keeps one model, and {len(folders)} tasks are given.", hint="save each on its own")
     if asked.transductive:

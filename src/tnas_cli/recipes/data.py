@@ -9,6 +9,7 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
+from tnas_cli.runs.endings import CACHES, has_ending
 from tnas_cli.settings.meta_learning import LARGEST_IMAGE, SMALLEST_IMAGE
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.supervised import SupervisedSettings
@@ -36,7 +37,7 @@ def open_data(dataset: str, protocol: str, machine: Machine, listener: events.Li
 
 def settled(settings: Chosen, cache: ImageCache) -> Chosen:
     """The settings with the data that they came to, so that a run continues with these from any folder."""
-    file = settings.dataset.endswith((".h5", ".hdf5"))
+    file = has_ending(settings.dataset, CACHES)
     return settings.replace(protocol=cache.protocol, **({"dataset": str(cache.path)} if file else {}))
 
 

@@ -17,6 +17,7 @@ from tnas_cli.recipes.as_module import module
 from tnas_cli.recipes.kept_model import KeptModel, load_model
 from tnas_cli.records.other_results import ExportResult
 from tnas_cli.runs.device import Machine
+from tnas_cli.runs.endings import ending_of
 from tnas_cli.runs.files import replacing
 from tnas_cli.version import __version__
 
@@ -34,12 +35,10 @@ def export(model: Path, file: Path, form: str | None = None) -> ExportResult:
     unknown format or an ending that is not its own, CheckpointError, and TnasError where the file cannot be written or
     the extra `onnx` is missing.
     """
-    form = form or next((name for name, ending in ENDINGS.items() if file.suffix == ending), "onnx")
-    if form not in ENDINGS:
+    if form is not None and form not in ENDINGS:
         raise SettingsError(f"unknown format {form!r}.", hint=f"choose {' or '.join(ENDINGS)}")
-    if file.suffix != ENDINGS[form]:
-        fitting = file.with_suffix(ENDINGS[form])
-        raise SettingsError(f"a file of the format {form} ends in {ENDINGS[form]}.", hint=f"name it {fitting}")
+    ending = ending_of(file, ENDINGS.values() if form is None else [ENDINGS[form]], "FILE")
+    form = next(name for name, of_form in ENDINGS.items() if of_form == ending)
     if file.is_dir():
         raise TnasError(f"{file} is a folder.", hint="name a file")
     kept = load_model(model, Machine(engine="torch"))

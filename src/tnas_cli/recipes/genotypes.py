@@ -17,6 +17,7 @@ from tnas_cli.records.parts import DataFacts, TaskName
 from tnas_cli.records.readers import MisfitError
 from tnas_cli.records.reading import Found, kind_of, parse, text_of, values_of
 from tnas_cli.runs import events, shipped
+from tnas_cli.runs.endings import CHECKPOINTS, has_ending
 from tnas_cli.runs.files import is_file
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.genotype import CELLS, Genotype
@@ -69,7 +70,7 @@ def _read(source: str, stdin: str | None, max_skips: int | None, listener: event
     before, _, after = source.rpartition(":")
     if not is_file(path) and is_file(Path(before)):
         path, name = Path(before), after
-    if path.suffix == ".pt":
+    if has_ending(path, CHECKPOINTS):
         return [_from_checkpoint(path, max_skips)]
     try:
         text = text_of(path, str(path))

@@ -30,6 +30,7 @@ from tnas_cli.records.results import TransferResult
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import Machine, environment
 from tnas_cli.runs.drive import Saving
+from tnas_cli.runs.endings import CACHES, has_ending
 from tnas_cli.runs.files import write_text
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
@@ -48,7 +49,7 @@ def transfer_settings(
     given value that another setting switches off."""
     asked = {**(file or {}), **given}
     dataset = str(asked.get("dataset", ""))
-    name = dataset_of(Path(dataset)) if dataset.endswith((".h5", ".hdf5")) else dataset
+    name = dataset_of(Path(dataset)) if has_ending(dataset, CACHES) else dataset
     settings = TransferSettings.from_dict({**preset("transfer", preset_name, name), **asked})
     refuse_together(given, settings)
     return settings

@@ -14,8 +14,9 @@ from tnas_cli.report.cell_layout import (
     lay_out,
     state_names,
 )
-from tnas_cli.report.figures.picture import Picture, ending_of, save
+from tnas_cli.report.figures.picture import Picture, save
 from tnas_cli.report.figures.theme import DARK, LIGHT, Theme, new_figure
+from tnas_cli.runs.endings import PICTURES, ending_of
 from tnas_cli.spaces.genotype import CELLS, Genotype
 from tnas_cli.spaces.operations_table import Family, Operation
 
@@ -88,7 +89,7 @@ def draw(genotype: Genotype, path: Path, title: str | None = None, theme: Theme 
 
     Raises SettingsError for another ending, TnasError where the file cannot be written.
     """
-    ending_of(path)
+    ending_of(path, PICTURES, "picture")
     picture = cells_picture(genotype.digest, title or f"genotype {genotype.digest}", genotype)
     save(picture.drawn(theme), path)
 

@@ -17,6 +17,7 @@ from tnas_cli.report.reproduce import reproduce
 from tnas_cli.report.source import Source, read_sources
 from tnas_cli.report.tables import Ours, Table, build_table
 from tnas_cli.runs.device import HERE, Machine
+from tnas_cli.runs.endings import PAGES, ending_of
 from tnas_cli.runs.files import write_text
 from tnas_cli.version import __version__
 
@@ -37,9 +38,10 @@ def html_report(
 ) -> Written:
     """Write the page; returns what is on it.
 
-    Raises DataError for a source that is missing or malformed (unless it is one of several runs), TnasError where the
-    file cannot be written.
+    Raises SettingsError for another ending than .html or .htm, DataError for a source that is missing or malformed
+    (unless it is one of several runs), TnasError where the file cannot be written.
     """
+    ending_of(file, PAGES, "--html")
     found = read_sources(sources, stdin)
     results: list[Measured] = []
     for source in found.read:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import shlex
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from tnas_cli.errors import SettingsError
+from tnas_cli.episodes import registry
+from tnas_cli.episodes.class_split import SHARES
+from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.methods.registry import about
 from tnas_cli.records.kinds import Adapted, FixedNetwork
 from tnas_cli.records.results import AdaptResult, Measured, SearchResult
 from tnas_cli.report.html.page import Commands
 from tnas_cli.report.reproduce_setting import setting_options
 from tnas_cli.report.source import Source
+from tnas_cli.runs import shipped
+from tnas_cli.runs.endings import CACHES, has_ending
 from tnas_cli.settings.features import SCRATCH_READS
 from tnas_cli.settings.fields import settings_of
 from tnas_cli.settings.meta_learning import UNLIMITED
 from tnas_cli.settings.preset import preset, presets
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
+from tnas_cli.spelling import command
+
+Words = list[str | Path]
 
 Kind = Literal["search", "train_eval"]
 
@@ -42,38 +49,48 @@ def reproduce(source: Source) -> Commands:
 
 def _of_run(source: Source, kind: Kind) -> Commands:
     name, settings = source.name, source.facts.settings
-    lines: list[str] = []
-    if "dataset" in settings and not str(settings["dataset"]).endswith((".h5", ".hdf5")):
-        lines.append(_prepare(settings["dataset"], settings.get("protocol")))
+    root = source.facts.plan.machine.cache_root
+    lines, notes = _prepare(settings.get("dataset"), settings.get("protocol"), root)
     genotypes = _source_of_genotypes(source) if kind == "train_eval" else []
     try:
         if source.setting in LARGE:
             options = setting_options(source.setting, settings)
         else:
-            options = _options(kind, settings, fixed_network=bool(genotypes) and not genotypes[0].endswith(".jsonl"))
+            fixed = bool(genotypes) and not isinstance(genotypes[0], Path)
+            options = _options(kind, settings, fixed_network=fixed)
     except SettingsError as error:
         return Commands(name, tuple(lines), (f"No command is known for its settings.toml: {error.message}",))
-    command = source.setting if source.setting in LARGE else source.command
-    lines.append(_line("tnas", command, *genotypes, *options, *_given(source), *_machine(source)))
-    return Commands(name, tuple(lines), _notes(source))
+    called = source.setting if source.setting in LARGE else source.command
+    where = [*_given(source), *_machine(source), *_place(root)]
+    return Commands(name, (*lines, command("tnas", called, *genotypes, *options, *where)), (*notes, *_notes(source)))
 
 
-def _given(source: Source) -> list[str]:
+def _place(root: str | None) -> Words:
+    """The option that names the folder of the data."""
+    return [] if root is None else ["--cache-dir", Path(root)]
+
+
+def _given(source: Source) -> Words:
     """Options for what a run was given besides its settings."""
     plan = source.facts.plan
-    options = ["--limit", str(plan.options.limit)] if plan.options.limit is not None else []
+    options: Words = ["--limit", str(plan.options.limit)] if plan.options.limit is not None else []
     options += ["--weights", "inherited"] if plan.kind == "inherited" else []
-    options += ["--checkpoint", plan.options.checkpoint] if plan.options.checkpoint is not None else []
+    options += ["--checkpoint", _checkpoint(plan.options.checkpoint)] if plan.options.checkpoint is not None else []
     return options + (["--all-tasks"] if plan.options.all_tasks else [])
 
 
-def _source_of_genotypes(source: Source) -> list[str]:
+def _checkpoint(named: str) -> str | Path:
+    """A file, or the name of a model that comes with tnas."""
+    return named if named in shipped.names() else Path(named)
+
+
+def _source_of_genotypes(source: Source) -> Words:
     """What `train-eval` was given: the run's copy of the records, the name of a network, or nothing if its method
     finds genotypes of its own."""
     if source.setting == "supervised" and source.facts.settings.get("method", "given") != "given":
         return []
     networks = [record.network for record in source.of(FixedNetwork)]
-    return networks[:1] or [str((source.folder or Path()) / "genotypes.jsonl")]
+    return [*networks[:1]] or [(source.folder or Path()) / "genotypes.jsonl"]
 
 
 def _options(kind: Kind, settings: Mapping[str, Any], *, fixed_network: bool) -> list[str]:
@@ -125,7 +142,7 @@ def _notes(source: Source) -> tuple[str, ...]:
         notes.append(f"Content hash of the prepared images: {fingerprint}.")
     argv = (result.argv if result is not None else None) or plan.argv
     if argv:
-        notes.append(f"It was called as: {_line(*argv)}")
+        notes.append(f"It was called as: {command(*argv)}")
     return tuple(notes)
 
 
@@ -140,22 +157,32 @@ def _of_records(source: Source) -> Commands:
         return Commands(source.name, (), (note,))
     first, about = adapted[0], adapted[0].task
     measured = result if isinstance(result, AdaptResult) else None
-    words = ["tnas", "adapt", first.checkpoint or "best.pt"]
+    words: Words = ["tnas", "adapt", _checkpoint(first.checkpoint) if first.checkpoint else "CHECKPOINT"]
     options = _adapt_options(first, measured)
     if about.folder is not None:
-        folders = [record.task.folder for record in adapted if record.task.folder is not None]
+        folders = [Path(record.task.folder) for record in adapted if record.task.folder is not None]
         prepared, notes = _invert(first)
         answered = ["--transductive"] if first.transductive else []
         answered += ["--reject", str(measured.reject)] if measured is not None and measured.reject else []
-        line = _line(*words, *folders, *prepared, *answered, *options, "--json")
+        line = command(*words, *folders, *prepared, *answered, *options, "--json")
         return Commands(source.name, (line,), (*notes, *_notes(source)))
     if about.dataset is None:
         return Commands(source.name, (), ("Its records do not name their tasks.",))
-    words += ["--dataset", about.dataset, *(["--protocol", about.protocol] if about.protocol else [])]
+    dataset, root = _data_of_call(source, about.dataset)
+    words += ["--dataset", dataset, *(["--protocol", about.protocol] if about.protocol else [])]
     words += ["--split", about.split or "test", "--tasks", str(len(adapted)), "--shot", str(first.shot)]
     words += ["--query", str(measured.query)] if measured is not None and measured.query else []
-    prepare = _prepare(about.dataset, about.protocol)
-    return Commands(source.name, (prepare, _line(*words, *options, "--json")), _notes(source))
+    lines, unknown = _prepare(str(dataset), about.protocol, root)
+    line = command(*words, *options, *_place(root), "--json")
+    return Commands(source.name, (*lines, line), (*unknown, *_notes(source)))
+
+
+def _data_of_call(source: Source, dataset: str) -> tuple[str | Path, str | None]:
+    """The data set of an adaptation and the folder of the data as its command line named them: records do not."""
+    argv = list((source.result.argv if source.result is not None else None) or ())
+    said = dict(itertools.pairwise(argv)) | dict(word.split("=", 1) for word in argv if "=" in word)
+    named = said.get("-d") or said.get("--dataset")
+    return Path(named) if named and has_ending(named, CACHES) else dataset, said.get("--cache-dir")
 
 
 def _adapt_options(first: Adapted, result: AdaptResult | None) -> list[str]:
@@ -176,10 +203,27 @@ def _invert(record: Adapted) -> tuple[list[str], list[str]]:
     return ([] if invert == "auto" else ["--invert", "yes" if invert else "no"]), []
 
 
-def _prepare(dataset: object, protocol: object) -> str:
-    return _line("tnas", "prepare-data", str(dataset), *(["--protocol", str(protocol)] if protocol else []))
+def _prepare(dataset: object, protocol: object, root: str | None) -> tuple[list[str], tuple[str, ...]]:
+    """The command that prepares a data set, or a note where none is known; a cache in a file is there already."""
+    name = str(dataset or "")
+    if not name or has_ending(name, CACHES):
+        return [], ()
+    spec = registry.dataset(name)
+    choice = ["--protocol", str(protocol)] if protocol else []
+    if spec is None or spec.name == "folder":
+        return _prepare_folder(name, choice, root)
+    source = ["--source", "DIR"] if spec.needs_source else []
+    return [command("tnas", "prepare-data", name, *source, *choice, *_place(root))], ()
 
 
-def _line(*words: str) -> str:
-    """A command line as a shell reads it, words with spaces and signs quoted."""
-    return " ".join(map(shlex.quote, words))
+def _prepare_folder(name: str, choice: list[str], root: str | None) -> tuple[list[str], tuple[str, ...]]:
+    """The command for images of the user's own, as their cache says, if it is here."""
+    try:
+        cache = registry.ensure(name, root=None if root is None else Path(root), offline=True)
+    except TnasError:
+        return [], (f"{name} was prepared from a folder of images, which is not known here.",)
+    how = ["--size", str(cache.size), "--channels", str(cache.channels)]
+    how += ["--resize", cache.resize] if cache.resize else []
+    how += ["--split", cache.shares] if cache.shares not in ("", "/".join(map(str, SHARES))) else []
+    given: Words = ["--source", Path(cache.source), "--name", name, *choice, *how, "--seed", str(cache.seed)]
+    return [command("tnas", "prepare-data", "folder", *given, *_place(root))], ()

@@ -38,9 +38,10 @@ class _Options(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class _Machine(Part):
-    """Where it computes; the engine is the one that was chosen."""
+    """Where it computes, with the engine that was chosen, and the folder of its data if one was named."""
 
     engine: str | None = None
+    cache_root: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

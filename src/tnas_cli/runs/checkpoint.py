@@ -27,11 +27,11 @@ ADAPTED_MODEL = "tnas/adapted-model"
 
 #: What each kind of checkpoint is, and which command writes it.
 KINDS = {
-    META_ARCHITECTURE: ("a meta-architecture", "tnas search"),
-    DECODED_WEIGHTS: ("a trained network", "tnas train-eval"),
-    INHERITED_WEIGHTS: ("inherited weights", "tnas train-eval --weights inherited"),
-    TRANSFER_WEIGHTS: ("a network of the transfer setting", "tnas transfer"),
-    ADAPTED_MODEL: ("an adapted model", "tnas adapt --save"),
+    META_ARCHITECTURE: ("a meta-architecture", "`tnas search`"),
+    DECODED_WEIGHTS: ("a trained network", "`tnas train-eval`"),
+    INHERITED_WEIGHTS: ("inherited weights", "`tnas train-eval --weights inherited`"),
+    TRANSFER_WEIGHTS: ("a network of the transfer setting", "`tnas transfer`"),
+    ADAPTED_MODEL: ("an adapted model", "`tnas adapt --save`"),
 }
 
 

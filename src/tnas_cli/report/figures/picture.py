@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tnas_cli.errors import SettingsError
 from tnas_cli.report.figures.plotting import own_settings
 from tnas_cli.report.figures.theme import Theme
+from tnas_cli.runs.endings import PICTURES, ending_of
 from tnas_cli.runs.files import replacing
 from tnas_cli.spelling import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ENDINGS = (".svg", ".png")
 PNG_DOTS_PER_INCH = 110
 
 
@@ -42,16 +41,9 @@ def save(figure: Figure, path: Path) -> None:
 
     Raises SettingsError for another ending, TnasError where the file cannot be written.
     """
+    ending = ending_of(path, PICTURES, "picture")
     with replacing(path) as partial:
-        _write(figure, partial, ending_of(path))
-
-
-def ending_of(path: Path) -> str:
-    """'.svg' or '.png'; raises SettingsError for any other."""
-    ending = path.suffix.lower()
-    if ending not in ENDINGS:
-        raise SettingsError(f"cannot draw to {path}.", hint=f"choose a name that ends in {' or '.join(ENDINGS)}")
-    return ending
+        _write(figure, partial, ending)
 
 
 def svg_text(figure: Figure) -> str:
