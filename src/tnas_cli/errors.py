@@ -6,6 +6,7 @@
     ├── CheckpointError       4  a checkpoint cannot be read or is of the wrong kind
     ├── GenotypeError         4  a genotype or an adapted record cannot be read
     ├── ExpectationError      5  `report --check`: a result is missing, or outside its expected range
+    ├── WriteError            1  a file cannot be written; the earlier one is kept
     └── Interrupted         130  stopped by the user, with a checkpoint saved
 
 A message says what went wrong and which value or path it concerns; the hint says what to do or which command to run.
@@ -70,6 +71,10 @@ class ExpectationError(TnasError):
     """Results do not meet a file of expectations."""
 
     exit_code = 5
+
+
+class WriteError(TnasError):
+    """A file cannot be written; an earlier one of its name is whole."""
 
 
 class Interrupted(TnasError):  # noqa: N818  an interrupt by the user is not an error

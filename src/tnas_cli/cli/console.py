@@ -115,6 +115,8 @@ def _bars(console: Console) -> Progress:
         TimeRemainingColumn(),
         console=console,
         refresh_per_second=REFRESHES_PER_SECOND,
+        # On one terminal, data goes above the bars; data for a file must not be drawn into the terminal.
+        redirect_stdout=sys.stdout.isatty(),
     )
 
 

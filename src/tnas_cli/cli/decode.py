@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
 from tnas_cli.cli.flat import From, flat
+from tnas_cli.cli.streams import standard_input
 from tnas_cli.errors import SettingsError, did_you_mean
 
 FORMATS = ("darts", "json", "dot")
@@ -55,7 +55,7 @@ def decode(
         raise SettingsError(f"unknown format {form!r}.", hint=did_you_mean(form, FORMATS))
     if screen.as_json and form not in (None, "json"):
         raise SettingsError(f"--json and --format {form} exclude each other.", hint="leave one of them out")
-    stdin = sys.stdin.read() if source == "-" else None
+    stdin = standard_input() if source == "-" else None
     records, result = decode_source(
         source, stdin=stdin, picture=picture, module=module, max_skips=max_skips, listener=screen.told
     )

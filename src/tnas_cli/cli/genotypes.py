@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from tnas_cli.cli.console import Screen
+from tnas_cli.cli.streams import standard_input
 from tnas_cli.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -20,4 +20,4 @@ def read_argument(
 
     if genotype is None:
         raise SettingsError("no genotype given.", hint=f"for example: {example}")
-    return read_trainables(genotype, sys.stdin.read() if genotype == "-" else None, max_skips, screen.told)
+    return read_trainables(genotype, standard_input() if genotype == "-" else None, max_skips, screen.told)

@@ -8,9 +8,11 @@ from typing import Any
 
 import typer
 
+from tnas_cli.cli.streams import safe_streams
 from tnas_cli.errors import Interrupted, SettingsError, TnasError
 from tnas_cli.runs import plug_ins
 from tnas_cli.runs.called import called_as
+from tnas_cli.runs.files import refused
 from tnas_cli.runs.interrupt import signals_as_interrupt
 from tnas_cli.spelling import visible
 from tnas_cli.version import __version__
@@ -83,17 +85,26 @@ def main() -> None:
 
     Plug-ins of other packages that were left out are named at the end.
     """
+    with safe_streams():
+        code = _run()
+    sys.exit(code)
+
+
+def _run() -> int:
     said = ""
     try:
         called_as(["tnas", *sys.argv[1:]])
         with signals_as_interrupt():
             code = app(args=sys.argv[1:] or ["--help"], prog_name="tnas", standalone_mode=False) or 0
+        sys.stdout.flush()
         if code == Interrupted.exit_code:
             sys.stderr.write("interrupted\n")
-    except (TnasError, _UsageError) as error:
+    except BrokenPipeError:  # whoever read standard output has seen enough
+        code = TnasError.exit_code
+    except (TnasError, _UsageError, OSError, MemoryError) as error:
         if os.environ.get("TNAS_DEBUG") == "1":
             raise
-        shown = error if isinstance(error, TnasError) else _usage(error)
+        shown = _as_ours(error)
         said, code = str(shown), shown.exit_code
         sys.stderr.write(f"error: {said}\n")
     except Exception as error:
@@ -106,7 +117,15 @@ def main() -> None:
     for words in plug_ins.problems():
         if words not in said:
             sys.stderr.write(f"warning: {visible(words)}\n")
-    sys.exit(code)
+    return code
+
+
+def _as_ours(error: Exception) -> TnasError:
+    if isinstance(error, TnasError):
+        return error
+    if isinstance(error, MemoryError):
+        return TnasError("there is not enough memory.", hint="take fewer tasks at a time, or end other programs")
+    return refused(error) if isinstance(error, OSError) else _usage(error)
 
 
 def _usage(error: Any) -> SettingsError:

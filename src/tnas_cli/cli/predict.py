@@ -15,6 +15,7 @@ from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen, add_row, table
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.show_adapted import expectation_lines
+from tnas_cli.cli.streams import standard_input
 from tnas_cli.errors import SettingsError
 from tnas_cli.records.kinds import Predicted
 from tnas_cli.records.other_results import PredictResult
@@ -67,7 +68,7 @@ def predict(
         result = predict_images(
             model,
             images,
-            stdin=sys.stdin.read() if "-" in images else None,
+            stdin=standard_input() if "-" in images else None,
             each=_printer(screen, rows, as_csv=as_csv),
             page=page,
             sort=None if sort_into is None else Sorting(sort_into, link),
@@ -101,6 +102,7 @@ def _printer(screen: Screen, rows: list[Predicted], *, as_csv: bool) -> Callable
 
     def write(answer: Predicted) -> None:
         writer.writerow(map(cell, _cells(answer)))
+        sys.stdout.flush()  # what is known is kept, however the command ends
 
     return write
 

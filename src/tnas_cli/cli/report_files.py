@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tnas_cli.cli.console import Screen
+from tnas_cli.cli.streams import standard_input
 from tnas_cli.errors import SettingsError
 
 
@@ -24,7 +24,7 @@ def write_files(
 
     machine = Machine(cache_root=cache_dir, offline=True)
     # The figures and the page may both need it, and it can be read only once.
-    stdin = sys.stdin.read() if "-" in runs else None
+    stdin = standard_input() if "-" in runs else None
     result = ReportResult()
     left_out: list[str] = []
     if figures is not None:

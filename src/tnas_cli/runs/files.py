@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
-from tnas_cli.errors import TnasError
+from tnas_cli.errors import DataError, TnasError, WriteError
 from tnas_cli.runs.held import ENDING, held, remove_left
+from tnas_cli.runs.refusals import refusal_of
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; after the block it is flushed and renamed to `path`, or removed on an error.
 
-    Raises TnasError when the folder cannot be written (read-only, full, or not a folder).
+    Raises WriteError when the folder cannot be written (read-only, full, or not a folder).
     """
     partial = beside(path)
     try:
@@ -37,14 +41,15 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        partial.unlink(missing_ok=True) if partial.parent.is_dir() else None
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """The same for a new folder: what the block writes into a temporary one appears at `path`, or nothing does.
 
-    Raises TnasError when it cannot be written, or when there is something at `path`.
+    Raises WriteError when it cannot be written, or when there is something at `path`.
     """
     try:
         with _folder_beside(path) as partial:
@@ -56,6 +61,41 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             flush_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What the system or a library has against writing `path` within the block becomes a WriteError.
+
+    For blocks that do nothing else: libraries say it with errors of any kind.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise cannot_write(path, error) from error
+
+
+@contextmanager
+def temporary_file() -> Iterator[IO[bytes]]:
+    """An unnamed file in the system's folder for temporary files. Write to it within `writing(temporary_folder())`.
+
+    Raises WriteError where there is no such folder.
+    """
+    with writing(temporary_folder()):
+        file = tempfile.TemporaryFile()  # noqa: SIM115  its errors are not those of the block
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # what was not written yet is not needed
+            file.close()
+
+
+def temporary_folder() -> Path:
+    """The system's folder for temporary files. Raises WriteError if there is none that can be written."""
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError as error:
+        raise WriteError("there is no folder for temporary files.", hint="name one: export TMPDIR=FOLDER") from error
 
 
 def new_folder(root: Path, name: str, texts: Mapping[str, str]) -> Path:
@@ -132,7 +172,7 @@ def flush_folder(folder: Path) -> None:
 def check_can_write(path: Path) -> None:
     """Raises TnasError now where `path` could not be written later: a folder, or a place that takes no file."""
     if path.is_dir():
-        raise TnasError(f"cannot write {path}: it is a folder.", hint="name a file")
+        raise WriteError(f"cannot write {path}: it is a folder.", hint="name a file")
     probe = beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +181,8 @@ def check_can_write(path: Path) -> None:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        probe.unlink(missing_ok=True) if probe.parent.is_dir() else None
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
 
 
 def is_file(path: Path) -> bool:
@@ -152,17 +193,47 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def cannot_write(path: Path, error: OSError) -> TnasError:
+def cannot_write(path: Path, error: Exception) -> WriteError:
     """The error for an output path that cannot be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return TnasError(f"cannot write {path}: no space left.", hint="free some space or choose another folder")
-    return TnasError(f"cannot write {path}: {error.strerror or error}.", hint="choose a folder you can write to")
+    found = refusal_of(error)
+    kept = "; the earlier file is kept" if is_file(path) else ""
+    return WriteError(f"cannot write {path}: {found.reason}{kept}.", hint=found.hint)
+
+
+def cannot_read(path: Path | str, error: Exception, kind: type[TnasError] = DataError) -> TnasError:
+    """The error for a file that the system does not give, which says nothing about what is in it."""
+    found = refusal_of(error)
+    return kind(f"cannot read {path}: {found.reason}.", hint=found.hint)
+
+
+def refused(error: OSError) -> TnasError:
+    """The error for whatever else the system refuses."""
+    found = refusal_of(error)
+    if error.filename is None:
+        return TnasError(f"the system refuses: {found.reason}.", hint=found.hint)
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+    return cannot_write(Path(name), error) if found.writing else cannot_read(name, error)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` whole or not at all."""
     with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(data)
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in a file that a run wrote for itself. Raises DataError that names the file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON ({error}).", hint="the file was changed or is damaged") from error
 
 
 def beside(path: Path) -> Path:
