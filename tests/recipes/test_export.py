@@ -93,7 +93,7 @@ def test_a_module_is_an_ordinary_one() -> None:
 def test_onnx_gives_the_same_logits_for_any_number_of_images(name: str, tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     module, expected = fitted(name)
-    export.write_onnx(module, torch.zeros(2, 1, SIDE, SIDE), tmp_path / "net.onnx", {"classes": "[]"})
+    (tmp_path / "net.onnx").write_bytes(export.onnx_bytes(module, torch.zeros(2, 1, SIDE, SIDE), {"classes": "[]"}))
     session = runtime.InferenceSession(tmp_path / "net.onnx")
     assert session.get_modelmeta().custom_metadata_map == {"classes": "[]"}
     for images in (1, 3, 33):
@@ -104,7 +104,7 @@ def test_onnx_gives_the_same_logits_for_any_number_of_images(name: str, tmp_path
 @pytest.mark.parametrize("name", ["4CONV", "search network", "genotype 0", "ProtoNets"])
 def test_an_exported_program_gives_the_same_logits(name: str, tmp_path: Path) -> None:
     module, expected = fitted(name)
-    export.write_program(module, torch.zeros(2, 1, SIDE, SIDE), tmp_path / "net", {"classes": "[]"})
+    (tmp_path / "net").write_bytes(export.program_bytes(module, torch.zeros(2, 1, SIDE, SIDE), {"classes": "[]"}))
     extra = {"classes": ""}
     program = torch.export.load(tmp_path / "net", extra_files=extra).module()
     assert extra == {"classes": "[]"}

@@ -2,12 +2,13 @@ import json
 import os
 import pickle
 from pathlib import Path
+from typing import IO
 
 import pytest
 import torch
 from torch import nn
 
-from tnas_cli.errors import CheckpointError, TnasError
+from tnas_cli.errors import CheckpointError, WriteError
 from tnas_cli.runs import checkpoint
 from tnas_cli.runs.checkpoint import SCHEMA, Checkpoint
 
@@ -158,17 +159,27 @@ def test_another_schema_is_named(schema: object, tmp_path: Path, monkeypatch: py
     assert f"version {schema!r}" in refused(path)
 
 
-def test_a_failing_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(28, "No space left on device"), "no space left"),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0"), "not all of it"),
+        (RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed"), "not all of it"),
+    ],
+)
+def test_a_failing_save_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
     path = tmp_path / "a.pt"
     checkpoint.save(path, example())
     before = path.read_bytes()
 
-    def full(content: object, file: Path) -> None:
-        file.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
+    def full(content: object, file: IO[bytes]) -> None:
+        file.write(b"half")
+        raise error
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(TnasError, match="no space left"):
+    with pytest.raises(WriteError, match=f"{path}: {reason}.*the earlier file is kept"):
         checkpoint.save(path, example())
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.pt"]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
 
 from tnas_cli.episodes.account import Account, to_text
 from tnas_cli.episodes.cache_index import CacheIndex, Place, append_index
@@ -19,8 +18,9 @@ from tnas_cli.episodes.pixel_facts import PixelFacts
 from tnas_cli.episodes.sampling import standard_tables
 from tnas_cli.errors import DataError
 from tnas_cli.runs.events import Listener, Note, ignore
-from tnas_cli.runs.files import cannot_write, make_folder, replacing
+from tnas_cli.runs.files import make_folder, replacing, writing
 from tnas_cli.runs.held import remove_left
+from tnas_cli.runs.lock import BusyError, one_process
 
 FORMAT = "tnas-image-cache"
 SCHEMA = 1
@@ -110,22 +110,15 @@ class _Spool:
 @contextmanager
 def _locked(path: Path, listener: Listener) -> Iterator[None]:
     """Let only one process prepare a cache; the operating system frees the lock of a process that dies."""
-    try:
-        make_folder(path.parent)
-        lock = FileLock(f"{path}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            listener(Note(f"another process is preparing {path.name}; waiting for it"))
-            lock.acquire()
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    try:
+
+    def waiting(holder: str) -> None:
+        listener(Note(f"another process is preparing {path.name}; waiting for it ({holder})"))
+
+    with ExitStack() as stack:
+        with writing(path):
+            make_folder(path.parent)
+            stack.enter_context(one_process(Path(f"{path}.lock"), waiting))
         yield
-    finally:
-        # Removed while the lock is held: a waiting process finds that its open file is unnamed, and tries again.
-        Path(f"{path}.lock").unlink(missing_ok=True)
-        lock.release()
 
 
 def write_cache(
@@ -153,7 +146,7 @@ def write_cache(
             import h5py  # only whoever writes a cache needs it
 
             # Nobody else knows this file yet, and it is held: it needs no lock, which some file systems do not offer.
-            with h5py.File(partial, "w", locking=False) as file:
+            with writing(path), h5py.File(partial, "w", locking=False) as file:
                 index = _write(file, spool, attributes)
             try:
                 append_index(partial, index)
@@ -166,8 +159,8 @@ def tidy(path: Path) -> None:
     remove_left(path.parent, path.name)
     left = Path(f"{path}.lock")
     if left.is_file():
-        with suppress(Timeout, OSError), FileLock(left, blocking=False):
-            left.unlink(missing_ok=True)
+        with suppress(BusyError, OSError), one_process(left):
+            pass  # it goes with the block
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

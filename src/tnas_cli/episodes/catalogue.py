@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from PIL import Image
 from tnas_cli.episodes.account import Said
 from tnas_cli.episodes.images import read_image
 from tnas_cli.episodes.places import File, Shared
+from tnas_cli.runs.files import temporary_file, temporary_folder, writing
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,10 @@ def spooled(images: npt.NDArray[np.uint8]) -> Callable[[int], Image.Image]:
 
     Reading by position lets threads share the file.
     """
-    with tempfile.TemporaryFile() as file:
-        images.tofile(file)
-        file.flush()
+    with temporary_file() as file:
+        with writing(temporary_folder()):
+            file.write(np.ascontiguousarray(images).data)
+            file.flush()
         shared = Shared(file)
     shape = images.shape[1:]
     size = int(np.prod(shape))

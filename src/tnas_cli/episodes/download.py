@@ -7,11 +7,10 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from tnas_cli.errors import DataError
 from tnas_cli.runs.events import Listener, Note
 from tnas_cli.runs.files import cannot_write
+from tnas_cli.runs.lock import one_process
 
 OMNIGLOT_URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 OMNIGLOT_BYTES = 15_927_098
@@ -63,7 +62,7 @@ def _fetch(
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        with one_process(folder / ".lock", lambda holder: listener(Note(f"{holder} is downloading it; waiting"))):
             missing = [name for name, md5 in files.items() if not check_integrity(folder / name, md5)]
             if missing:
                 listener(

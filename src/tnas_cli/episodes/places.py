@@ -8,7 +8,6 @@ read, LARGEST_FILE.
 from __future__ import annotations
 
 import bz2
-import errno
 import functools
 import gzip
 import io
@@ -16,7 +15,6 @@ import lzma
 import os
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
@@ -28,7 +26,7 @@ from typing import IO, Any
 
 from tnas_cli.episodes.account import Account
 from tnas_cli.errors import DataError
-from tnas_cli.runs.files import cannot_write
+from tnas_cli.runs.files import temporary_file, temporary_folder, writing
 
 MEMBERS = 2_000_000
 UNFOLDED = 16 * 2**30  # bytes that a compressed tar may take on disk while it is read
@@ -258,8 +256,6 @@ def open_archive(path: Path, account: Account | None = None) -> ArchiveFolder:
                 elif parts:
                     root.add(parts, open_member)
     except _UNREADABLE as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise cannot_write(Path(tempfile.gettempdir()), error) from error
         raise DataError(f"{path} cannot be read as an archive: {error}.", hint=DAMAGED) from error
     return root
 
@@ -361,10 +357,12 @@ def _plain_tar(path: Path) -> Iterator[IO[bytes]]:
             file.seek(0)
             yield file
             return
-    with tempfile.TemporaryFile() as plain:
+    with temporary_file() as plain:
         with unpack(path) as stream:
             while block := stream.read(2**20):
-                plain.write(block)
+                with writing(temporary_folder()):
+                    plain.write(block)
+                    plain.flush()
                 if plain.tell() > UNFOLDED:
                     raise DataError(
                         f"{path} unpacks to more than {UNFOLDED / 2**30:.0f} GiB.", hint="unpack it yourself"

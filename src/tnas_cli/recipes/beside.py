@@ -15,6 +15,7 @@ from tnas_cli.episodes.images import read_image
 from tnas_cli.episodes.places import File
 from tnas_cli.episodes.task_folder import FolderTask
 from tnas_cli.errors import DataError, SettingsError, did_you_mean
+from tnas_cli.runs.files import cannot_read
 
 #: Images that pass the network at a time.
 TOGETHER = 32
@@ -67,6 +68,8 @@ def load_beside(wanted: str) -> Beside:
     network = models.get_model(name, weights=None)
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except OSError as error:
+        raise cannot_read(path, error) from error
     except Exception as error:  # any bytes may stand in the file, and torch's reader fails on them in many ways
         raise DataError(f"{path} does not hold the weights of {name}.", hint=f"download {weights.url} again") from error
     return Beside(name, _without_classifier(network).eval(), weights.transforms())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import warnings
@@ -18,7 +19,7 @@ from tnas_cli.recipes.kept_model import KeptModel, load_model
 from tnas_cli.records.other_results import ExportResult
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.endings import ending_of
-from tnas_cli.runs.files import replacing
+from tnas_cli.runs.files import check_can_write, write_bytes
 from tnas_cli.version import __version__
 
 #: Formats by the ending of the file.
@@ -45,11 +46,8 @@ def export(model: Path, file: Path, form: str | None = None) -> ExportResult:
     network = module(kept)
     example = torch.zeros(2, kept.images.channels, kept.images.size, kept.images.size)
     facts = metadata(kept)
-    with replacing(file) as partial:
-        if form == "onnx":
-            write_onnx(network, example, partial, facts)
-        else:
-            write_program(network, example, partial, facts)
+    check_can_write(file)  # now, rather than when the exporter has done its work
+    write_bytes(file, (onnx_bytes if form == "onnx" else program_bytes)(network, example, facts))
     return ExportResult(model=str(model), path=str(file), format=form, classes=kept.classes, bytes=file.stat().st_size)
 
 
@@ -81,18 +79,19 @@ def _silent() -> Iterator[None]:
         logging.disable(before)
 
 
-def write_program(network: nn.Module, example: Tensor, file: Path, facts: dict[str, str]) -> None:
-    """PyTorch's own format, which `torch.export.load` reads."""
+def program_bytes(network: nn.Module, example: Tensor, facts: dict[str, str]) -> bytes:
+    """A file of PyTorch's own format, which `torch.export.load` reads."""
     with _silent():
         program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("images")},))
-    with file.open("wb") as out:  # by its name, the library would refuse an ending that is not its own
-        torch.export.save(program, out, extra_files=facts)
+    file = io.BytesIO()
+    torch.export.save(program, file, extra_files=facts)
+    return file.getvalue()
 
 
-def write_onnx(network: nn.Module, example: Tensor, file: Path, facts: dict[str, str]) -> None:
-    """ONNX; raises TnasError where the extra is missing."""
+def onnx_bytes(network: nn.Module, example: Tensor, facts: dict[str, str]) -> bytes:
+    """A file of ONNX; raises TnasError where the extra is missing."""
     try:
-        import onnx
+        import onnx  # noqa: F401
     except ImportError as error:
         raise TnasError(f"ONNX cannot be imported ({error}).", hint="pip install 'tnas-cli[onnx]'") from error
     with _silent():
@@ -111,4 +110,4 @@ def write_onnx(network: nn.Module, example: Tensor, file: Path, facts: dict[str,
     for key, value in facts.items():
         entry = proto.metadata_props.add()
         entry.key, entry.value = key, value
-    onnx.save(proto, file)
+    return bytes(proto.SerializeToString())

@@ -24,7 +24,7 @@ from tnas_cli.recipes.meta_architecture import describe_data
 from tnas_cli.records.parts import Calibration
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.drive import Saving
-from tnas_cli.runs.files import write_text
+from tnas_cli.runs.files import read_json, write_text
 from tnas_cli.runs.kept import Kept
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.run_directory import RunDirectory
@@ -50,7 +50,7 @@ def finished(work: FromScratchWork, run: RunDirectory, position: int) -> Trained
     trainable, times = work.chosen[position]
     network = trainable.build(work.settings, work.cache.channels, work.cache.size)
     method = training_method(work.settings.method)
-    kept = json.loads(path.read_text(encoding="utf-8"))
+    kept = read_json(path)
     return Trained.from_json(trainable.name, times, weight_count(method.shapes(network, work.settings)), kept)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from tnas_cli.recipes.few_shot_result import Trained
 from tnas_cli.recipes.train_network import KIND, STAGE, finished, result_file, train_network
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import Machine
+from tnas_cli.runs.files import read_json
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.scale.processes import side_by_side
@@ -74,7 +74,7 @@ def _seconds(file: Path) -> float:
     """The share of the run's time that a finished network took; 0 for others."""
     if not file.is_file():
         return 0.0
-    return float(json.loads(file.read_text(encoding="utf-8")).get("seconds", 0.0))
+    return float(read_json(file).get("seconds", 0.0))
 
 
 class _Bar:

@@ -31,7 +31,7 @@ from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import Machine, environment
 from tnas_cli.runs.drive import Saving
 from tnas_cli.runs.endings import CACHES, has_ending
-from tnas_cli.runs.files import write_text
+from tnas_cli.runs.files import read_json, write_text
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.settings.applies import refuse, refuse_together
@@ -124,7 +124,7 @@ class TransferWork(DataWork):
         state = training.start(cells, shape, self.settings, self.device)
         number, done = weights(state.network), folder / "result.json"
         if done.is_file():
-            kept = json.loads(done.read_text(encoding="utf-8"))
+            kept = read_json(done)
             bins = Bins.from_json(kept["bins"]) if "bins" in kept else None
             return Transferred(cells.digest, times, number, kept["validation"], torch.tensor(kept["right"]), bins)
         best, last = folder / "best.pt", folder / "last.pt"

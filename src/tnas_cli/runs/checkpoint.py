@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import pickle
 import zipfile
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
 
 from tnas_cli.errors import CheckpointError
 from tnas_cli.runs import shipped
-from tnas_cli.runs.files import is_file, replacing
+from tnas_cli.runs.files import cannot_read, is_file, write_bytes, writing
 
 SCHEMA = 1
 
@@ -53,8 +55,10 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write whole or not at all."""
     header = json.dumps({"kind": checkpoint.kind, "schema": SCHEMA, "about": checkpoint.about})
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in checkpoint.tensors.items()}
-    with replacing(path) as partial:
-        torch.save({"header": header, "tensors": tensors}, partial)
+    content = io.BytesIO()  # PyTorch's own writer does not say why a disk refuses
+    with writing(path):
+        torch.save({"header": header, "tensors": tensors}, content)
+    write_bytes(path, content.getvalue())
 
 
 def load(path: Path, *kinds: str) -> Checkpoint:
@@ -67,15 +71,20 @@ def load(path: Path, *kinds: str) -> Checkpoint:
         hint = f"did you mean {similar[0]!r}?" if similar else "run `tnas search` first, or name one of `tnas models`"
         raise CheckpointError(f"no checkpoint at {path}.", hint=hint)
     damaged = CheckpointError(f"{path} is damaged or is not a checkpoint.", hint=hint)
-    if not _is_whole(file):
-        raise damaged
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        with file.open("rb") as stream:
+            if not _is_whole(stream):
+                raise damaged
+            content = torch.load(stream, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} holds something other than tensors and text; none of it was run.", hint=hint
         ) from error
     except Exception as error:  # the file may hold any bytes, and torch's reader fails on them in any way
+        if _is_refused(error):
+            raise cannot_read(path, error, CheckpointError) from error
         raise damaged from error
     header, tensors = _parts(path, content, hint)
     if header.get("schema") != SCHEMA:
@@ -95,13 +104,25 @@ def _known(kind: Any) -> tuple[str, str]:
     return KINDS.get(kind, (f"a checkpoint of kind {kind!r}", "tnas"))
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether the file is an archive whose members all match their checksums; torch's reader does not check them."""
+def _is_whole(file: IO[bytes]) -> bool:
+    """Whether the file is an archive whose members all match their checksums; torch's reader does not check them.
+
+    Raises OSError where the system does not give the bytes.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except Exception:  # any bytes may stand in the file, and zipfile fails on them in many ways
+        with zipfile.ZipFile(file) as archive:
+            whole = archive.testzip() is None
+    except Exception as error:  # any bytes may stand in the file, and zipfile fails on them in many ways
+        if _is_refused(error):
+            raise
         return False
+    file.seek(0)
+    return whole
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether the system refuses to read; a number like EINVAL comes of positions that damaged bytes name."""
+    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
 def _parts(path: Path, content: Any, hint: str) -> tuple[dict[str, Any], dict[str, Tensor]]:

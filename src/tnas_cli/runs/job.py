@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from tnas_cli.errors import DataError, Interrupted, SettingsError
+from tnas_cli.errors import DataError, Interrupted, SettingsError, WriteError
 from tnas_cli.records import reading, writing
 from tnas_cli.records.results import Result
 from tnas_cli.runs import run_file
@@ -138,19 +138,22 @@ def _live(work: Work, life: Life, machine: Machine) -> Result:
         run.to_tensorboard()
     with interrupted_with(run.path), stop_request():
         result = replace(work.run(life), argv=argv())
-    # The file makes the run a finished one; a resume completes the log if this process is killed in between.
-    write_text(run.path / RESULT, writing.line(result))
-    run.log(result)
-    run.flush_log()
+        # The file makes the run a finished one; a resume completes the log if this process is killed in between.
+        write_text(run.path / RESULT, writing.line(result))
+        run.log(result)
+        run.flush_log()
     return result
 
 
 @contextmanager
 def interrupted_with(run: Path) -> Iterator[None]:
-    """A stop inside the block becomes Interrupted, which says how to continue."""
+    """A stop inside the block becomes Interrupted, which says how to continue; a file that cannot be written says so,
+    too."""
     try:
         yield
     except (KeyboardInterrupt, StoppedError):
         raise Interrupted(
             f"stopped; everything so far is saved in {run}.", hint=f"continue with: {resume_command(run)}"
         ) from None
+    except WriteError as error:
+        raise WriteError(error.message, hint=f"{error.hint}, then continue with: {resume_command(run)}") from error

@@ -10,7 +10,7 @@ from typing import Any
 
 from tnas_cli.runs.drive import Saving, drive
 from tnas_cli.runs.events import Event, Listener
-from tnas_cli.runs.files import write_text
+from tnas_cli.runs.files import read_json, write_text
 from tnas_cli.runs.interrupt import StoppedError, stop_asked
 from tnas_cli.runs.run_directory import RunDirectory
 
@@ -58,4 +58,4 @@ class Life:
         path = self.run.path / name
         if not path.is_file():
             write_text(path, json.dumps(make()) + "\n")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)

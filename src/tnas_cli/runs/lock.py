@@ -1,51 +1,158 @@
-"""One process at a time works on a run."""
+"""One process at a time works on a run, or prepares a data set.
+
+The operating system frees a lock when its process ends, however that ends. Some file systems have no locks; there, a
+file that is made exclusively names its owner, and one whose process is gone is taken over.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from tnas_cli.errors import TnasError
+from tnas_cli.runs.files import cannot_write
 
-NAME, HOLDER = ".lock", ".holder.json"
+NAME = ".lock"
+SECONDS_BETWEEN_LOOKS = 0.1
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class BusyError(Exception):
+    """Another process holds the lock: `holder` says which one, `owner` is the file that names it."""
+
+    def __init__(self, owner: Path) -> None:
+        self.owner, self.holder = owner, _holder(owner)
 
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
     """Hold the run within the block; raises TnasError that names the process that already holds it.
 
-    The lock ends with the process, however that ends. On a file system without locks nothing is locked.
+    A folder that cannot be written needs no lock.
     """
-    lock = FileLock(run / NAME, blocking=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise TnasError(
-            f"{run} is running already: {_holder(run)} works on it.",
-            hint="wait for it, or stop it with Ctrl-C there and resume it afterwards",
-        ) from None
-    except (OSError, NotImplementedError):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(one_process(run / NAME))
+        except BusyError as busy:
+            raise TnasError(
+                f"{run} is running already: {busy.holder} works on it.",
+                hint="wait for it, or stop it with Ctrl-C there and resume it afterwards",
+            ) from None
+        except OSError as error:
+            if error.errno not in _READ_ONLY:
+                raise cannot_write(run / NAME, error) from error
         yield
-        return
+
+
+@contextmanager
+def one_process(file: Path, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the lock `file` within the block; both it and the file that names its owner are gone afterwards.
+
+    If another process holds it: `waiting` is told which one, and this one waits; without `waiting`, BusyError is
+    raised. Raises OSError where the lock cannot be made.
+    """
+    owner, lock = file.with_name(f"{file.name}.owner"), FileLock(file)
     try:
-        (run / HOLDER).write_text(json.dumps({"pid": os.getpid(), "host": platform.node()}), encoding="utf-8")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # where a system call is missing, filelock says what it does instead
+            _acquire(lock, owner, waiting)
+        with suppress(OSError):  # it is only for messages: the lock is held
+            owner.write_text(json.dumps(_self()), encoding="utf-8")
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise
+        _own(owner, waiting)
+    try:
         yield
     finally:
-        # Removed while the lock is held: nobody else can hold a file that is about to go.
-        (run / HOLDER).unlink(missing_ok=True)
-        (run / NAME).unlink(missing_ok=True)
+        # Removed while the lock is held: a waiting process finds that its open file is unnamed, and tries again.
+        for left in (file, owner):
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
         lock.release()
 
 
-def _holder(run: Path) -> str:
+def _acquire(lock: Any, owner: Path, waiting: Callable[[str], None] | None) -> None:
     try:
-        holder = json.loads((run / HOLDER).read_text(encoding="utf-8"))
+        lock.acquire(timeout=0)
+    except Timeout:
+        if waiting is None:
+            raise BusyError(owner) from None
+        waiting(_holder(owner))
+        lock.acquire()
+
+
+def _own(owner: Path, waiting: Callable[[str], None] | None) -> None:
+    """Make the file that names this process; raises BusyError, or waits, while it names another one that lives."""
+    told = False
+    while True:
+        try:
+            with owner.open("x", encoding="utf-8") as file:
+                json.dump(_self(), file)
+            return
+        except FileExistsError:
+            pass
+        if _is_gone(owner):
+            _take_away(owner)
+            continue
+        if waiting is None:
+            raise BusyError(owner)
+        if not told:
+            waiting(f"{_holder(owner)}, unless it is gone and {owner} was left")
+            told = True
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _take_away(owner: Path) -> None:
+    """Remove the file of a process that is gone, unless another process has just put its own there."""
+    aside = owner.with_name(f"{owner.name}.{uuid.uuid4().hex[:8]}")
+    with suppress(FileNotFoundError):
+        owner.rename(aside)
+        aside.unlink() if _is_gone(aside) else aside.rename(owner)
+
+
+def _self() -> dict[str, Any]:
+    return {"pid": os.getpid(), "host": platform.node(), "began": _began(os.getpid())}
+
+
+def _began(pid: int) -> str | None:
+    """When a process of this machine began, which tells it from a later one of the same number; None if unknown."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except (OSError, IndexError, UnicodeDecodeError):
+        return None
+
+
+def _is_gone(owner: Path) -> bool:
+    """Whether the file names a process of this machine that has ended; of another machine's nothing is known."""
+    try:
+        named = json.loads(owner.read_text(encoding="utf-8"))
+        pid = int(named["pid"])
+        if named["host"] != platform.node():
+            return False
+        os.kill(pid, 0)
+        return bool(named.get("began") != _began(pid))
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _holder(owner: Path) -> str:
+    try:
+        holder = json.loads(owner.read_text(encoding="utf-8"))
         return f"process {holder['pid']} on {holder['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -122,8 +124,11 @@ class RunDirectory:
         path = self.path / LOG
         try:
             new = not path.exists()
-            with path.open("a", encoding="utf-8") as file:
-                file.write(text)
+            with path.open("ab", buffering=0) as file:
+                end, line = file.seek(0, os.SEEK_END), text.encode()
+                if file.write(line) < len(line):  # the disk took a part of it
+                    file.truncate(end)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if new:
                 flush_folder(self.path)
         except OSError as error:

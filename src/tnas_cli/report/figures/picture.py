@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tnas_cli.report.figures.plotting import own_settings
+from tnas_cli.report.figures.plotting import drawing, own_settings
 from tnas_cli.report.figures.theme import Theme
 from tnas_cli.runs.endings import PICTURES, ending_of
-from tnas_cli.runs.files import replacing
+from tnas_cli.runs.files import write_bytes
 from tnas_cli.spelling import visible
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Picture:
 
     def drawn(self, theme: Theme) -> Figure:
         """The figure, whatever settings for plots the user has."""
-        with own_settings():
+        with own_settings(), drawing():
             return self.draw(theme)
 
 
@@ -41,24 +41,22 @@ def save(figure: Figure, path: Path) -> None:
 
     Raises SettingsError for another ending, TnasError where the file cannot be written.
     """
-    ending = ending_of(path, PICTURES, "picture")
-    with replacing(path) as partial:
-        _write(figure, partial, ending)
+    write_bytes(path, _drawn(figure, ending_of(path, PICTURES, "picture")))
 
 
 def svg_text(figure: Figure) -> str:
     """The figure as the text of an SVG file."""
-    out = io.BytesIO()
-    _write(figure, out, ".svg")
-    return out.getvalue().decode()
+    return _drawn(figure, ".svg").decode()
 
 
-def _write(figure: Figure, target: Path | io.BytesIO, ending: str) -> None:
+def _drawn(figure: Figure, ending: str) -> bytes:
     # A file's date and the library's version would make equal pictures differ.
     metadata: dict[str, Any] = {"Date": None, "Creator": None} if ending == ".svg" else {"Software": None}
-    with own_settings():
+    target = io.BytesIO()
+    with own_settings(), drawing():
         from matplotlib.text import Text
 
         for text in figure.findobj(Text):
             text.set_text("\n".join(map(visible, text.get_text().split("\n"))))
         figure.savefig(target, format=ending[1:], dpi=PNG_DOTS_PER_INCH, metadata=metadata)
+    return target.getvalue()

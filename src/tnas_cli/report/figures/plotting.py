@@ -33,6 +33,17 @@ def own_settings() -> Iterator[None]:
 
 
 @contextmanager
+def drawing() -> Iterator[None]:
+    """Within the block, what keeps the library from its fonts and folders becomes a TnasError."""
+    try:
+        yield
+    except OSError as error:
+        raise TnasError(
+            f"matplotlib cannot draw: {error}.", hint="are its fonts readable? pip install --force-reinstall matplotlib"
+        ) from error
+
+
+@contextmanager
 def _in_silence() -> Iterator[None]:
     """What the library thinks of a settings file, a cache folder, its list of fonts or a letter that its font lacks is
     no news of ours."""
@@ -52,6 +63,10 @@ def _imported() -> ModuleType:
     kept = {name: os.environ.pop(name) for name in _ENVIRONMENT if name in os.environ}
     try:
         import matplotlib
+    except OSError as error:
+        raise TnasError(
+            f"matplotlib cannot be imported: {error}.", hint="name a folder: export TMPDIR=FOLDER"
+        ) from error
     except Exception as error:  # a settings file in the working folder is read in any case, and may hold any bytes
         raise TnasError(
             f"matplotlib cannot be imported: {error}.", hint="is there a file matplotlibrc in this folder?"
