@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Pipeline
+from tests.episodes.small_data import class_tree
 from tnas_cli.spaces.known_genotypes import known
 
 #: Packages that take long to import.
@@ -93,3 +94,11 @@ assert count(space().search_network(5, 3, 16, 4).specs()) == 201_181
 assert FourConv(5, 3, 84).description() is not None
 """
     assert not imported_by(code, tmp_path)
+
+
+def test_preparing_data_needs_no_pytorch(tmp_path: Path) -> None:
+    here = ("--cache-dir", tmp_path)
+    assert not {"torch", "torchvision", "numba"} & imported_by(command("prepare-data", "--list", *here), tmp_path)
+    class_tree(tmp_path / "own", "abcd")
+    own = command("prepare-data", "folder", "--source", tmp_path / "own", *here)
+    assert not {"torch", "torchvision", "numba"} & imported_by(own, tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 
 import numpy as np
@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.episodes.small_data import whole_classes
 from tnas_cli.episodes.account import Account
-from tnas_cli.episodes.catalogue import ClassPictures, Picture, from_file, spooled
+from tnas_cli.episodes.catalogue import ClassPictures, Picture, from_file
 from tnas_cli.episodes.decoding import CHUNK, LARGE, Keep, decode, in_order
 from tnas_cli.episodes.images import Squares
 from tnas_cli.episodes.places import File
@@ -184,11 +184,3 @@ def test_threads_may_finish_out_of_order() -> None:
         return item
 
     assert list(in_order(slow_first, iter(range(30)), 4)) == list(range(30))
-
-
-@pytest.mark.parametrize("shape", [(5, 6, 7, 3), (4, 3, 3, 3)])
-def test_images_that_wait_on_disk(shape: tuple[int, ...]) -> None:
-    images = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
-    image: Callable[[int], Image.Image] = spooled(images.copy())
-    for row in (shape[0] - 1, 0, 2):
-        np.testing.assert_array_equal(np.asarray(image(row)), images[row])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.episodes.small_data import truncated
-from tnas_cli.episodes import places
+from tnas_cli.episodes import archives, places, unfolding
 from tnas_cli.episodes.places import Folder, open_place
 from tnas_cli.errors import DataError
 
@@ -167,7 +167,7 @@ def test_an_archive_that_unfolds_without_end_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     path = archive(tmp_path / f"bomb.{ending}", {"a/1.png": bytes(4 * 2**20)})
-    monkeypatch.setattr(places, "UNFOLDED", 2 * 2**20)
+    monkeypatch.setattr(unfolding, "UNFOLDED", 2 * 2**20)
     before = entries(tmp_path)
     with pytest.raises(DataError, match="unpacks to more than"):
         open_place(path, "")
@@ -177,9 +177,11 @@ def test_an_archive_that_unfolds_without_end_is_refused(
 @pytest.mark.parametrize("ending", ["zip", "tar", "tar.gz"])
 def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
     path = archive(tmp_path / f"many.{ending}", {f"a/{k}.png": b"" for k in range(6)})
-    monkeypatch.setattr(places, "MEMBERS", 6)
+    monkeypatch.setattr(archives, "MEMBERS", 6)
     assert len(open_place(path, "").files()) == 6
-    monkeypatch.setattr(places, "MEMBERS", 5)
+    monkeypatch.setattr(archives, "MEMBERS", 5)
+    # Before zipfile makes an object of each.
+    monkeypatch.setattr(archives.zipfile, "ZipFile", None)
     with pytest.raises(DataError, match="more than 5 members"):
         open_place(path, "")
 
@@ -195,7 +197,7 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, ending: str, keep: float
     path = truncated(archive(tmp_path / f"cut.{ending}", noise(5)), keep)
     with pytest.raises(DataError, match="cannot be read as an archive") as caught:
         open_place(path, "")
-    assert str(path) in caught.value.message and caught.value.hint == places.DAMAGED
+    assert str(path) in caught.value.message and caught.value.hint == archives.DAMAGED
 
 
 def test_a_tar_truncated_within_a_file_is_refused(tmp_path: Path) -> None:
@@ -214,11 +216,6 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, ending: str, content: byt
         open_place(tmp_path / f"text.{ending}", "")
 
 
-def _encrypted(data: bytearray) -> None:
-    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        data[data.index(mark) + flags] |= 1
-
-
 def _unknown_compression(data: bytearray) -> None:
     for mark, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         data[data.index(mark) + method] = 99
@@ -231,7 +228,7 @@ def _wrong_content(data: bytearray) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
-    [(_encrypted, "encrypted"), (_unknown_compression, "compression"), (_wrong_content, "cannot be read")],
+    [(_unknown_compression, "compression"), (_wrong_content, "Bad CRC-32|invalid")],
 )
 def test_a_zip_member_that_cannot_be_read_is_named(
     tmp_path: Path, spoil: Callable[[bytearray], None], words: str
@@ -240,7 +237,7 @@ def test_a_zip_member_that_cannot_be_read_is_named(
     data = bytearray(path.read_bytes())
     spoil(data)
     path.write_bytes(data)
-    with pytest.raises(DataError, match=rf"odd\.zip/a/1\.png cannot be read: .*{'' if 'read' in words else words}"):
+    with pytest.raises(DataError, match=rf"odd\.zip/a/1\.png cannot be read: .*({words})"):
         open_place(path, "").files()["1.png"].read()
 
 

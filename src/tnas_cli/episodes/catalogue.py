@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,9 @@ from PIL import Image
 
 from tnas_cli.episodes.account import Said
 from tnas_cli.episodes.images import read_image
-from tnas_cli.episodes.places import File, Shared
-from tnas_cli.runs.files import temporary_file, temporary_folder, writing
+from tnas_cli.episodes.places import File
+
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -42,26 +44,12 @@ def from_file(file: File) -> Picture:
     return Picture(file.label, lambda size: read_image(file.read(), file.label, size), file)
 
 
-def from_array(label: str, pixels: npt.NDArray[np.uint8]) -> Picture:
-    """The picture that an array uint8 [H, W, 3] holds."""
-    return Picture(label, lambda size: Image.fromarray(np.ascontiguousarray(pixels)))
+class Rows(Protocol):
+    """A table of images, of which one row at a time is read."""
+
+    def __getitem__(self, row: int, /) -> Pixels: ...
 
 
-def spooled(images: npt.NDArray[np.uint8]) -> Callable[[int], Image.Image]:
-    """Move images uint8 [n, H, W, C] to an unnamed temporary file; returns a function that reads the n-th one.
-
-    Reading by position lets threads share the file.
-    """
-    with temporary_file() as file:
-        with writing(temporary_folder()):
-            file.write(np.ascontiguousarray(images).data)
-            file.flush()
-        shared = Shared(file)
-    shape = images.shape[1:]
-    size = int(np.prod(shape))
-
-    def image(row: int) -> Image.Image:
-        pixels = shared.read(size, row * size)
-        return Image.fromarray(np.frombuffer(pixels, dtype=np.uint8).reshape(shape))
-
-    return image
+def from_rows(label: str, rows: Rows, row: int, arranged: Callable[[Pixels], Pixels] = np.ascontiguousarray) -> Picture:
+    """The picture in a row of a table of images, which `arranged` brings into the form [H, W, 3] or [H, W]."""
+    return Picture(label, lambda size: Image.fromarray(np.ascontiguousarray(arranged(rows[row]))))

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tnas_cli.episodes.catalogue import ClassPictures, Picture, from_array, from_file
+from tnas_cli.episodes.catalogue import ClassPictures, Picture, Pixels, from_file, from_rows
 from tnas_cli.episodes.cifar_classes import CIFAR10, CIFAR100, cifar_fs_split, fc100_split
 from tnas_cli.episodes.class_folders import class_folders
 from tnas_cli.episodes.class_split import held_out
 from tnas_cli.episodes.dataset import Built, Request, built
 from tnas_cli.episodes.download import CIFAR_LICENCE, Archive, download
 from tnas_cli.episodes.places import Folder, open_place
-from tnas_cli.episodes.unpickle import unpickle
+from tnas_cli.episodes.unpickle import PickledArray, unpickle, whole_numbers
 from tnas_cli.errors import DataError
 from tnas_cli.runs.events import Note
 
@@ -142,19 +142,20 @@ def _from_pickles(folder: Folder, edition: Edition, names: Sequence[str]) -> dic
     for name in names:
         file = folder.files()[name]
         content = unpickle(file)
-        data, labels = content.get("data"), content.get(edition.labels)
-        if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != PIXELS:
+        data = content.get("data")
+        if not isinstance(data, PickledArray) or data.dtype != np.uint8 or data.shape[1:] != (PIXELS,):
             raise DataError(f"{file.label} holds no images of {edition.name}.", hint=edition.layouts)
-        if not isinstance(labels, list) or len(labels) != len(data) or not _are_labels(labels, len(found)):
+        labels = whole_numbers(content.get(edition.labels), len(found))
+        if labels is None or len(labels) != len(data):
             raise DataError(f"{file.label} holds no labels for its images.", hint=edition.layouts)
-        images = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # [n, H, W, C]
         for row, label in enumerate(labels):
-            found[edition.classes[label]].append(from_array(f"{file.label}[{row}]", images[row]))
+            found[edition.classes[label]].append(from_rows(f"{file.label}[{row}]", data, row, _by_pixel))
     return found
 
 
-def _are_labels(labels: list[object], count: int) -> bool:
-    return all(isinstance(label, int) and 0 <= label < count for label in labels)
+def _by_pixel(values: Pixels) -> Pixels:
+    """An official row of 3072 values, colour by colour, as [H, W, C]."""
+    return values.reshape(3, 32, 32).transpose(1, 2, 0)
 
 
 def _check(found: Found, place: Path, edition: Edition, request: Request) -> None:

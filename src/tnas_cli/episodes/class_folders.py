@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tnas_cli.episodes.archives import archive_stem
 from tnas_cli.episodes.formats import is_image_by_content, is_image_name, is_unread_image_name
-from tnas_cli.episodes.places import File, Folder, archive_stem
+from tnas_cli.episodes.places import File, Folder
 from tnas_cli.errors import DataError
 
 BESIDE = "images beside the class folders, which belong to no class"

@@ -11,14 +11,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tnas_cli.episodes.catalogue import ClassPictures, Picture, from_file, spooled
+from tnas_cli.episodes.catalogue import ClassPictures, Picture, from_file, from_rows
 from tnas_cli.episodes.class_folders import class_folders
 from tnas_cli.episodes.dataset import IMAGENET_MEAN, IMAGENET_STD, Built, Request, built
 from tnas_cli.episodes.formats import is_image_name
 from tnas_cli.episodes.image_list import Row, read_rows
 from tnas_cli.episodes.mini_imagenet_classes import mini_imagenet_split
 from tnas_cli.episodes.places import File, Folder, open_place
-from tnas_cli.episodes.unpickle import unpickle
+from tnas_cli.episodes.unpickle import PickledArray, unpickle, whole_numbers
 from tnas_cli.errors import DataError
 from tnas_cli.runs.events import Note
 
@@ -112,28 +112,16 @@ def _pickles(files: dict[str, File | None], source: Folder) -> Found:
     for file in _all_three(files, PICKLES, source):
         content = unpickle(file)
         data, classes = content.get("image_data"), content.get("class_dict")
-        if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 4 or data.shape[3] != 3:
-            raise DataError(
-                f"{file.label} has no uint8 'image_data' [n, H, W, 3]; it holds {', '.join(map(str, content))}.",
-                hint=LAYOUTS,
-            )
-        if not isinstance(classes, dict) or not all(
-            isinstance(name, str) and _rows_fit(rows, len(data)) for name, rows in classes.items()
-        ):
-            raise DataError(f"{file.label} has no 'class_dict' of row numbers below {len(data)}.", hint=LAYOUTS)
-        # Three such files hold 1.3 GB, so their pixels wait on disk.
-        image = spooled(data)
-        for name, rows in classes.items():
-            pictures = [Picture(f"{file.label}[{row}]", lambda size, row=row, image=image: image(row)) for row in rows]  # type: ignore[misc]
-            found.setdefault(name, []).extend(pictures)
-        del data, content
+        if not isinstance(data, PickledArray) or data.dtype != np.uint8 or data.ndim != 4 or data.shape[3] != 3:
+            holds = ", ".join(map(str, list(content)[:5]))
+            raise DataError(f"{file.label} has no uint8 'image_data' [n, H, W, 3]; it holds {holds}.", hint=LAYOUTS)
+        rows_of = classes if isinstance(classes, dict) else {None: None}
+        for name, listed in rows_of.items():
+            rows = whole_numbers(listed, len(data))
+            if rows is None or not isinstance(name, str):
+                raise DataError(f"{file.label} has no 'class_dict' of row numbers below {len(data)}.", hint=LAYOUTS)
+            found.setdefault(name, []).extend(from_rows(f"{file.label}[{row}]", data, row) for row in rows)
     return found, f"the pickles {PICKLES['train']}, ..."
-
-
-def _rows_fit(rows: object, count: int) -> bool:
-    if isinstance(rows, np.ndarray):
-        rows = rows.tolist()
-    return isinstance(rows, list) and all(isinstance(row, int) and 0 <= row < count for row in rows)
 
 
 def _all_three(files: dict[str, File | None], names: dict[str, str], source: Folder) -> Iterable[File]:

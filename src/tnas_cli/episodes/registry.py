@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from tnas_cli.episodes.archives import archive_stem
 from tnas_cli.episodes.cache import ImageCache, cache_path, cache_root, open_cache
 from tnas_cli.episodes.cache_writer import tidy, write_cache
 from tnas_cli.episodes.class_split import SHARES
 from tnas_cli.episodes.dataset import DatasetSpec, Request
 from tnas_cli.episodes.images import RESIZES, Resize
-from tnas_cli.episodes.places import archive_stem
 from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.errors import DataError, SettingsError, TnasError, did_you_mean
 from tnas_cli.runs.endings import CACHES, has_ending

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def entropy(seed: int, purpose: str, index: int = 0) -> int:
@@ -21,4 +24,7 @@ def numpy_generator(seed: int, purpose: str, index: int = 0) -> np.random.Genera
 
 def torch_generator(seed: int, purpose: str, index: int = 0) -> torch.Generator:
     """A torch CPU generator of its own for (seed, purpose, index)."""
+    # Preparing data needs the generators above alone, and PyTorch takes seconds and hundreds of megabytes.
+    import torch
+
     return torch.Generator().manual_seed(entropy(seed, purpose, index) & (2**63 - 1))
