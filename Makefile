@@ -11,13 +11,14 @@ DATASET ?= omniglot
 BIN := .venv/bin
 INSTALLED := .venv/.tnas-installed
 
-.PHONY: help quickstart install fast test check bench bench-data equations growth profile docs clean
+.PHONY: help quickstart install fast test check fuzz bench bench-data equations growth profile docs clean
 
 help:
 	@echo "make quickstart   install into .venv, then run the whole pipeline on the embedded data set (minutes)"
 	@echo "make fast         lint, types, imports and the quick tests; after each edit"
 	@echo "make test         lint, types, imports and all tests, with the coverage of src/"
 	@echo "make check        lint, types and imports"
+	@echo "make fuzz         read damaged and hostile files of every kind, a minute each; findings are kept in fuzz-findings/"
 	@echo "make bench        measure both engines and a plain loop, side by side on this machine (minutes)"
 	@echo "make bench-data   measure preparing and reading data (OMNIGLOT=DIR CIFAR100=DIR add real data)"
 	@echo "make equations    measure Equations 5 and 6 beside 7 and 8: time and memory"
@@ -51,6 +52,9 @@ fast: check
 
 test: check
 	$(PYTEST) --cov --cov-report=term
+
+fuzz: $(INSTALLED)
+	$(BIN)/python tests/fuzz.py --seconds 60
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py

@@ -1,0 +1,128 @@
+"""What reads an input: the functions behind the commands, or the commands themselves, in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import torch
+import typer.main
+
+from tests.fuzzing.examples import Example
+from tnas_cli.cli import main as cli
+from tnas_cli.episodes import registry
+from tnas_cli.episodes.given_images import given_images
+from tnas_cli.episodes.images import Squares, read_image
+from tnas_cli.episodes.own_images import OwnImages
+from tnas_cli.episodes.places import disk_file
+from tnas_cli.episodes.task_folder import read_task_folder
+from tnas_cli.episodes.tasks import evaluation_indices, load_batch
+from tnas_cli.episodes.unpickle import unpickle
+from tnas_cli.methods.registry import search_method
+from tnas_cli.methods.state_file import restore
+from tnas_cli.methods.t_nas import search_network
+from tnas_cli.recipes.genotypes import read_genotypes
+from tnas_cli.recipes.kept_model import load_model
+from tnas_cli.recipes.learned import load_learned
+from tnas_cli.runs import checkpoint
+from tnas_cli.settings.search import SearchSettings
+
+CPU = torch.device("cpu")
+TNAS = typer.main.get_command(cli.app)
+
+
+def command(*words: object) -> None:
+    """`tnas WORDS` in this process; what it shows goes nowhere."""
+    with (
+        mock.patch.object(sys, "stdin", io.StringIO("")),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        contextlib.suppress(cli._UsageError),  # Typer's own message
+    ):
+        TNAS.main(args=[str(word) for word in words], prog_name="tnas", standalone_mode=False)
+
+
+def _cache(path: Path) -> None:
+    cache = registry.ensure(str(path))
+    cache.summary()
+    cache.load(np.array([0, cache.class_offset[-1] - 1]))
+    indices = evaluation_indices(cache, "test", 5, 1, 15, 2)
+    load_batch(cache, indices, 1)
+
+
+def _restored(path: Path) -> None:
+    settings = SearchSettings(dataset="shapes", way=3, shot=1, channels=4)
+    state = search_method(settings.method).start(search_network(settings, 1), settings, CPU)
+    restore(checkpoint.load(path, checkpoint.META_ARCHITECTURE), state)
+
+
+def _exported(path: Path) -> None:
+    command("decode", path, "--json")
+
+
+def _image(path: Path) -> None:
+    image = read_image(path, needed=20)
+    for channels in (1, 3):
+        assert Squares(20, channels).of(image).shape == (20, 20, channels)
+
+
+def _task(path: Path) -> None:
+    """The image as one of two classes of a task folder."""
+    for name in "ab":
+        (path.parent / "task" / "support" / name).mkdir(parents=True)
+    path.replace(path.parent / "task" / "support" / "a" / path.name)
+    (path.parent / "task" / "support" / "b" / "b.ppm").write_bytes(b"P6 1 1 255 abc")
+    read_task_folder(path.parent / "task", OwnImages(20, 3, (0.5,) * 3, (0.5,) * 3, "auto"))
+
+
+def _prepared(path: Path) -> None:
+    registry.prepare(
+        "folder", source=path, size=20, root=path.parent / "cache", own_name="own", skip_bad=len(path.name) % 2 == 0
+    )
+
+
+def _settings_of(*words: str) -> Callable[[Path], None]:
+    return lambda path: command(*words, "--settings", path, "--cache-dir", path.parent / "cache")
+
+
+READERS: dict[str, Callable[[Path], None]] = {
+    "cache": _cache,
+    "learned": lambda path: load_learned(path, CPU) and None,
+    "restored": _restored,
+    "decoded": lambda path: command("decode", path),
+    "exported": _exported,
+    "model": lambda path: load_model(path) and None,
+    "argument": lambda path: read_genotypes(path.read_bytes().decode("utf-8", "replace")) and None,
+    "table": lambda path: command("report", path),
+    "formats": lambda path: command(
+        "report", path, "--format", ("latex", "csv", "json", "markdown")[path.stat().st_size % 4]
+    ),
+    "page": lambda path: command("report", path, "--html", path.parent / "page.html"),
+    "cited": lambda path: command("cite", path),
+    "run": lambda path: command("report", path.parent if path.parent.name == "a" else path.parent.parent),
+    "compared": lambda path: command("report", "--compare", path.parents[-3] / "a", path.parents[-3] / "b"),
+    "resumed": lambda path: command("resume", path.parent),
+    "image": _image,
+    "task": _task,
+    "prepared": _prepared,
+    "pickle": lambda path: unpickle(disk_file(path)) and None,
+    "given": lambda path: given_images(["-"], path.read_bytes().decode("utf-8", "replace")) and None,
+    "search": _settings_of("search"),
+    "train-eval": _settings_of("train-eval", "DARTS_V2"),
+    "supervised": _settings_of("supervised"),
+    "transfer": _settings_of("transfer", "DARTS_V2"),
+    "checked": lambda path: command("report", "--check", path, path.parent / "records.jsonl"),
+}
+
+
+def read(example: Example, content: bytes, folder: Path) -> None:
+    """Write an input and the files beside it into an empty folder, and read it."""
+    for name, data in {**example.beside, example.name: content}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    READERS[example.reader](Path(example.name))
