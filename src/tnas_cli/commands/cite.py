@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from tnas_cli.errors import DataError
+from tnas_cli.plain import NotPlainError, toml_values
 from tnas_cli.records.kinds import Adapted, Decoded, Record
 from tnas_cli.records.other_results import PreparedData
 from tnas_cli.records.reading import read, text_of
@@ -96,8 +96,8 @@ def _read_settings(file: Path, used: _Used) -> None:
     if not file.is_file():
         return
     try:
-        settings = tomllib.loads(text_of(file, str(file)))
-    except tomllib.TOMLDecodeError as error:
+        settings = toml_values(text_of(file, str(file)))
+    except NotPlainError as error:
         raise DataError(f"cannot read {file}: {error}.", hint=_HINT) from error
     used.method(settings.get("method"))
     used.dataset(settings.get("dataset"), settings.get("protocol"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from tnas_cli.plain import json_value
 from tnas_cli.records.account import Fate, InputAccount, Noted
 from tnas_cli.records.codec import decode
 
@@ -86,10 +87,7 @@ def to_text(account: InputAccount) -> str:
 
 def from_text(text: str) -> InputAccount:
     """The account that `to_text` wrote; raises ValueError for other text."""
-    try:
-        values = json.loads(text)
-    except RecursionError as error:
-        raise ValueError("the account is nested without end") from error
+    values = json_value(text)
     if not isinstance(values, dict):
         raise ValueError("the account is no object")
     return decode(InputAccount, values)

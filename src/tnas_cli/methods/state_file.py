@@ -64,7 +64,8 @@ def restore(checkpoint: Checkpoint, state: MetaState) -> None:
 
     A phase before the meta-learning that had not ended starts over.
     """
-    if checkpoint.about["progress"].get("phase_due", False):
+    progress = checkpoint.about.get("progress")
+    if isinstance(progress, Mapping) and progress.get("phase_due", False):
         return
     state.phase_due = False
     for name, tensor in parameters_of(checkpoint, shapes_of(state.parameters), torch.device("cpu")).items():
@@ -74,15 +75,21 @@ def restore(checkpoint: Checkpoint, state: MetaState) -> None:
         if name not in state.parameters:
             raise CheckpointError(f"the checkpoint's optimiser has moved {name}, which is not a parameter.", hint=_HINT)
         parameter = state.parameters[name]
+        if any(value.shape not in (torch.Size(), parameter.shape) for value in values.values()):
+            raise CheckpointError(f"the checkpoint's optimiser keeps other shapes for {name}.", hint=_HINT)
         # Optimisers count their steps on the CPU, whatever the parameter's device.
         state.optimiser.state[parameter] = {
             key: value.clone() if key == "step" else value.to(parameter.device).clone() for key, value in values.items()
         }
-    progress = checkpoint.about["progress"]
-    state.tasks_done = progress["tasks_done"]
-    state.seconds = progress.get("seconds", 0.0)
-    state.best_accuracy = -math.inf if progress["best_accuracy"] is None else progress["best_accuracy"]
-    state.history = list(progress["history"])
+    try:
+        progress = checkpoint.about["progress"]
+        state.tasks_done = int(progress["tasks_done"])
+        state.seconds = float(progress.get("seconds", 0.0))
+        best = progress["best_accuracy"]
+        state.best_accuracy = -math.inf if best is None else float(best)
+        state.history = [dict(entry) for entry in progress["history"]]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise CheckpointError(f"the checkpoint does not say how far it came ({error}).", hint=_HINT) from error
 
 
 def _name_of(optimiser: torch.optim.Optimizer) -> str:

@@ -30,12 +30,13 @@ def restore(checkpoint: Checkpoint, state: TransferState) -> None:
     try:
         state.network.load_state_dict(checkpoint.group("network"))
         progress = checkpoint.about["progress"]
-        state.steps, best, state.history = progress["steps"], progress["best_accuracy"], list(progress["history"])
-    except (RuntimeError, KeyError, TypeError) as error:
+        state.steps, best = int(progress["steps"]), progress["best_accuracy"]
+        state.best_accuracy = -math.inf if best is None else float(best)
+        state.history = [dict(entry) for entry in progress["history"]]
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckpointError(
             "the checkpoint holds a different network from its run.", hint="take an untouched copy of the run directory"
         ) from error
-    state.best_accuracy = -math.inf if best is None else best
     momentum = checkpoint.group("momentum")
     for name, weight in state.network.named_parameters():
         if name in momentum:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from tnas_cli.errors import CheckpointError
+from tnas_cli.errors import CheckpointError, DataError
+from tnas_cli.runs.files import read_json
 from tnas_cli.spelling import command
 
 
@@ -30,6 +30,6 @@ def best_of(run: Path) -> Path:
 def _validation(path: Path) -> float:
     """The validation accuracy of a finished network; raises CheckpointError."""
     try:
-        return float(json.loads(path.read_text(encoding="utf-8"))["validation"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return float(read_json(path)["validation"])
+    except (OSError, DataError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}).", hint="give a best.pt of the run instead") from error

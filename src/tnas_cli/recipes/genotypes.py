@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tnas_cli.errors import CheckpointError, DataError, GenotypeError, SettingsError, did_you_mean
+from tnas_cli.plain import NOT_AS_WRITTEN
 from tnas_cli.recipes.decoded import Origin, decoded, decoded_cells, decoded_theta
 from tnas_cli.records.codec import decode
 from tnas_cli.records.kinds import Adapted, Decoded
 from tnas_cli.records.parts import DataFacts, TaskName
-from tnas_cli.records.readers import MisfitError
 from tnas_cli.records.reading import Found, kind_of, parse, text_of, values_of
 from tnas_cli.runs import events, shipped
 from tnas_cli.runs.endings import CHECKPOINTS, has_ending
@@ -238,6 +238,6 @@ def _from_trained(path: Path, about: Mapping[str, Any]) -> Decoded:
         settings, data = about["settings"], decode(DataFacts, about["data"])
         size = {name: settings[name] for name in ("seed", "way", "shot", "channels")}
         return _from_json(about["genotype"], Origin(run=about["run"], method=about["found_by"], data=data, **size))
-    except (KeyError, TypeError, MisfitError) as error:
+    except NOT_AS_WRITTEN as error:
         hint = "pass a best.pt written by `tnas train-eval`"
         raise CheckpointError(f"{path} does not describe its network ({error}).", hint=hint) from error

@@ -20,10 +20,10 @@ from tnas_cli.errors import CheckpointError
 from tnas_cli.methods.ensemble import Together
 from tnas_cli.methods.learner import Labelled
 from tnas_cli.methods.state_file import parameters_of
+from tnas_cli.plain import NOT_AS_WRITTEN
 from tnas_cli.recipes.learned import Learned, describe
 from tnas_cli.records.codec import decode
 from tnas_cli.records.parts import Preparation
-from tnas_cli.records.readers import MisfitError
 from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.called import argv
 from tnas_cli.runs.device import HERE, Machine
@@ -84,7 +84,7 @@ def load_model(path: Path, machine: Machine = HERE, listener: events.Listener = 
         specs = learned.shapes(network) if learned.inner is None else network.specs()
         members = [parameters_of(saved, specs, device, f"member{number}") for number in range(about["members"])]
         support = saved.tensors["support/x"].to(device), saved.tensors["support/y"].to(device)
-    except (KeyError, TypeError, ValueError, MisfitError) as error:
+    except NOT_AS_WRITTEN as error:
         raise CheckpointError(
             f"{path} does not describe its model ({type(error).__name__}: {error}).",
             hint="write it again: tnas adapt CHECKPOINT TASK --save MODEL.pt",

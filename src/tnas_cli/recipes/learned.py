@@ -23,10 +23,10 @@ from tnas_cli.methods.registry import search_method, training_method
 from tnas_cli.methods.soft_pruning import PRUNE_STEPS, SoftPruning
 from tnas_cli.methods.state_file import parameters_of
 from tnas_cli.methods.t_nas import search_network
+from tnas_cli.plain import NOT_AS_WRITTEN
 from tnas_cli.recipes.trainable import Trainable
 from tnas_cli.records.codec import decode
 from tnas_cli.records.parts import Calibration, DataFacts, Inner
-from tnas_cli.records.readers import MisfitError
 from tnas_cli.runs import checkpoint
 from tnas_cli.settings.features import INNER_LOOP, INNER_THETA
 from tnas_cli.settings.search import SearchSettings
@@ -305,7 +305,7 @@ def describe(kind: str, about: Mapping[str, Any], where: Path) -> Learned:
     try:
         learned = KINDS[kind].of(about)
         _ = learned.size, learned.run, learned.tasks_done, learned.calibration
-    except (KeyError, TypeError, AssertionError, MisfitError, SettingsError, GenotypeError) as error:
+    except (*NOT_AS_WRITTEN, AssertionError, SettingsError, GenotypeError) as error:
         raise CheckpointError(
             f"{where} does not say all that is needed to adapt it ({type(error).__name__}: {error}).",
             hint="pass a best.pt written by `tnas search` or `tnas train-eval` of this version",

@@ -12,9 +12,9 @@ from tnas_cli.errors import CheckpointError, SettingsError
 from tnas_cli.methods.registry import search_method
 from tnas_cli.methods.state_file import parameters_of
 from tnas_cli.methods.t_nas import search_network
+from tnas_cli.plain import NOT_AS_WRITTEN
 from tnas_cli.records.codec import decode
 from tnas_cli.records.parts import DataFacts, Preparation
-from tnas_cli.records.readers import MisfitError
 from tnas_cli.runs import checkpoint
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.parameters import Parameters
@@ -71,7 +71,7 @@ def load_meta_architecture(path: Path, device: torch.device) -> MetaArchitecture
         network = search_network(settings, data.channels)
         shapes = search_method(settings.method).shapes(network, settings)
         parameters = parameters_of(saved, shapes, device)
-    except (KeyError, TypeError, MisfitError, SettingsError) as error:
+    except (*NOT_AS_WRITTEN, SettingsError) as error:
         raise CheckpointError(
             f"{path} does not describe its search ({error}).", hint="pass a best.pt written by `tnas search`"
         ) from error

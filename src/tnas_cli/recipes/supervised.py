@@ -17,6 +17,7 @@ from tnas_cli.errors import SettingsError
 from tnas_cli.methods import supervised as training
 from tnas_cli.methods.calibration import Bins, Measure
 from tnas_cli.methods.registry import title_of
+from tnas_cli.plain import as_written
 from tnas_cli.recipes.data import open_data, settled
 from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.recipes.same_data import check_records, check_same_data
@@ -146,7 +147,8 @@ class SupervisedWork(DataWork):
 
     def run(self, life: Life) -> SupervisedResult:
         kept = life.once("found.json", lambda: self._search(life).to_json())
-        found = Architectures.from_json(kept)
+        with as_written(life.run.path / "found.json"):
+            found = Architectures.from_json(kept)
         accuracies, bins = self._train_all(life, found)
         summary = summarise(found.genotypes, accuracies, bins, lambda g: count(self._network(g).specs()))
         return self._result(life, found, summary)
@@ -176,11 +178,12 @@ class SupervisedWork(DataWork):
                 measured = self._train(life, genotype, own, stage)
                 return {"tasks": own, "accuracies": measured.accuracies, "bins": asdict(measured.bins)}
 
-            kept = life.once(f"networks/{genotype.digest}.json", train)
-            accuracies |= {
-                (task, genotype.digest): value for task, value in zip(kept["tasks"], kept["accuracies"], strict=True)
-            }
-            bins.append(Bins.from_json(kept["bins"]) if "bins" in kept else None)
+            name = f"networks/{genotype.digest}.json"
+            kept = life.once(name, train)
+            with as_written(life.run.path / name):
+                pairs = zip(kept["tasks"], kept["accuracies"], strict=True)
+                accuracies |= {(int(task), genotype.digest): float(value) for task, value in pairs}
+                bins.append(Bins.from_json(kept["bins"]) if "bins" in kept else None)
         return accuracies, bins
 
     def _train(self, life: Life, genotype: Genotype, tasks: Sequence[int], stage: str) -> Measure:

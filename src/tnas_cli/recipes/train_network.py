@@ -17,6 +17,7 @@ from tnas_cli.methods.registry import training_method
 from tnas_cli.methods.state_file import parameters_of, restore, to_checkpoint
 from tnas_cli.methods.streams import evaluation_batches
 from tnas_cli.methods.unrolled import weight_count
+from tnas_cli.plain import as_written
 from tnas_cli.recipes.calibrate import calibrate, keep
 from tnas_cli.recipes.few_shot_result import Trained
 from tnas_cli.recipes.from_scratch_result import method_of
@@ -51,7 +52,8 @@ def finished(work: FromScratchWork, run: RunDirectory, position: int) -> Trained
     network = trainable.build(work.settings, work.cache.channels, work.cache.size)
     method = training_method(work.settings.method)
     kept = read_json(path)
-    return Trained.from_json(trainable.name, times, weight_count(method.shapes(network, work.settings)), kept)
+    with as_written(path):
+        return Trained.from_json(trainable.name, times, weight_count(method.shapes(network, work.settings)), kept)
 
 
 def train_network(work: FromScratchWork, life: Life, position: int) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tnas_cli.plain import as_written
 from tnas_cli.recipes.few_shot_result import Trained
 from tnas_cli.recipes.train_network import KIND, STAGE, finished, result_file, train_network
 from tnas_cli.runs import checkpoint, events
@@ -74,7 +75,8 @@ def _seconds(file: Path) -> float:
     """The share of the run's time that a finished network took; 0 for others."""
     if not file.is_file():
         return 0.0
-    return float(read_json(file).get("seconds", 0.0))
+    with as_written(file):
+        return float(read_json(file).get("seconds", 0.0))
 
 
 class _Bar:

@@ -20,6 +20,7 @@ from tnas_cli.methods.calibration import Bins
 from tnas_cli.methods.registry import title_of
 from tnas_cli.methods.transfer import Transferred
 from tnas_cli.methods.transfer_state import KIND, restore, to_checkpoint
+from tnas_cli.plain import as_written
 from tnas_cli.recipes.data import open_data, settled
 from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.recipes.trainable import TrainableRecord, found_by, search_budget, space_of, trainables
@@ -125,8 +126,9 @@ class TransferWork(DataWork):
         number, done = weights(state.network), folder / "result.json"
         if done.is_file():
             kept = read_json(done)
-            bins = Bins.from_json(kept["bins"]) if "bins" in kept else None
-            return Transferred(cells.digest, times, number, kept["validation"], torch.tensor(kept["right"]), bins)
+            with as_written(done):
+                bins = Bins.from_json(kept["bins"]) if "bins" in kept else None
+                return Transferred(cells.digest, times, number, kept["validation"], torch.tensor(kept["right"]), bins)
         best, last = folder / "best.pt", folder / "last.pt"
         if last.is_file():
             restore(checkpoint.load(last, KIND), state)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar, overload
 
 from tnas_cli.errors import DataError
+from tnas_cli.plain import MOST_BYTES, NotPlainError, check_json, check_texts, why
 from tnas_cli.records import kinds, other_results, reported, results
 from tnas_cli.records.codec import decode
 from tnas_cli.records.kinds import VERSION, Record, Unknown
@@ -23,6 +25,7 @@ from tnas_cli.records.readers import MisfitError
 R = TypeVar("R", bound=Record)
 Source = Path | str | bytes | IO[str]
 
+_WORD = re.compile(r"\S")
 _HINT = "pass what a tnas command printed with --json, or a run directory"
 
 _BY_EVENT: dict[object, type[Record]] = {
@@ -61,13 +64,13 @@ class Found:
 
 def kind_of(values: Mapping[str, object]) -> type[Record]:
     """The class of a record by its event and command; Unknown for any other object."""
-    if values.get("event") != results.Result.event:
-        return _BY_EVENT.get(values.get("event"), Unknown)
-    command = values.get("command")
+    event, command = (value if isinstance(value, str) else None for value in map(values.get, ("event", "command")))
+    if event != results.Result.event:
+        return _BY_EVENT.get(event, Unknown)
     if command == other_results.DataSets.command and "data_sets" in values:
         return other_results.DataSets
     if command == "train-eval" and values.get("setting") in ("supervised", "transfer"):
-        command = values["setting"]  # version 1 names these commands so
+        command = str(values["setting"])  # version 1 names these commands so
     return _BY_COMMAND.get((command, values.get("dry_run") is True), Unknown)
 
 
@@ -121,16 +124,25 @@ def text_of(source: Source, name: str) -> str:
         return source.removeprefix("\ufeff")
     try:
         if isinstance(source, Path):
-            return _decoded(source.read_bytes())
+            with source.open("rb") as file:
+                return _decoded(_whole(file, name))
         if isinstance(source, bytes):
             return _decoded(source)
         # The bytes of standard input show their encoding.
         raw = getattr(source, "buffer", None)
-        return _decoded(raw.read()) if raw is not None else source.read().removeprefix("\ufeff")
+        return _decoded(_whole(raw, name)) if raw is not None else source.read().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise DataError(f"{name} is not text ({error.reason}).", hint=_HINT) from error
-    except OSError as error:
-        raise DataError(f"cannot read {name}: {error.strerror or error}.", hint=_HINT) from error
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise DataError(f"cannot read {name}: {reason}.", hint=_HINT) from error
+
+
+def _whole(file: IO[bytes], name: str) -> bytes:
+    raw = file.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise DataError(f"{name} is larger than {MOST_BYTES / 2**20:.0f} MB.", hint="pass it in parts")
+    return raw
 
 
 def _decoded(raw: bytes) -> str:
@@ -142,16 +154,22 @@ def _decoded(raw: bytes) -> str:
 
 
 def _objects(text: str, name: str, *, log: bool) -> Iterator[Found]:
+    try:
+        check_json(text)
+    except NotPlainError as error:
+        raise DataError(f"{name} cannot be read: {error}.", hint="pass it in parts") from error
     decoder = json.JSONDecoder()
     position, line = _next(text, 0, 1)
     while position < len(text):
         where = f"{name}, line {line}"
         try:
             value, end = decoder.raw_decode(text, position)
-        except (json.JSONDecodeError, RecursionError) as error:
+            check_texts(value, text[position:end])
+        except (ValueError, RecursionError) as error:
             if log and "\n" not in text[position:]:
                 return
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+            known = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            reason = known if isinstance(error, json.JSONDecodeError | NotPlainError) else why(error)
             raise DataError(f"{where}: not JSON ({reason}).", hint=_HINT) from error
         for entry in value if isinstance(value, list) else [value]:
             if not isinstance(entry, dict):
@@ -162,10 +180,9 @@ def _objects(text: str, name: str, *, log: bool) -> Iterator[Found]:
 
 def _next(text: str, position: int, line: int) -> tuple[int, int]:
     """The position of the next character that is not white space, and its line."""
-    begin = position
-    while position < len(text) and text[position].isspace():
-        position += 1
-    return position, line + text.count("\n", begin, position)
+    found = _WORD.search(text, position)
+    end = found.start() if found is not None else len(text)
+    return end, line + text.count("\n", position, end)
 
 
 def _short(value: object) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tnas_cli.errors import DataError, SettingsError, did_you_mean
+from tnas_cli.plain import NotPlainError, toml_values
 from tnas_cli.records.reported import Outcome as OutcomeRecord
 from tnas_cli.records.results import Measured
 from tnas_cli.report.measured import accuracy_of, is_adapted
@@ -99,12 +99,12 @@ def read_expectations(path: Path) -> list[Expectation]:
     Raises DataError if it cannot be read, SettingsError with the expectation's number if one is invalid.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = toml_values(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(
             f"cannot read {path}: {error.strerror or error}.", hint="name a file of expectations"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (NotPlainError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}.", hint=_HINT) from error
     tables = values.pop("expect", None)
     if values:

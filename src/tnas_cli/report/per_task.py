@@ -7,7 +7,6 @@ task is the mean over networks, each weighted by the number of tasks that decode
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from tnas_cli.records.reading import read
 from tnas_cli.records.results import AdaptResult, Measured, SupervisedResult, TrainResult
 from tnas_cli.report.measured import accuracy_of
 from tnas_cli.report.results import read_measured
+from tnas_cli.runs.files import read_json
 from tnas_cli.spelling import command
 
 _HINT = "compare run directories of `tnas train-eval`, or what `tnas adapt --dataset NAME --json` printed"
@@ -144,9 +144,9 @@ def _trained(run: Path, m: TrainResult) -> list[float]:
 
 def _kept(path: Path) -> list[float]:
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_json(path)
         values = kept["accuracies"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, DataError, KeyError, TypeError) as error:
         raise DataError(f"cannot read the accuracies per task in {path}.", hint=_HINT) from error
     if not isinstance(values, list) or not values:
         raise DataError(f"{path} holds no accuracies.", hint=_HINT)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from tnas_cli.errors import DataError
+from tnas_cli.plain import NotPlainError, json_value, toml_values
 from tnas_cli.records.codec import Part, decode
 from tnas_cli.records.parts import Environment
 from tnas_cli.records.readers import MisfitError
@@ -90,8 +89,8 @@ def read_facts(run: Path) -> RunFacts:
     """The facts of a run directory; a missing file says nothing. Raises DataError that names a broken one."""
     settings_file = run / SETTINGS
     try:
-        settings = tomllib.loads(text_of(settings_file, str(settings_file))) if settings_file.is_file() else {}
-    except tomllib.TOMLDecodeError as error:
+        settings = toml_values(text_of(settings_file, str(settings_file))) if settings_file.is_file() else {}
+    except NotPlainError as error:
         raise DataError(f"{settings_file} cannot be read: {error}.", hint=_HINT) from error
     plan, plan_file = json_of(run / "run.json"), run / "run.json"
     if not plan:
@@ -105,8 +104,8 @@ def json_of(path: Path) -> dict[str, object]:
     if not path.is_file():
         return {}
     try:
-        value = json.loads(text_of(path, str(path)))
-    except (json.JSONDecodeError, RecursionError) as error:
+        value = json_value(text_of(path, str(path)))
+    except NotPlainError as error:
         raise DataError(f"{path} is not JSON ({error}).", hint=_HINT) from error
     if not isinstance(value, dict):
         raise DataError(f"{path} is not a JSON object.", hint=_HINT)

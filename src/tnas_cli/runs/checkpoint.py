@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import pickle
 import zipfile
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ import torch
 from torch import Tensor
 
 from tnas_cli.errors import CheckpointError
+from tnas_cli.plain import NotPlainError, json_value
 from tnas_cli.runs import shipped
 from tnas_cli.runs.files import cannot_read, is_file, write_bytes, writing
 
 SCHEMA = 1
+#: Of the part that is a program of the pickle module: names, shapes, and the text, whose history may take megabytes.
+LARGEST_PICKLE = 64 * 2**20
 
 META_ARCHITECTURE = "tnas/meta-architecture"
 DECODED_WEIGHTS = "tnas/decoded-weights"
@@ -87,6 +91,8 @@ def load(path: Path, *kinds: str) -> Checkpoint:
             raise cannot_read(path, error, CheckpointError) from error
         raise damaged from error
     header, tensors = _parts(path, content, hint)
+    if not _are_numbers(tensors, file.stat().st_size):
+        raise damaged
     if header.get("schema") != SCHEMA:
         raise CheckpointError(
             f"{path} has checkpoint version {header.get('schema')!r}, but this tnas reads version {SCHEMA}.",
@@ -101,17 +107,24 @@ def load(path: Path, *kinds: str) -> Checkpoint:
 
 def _known(kind: Any) -> tuple[str, str]:
     """What a kind of checkpoint is, and which command writes it."""
-    return KINDS.get(kind, (f"a checkpoint of kind {kind!r}", "tnas"))
+    known = KINDS.get(kind) if isinstance(kind, str) else None
+    return known or (f"a checkpoint of kind {kind!r:.60}", "tnas")
 
 
 def _is_whole(file: IO[bytes]) -> bool:
     """Whether the file is an archive whose members all match their checksums; torch's reader does not check them.
 
+    Nothing in it may be larger than it is in the file: torch packs nothing, and so nothing can unpack without end.
     Raises OSError where the system does not give the bytes.
     """
+    size = os.fstat(file.fileno()).st_size
     try:
         with zipfile.ZipFile(file) as archive:
-            whole = archive.testzip() is None
+            members = archive.infolist()
+            stored = all(one.compress_type == zipfile.ZIP_STORED for one in members)
+            fits = sum(max(one.file_size, one.compress_size) for one in members) <= size
+            largest = max((one.file_size for one in members if one.filename.endswith(".pkl")), default=0)
+            whole = stored and fits and largest <= LARGEST_PICKLE and archive.testzip() is None
     except Exception as error:  # any bytes may stand in the file, and zipfile fails on them in many ways
         if _is_refused(error):
             raise
@@ -125,13 +138,22 @@ def _is_refused(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
+def _are_numbers(tensors: dict[str, Tensor], size: int) -> bool:
+    """Whether all are plain numbers on the CPU that lie in the file as they are, none of them stretched or shared."""
+    plain = all(
+        tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
+        for tensor in tensors.values()
+    )
+    return plain and sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) <= size
+
+
 def _parts(path: Path, content: Any, hint: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     foreign = CheckpointError(f"{path} was not written by tnas.", hint=hint)
     if not isinstance(content, dict) or not isinstance(content.get("header"), str):
         raise foreign
     try:
-        header = json.loads(content["header"])
-    except json.JSONDecodeError:
+        header = json_value(content["header"])
+    except NotPlainError:
         raise foreign from None
     tensors = content.get("tensors")
     if not isinstance(header, dict) or not isinstance(header.get("about"), dict) or not isinstance(tensors, dict):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-import json
 import os
 import shutil
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tnas_cli.errors import DataError, TnasError, WriteError
+from tnas_cli.plain import json_value
 from tnas_cli.runs.held import ENDING, held, remove_left
 from tnas_cli.runs.refusals import refusal_of
 
@@ -229,10 +229,10 @@ def write_bytes(path: Path, data: bytes) -> None:
 def read_json(path: Path) -> Any:
     """The JSON value in a file that a run wrote for itself. Raises DataError that names the file."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json_value(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise cannot_read(path, error) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f"{path} is not JSON ({error}).", hint="the file was changed or is damaged") from error
 
 

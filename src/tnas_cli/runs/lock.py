@@ -21,6 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from tnas_cli.errors import TnasError
+from tnas_cli.plain import NOT_AS_WRITTEN, json_value
 from tnas_cli.runs.files import cannot_write
 
 NAME = ".lock"
@@ -138,7 +139,7 @@ def _began(pid: int) -> str | None:
 def _is_gone(owner: Path) -> bool:
     """Whether the file names a process of this machine that has ended; of another machine's nothing is known."""
     try:
-        named = json.loads(owner.read_text(encoding="utf-8"))
+        named = json_value(owner.read_text(encoding="utf-8"))
         pid = int(named["pid"])
         if named["host"] != platform.node():
             return False
@@ -146,13 +147,13 @@ def _is_gone(owner: Path) -> bool:
         return bool(named.get("began") != _began(pid))
     except ProcessLookupError:
         return True
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *NOT_AS_WRITTEN):
         return False
 
 
 def _holder(owner: Path) -> str:
     try:
-        holder = json.loads(owner.read_text(encoding="utf-8"))
+        holder = json_value(owner.read_text(encoding="utf-8"))
         return f"process {holder['pid']} on {holder['host']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *NOT_AS_WRITTEN):
         return "another process"

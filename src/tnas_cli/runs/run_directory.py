@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from tnas_cli.errors import DataError
+from tnas_cli.plain import NotPlainError, json_value
 from tnas_cli.records.kinds import Record, Validated
 from tnas_cli.records.parts import Environment
 from tnas_cli.records.writing import line
@@ -139,8 +140,11 @@ def _is_beyond(text: str, stage: str, done: int, validated: Collection[int]) -> 
     """Whether a line of the log is a step or a validation of this stage that its checkpoint does not know."""
     if f'"{stage}"' not in text:
         return False
-    record = json.loads(text)
-    if record.get("stage") != stage:
-        return False
-    number = record.get("tasks", record.get("batches"))
-    return number not in validated if record["event"] == Validated.event else number > done
+    try:
+        record = json_value(text)
+        if record.get("stage") != stage:
+            return False
+        number = int(record.get("tasks", record.get("batches")))
+        return number not in validated if record["event"] == Validated.event else number > done
+    except (NotPlainError, KeyError, TypeError, ValueError, AttributeError):
+        return False  # a line that is no record says nothing

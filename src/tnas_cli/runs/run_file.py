@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tnas_cli.errors import DataError
+from tnas_cli.plain import NOT_AS_WRITTEN, json_value
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.files import write_text
 from tnas_cli.spelling import quoted
@@ -60,7 +61,7 @@ class RunFile:
     def read(cls, run: Path) -> RunFile:
         """Read the file in a run's folder; raises DataError if it is not a run, or one of another version."""
         try:
-            values = json.loads((run / NAME).read_text(encoding="utf-8"))
+            values = json_value((run / NAME).read_text(encoding="utf-8"))
             if values["version"] != VERSION:
                 raise DataError(
                     f"{run / NAME} has version {values['version']!r}, but this tnas reads version {VERSION}.",
@@ -77,7 +78,7 @@ class RunFile:
                 tuple(values["argv"]),
                 values["package_version"],
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, *NOT_AS_WRITTEN) as error:
             raise DataError(f"{run} is not a run that can be continued.", hint=_hint(run)) from error
 
     def on(self, machine: Machine) -> RunFile:

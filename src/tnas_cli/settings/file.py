@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tnas_cli.errors import SettingsError
+from tnas_cli.plain import NotPlainError, toml_values
 from tnas_cli.settings.base import Settings, check_names
 from tnas_cli.settings.fields import settings_of
 from tnas_cli.settings.search import SearchSettings
@@ -31,8 +31,8 @@ def read(cls: type[Settings], file: Path) -> dict[str, Any]:
     hint names the command that has all of the file's settings.
     """
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = toml_values(file.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, NotPlainError) as error:
         raise SettingsError(f"cannot read {file}: {error}.", hint="name a settings.toml that a run wrote") from error
     unknown = sorted(values.keys() - settings_of(cls).keys())
     owners = [command for command, other in COMMANDS.items() if values.keys() <= settings_of(other).keys()]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tnas_cli.errors import GenotypeError, SettingsError, did_you_mean
+from tnas_cli.plain import NotPlainError, json_value
 from tnas_cli.spaces import registry
 from tnas_cli.spaces.genotype_text import find
 from tnas_cli.spaces.operations_table import Operation
@@ -111,8 +112,8 @@ class Genotype:
         stripped = text.strip()
         if stripped.startswith("{"):
             try:
-                value = json.loads(stripped)
-            except json.JSONDecodeError as error:
+                value = json_value(stripped)
+            except NotPlainError as error:
                 raise GenotypeError(
                     f"not a genotype: broken JSON ({error}).", hint="pass JSON or DARTS's Genotype(...)"
                 ) from error
