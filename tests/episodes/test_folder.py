@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.episodes.small_data import class_tree, notes, packed, picture, request, whole_classes
+from tnas_cli.episodes.cache import open_cache
 from tnas_cli.episodes.folder import Tree, build, channels_of, open_tree
 from tnas_cli.episodes.registry import prepare
 from tnas_cli.errors import DataError, SettingsError
@@ -96,6 +98,11 @@ def _shared_by_val_and_test(root: Path) -> None:
         class_tree(root / split, classes)
 
 
+def _without_test(root: Path) -> None:
+    for split, classes in (("train", ("a", "b")), ("val", ("c", "d"))):
+        class_tree(root / split, classes)
+
+
 def _single(root: Path) -> None:
     for split, classes in (("train", ("a", "b")), ("val", ("c",)), ("test", ("e", "f"))):
         class_tree(root / split, classes)
@@ -106,7 +113,8 @@ def _single(root: Path) -> None:
     [
         (lambda root: class_tree(root, names(1)), r"holds 1 class folders \(class00\); 3 are needed"),
         (lambda root: class_tree(root, names(2)), "holds 2 class folders"),
-        (lambda root: class_tree(root / "train", names(2)), "has train/ but no val/"),
+        (lambda root: class_tree(root / "train", names(2)), "train holds 2 class folders"),
+        (_without_test, "has train/ but no test/"),
         (lambda root: None, "does not exist"),
         (lambda root: root.write_text("x"), "is neither a folder nor"),
         (_shared, r"class 'c' of .* is in both train/ and val/"),
@@ -202,3 +210,126 @@ def test_an_archive_is_read_as_the_folder_in_it(tmp_path: Path, ending: str) -> 
     cache = prepare("folder", source=packed(source, tmp_path / f"more.{ending}"), root=tmp_path)
     assert (cache.dataset, cache.fingerprint) == ("more", expected.fingerprint)
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".lock"]
+
+
+NAMES_OF_SPLITS = [
+    ("Training", "Validation", "Testing"),
+    ("TRAIN", "dev", "Eval"),
+    ("meta-train", "meta-val", "meta-test"),
+    ("base", "val", "novel"),
+    ("seg_train", "seg_val", "seg_test"),
+    ("training_set", "validation_set", "test_set"),
+    ("images_background", "valid", "images_evaluation"),
+]
+
+
+@pytest.mark.parametrize("called", NAMES_OF_SPLITS)
+@pytest.mark.parametrize("around", ["", "mydata/mydata", "Bilder (1)"])
+def test_splits_by_the_names_that_people_use(tmp_path: Path, called: tuple[str, ...], around: str) -> None:
+    for (split, classes), name in zip(GIVEN, called, strict=True):
+        class_tree(tmp_path / around / name, [f"{split}{one}" for one in names(classes)])
+    (tmp_path / around / "LICENSE").write_text("free")
+    asked = request(tmp_path)
+    tree = open_tree(asked, tmp_path)
+    assert counts(tree) == (3, 2, 2)
+    assert {(split, name) for name, split, _ in tree.classes} == {
+        (split, f"{split}/{split}{name}") for split, classes in GIVEN for name in names(classes)
+    }
+    account = asked.account.record()
+    assert f"{called[0]}/ is train" in " ".join(account.understood)
+    assert any("the data are in" in words for words in account.understood) == bool(around)
+    assert [(one.fate, one.names) for one in account.noted] == [
+        ("left out", (str(tmp_path / around / "LICENSE"),)),
+    ]
+
+
+def test_without_validation_some_training_classes_validate(tmp_path: Path) -> None:
+    class_tree(tmp_path / "base", names(10))
+    class_tree(tmp_path / "novel", ["x", "y"])
+    tree = opened(tmp_path, seed=3)
+    assert counts(tree) == (8, 2, 2)
+    assert "2 of the 10 training classes validate, at random by seed 3" in tree.note
+    chosen = {name for name, split, _ in tree.classes if split == "val"}
+    assert chosen == {name for name, split, _ in opened(tmp_path, seed=3).classes if split == "val"}
+
+
+def test_names_that_stand_for_the_same_split_are_refused(tmp_path: Path) -> None:
+    for name in ("training", "base", "novel"):
+        class_tree(tmp_path / name, [f"{name}{k}" for k in range(3)])
+    with pytest.raises(DataError, match="base/ and training/, and both names stand for the same split"):
+        opened(tmp_path)
+    class_tree(tmp_path / "train", ["u", "v", "w"])  # the plain name goes before
+    assert counts(opened(tmp_path))[2] == 3
+
+
+def test_only_training_classes_are_divided(tmp_path: Path) -> None:
+    class_tree(tmp_path / "train", names(5))
+    for k in range(3):
+        picture(tmp_path / "test" / f"{k}.jpg", k)
+    asked = request(tmp_path)
+    assert sum(counts(open_tree(asked, tmp_path))) == 5
+    account = asked.account.record()
+    assert account.understood == ("only train/ holds classes, which are divided",)
+    assert [(one.count, one.names) for one in account.noted] == [(3, (str(tmp_path / "test") + "/",))]
+
+
+@pytest.mark.parametrize("name", ["data", "other"])
+def test_the_same_tree_twice_is_read_once(tmp_path: Path, name: str) -> None:
+    for place in (tmp_path / "data", tmp_path / "data" / name):
+        class_tree(place, names(4))
+    asked = request(tmp_path / "data")
+    tree = open_tree(asked, tmp_path / "data")
+    assert [found for found, _, _ in tree.classes] == names(4)
+    (noted,) = asked.account.record().noted
+    assert (noted.fate, noted.count) == ("left out", 8)
+    (tmp_path / "data" / name / "class00" / "more.png").write_bytes(b"x")
+    with pytest.raises(DataError, match="hold the same folders, but not the same files"):
+        opened(tmp_path / "data")
+
+
+def test_every_file_is_read_or_accounted_for(tmp_path: Path) -> None:
+    """Nothing is lost: the files on disk are those that were read, left out, or are duplicates."""
+    source = class_tree(tmp_path / "own", names(4), images=3)
+    (source / "class00" / ".DS_Store").write_text("x")
+    (source / "class00" / ".hidden.png").write_text("x")
+    (source / "class01" / "notes.txt").write_text("x")
+    (source / "class01" / "scan.heic").write_bytes(b"x")
+    (source / "class01" / "again.png").write_bytes((source / "class01" / "0.png").read_bytes())
+    (source / "class02" / "lost.png").symlink_to("nowhere")
+    (source / "class02" / "circle.png").symlink_to("circle.png")
+    os.mkfifo(source / "class02" / "pipe.png")
+    picture(source / "class03" / "inner" / "deep.png", (1, 2, 3))
+    picture(source / "loose.png", 5)
+    (source / "readme").write_text("x")
+    (source / "class03" / "bad.png").write_bytes(b"no image")
+    cache = prepare("folder", source=source, root=tmp_path / "cache", skip_bad=True)
+    account = cache.account
+    assert account is not None
+    met = sum(not path.is_dir() for path in source.rglob("*"))
+    assert account.read + account.count("left out") + account.count("duplicate") == met
+    assert account.read == 13 == sum(split["images"] for split in cache.summary().values())
+    assert {one.why for one in account.noted if one.fate == "left out"} == {
+        "files or folders that a system left",
+        "hidden files or folders",
+        "files that are no images",
+        "images of a format that is not read (.heic)",
+        "links that lead nowhere or in a circle",
+        "pipes, sockets or devices",
+        "images beside the class folders, which belong to no class",
+        "images that cannot be read",
+    }
+    assert cache.account == open_cache(cache.path).account
+
+
+def test_links_are_followed_and_circles_end(tmp_path: Path) -> None:
+    source = class_tree(tmp_path / "own", names(3), images=1)
+    class_tree(tmp_path / "elsewhere", ["far"])
+    (source / "far").symlink_to(tmp_path / "elsewhere" / "far")
+    (source / "class00" / "up").symlink_to("..")
+    (source / "class01" / "self").symlink_to(".")
+    (source / "class02" / "1.png").symlink_to(tmp_path / "elsewhere" / "far" / "0.png")
+    asked = request(source)
+    tree = open_tree(asked, source)
+    assert {name: len(files) for name, _, files in tree.classes} == {"class00": 1, "class01": 1, "class02": 2, "far": 2}
+    (noted,) = asked.account.record().noted
+    assert (noted.why, noted.count) == ("links to a folder that is read already", 2)

@@ -175,7 +175,7 @@ def _name_of(spec: DatasetSpec, source: Path | None, own_name: str | None) -> st
         return spec.name
     if source is None:
         raise SettingsError(f"{spec.name} needs --source.", hint=spec.layouts)
-    name = own_name or archive_stem(source.name) or source.resolve().name.removesuffix(".csv")
+    name = own_name or archive_stem(source.name) or re.sub(r"\.(csv|tsv|txt)$", "", source.resolve().name)
     if not NAME.fullmatch(name) or name in names() or has_ending(name, CACHES):
         raise SettingsError(
             f"{name!r} cannot name a data set of your own.",

@@ -25,7 +25,7 @@ class Noted(Part):
 
     def line(self) -> str:
         """One line for a person: 'left out: 3 files, no images: a.txt, b.txt, c.txt'."""
-        more = ", ..." if self.count > min(SHOWN, len(self.names)) else ""
+        more = ", ..." if self.count > SHOWN and len(self.names) >= SHOWN else ""
         named = f": {', '.join(self.names[:SHOWN])}{more}" if self.names else ""
         return f"{self.fate}: {self.count:,} {self.why}{named}"
 
