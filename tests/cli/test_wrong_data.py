@@ -31,7 +31,7 @@ from tests.running import task_folder
 
 TABLE = {
     "one class": Wrong(3, ("images", "c00"), lambda p, t: preparing(t, images(t, 1))),
-    "an empty class": Wrong(3, ("empty",), lambda p, t: preparing(t, with_folder(images(t, 4), "empty"))),
+    "an empty class": Wrong(3, ("empty",), lambda p, t: preparing(t, with_folder(images(t, 2), "empty"))),
     "text called .png": Wrong(
         3,
         ("0.png", "not an image"),

@@ -21,18 +21,21 @@ def class_folders(folder: Folder, *, fewest: int, hint: str, leave_empty: bool =
     for file in images_in(folder):
         folder.account.left_out(BESIDE, file.label)
     found: dict[str, list[File]] = {}
+    empty = []
     for name, entry in folder.folders().items():
         images = _images_of(entry, folder, hint)
         if images:
             found[name] = images
         elif leave_empty:
             folder.account.left_out(EMPTY, f"{entry.label}/")
+            empty.append(name)
         else:
             raise DataError(
                 f"class folder {entry.label} holds no image{_instead(entry)}.", hint="add images to it, or move it away"
             )
     if len(found) < fewest:
         names = f" ({', '.join(list(found)[:5])})" if found else ""
+        names += f" and {len(empty)} without an image ({', '.join(empty[:5])})" if empty else ""
         raise DataError(f"{folder.label} holds {len(found)} class folders{names}; {fewest} are needed.", hint=hint)
     return found
 
