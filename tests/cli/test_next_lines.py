@@ -76,6 +76,7 @@ def test_a_search_with_seeds_and_one_that_was_resumed_say_how_to_go_on(hostile: 
     assert pasted(next_line(searched), "--tasks", 2).code == 0
     again = succeeding("resume", unfinished("runs/search-mine-3w1s-t-nas-1"))
     assert pasted(next_line(again), "--tasks", 2).code == 0
+    assert "searched 4 tasks, 0 of them since it was resumed, in" in again.stderr
 
 
 def test_what_continues_a_stopped_run_can_be_pasted(hostile: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,7 @@ def test_hours_decide_how_many_genotypes_are_trained(pipeline: Pipeline, tmp_pat
     assert (result["genotypes"], result["genotypes_distinct"], result["genotypes_trained"]) == (3, 2, 1)
     assert result["hours"] == 1e-6
     assert result["budget"]["training"] == {"amount": 4, "unit": "tasks", "each": "genotype"}
-    assert notes[-1] == "trained 1 of 2 genotypes in 1e-06 hours"
+    assert notes[-1] == "trained 1 of 2 genotypes: 1e-06 hours leave no time for another one"
     run = Path(result["run"])
     assert resume(run, machine=machine)["again"]
     more = resume(run, machine=machine, hours=1)

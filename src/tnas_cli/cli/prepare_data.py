@@ -57,7 +57,8 @@ def prepare_data(
 ) -> None:
     """Turn images into a cache: one HDF5 file with splits, provenance and fixed test tasks.
 
-    Prints what it holds and the next command. A data set that is prepared already is opened, not prepared again.
+    Prints what it holds and, where there are images enough for one, the next command. A data set that is prepared
+    already is opened, not prepared again.
     """
     from tnas_cli.commands import prepare_data as command
     from tnas_cli.commands.next_steps import after_data

@@ -68,10 +68,12 @@ def search_lines(found: SearchResult) -> list[str]:
             f"{percent(found.spread_over_seeds)}; the run with the best validation accuracy:"
         )
     seconds = found.wall_seconds or 0.0
+    # The time is that of the call that ended the search; an earlier one did the first of its tasks.
+    since = f", {found.tasks_this_time:,} of them since it was resumed," if found.resumed else ""
     rate = (found.tasks_this_time or 0) / seconds if seconds else 0
     return [
         *lines,
-        f"searched {found.tasks:,} tasks{' with each seed, all' if found.seeds else ''} in "
+        f"searched {found.tasks:,} tasks{' with each seed, all' if found.seeds else since} in "
         f"{duration(seconds)} ({rate:.2g} tasks per second)",
         f"validation accuracy {percent(found.validation_accuracy)}% of the adapted search network "
         f"({found.validation_tasks} tasks)",
@@ -102,14 +104,14 @@ def _training(screen: Screen, result: TrainResult) -> None:
         screen.say(
             f"{result.genotypes} genotypes with the search's weights, each on {own}: {result.tasks} test tasks, 95% "
             f"interval; meta-trained once on {_amount(result.budget)}, validation {percent(result.validation)}%, "
-            f"{duration(result.wall_seconds or 0)}"
+            f"{_took(result)}"
         )
     else:
         _own_tasks(screen, result.own_tasks)
         trained = result.network or f"{result.genotypes_trained} of {result.genotypes} genotypes"
         screen.say(
             f"{result.tasks} test tasks, 95% interval, batch norm over the query set; {trained} trained from scratch "
-            f"on {_amount(result.budget)}{'' if result.network else ' each'}, {duration(result.wall_seconds or 0)}"
+            f"on {_amount(result.budget)}{'' if result.network else ' each'}, {_took(result)}"
         )
     screen.next(after_training(result, result.run))
 
@@ -157,6 +159,11 @@ def _own_tasks(screen: Screen, own: OwnTasks | None) -> None:
         )
 
 
+def _took(result: TrainResult | SupervisedResult | TransferResult) -> str:
+    """How long the call took that ended the run."""
+    return duration(result.wall_seconds or 0) + (" since it was resumed" if result.resumed else "")
+
+
 def _amount(budget: Budget) -> str:
     """'3,000 tasks'."""
     return "" if budget.training is None else f"{budget.training.amount:,} {budget.training.unit}"
@@ -189,7 +196,7 @@ def _supervised(screen: Screen, result: SupervisedResult) -> None:
         screen.say(f"search {duration(result.search_seconds)} per task")
     screen.say(
         f"{result.tasks} tasks, 95% interval over tasks, {result.genotypes_trained} networks trained for "
-        f"{_amount(result.budget)}, {duration(result.wall_seconds or 0)}"
+        f"{_amount(result.budget)}, {_took(result)}"
     )
     screen.next(after_training(result, result.run))
 
@@ -211,8 +218,5 @@ def _transfer(screen: Screen, result: TransferResult) -> None:
     screen.show(drawn)
     _calibration(screen, result)
     screen.text(f"error {percent(1 - result.mean)} ± {percent(result.interval)}%")
-    screen.say(
-        f"{_amount(result.budget)} on {result.train_split}, 95% interval over test images, "
-        f"{duration(result.wall_seconds or 0)}"
-    )
+    screen.say(f"{_amount(result.budget)} on {result.train_split}, 95% interval over test images, {_took(result)}")
     screen.next(after_training(result, result.run))

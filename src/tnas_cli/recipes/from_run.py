@@ -15,7 +15,9 @@ def best_of(run: Path) -> Path:
     Raises CheckpointError where the folder has none.
     """
     if not run.is_dir():
-        raise CheckpointError(f"there is no run in {run}.", hint="give the folder that a command named with `run:`")
+        raise CheckpointError(
+            f"there is no run in {run}.", hint="name the folder of a run: they are in runs/, or in --runs"
+        )
     if (run / "best.pt").is_file():
         return run / "best.pt"
     trained = {path.parent / "best.pt": _validation(path) for path in run.glob("*/result.json")}

@@ -44,7 +44,10 @@ def train_networks(work: FromScratchWork, life: Life) -> list[Trained]:
     trained = [entry for entry in reached if entry is not None]
     if len(trained) < len(reached):
         life.listener(
-            events.Note(f"trained {len(trained)} of {len(reached)} genotypes in {work.settings.hours:g} hours")
+            events.Note(
+                f"trained {len(trained)} of {len(reached)} genotypes: {work.settings.hours:g} hours leave no time for "
+                "another one"
+            )
         )
     return trained
 

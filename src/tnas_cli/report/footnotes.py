@@ -45,7 +45,8 @@ def footnote(m: Measured, paper: PaperBudget) -> str:
 def _machine(m: Measured) -> str:
     """How long it took, and where."""
     where = m.environment
-    parts = [f"{_hours(m.wall_seconds)}" if m.wall_seconds is not None else "", where.device or ""]
+    since = " since it was resumed" if getattr(m, "resumed", False) else ""
+    parts = ["" if m.wall_seconds is None else f"{_hours(m.wall_seconds)}{since}", where.device or ""]
     parts.append(count(where.threads, "thread") if where.threads and where.device == "cpu" else "")
     parts.append(f"{m.engine} engine" if m.engine else "")
     parts.append(f"tnas {where.package_version}" if where.package_version else "")

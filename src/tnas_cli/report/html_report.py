@@ -85,11 +85,13 @@ def _measured(source: Source) -> list[Measured]:
 def _facts(sources: Sequence[Source], results: Sequence[Measured]) -> tuple[str, ...]:
     computed = [record for source in sources for record in source.of(Result)]
     seconds = sum(r.wall_seconds or 0 for r in computed if isinstance(r, Measured | SearchResult))
+    # The time of a resumed run is that of its last call.
+    resumed = any(getattr(record, "resumed", False) for record in computed)
     versions = sorted({version for source in sources if (version := source.facts.environment.package_version)})
     facts = [
         _count(len(sources), "source"),
         _count(len(results), "measured result"),
-        f"{duration(seconds)} of computing",
+        f"{'at least ' if resumed else ''}{duration(seconds)} of computing",
     ]
     return (*facts, *(f"tnas {version}" for version in versions))
 

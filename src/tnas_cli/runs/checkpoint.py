@@ -20,6 +20,7 @@ from tnas_cli.errors import CheckpointError
 from tnas_cli.plain import NotPlainError, json_value
 from tnas_cli.runs import shipped
 from tnas_cli.runs.files import cannot_read, is_file, write_bytes, writing
+from tnas_cli.spelling import quoted
 
 SCHEMA = 1
 #: Of the part that is a program of the pickle module: names, shapes, and the text, whose history may take megabytes.
@@ -73,6 +74,8 @@ def load(path: Path, *kinds: str) -> Checkpoint:
     if not is_file(file):
         similar = get_close_matches(path.name, shipped.names(), 1)
         hint = f"did you mean {similar[0]!r}?" if similar else "run `tnas search` first, or name one of `tnas models`"
+        if is_file(path / "best.pt"):
+            hint = f"did you mean {quoted(path / 'best.pt')}?"
         raise CheckpointError(f"no checkpoint at {path}.", hint=hint)
     damaged = CheckpointError(f"{path} is damaged or is not a checkpoint.", hint=hint)
     try:
