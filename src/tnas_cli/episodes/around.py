@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tnas_cli.episodes.class_folders import images_in
 from tnas_cli.episodes.places import File, Folder
 from tnas_cli.errors import DataError
+from tnas_cli.spelling import quoted
 
 DEEPEST = 20  # folders around folders; a link may lead in a circle
 
@@ -59,7 +61,7 @@ def _without_copy(place: Folder) -> Folder:
         if copy - {file for file in copy if "/" not in file} != {file for file in files if "/" in file}:
             raise DataError(
                 f"{place.label} and {inner.label} hold the same folders, but not the same files.",
-                hint=f"pass one of them, or move the other away: --source {inner.label}",
+                hint=f"pass one of them, or move the other away: --source {quoted(Path(inner.label))}",
             )
         place.account.left_out(f"files of {name}/, which repeats the tree around it", f"{inner.label}/", len(copy))
         return rest

@@ -165,7 +165,7 @@ def _check(found: Found, place: Path, edition: Edition, request: Request) -> Non
         raise DataError(
             f"{place} holds class {stray[0]!r}, which {edition.name} does not have.",
             hint=f"the classes are {edition.classes[0]}, {edition.classes[1]}, ... {edition.classes[-1]}; "
-            "for other images use: tnas prepare-data folder",
+            "for other images use: tnas prepare-data folder --source DIR",
         )
     total = sum(len(pictures) for part in found.values() for pictures in part.values())
     if (len(names), total) != (len(edition.classes), 60_000):

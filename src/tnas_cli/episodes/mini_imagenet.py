@@ -50,7 +50,7 @@ def build(request: Request) -> Built:
         raise DataError(
             f"{request.source} holds {len(stray)} classes that mini-ImageNet does not have ({', '.join(stray[:3])}).",
             hint="for all of ILSVRC-2012, put train.csv, val.csv and test.csv beside it: they choose 600 images of "
-            "each of 100 classes; other images are read by: tnas prepare-data folder",
+            "each of 100 classes; other images are read by: tnas prepare-data folder --source DIR",
         )
     total = sum(map(len, pictures.values()))
     if (len(pictures), total) != (CLASSES, CLASSES * PER_CLASS):

@@ -156,6 +156,12 @@ def adapt_dataset(
     _check_same_images(learned, cache)
     check_same_data(learned.data, cache, str(checkpoint), allowed=machine.allow_other_data)
     way, shot, query = learned.settings.way, shot or learned.settings.shot, query or learned.settings.query
+    if len(cache.classes(split)) < way:
+        raise SettingsError(
+            f"the tasks of {checkpoint} have {way} classes, but split {split!r} of {cache.dataset} has "
+            f"{len(cache.classes(split))}.",
+            hint="choose another --split or data set, or adapt to task folders, which may have any number of classes",
+        )
     engine = engine_for(begun, machine, listener, (way * shot, way * query))
     batches = evaluation_batches(cache, split, way, shot, query, tasks, begun.device)
     records: list[Adapted] = []

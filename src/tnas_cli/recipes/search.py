@@ -23,7 +23,7 @@ from tnas_cli.methods.registry import search_method
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
 from tnas_cli.methods.t_nas import search_network
 from tnas_cli.recipes.calibrate import Validated, calibrate, keep
-from tnas_cli.recipes.data import image_counts, open_data, settled
+from tnas_cli.recipes.data import check_tasks, image_counts, open_data, settled
 from tnas_cli.recipes.estimate import estimate
 from tnas_cli.recipes.meta_architecture import KIND, describe_data, preparation_of
 from tnas_cli.recipes.work import DataWork
@@ -69,6 +69,7 @@ class Search(Recipe):
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
         settings = settled(self.settings, cache)
+        check_tasks(settings, cache, "train", "val")
         tasks = method.tasks(cache, settings, device)
         network = search_network(settings, cache.channels)
         engine = choose_engine(
