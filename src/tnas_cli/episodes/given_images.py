@@ -10,6 +10,7 @@ from pathlib import Path
 from tnas_cli.episodes.formats import is_image_name
 from tnas_cli.episodes.places import File, disk_file
 from tnas_cli.errors import DataError
+from tnas_cli.runs.files import exists
 
 HINT = "name image files, folders with images, patterns such as 'photos/*.jpg', or - for a list on standard input"
 
@@ -48,7 +49,7 @@ def _paths(words: Iterable[str], stdin: str | None) -> Iterator[Path]:
     for word in words:
         if word == "-":
             yield from (_existing(line) for line in (stdin or "").splitlines() if line.strip())
-        elif not Path(word).exists() and glob.has_magic(word):
+        elif not exists(Path(word)) and glob.has_magic(word):
             matching = sorted(glob.glob(word, recursive=True))  # noqa: PTH207  a pattern may be absolute
             if not matching:
                 raise DataError(f"nothing matches {word!r}.", hint=HINT)
@@ -59,7 +60,7 @@ def _paths(words: Iterable[str], stdin: str | None) -> Iterator[Path]:
 
 def _existing(word: str) -> Path:
     path = Path(word)
-    if not path.exists():
+    if not exists(path):
         raise DataError(f"{word} does not exist.", hint=HINT)
     return path
 
