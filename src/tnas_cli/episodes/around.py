@@ -40,7 +40,7 @@ def data_in(place: Folder) -> Folder:
     A folder that repeats the tree around it is left out. Raises DataError if it repeats the folders and not the files.
     """
     for _ in range(DEEPEST):
-        place = _without_copy(place)
+        place = without_copy(place)
         inside = list(place.folders().values())
         if len(inside) != 1 or not inside[0].folders() or images_in(place):
             break
@@ -49,7 +49,7 @@ def data_in(place: Folder) -> Folder:
     return place
 
 
-def _without_copy(place: Folder) -> Folder:
+def without_copy(place: Folder) -> Folder:
     inside = place.folders()
     for name, inner in inside.items():
         others = set(inside) - {name}
