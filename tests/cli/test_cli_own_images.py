@@ -119,7 +119,9 @@ def test_images_by_file_folder_pattern_and_list(
     left_out = {row["file"]: row["reason"] for row in everything.result["left_out"]}
     assert left_out.keys() == {"my photos/notes.txt", "my photos/bad.png"}
     assert "not an image" in left_out["my photos/bad.png"]
-    assert "left out: my photos/bad.png" in everything.stderr, "--quiet hides progress, not this"
+    assert "left out: images that cannot be read (1): my photos/bad.png" in everything.stderr, (
+        "--quiet hides progress, not this"
+    )
     assert names("my photos/[01].png") == ["my photos/0.png", "my photos/1.png"]
     assert names("my photos/0.png", photos / "0.png") == ["my photos/0.png"], "each image once"
     assert names("-", stdin="my photos/2.png\n\nmy photos/0.png\n") == ["my photos/2.png", "my photos/0.png"]
@@ -321,3 +323,42 @@ def test_images_of_the_same_name_are_told_apart_on_the_page(kept: tuple[Path, Ra
     text = (tmp_path / "out.html").read_text()
     assert ">left/1.png<" in text
     assert ">right/1.png<" in text
+
+
+def test_nothing_of_a_task_or_of_photos_is_left_out_in_silence(
+    pipeline: Pipeline, kept: tuple[Path, Ran], tmp_path: Path
+) -> None:
+    task = task_folder(tmp_path / "task", CLASSES, query=1)
+    first = sorted((task / "support" / "c18").iterdir())[0]
+    shutil.copy(first, first.with_name("zz.png"))
+    shutil.copy(first, task / "query" / "c18" / "seen.png")
+    (task / "support" / "c18" / "notes.txt").write_text("x")
+    ran = succeeding("adapt", pipeline.best, task, *pipeline.here, "--json", "--quiet")
+    account = ran.records[0]["preparation"]["account"]
+    whys = {one["why"]: one["count"] for one in account["noted"]}
+    assert whys["images that are in their class already, left out"] == 1
+    assert whys["query images that are support images too, answered"] == 1
+    assert whys["files that are no images"] == 1
+    for words in ("zz.png", "seen.png", "notes.txt"):
+        assert words in ran.stderr, "--quiet hides progress, not this"
+    more = succeeding("adapt", pipeline.best, task, *pipeline.here, "--json", "--keep-duplicates")
+    shots = [record["shot"] for record in (ran.records[0], more.records[0])]
+    assert sum(shots[1]) == sum(shots[0] if isinstance(shots[0], list) else [shots[0]] * len(CLASSES)) + 1
+    model, _ = kept
+    os.mkfifo(tmp_path / "pipe.png")
+    refused = tnas("predict", model, tmp_path / "pipe.png")
+    assert refused.code == 3 and "is not a regular file" in refused.stderr
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    drawing(18, 50).convert("RGBA").save(photos / "a.bmp")
+    (photos / "lost.png").symlink_to("nowhere")
+    (photos / ".hidden.png").write_text("x")
+    told = succeeding("predict", model, photos, photos / "a.bmp", "--json", "--quiet")
+    assert told.result["images"] == told.result["account"]["read"] == 1
+    assert {one["why"] for one in told.result["account"]["noted"]} >= {
+        "links that lead nowhere or in a circle",
+        "hidden files or folders",
+        "images that are named more than once, answered once",
+    }
+    assert {Path(one["file"]).name for one in told.result["left_out"]} == {"lost.png", ".hidden.png"}
+    assert "lost.png" in told.stderr

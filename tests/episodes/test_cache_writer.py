@@ -110,7 +110,7 @@ def test_duplicates_and_what_was_skipped_are_kept(tmp_path: Path) -> None:
     assert cache.duplicates == len(NAMES)  # that of c0 is there once
     noted = {one.why: one for one in cache.account.noted}
     assert set(noted["images that cannot be read"].names) == {str(source / name / "1.png") for name in NAMES}
-    assert noted["images that are in their class already (left out)"].names == (str(source / "c0" / "same.png"),)
+    assert noted["images that are in their class already, left out"].names == (str(source / "c0" / "same.png"),)
     images = sum(split["images"] for split in cache.summary().values())
     assert images == cache.account.read == 2 * len(NAMES) - 1
     kept = registry.prepare(

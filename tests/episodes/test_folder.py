@@ -312,7 +312,7 @@ def test_every_file_is_read_or_accounted_for(tmp_path: Path) -> None:
         "files or folders that a system left",
         "hidden files or folders",
         "files that are no images",
-        "images of a format that is not read (.heic)",
+        "images of a format that is not read, .heic",
         "links that lead nowhere or in a circle",
         "pipes, sockets or devices",
         "images beside the class folders, which belong to no class",

@@ -78,3 +78,11 @@ def test_duplicates_across_splits_are_counted(splits: dict[str, list[int]], expe
 
 def test_nothing_has_no_duplicates() -> None:
     assert PixelFacts(3).duplicates() == 0
+
+
+def test_the_share_of_training_images_on_a_bright_ground() -> None:
+    paper, board = np.full((3, 6, 6, 1), 250, dtype=np.uint8), np.full((1, 6, 6, 1), 10, dtype=np.uint8)
+    paper[:, 2:4, 2:4], board[:, 2:4, 2:4] = 0, 255
+    assert (
+        facts([("a", "train", paper), ("b", "train", board), ("c", "test", board)], channels=1).bright_ground() == 0.75
+    )

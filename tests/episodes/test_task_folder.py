@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.episodes.small_data import drawing, picture, truncated
 from tnas_cli.episodes.omniglot import ink
-from tnas_cli.episodes.own_images import Invert, OwnImages
+from tnas_cli.episodes.own_images import UNLIKE, Invert, OwnImages
 from tnas_cli.episodes.task_folder import FolderTask, read_task_folder
 from tnas_cli.errors import DataError
 
@@ -175,3 +175,67 @@ def test_folders_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(DataError, match="file is not a folder"):
         read(tmp_path / "file")
+
+
+def test_the_account_of_a_task(task: Path) -> None:
+    support = task / "support"
+    (support / "a" / "again.png").write_bytes((support / "a" / "1.png").read_bytes())
+    (support / "a" / "notes.txt").write_text("x")
+    (support / "b" / "lost.jpg").symlink_to("nowhere")
+    (task / "query").mkdir()
+    (task / "query" / "seen.png").write_bytes((support / "b" / "1.png").read_bytes())
+    picture(task / "query" / "new.bmp", (9, 9, 200))
+    picture(task / "query" / "twin.gif", (9, 9, 200))
+    (task / "old").mkdir()
+    (task / "old" / "1.png").write_bytes(b"x")
+    (task / "readme.md").write_text("x")
+    found = read(task)
+    assert found.shots == (3, 1) and len(found.support_files) == 4
+    noted = {one.why: (one.fate, one.count, one.names) for one in found.account.noted}
+    assert found.account.read == 7
+    for why, fate, name in (
+        ("images that are in their class already, left out", "duplicate", "again.png"),
+        ("query images that are support images too, answered", "duplicate", "b/1.png = "),
+        ("query images that occur again, answered", "duplicate", "new.bmp = "),
+        ("links that lead nowhere or in a circle", "left out", "lost.jpg"),
+        ("files in folders beside support/ and query/", "left out", "old/"),
+        ("images with a palette, as colours", "converted", "twin.gif"),
+    ):
+        assert (noted[why][0], noted[why][1]) == (fate, 1) and name in noted[why][2][0], why
+    assert noted["files that are no images"][1] == 2
+    images = OwnImages(20, 3, (0.5,) * 3, (0.25,) * 3)
+    assert read_task_folder(task, images, keep_duplicates=True).shots == (4, 1)
+
+
+@pytest.mark.parametrize("names", [("Support", "QUERY"), ("support", "query")])
+@pytest.mark.parametrize("around", ["", "mine"])
+def test_names_in_any_case_and_a_folder_around(tmp_path: Path, names: tuple[str, str], around: str) -> None:
+    for name, value in (("a", 0), ("b", 200)):
+        picture(tmp_path / around / names[0] / name / "1.png", value)
+        picture(tmp_path / around / names[1] / name / "1.png", value + 9)
+    found = read(tmp_path)
+    assert (found.class_names, len(found.query_paths)) == (["a", "b"], 2)
+    assert bool(found.account.understood) == bool(around)
+
+
+@pytest.mark.parametrize(
+    ("learned", "ground", "warned"), [(0.0, 255, True), (1.0, 0, True), (0.0, 0, False), (1.0, 255, False)]
+)
+def test_a_ground_unlike_the_learned_one_is_said(tmp_path: Path, learned: float, ground: int, warned: bool) -> None:
+    ink_drawing(tmp_path / "support" / "a" / "1.png", ink=255 - ground, ground=ground)
+    ink_drawing(tmp_path / "support" / "b" / "1.png", ink=128, ground=ground)
+    images = OwnImages(28, 1, (0.3,), (0.2,), bright_ground=learned)
+    task = read_task_folder(tmp_path, images)
+    assert [one.why for one in task.account.noted if one.fate == "warning"] == ([UNLIKE] if warned else [])
+    turned = OwnImages(28, 1, (0.3,), (0.2,), True, bright_ground=learned)
+    assert not [one for one in read_task_folder(tmp_path, turned).account.noted if one.fate == "warning"]
+
+
+def test_what_is_turned_bright_is_said(tmp_path: Path) -> None:
+    ink_drawing(tmp_path / "support" / "a" / "1.png", ink=0, ground=255)
+    ink_drawing(tmp_path / "support" / "b" / "1.png", ink=240, ground=0)
+    task = read_task_folder(tmp_path, OwnImages(28, 1, (0.0,), (1.0,), bright_ground=0.0))
+    (noted,) = [one for one in task.account.noted if "turned bright" in one.why]
+    assert (noted.count, noted.names, task.inverted) == (1, (str(tmp_path / "support" / "a" / "1.png"),), 1)
+    paper = OwnImages(28, 1, (0.0,), (1.0,), bright_ground=1.0)  # it learned from dark ink on paper
+    assert read_task_folder(tmp_path, paper).inverted == 0

@@ -11,6 +11,7 @@ import typer
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
 from tnas_cli.cli.flat import From, flat
+from tnas_cli.cli.say_account import say_account
 from tnas_cli.cli.show_adapted import show
 from tnas_cli.errors import SettingsError
 from tnas_cli.records.kinds import Adapted
@@ -81,6 +82,7 @@ class _Folders:
     """How task folders are read, answered and kept; None is the default."""
 
     invert: str | None
+    keep_duplicates: bool
     transductive: bool
     reject: float
     beside: str | None
@@ -92,6 +94,12 @@ def _folders(
         str | None,
         typer.Option("--invert", help="Turn dark ink bright: auto, yes or no.", rich_help_panel=FOLDERS),
     ] = None,
+    keep_duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--keep-duplicates", help="Keep a support image that is twice in its class.", rich_help_panel=FOLDERS
+        ),
+    ] = False,
     transductive: Annotated[
         bool,
         typer.Option(
@@ -126,7 +134,7 @@ def _folders(
         ),
     ] = None,
 ) -> _Folders:
-    return _Folders(invert, transductive, reject, beside, save)
+    return _Folders(invert, keep_duplicates, transductive, reject, beside, save)
 
 
 @flat
@@ -184,6 +192,9 @@ def adapt(
     def each(record: Adapted) -> None:
         if screen.as_json:
             screen.record(record.to_json())
+        if record.preparation is not None:
+            where = f"{record.task.folder}: " if len(given) > 1 else ""
+            say_account(screen, record.preparation.account, where)
 
     asked = Asked(
         steps,
@@ -201,6 +212,7 @@ def adapt(
                 given,
                 asked,
                 invert=_INVERT[folders.invert or "auto"],
+                keep_duplicates=folders.keep_duplicates,
                 save=folders.save,
                 each=each,
                 machine=machine,

@@ -14,6 +14,7 @@ from rich.table import Table
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen, add_row, table
 from tnas_cli.cli.flat import From, flat
+from tnas_cli.cli.say_account import say_account
 from tnas_cli.cli.show_adapted import expectation_lines
 from tnas_cli.cli.streams import standard_input
 from tnas_cli.errors import SettingsError
@@ -129,10 +130,7 @@ def _say(screen: Screen, result: PredictResult, shown: int) -> None:
     screen.say(f"{result.images} images: {', '.join(counts)}")
     for line in expectation_lines(result.expected):
         screen.say(line)
-    for one in result.left_out[:10]:
-        screen.say(f"left out: {one.file}: {one.reason}", style="yellow", always=True)
-    if len(result.left_out) > 10:
-        screen.say(f"left out: {len(result.left_out) - 10} more (--json lists them)", style="yellow", always=True)
+    say_account(screen, result.account)
     if result.page:
         screen.say(f"page: {result.page}")
     if result.sorted_into:

@@ -34,6 +34,7 @@ def adapt_folders(
     asked: Asked = AS_LEARNED,
     *,
     invert: Invert = "auto",
+    keep_duplicates: bool = False,
     save: Path | str | None = None,
     each: Each = drop,
     machine: Machine = HERE,
@@ -42,15 +43,16 @@ def adapt_folders(
     """Adapt to task folders: support/<class>/*, and optionally query/<class>/* (measured) or query/* (predicted).
 
     An answer depends on the support set and the image alone, unless `asked` says otherwise. invert: whether dark ink is
-    turned bright. save: a .pt file that keeps the adapted model of one folder, for `predict`. each: called with a
-    task's record as soon as it is known. Raises SettingsError, CheckpointError, and DataError before anything is
-    computed if any folder cannot be used.
+    turned bright. keep_duplicates: a support image may be twice in its class. save: a .pt file that keeps the adapted
+    model of one folder, for `predict`. each: called with a task's record as soon as it is known. Raises SettingsError,
+    CheckpointError, and DataError before anything is computed if any folder cannot be used.
     """
     found = recipe.adapt_folders(
         Path(checkpoint),
         [Path(folder) for folder in folders],
         asked,
         invert=invert,
+        keep_duplicates=keep_duplicates,
         save=None if save is None else Path(save),
         machine=machine,
         listener=listener,

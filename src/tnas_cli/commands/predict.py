@@ -59,14 +59,14 @@ def predict(
     if page is not None:
         ending_of(page, PAGES, "--page")
     kept = load_model(Path(model), machine, listener)
-    found, others = given_images(map(str, images), stdin)
+    found, account = given_images(map(str, images), stdin)
     if page is not None:
         check_can_write(page)  # now, rather than when everything is answered
     sorter = None if sort is None else Sorter(sort.folder, link=sort.link)
     shown = None if page is None else PredictionsPage(page, str(model), kept.classes)
     unsure = UNSURE if UNSURE not in kept.classes else f"{UNSURE} images"
-    answers = Answers(kept, found, reject, listener)
-    answers.left_out += [LeftOut(file=name, reason="its name is not that of an image.") for name in others]
+    answers = Answers(kept, found, account, reject, listener)
+    answers.left_out += [LeftOut(file=name, reason=why) for name, why in account.not_used]
     for answer in answers:
         each(answer)
         if shown is not None:

@@ -15,7 +15,7 @@ NAMED = 100
 REASONS = 40
 OTHER = "files for other reasons"
 
-#: Is told how an image was converted, in words that follow a number of images: 'with 16 bits, reduced to 8'.
+#: Is told how an image was converted, in words such as 'images with 16 bits, reduced to 8'.
 Said = Callable[[str], None]
 
 
@@ -26,7 +26,7 @@ def unsaid(how: str) -> None:
 class Account:
     """Collects what became of each file. The memory it takes does not grow with the number of files.
 
-    Reasons are words that follow a count: 'files that are no images'.
+    Reasons are words such as 'files that are no images'.
     """
 
     def __init__(self) -> None:

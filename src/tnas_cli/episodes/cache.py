@@ -67,7 +67,8 @@ class ImageCache:
         self.resize = str(attributes.get("resize", ""))
         self.shares = str(attributes.get("shares", ""))
         self.duplicates = int(attributes.get("duplicates", 0))
-        # Caches of 0.2.0 and earlier have none.
+        # Caches of 0.2.0 and earlier have neither.
+        self.bright_ground = float(attributes["bright_ground"]) if "bright_ground" in attributes else None
         self.account = from_text(str(attributes["account"])) if "account" in attributes else None
         self.class_names, self.class_splits = index.class_names, index.class_splits
         self.class_offset: Indices = np.asarray(index.class_offset, dtype=np.int64)

@@ -209,6 +209,7 @@ def _write(file: Any, spool: _Spool, attributes: Attributes) -> CacheIndex:
         "resize": attributes.resize,
         "shares": attributes.shares,
         "duplicates": facts.duplicates(),
+        "bright_ground": facts.bright_ground(),
         "account": to_text(attributes.account.record()),
     }
     file.attrs.update(said)

@@ -63,7 +63,7 @@ def images_in(folder: Folder) -> list[File]:
 
 def _why_not(name: str) -> str:
     if is_unread_image_name(name):
-        return f"images of a format that is not read ({name[name.rindex('.') :].lower()})"
+        return f"images of a format that is not read, {name[name.rindex('.') :].lower()}"
     return "files that are no images"
 
 
@@ -74,7 +74,7 @@ def _images_of(entry: Folder, around: Folder, hint: str) -> list[File]:
     """
     seen = {around.place, entry.place}
     own = images_in(entry)
-    inside = {name: images for name, inner in entry.folders().items() if (images := _below(inner, seen))}
+    inside = {name: images for name, inner in entry.folders().items() if (images := images_below(inner, seen))}
     if not own and len(inside) > 1:
         raise DataError(
             f"class folder {entry.label} holds no image, but {len(inside)} folders with images "
@@ -88,13 +88,13 @@ def _images_of(entry: Folder, around: Folder, hint: str) -> list[File]:
     return own + [file for images in inside.values() for file in images]
 
 
-def _below(folder: Folder, seen: set[str]) -> list[File]:
+def images_below(folder: Folder, seen: set[str]) -> list[File]:
     """All images in a folder and below it; a folder that was `seen` already, by a link, is not read again."""
     if folder.place in seen:
         folder.account.left_out("links to a folder that is read already", f"{folder.label}/")
         return []
     seen.add(folder.place)
-    return [*images_in(folder), *(file for inner in folder.folders().values() for file in _below(inner, seen))]
+    return [*images_in(folder), *(file for inner in folder.folders().values() for file in images_below(inner, seen))]
 
 
 def _instead(folder: Folder) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tnas_cli.episodes.formats import is_image_name
-from tnas_cli.episodes.places import File, disk_file
+from tnas_cli.episodes.account import Account
+from tnas_cli.episodes.class_folders import images_below
+from tnas_cli.episodes.places import DiskFolder, File, disk_file
 from tnas_cli.errors import DataError
 from tnas_cli.runs.files import exists
 
@@ -23,26 +24,41 @@ class GivenImage:
     file: File
 
 
-def given_images(words: Iterable[str], stdin: str | None = None) -> tuple[list[GivenImage], list[str]]:
-    """The images that words name, each once and in their order; and the files in folders that are no images by name.
+class Everything(Account):
+    """An account that also keeps every file that is left out, with the reason."""
 
-    A folder stands for all images in it and below, sorted. '-' stands for the lines of `stdin`. Raises DataError for a
-    path or a pattern that names nothing, and where there is no image at all.
+    def __init__(self) -> None:
+        super().__init__()
+        self.not_used: list[tuple[str, str]] = []
+
+    def left_out(self, why: str, name: str, count: int = 1) -> None:
+        super().left_out(why, name, count)
+        self.not_used.append((name, why))
+
+
+def given_images(words: Iterable[str], stdin: str | None = None) -> tuple[list[GivenImage], Everything]:
+    """The images that words name, each once and in their order; and what became of the other files in folders.
+
+    A folder stands for all images in it and below. '-' stands for the lines of `stdin`. Raises DataError for a path or
+    a pattern that names nothing, a pipe or a device, and where there is no image at all.
     """
     found: dict[Path, GivenImage] = {}
-    others: list[str] = []
+    account = Everything()
     for path in _paths(words, stdin):
         if path.is_dir():
-            inside = sorted(one for one in path.rglob("*") if one.is_file() and not _hidden(one.relative_to(path)))
-            others += [str(one) for one in inside if not is_image_name(one.name)]
-            files = [one for one in inside if is_image_name(one.name)]
+            files = images_below(DiskFolder(path, account), set())
+        elif path.is_file():
+            files = [disk_file(path)]
         else:
-            files = [path]
+            raise DataError(f"{path} is not a regular file.", hint=HINT)
         for file in files:
-            found.setdefault(file.resolve(), GivenImage(str(file), disk_file(file)))
+            place = Path(file.label)
+            if place.resolve() in found:
+                account.duplicate("images that are named more than once, answered once", file.label)
+            found.setdefault(place.resolve(), GivenImage(file.label, file))
     if not found:
-        raise DataError(f"no image is among the {len(others)} files that were given.", hint=HINT)
-    return list(found.values()), others
+        raise DataError(f"no image is among the {account.record().count('left out')} files that were given.", hint=HINT)
+    return list(found.values()), account
 
 
 def _paths(words: Iterable[str], stdin: str | None) -> Iterator[Path]:
@@ -63,7 +79,3 @@ def _existing(word: str) -> Path:
     if not exists(path):
         raise DataError(f"{word} does not exist.", hint=HINT)
     return path
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)

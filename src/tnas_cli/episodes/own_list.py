@@ -9,6 +9,7 @@ from tnas_cli.episodes.formats import is_image_name
 from tnas_cli.episodes.list_text import Line, read_lines
 from tnas_cli.episodes.places import File, disk_file
 from tnas_cli.episodes.split_names import split_of
+from tnas_cli.episodes.twins import KEPT, LEFT
 from tnas_cli.errors import DataError
 
 LAYOUT = "a CSV with a header: path,label or path,label,split (train, val or test), paths relative to the CSV"
@@ -50,7 +51,7 @@ def listed_classes(path: Path, account: Account, *, skip_bad: bool, keep_duplica
             continue
         split = split_of(line.split) or ""
         if (place, line.label, split) in seen:
-            again = f"{AGAIN} ({'kept' if keep_duplicates else 'left out'})"
+            again = f"{AGAIN}{KEPT if keep_duplicates else LEFT}"
             account.duplicate(again, f"line {line.number}: {line.path}")
             if not keep_duplicates:
                 continue

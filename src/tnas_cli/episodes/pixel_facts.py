@@ -17,6 +17,8 @@ class PixelFacts:
         self._levels = np.zeros((channels, 256), dtype=np.int64)  # how often each value occurs in training images
         self._contents: list[npt.NDArray[np.uint64]] = []
         self._splits: list[tuple[str, int]] = []
+        self._bright = 0  # training images whose border is bright
+        self._train = 0
 
     def begin(self, name: str, split: str, shape: tuple[int, ...]) -> None:
         """Begin a class; `shape` is [n, H, W, C] of all its images."""
@@ -30,6 +32,8 @@ class PixelFacts:
         self._contents.append(np.array(hashes, dtype=np.uint64))
         self._splits.append((self._split, len(images)))
         if self._split == "train":
+            self._train += len(images)
+            self._bright += int((borders(images) > 127).all(-1).sum())
             for channel, levels in enumerate(self._levels):
                 levels += np.bincount(images[..., channel].ravel(), minlength=256)
 
@@ -46,6 +50,10 @@ class PixelFacts:
         std = np.sqrt(np.maximum(self._levels @ values**2 / count - mean**2, 1e-12))
         return mean.tolist(), std.tolist()
 
+    def bright_ground(self) -> float:
+        """The share of the training images whose border is bright, as that of drawings on paper is."""
+        return self._bright / max(self._train, 1)
+
     def duplicates(self) -> int:
         """How many images have exactly the pixels of an image in another split."""
         if not self._contents:
@@ -56,3 +64,10 @@ class PixelFacts:
         seen = np.zeros((group.max() + 1, len(names)), dtype=bool)
         seen[group, splits] = True
         return int((seen.sum(1) > 1)[group].sum())
+
+
+def borders(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Median colour of the outermost pixels of images [n, H, W, C]: [n, C]."""
+    sides = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
+    found: npt.NDArray[np.float64] = np.median(np.concatenate(sides, axis=1), axis=1)
+    return found

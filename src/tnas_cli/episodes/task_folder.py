@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tnas_cli.episodes.account import Account
+from tnas_cli.episodes.around import files_below
 from tnas_cli.episodes.class_folders import class_folders, images_in
-from tnas_cli.episodes.own_images import OwnImages
+from tnas_cli.episodes.own_images import UNLIKE, OwnImages, is_on_bright_ground
 from tnas_cli.episodes.places import DiskFolder, File, Folder
+from tnas_cli.episodes.twins import IN_CLASS, KEPT, LEFT, digest
 from tnas_cli.errors import DataError
+from tnas_cli.records.account import InputAccount
 
 LAYOUT_HINT = (
-    "the layout is TASK/support/<class>/*.png|jpg|webp, and optionally TASK/query/<class>/* (labelled) "
+    "the layout is TASK/support/<class>/* (images), and optionally TASK/query/<class>/* (labelled) "
     "or TASK/query/* (unlabelled)"
 )
 
@@ -28,7 +32,8 @@ class FolderTask:
 
     support_x float32 [S, C, H, W] and support_y int64 [S], ordered class by class; query_x [Q, C, H, W] or None without
     a query folder; query_y [Q] or None when the query images are unlabelled; query_paths in the order of query_x.
-    support_files and query_files are the images as they are. inverted: how many images were inverted.
+    support_files and query_files are the images as they are. inverted: how many images were inverted. account: what
+    became of the files.
     """
 
     path: Path
@@ -41,6 +46,7 @@ class FolderTask:
     support_files: list[File]
     query_files: list[File]
     inverted: int = 0
+    account: InputAccount = field(default_factory=lambda: InputAccount(read=0))
 
     @property
     def shots(self) -> tuple[int, ...]:
@@ -48,50 +54,123 @@ class FolderTask:
         return tuple(torch.bincount(self.support_y, minlength=len(self.class_names)).tolist())
 
 
-def read_task_folder(path: Path, images: OwnImages) -> FolderTask:
+def read_task_folder(path: Path, images: OwnImages, *, keep_duplicates: bool = False) -> FolderTask:
     """Read a task folder; `images` says how they are prepared for a network.
 
-    Raises DataError for a missing support folder, fewer than two classes, an empty class, a file that is no image, a
-    picture that is in two classes, a query class that has no support images, and a query folder that mixes labelled and
-    unlabelled images.
+    A support image that is in its class already is left out, unless `keep_duplicates`. Raises DataError for a missing
+    support folder, fewer than two classes, an empty class, a file that is no image, a picture that is in two classes, a
+    query class that has no support images, and a query folder that mixes labelled and unlabelled images.
     """
     if not path.is_dir():
         raise DataError(f"{path} is not a folder." if path.exists() else f"{path} does not exist.", hint=LAYOUT_HINT)
-    inverted = 0
-
-    def load(files: list[File]) -> list[npt.NDArray[np.uint8]]:
-        nonlocal inverted
-        squares, negatives = zip(*map(images.read, files), strict=True)
-        inverted += sum(negatives)
-        return list(squares)
-
-    task = DiskFolder(path)
-    support_folder, query_folder = (task.find(part) for part in ("support", "query"))
-    if support_folder is None:
-        raise DataError(f"{path} has no folder support/.", hint=LAYOUT_HINT)
+    account = Account()
+    support_folder, query_folder = _parts(DiskFolder(path, account))
     support = class_folders(support_folder, fewest=2, hint=LAYOUT_HINT)
     names = list(support)
     query, labels = _query(query_folder, names) if query_folder else ([], None)
-    shown, labels_shown = [file for files in support.values() for file in files], _labels(support)
-    squares = load(shown)
-    _check_apart(squares, labels_shown, shown)
+    loaded = _Loaded(images, account)
+    given = [(file, label) for label, files in enumerate(support.values()) for file in files]
+    squares = loaded.all([file for file, _ in given])
+    _check_apart(squares, [label for _, label in given], [file for file, _ in given])
+    kept = _kept(squares, given, account, keep_duplicates=keep_duplicates)
+    query_squares = loaded.all(query)
+    squares, given = [squares[number] for number in kept], [given[number] for number in kept]
+    _tell_twins(squares, [file for file, _ in given], query_squares, query, account)
+    used = [*squares, *query_squares]
+    account.used(len(used))
+    if images.unlike(sum(map(is_on_bright_ground, used)) / len(used)):
+        account.warn(UNLIKE, str(path), len(used))
     return FolderTask(
         path=path,
         class_names=names,
         support_x=images.normalised(squares),
-        support_y=torch.tensor(labels_shown),
-        query_x=images.normalised(load(query)) if query else None,
+        support_y=torch.tensor([label for _, label in given]),
+        query_x=images.normalised(query_squares) if query else None,
         query_y=None if labels is None else torch.tensor(labels),
         query_paths=[Path(file.label) for file in query],
-        support_files=shown,
+        support_files=[file for file, _ in given],
         query_files=query,
-        inverted=inverted,
+        inverted=loaded.inverted,
+        account=account.record(),
     )
 
 
-def _labels(classes: Mapping[str, list[File]]) -> list[int]:
-    """The label of every image, class by class."""
-    return [label for label, files in enumerate(classes.values()) for _ in files]
+@dataclass
+class _Loaded:
+    """Reads images, and tells the account how they had to be converted."""
+
+    images: OwnImages
+    account: Account
+    inverted: int = 0
+
+    def all(self, files: list[File]) -> list[npt.NDArray[np.uint8]]:
+        """The squares [size, size, channels] of files; raises DataError for one that cannot be read."""
+        squares = []
+        for file in files:
+            square, negative = self.images.read(file, partial(self.account.converted, name=file.label))
+            squares.append(square)
+            self.inverted += negative
+        return squares
+
+
+def _parts(task: Folder) -> tuple[Folder, Folder | None]:
+    """The folders of support and query images, by name in any case; raises DataError without the first.
+
+    One folder more around them is looked into, and whatever lies beside them is left out.
+    """
+    inside = task.folders()
+    parts = {name.lower(): folder for name, folder in inside.items()}
+    if "support" not in parts and len(inside) == 1:
+        (only,) = inside.values()
+        if "support" in {name.lower() for name in only.folders()}:
+            task.account.understand(f"the task is in {only.label}/")
+            return _parts(only)
+    if "support" not in parts:
+        raise DataError(f"{task.label} has no folder support/.", hint=LAYOUT_HINT)
+    for file in images_in(task):
+        task.account.left_out("images beside support/ and query/", file.label)
+    for name, folder in inside.items():
+        if name.lower() not in ("support", "query"):
+            task.account.left_out(
+                "files in folders beside support/ and query/", f"{folder.label}/", len(files_below(folder))
+            )
+    return parts["support"], parts.get("query")
+
+
+def _kept(
+    squares: list[npt.NDArray[np.uint8]], given: list[tuple[File, int]], account: Account, *, keep_duplicates: bool
+) -> list[int]:
+    """The numbers of the support images without those that are in their class already."""
+    seen: set[int] = set()
+    kept = []
+    for number, square in enumerate(squares):
+        content = digest(square)
+        if content in seen:
+            account.duplicate(IN_CLASS + (KEPT if keep_duplicates else LEFT), given[number][0].label)
+            if not keep_duplicates:
+                continue
+        seen.add(content)
+        kept.append(number)
+    return kept
+
+
+def _tell_twins(
+    support: list[npt.NDArray[np.uint8]],
+    support_files: list[File],
+    query: list[npt.NDArray[np.uint8]],
+    query_files: list[File],
+    account: Account,
+) -> None:
+    """Tell the account of query images that are support images, or that occur twice; all of them are answered."""
+    shown = {digest(square): file.label for square, file in zip(support, support_files, strict=True)}
+    asked: dict[int, str] = {}
+    for square, file in zip(query, query_files, strict=True):
+        content = digest(square)
+        if content in shown:
+            account.duplicate("query images that are support images too, answered", f"{shown[content]} = {file.label}")
+        elif content in asked:
+            account.duplicate("query images that occur again, answered", f"{asked[content]} = {file.label}")
+        asked.setdefault(content, file.label)
 
 
 def _check_apart(squares: list[npt.NDArray[np.uint8]], labels: list[int], files: list[File]) -> None:

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from tnas_cli.episodes.account import Account
 
 IN_CLASS = "images that are in their class already"
-KEPT, LEFT = " (kept)", " (left out)"
-ACROSS_CLASSES = "images that are in another class too (kept)"
-ACROSS_SPLITS = "images that are in another split too (kept)"
+KEPT, LEFT = ", kept", ", left out"
+ACROSS_CLASSES = "images that are in another class too, kept"
+ACROSS_SPLITS = "images that are in another split too, kept"
 
 
 class Twins:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,7 @@ def adapt_folders(
     asked: Asked = AS_LEARNED,
     *,
     invert: Invert = "auto",
+    keep_duplicates: bool = False,
     save: Path | None = None,
     machine: Machine = HERE,
     listener: events.Listener = events.ignore,
@@ -102,7 +103,8 @@ def adapt_folders(
     """Adapt to task folders; yields a record per folder, in their order, each as soon as it is known, then the result.
 
     Tasks of the same shape are adapted together. A task with another number of classes than the checkpoint's gets a
-    classifier of its own (`methods.adapt.with_way`). `save`: the file that keeps the adapted model of one folder.
+    classifier of its own (`methods.adapt.with_way`). A support image that is in its class already is left out, unless
+    `keep_duplicates`. `save`: the file that keeps the adapted model of one folder.
     Raises CheckpointError, and before anything is computed DataError if any folder cannot be used, and SettingsError
     for what cannot be saved.
     """
@@ -110,7 +112,7 @@ def adapt_folders(
         _check_save(save, folders, asked)
     begun = begin(checkpoint, asked, machine)
     images = begun.learned.images(invert)
-    tasks = [read_task_folder(path, images) for path in folders]
+    tasks = [read_task_folder(path, images, keep_duplicates=keep_duplicates) for path in folders]
     if asked.transductive:
         for task in tasks:
             for words in doubts(task):
@@ -266,7 +268,7 @@ def _adapt_batch(
             accuracy=float(together[position]),
             inductive_accuracy=float(alone[position]),
             nearest_neighbour=float(near[position]),
-            preparation=preparation_of(cache),
+            preparation=replace(preparation_of(cache), account=None),  # it is in the result
             transductive=True,
         )
         if between:

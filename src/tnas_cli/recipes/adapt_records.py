@@ -21,7 +21,7 @@ from tnas_cli.methods.registry import title_of
 from tnas_cli.recipes.beside import Beside
 from tnas_cli.recipes.calibrate import expected
 from tnas_cli.recipes.learned import Learned
-from tnas_cli.recipes.meta_architecture import preparation_of
+from tnas_cli.recipes.meta_architecture import preparation_of, told
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.records.parts import Accuracy, Amount, Budget, OtherAnswers, Prediction, Preparation, TaskName
 from tnas_cli.records.results import AdaptResult
@@ -102,6 +102,8 @@ def preparation_of_folder(learned: Learned, task: FolderTask, invert: Invert) ->
         resize="fit",
         invert=invert,
         inverted=task.inverted,
+        bright_ground=data.bright_ground,
+        account=told(task.account),
     )
 
 

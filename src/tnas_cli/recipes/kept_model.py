@@ -5,7 +5,7 @@ Batch norm takes its moments from the support set, and some methods compare with
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def save(path: Path, learned: Learned, fitted: Together, task: FolderTask, image
         "learned": {"kind": learned.kind, "about": _without_history(learned.about)},
         "members": len(fitted.members),
         "classes": list(task.class_names),
-        "preparation": images.to_json(),
+        "preparation": replace(images, account=None).to_json(),
         "task": str(task.path.resolve()),
         "shots": list(task.shots),
         "argv": argv(),
@@ -100,7 +100,7 @@ def load_model(path: Path, machine: Machine = HERE, listener: events.Listener = 
 def images_as(seen: Preparation) -> OwnImages:
     """How images were prepared, to prepare others in the same way."""
     invert = "auto" if seen.invert is None else seen.invert
-    return OwnImages(seen.size, seen.channels, seen.mean, seen.std, invert)
+    return OwnImages(seen.size, seen.channels, seen.mean, seen.std, invert, seen.bright_ground)
 
 
 def _one(support: Labelled) -> Labelled:

@@ -117,7 +117,8 @@ class Learned(ABC):
 
     def images(self, invert: Invert) -> OwnImages:
         """How a person's own images become those that it learned from."""
-        return OwnImages(self.size, self.data.channels, self.data.mean, self.data.std, invert)
+        data = self.data
+        return OwnImages(self.size, data.channels, data.mean, data.std, invert, data.bright_ground)
 
     @property
     def run(self) -> str:

@@ -13,6 +13,7 @@ from tnas_cli.methods.registry import search_method
 from tnas_cli.methods.state_file import parameters_of
 from tnas_cli.methods.t_nas import search_network
 from tnas_cli.plain import NOT_AS_WRITTEN
+from tnas_cli.records.account import InputAccount
 from tnas_cli.records.codec import decode
 from tnas_cli.records.parts import DataFacts, Preparation
 from tnas_cli.runs import checkpoint
@@ -47,6 +48,7 @@ def describe_data(cache: ImageCache) -> DataFacts:
         mean=tuple(cache.mean),
         std=tuple(cache.std),
         fingerprint=cache.fingerprint,
+        bright_ground=cache.bright_ground,
     )
 
 
@@ -58,7 +60,14 @@ def preparation_of(cache: ImageCache) -> Preparation:
         mean=tuple(cache.mean),
         std=tuple(cache.std),
         resize=cache.resize or None,
+        bright_ground=cache.bright_ground,
+        account=told(cache.account),
     )
+
+
+def told(account: InputAccount | None) -> InputAccount | None:
+    """What is worth telling of an account, with a few names."""
+    return account.brief() if account is not None and account.lines() else None
 
 
 def load_meta_architecture(path: Path, device: torch.device) -> MetaArchitecture:

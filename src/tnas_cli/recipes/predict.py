@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.given_images import GivenImage
+from tnas_cli.episodes.own_images import UNLIKE, is_on_bright_ground
 from tnas_cli.errors import DataError
 from tnas_cli.recipes.calibrate import expected
 from tnas_cli.recipes.kept_model import KeptModel
@@ -29,18 +32,21 @@ TOGETHER = 64
 
 @dataclass
 class Answers:
-    """Iterates over the answers, in the order of the images; `left_out` fills with those that could not be read.
+    """Iterates over the answers, in the order of the images; `left_out` fills with those that could not be read, and
+    `account` is told what became of every one.
 
     Answers below the probability `reject` are unsure. Raises SettingsError for what is no probability.
     """
 
     model: KeptModel
     images: Sequence[GivenImage]
+    account: Account
     reject: float = 0.0
     listener: events.Listener = events.ignore
     left_out: list[LeftOut] = field(default_factory=list)
     classes: Counter[str] = field(default_factory=Counter)
     unsure: int = 0
+    bright: int = 0  # images on a bright ground
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -70,10 +76,12 @@ class Answers:
         names, squares, bad = [], [], []
         for image in images:
             try:
-                square, _ = self.model.images.read(image.file)
+                square, _ = self.model.images.read(image.file, partial(self.account.converted, name=image.name))
             except DataError as error:
                 bad.append(LeftOut(file=image.name, reason=error.message))
+                self.account.left_out("images that cannot be read", image.name)
                 continue
+            self.bright += is_on_bright_ground(square)
             squares.append(square)
             names.append(image.name)
         return names, squares, bad
@@ -95,11 +103,15 @@ class Answers:
     def result(self) -> PredictResult:
         """The last record, once all images were asked for."""
         seconds, answered = time.monotonic() - self.began, self.classes.total() + self.unsure
+        self.account.used(answered)
+        if answered and self.model.images.unlike(self.bright / answered):
+            self.account.warn(UNLIKE, str(self.model.path), answered)
         return PredictResult(
             model=str(self.model.path),
             images=answered,
             classes={name: self.classes[name] for name in self.model.classes},
             left_out=tuple(self.left_out),
+            account=self.account.record(),
             temperature=self.model.learned.temperature,
             reject=self.reject or None,
             unsure=self.unsure if self.reject else None,

@@ -24,10 +24,10 @@ class Noted(Part):
     names: tuple[str, ...]
 
     def line(self) -> str:
-        """One line for a person: 'left out: 3 files, no images: a.txt, b.txt, c.txt'."""
+        """One line for a person: 'left out: files that are no images (3): a.txt, b.txt, c.txt'."""
         more = ", ..." if self.count > SHOWN and len(self.names) >= SHOWN else ""
         named = f": {', '.join(self.names[:SHOWN])}{more}" if self.names else ""
-        return f"{self.fate}: {self.count:,} {self.why}{named}"
+        return f"{self.fate}: {self.why} ({self.count:,}){named}"
 
 
 @dataclass(frozen=True, kw_only=True)

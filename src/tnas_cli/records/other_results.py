@@ -65,7 +65,8 @@ class DecodeResult(Result):
 @dataclass(frozen=True, kw_only=True)
 class PredictResult(Result):
     """Images that an adapted `model` answered for: how many in all and by class. `left_out` were given and could not be
-    read. `page` and `sorted_into` are what was written for a person to look at, `sorted_files` how many files.
+    read; `account` says how the others were converted. `page` and `sorted_into` are what was written for a person to
+    look at, `sorted_files` how many files.
 
     With `--reject`, answers below a probability count as `unsure` and not by class; `expected` is what the validation
     tasks of the checkpoint say of the others. The `temperature` came with the model.
@@ -77,6 +78,7 @@ class PredictResult(Result):
     images: Count
     classes: Mapping[str, int]
     left_out: tuple[LeftOut, ...]
+    account: InputAccount | None = None
     wall_seconds: Seconds
     images_per_second: Seconds | None
     temperature: float = 1.0

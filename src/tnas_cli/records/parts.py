@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tnas_cli.records.account import InputAccount
 from tnas_cli.records.codec import Part
 from tnas_cli.records.fields import Count, Share, Some, Way, given
 
@@ -58,8 +59,9 @@ class TaskName(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class DataFacts(Part):
-    """The images that a search saw; `size` and `channels` of an image, `mean` and `std` of its normalisation, and the
-    `fingerprint` (content hash) of the prepared data set."""
+    """The images that a search saw; `size` and `channels` of an image, `mean` and `std` of its normalisation, the
+    `fingerprint` (content hash) of the prepared data set, and the share of the training images that stand on a bright
+    ground (`bright_ground`)."""
 
     channels: Some
     dataset: str | None = given(missing=None)
@@ -68,6 +70,7 @@ class DataFacts(Part):
     mean: tuple[float, ...] = given(missing=())
     std: tuple[float, ...] = given(missing=())
     fingerprint: str | None = given(missing=None)
+    bright_ground: Share | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +79,9 @@ class Preparation(Part):
 
     `resize` is how they became squares: fit, crop or stretch; None if the data set already came in this size. `invert`
     is whether dark ink was to be turned bright: in all images, in none, or decided for each image ("auto"); None where
-    that does not apply. `inverted` is the number of images that were inverted.
+    that does not apply. `inverted` is the number of images that were inverted, `bright_ground`
+    the share of training images that stand on a bright ground. `account` says what became of the files, if some were
+    not used as they are.
     """
 
     size: Some
@@ -86,6 +91,8 @@ class Preparation(Part):
     resize: str | None = None
     invert: bool | Literal["auto"] | None = None
     inverted: Count | None = None
+    bright_ground: Share | None = None
+    account: InputAccount | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
