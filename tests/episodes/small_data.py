@@ -21,6 +21,7 @@ from tnas_cli.episodes.cache import Attributes, ClassImages, ImageCache, open_ca
 from tnas_cli.episodes.class_split import SHARES
 from tnas_cli.episodes.dataset import Request
 from tnas_cli.runs.events import Event, Note
+from tnas_cli.runs.paths import from_environment
 
 #: Characters that fill every split of protocol `vinyals`.
 CHARACTERS = (
@@ -109,7 +110,7 @@ def truncated(path: Path, keep: float = 0.5) -> Path:
 def real_data(folder: str, file: str) -> Path:
     """The folder of real data that holds `file`; without it, the test is skipped."""
     beside = Path(__file__).parents[3] / "shared" / "data"
-    path = Path(os.environ.get("TNAS_TEST_DATA", beside)) / folder
+    path = (from_environment("TNAS_TEST_DATA") or beside) / folder
     if not (path / file).is_file():
         pytest.skip(f"the real {folder}/{file} is not here (set TNAS_TEST_DATA to the folder above {folder}/)")
     return path

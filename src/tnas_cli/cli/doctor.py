@@ -39,12 +39,18 @@ def doctor(
         )
 
 
+def _threads(found: DoctorResult) -> str:
+    where, usable = found.environment, found.usable_cores
+    allowed = f"; this process may use {usable} cores" if usable is not None and usable != where.cores else ""
+    return f"{where.threads} thread{'s' if where.threads != 1 else ''} of {where.cores}{allowed}"
+
+
 def _show(screen: Screen, found: DoctorResult) -> None:
     where, rate = found.environment, found.search_tasks_per_second
     for name, value in (
         ("tnas", f"{where.package_version}  python {where.python}  {where.platform}"),
         ("packages", "  ".join(f"{name} {version}" for name, version in found.packages.items())),
-        ("device", f"{where.device} ({where.processor}), {where.threads} of {where.cores} threads"),
+        ("device", f"{where.device} ({where.processor}), {_threads(found)}"),
         ("engine", f"{found.engine}: {found.engine_reason}"),
         ("kernels", found.kernels or "none"),
         ("cache", f"{found.cache}: {', '.join(found.prepared) or 'nothing prepared yet'}"),

@@ -14,6 +14,7 @@ from tnas_cli.runs import plug_ins
 from tnas_cli.runs.called import called_as
 from tnas_cli.runs.files import refused
 from tnas_cli.runs.interrupt import signals_as_interrupt
+from tnas_cli.runs.paths import expanded_words
 from tnas_cli.spelling import visible
 from tnas_cli.version import __version__
 
@@ -95,7 +96,7 @@ def _run() -> int:
     try:
         called_as(["tnas", *sys.argv[1:]])
         with signals_as_interrupt():
-            code = app(args=sys.argv[1:] or ["--help"], prog_name="tnas", standalone_mode=False) or 0
+            code = app(args=expanded_words(sys.argv[1:]) or ["--help"], prog_name="tnas", standalone_mode=False) or 0
         sys.stdout.flush()
         if code == Interrupted.exit_code:
             sys.stderr.write("interrupted\n")

@@ -19,6 +19,7 @@ from tnas_cli.methods import registry as methods
 from tnas_cli.methods.about import OWN
 from tnas_cli.records.other_results import DoctorResult
 from tnas_cli.runs import events, plug_ins
+from tnas_cli.runs.cores import usable_cores
 from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.seeds import torch_generator
 from tnas_cli.spaces.darts import DARTS
@@ -55,6 +56,7 @@ def doctor(machine: Machine = HERE, *, warm: bool = False, listener: events.List
     gradient_error, engine_error = _gradient_error(), _engine_error(chosen, where)
     return DoctorResult(
         environment=environment(where),
+        usable_cores=usable_cores(),
         packages={name: metadata.version(name) for name in _PACKAGES},
         engine=chosen.name,
         engine_reason=reason,

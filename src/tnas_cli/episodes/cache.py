@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 
 from tnas_cli.episodes.account import from_text
 from tnas_cli.episodes.cache_check import (
@@ -31,14 +30,14 @@ from tnas_cli.episodes.cache_writer import FORMAT, SCHEMA, SPLITS, Attributes, C
 from tnas_cli.episodes.sampling import Indices
 from tnas_cli.episodes.unchecked_hdf5 import UnreadableHdf5Error, refuse_unless_hdf5
 from tnas_cli.errors import DataError, SettingsError
+from tnas_cli.runs.paths import from_environment, own_cache
 
 __all__ = ["Attributes", "ClassImages", "ImageCache", "cache_path", "cache_root", "open_cache", "write_cache"]
 
 
 def cache_root() -> Path:
     """The folder of all caches: $TNAS_CACHE, or the platform's cache folder for 'tnas'."""
-    chosen = os.environ.get("TNAS_CACHE")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("tnas"))
+    return from_environment("TNAS_CACHE") or own_cache()
 
 
 def cache_path(dataset: str, protocol: str, size: int, root: Path | None = None) -> Path:

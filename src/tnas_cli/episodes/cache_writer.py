@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tnas_cli.episodes.account import Account, to_text
 from tnas_cli.episodes.cache_index import CacheIndex, Place, append_index
+from tnas_cli.episodes.hdf5_writing import hdf5_file
 from tnas_cli.episodes.pixel_facts import PixelFacts
 from tnas_cli.episodes.sampling import standard_tables
 from tnas_cli.errors import DataError
@@ -143,10 +144,8 @@ def write_cache(
             spool = _Spool(raw)
             for item in classes:
                 spool.add(item)
-            import h5py  # only whoever writes a cache needs it
-
             # Nobody else knows this file yet, and it is held: it needs no lock, which some file systems do not offer.
-            with writing(path), h5py.File(partial, "w", locking=False) as file:
+            with writing(path), hdf5_file(partial) as file:
                 index = _write(file, spool, attributes)
             try:
                 append_index(partial, index)

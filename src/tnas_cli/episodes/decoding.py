@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from tnas_cli.episodes.catalogue import ClassPictures, Picture
 from tnas_cli.episodes.images import Squares
 from tnas_cli.episodes.twins import Twins
 from tnas_cli.errors import DataError
+from tnas_cli.runs.cores import usable_cores
 from tnas_cli.runs.events import Listener, Progress
 
 CHUNK = 16  # pictures that a thread takes at a time
@@ -121,7 +121,7 @@ def _threads(classes: Sequence[ClassPictures]) -> int:
         except DataError:  # reported later, when the picture is read in its turn
             continue
         largest = max(largest, image.width * image.height)
-    return (os.cpu_count() or 1) if largest >= LARGE else 1
+    return usable_cores() if largest >= LARGE else 1
 
 
 def in_order(function: Callable[[Item], Result], items: Iterator[Item], threads: int) -> Iterator[Result]:

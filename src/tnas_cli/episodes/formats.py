@@ -67,7 +67,8 @@ def formats_for(name: str) -> tuple[str, ...]:
 def is_image_by_content(file: File) -> bool:
     """Whether a file that has no image's name is an image nevertheless; only its first bytes are read unless it is."""
     try:
-        head = file.head(HEAD)
+        with file.open() as stream:
+            head = stream.read(HEAD)
         if not any(_accepts(name, head) for name in formats_for("")):
             return False
         with warnings.catch_warnings():

@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-from tnas_cli.episodes import (
-    cifar,
-    cifar_layouts,
-    download,
-    folder,
-    glyphs,
-    imagenet,
-    mini_imagenet,
-    mini_imagenet_layouts,
-    omniglot,
-    omniglot_layouts,
-)
+from tnas_cli.episodes import cifar, download, folder, glyphs, imagenet, mini_imagenet, omniglot
 from tnas_cli.episodes.dataset import DatasetSpec
 
 _ALL = (
@@ -35,7 +24,7 @@ _ALL = (
         channels=1,
         licence=download.OMNIGLOT_LICENCE,
         build=omniglot.build,
-        layouts=omniglot_layouts.LAYOUTS,
+        layouts=omniglot.LAYOUTS,
         url=download.OMNIGLOT_URL,
         bytes=download.OMNIGLOT_BYTES,
     ),
@@ -47,9 +36,9 @@ _ALL = (
         channels=3,
         licence=download.CIFAR_LICENCE,
         build=cifar.build_fc100,
-        layouts=cifar_layouts.CIFAR100_EDITION.layouts,
-        url=cifar_layouts.CIFAR100_EDITION.archive.url,
-        bytes=cifar_layouts.CIFAR100_EDITION.archive.bytes,
+        layouts=cifar.CIFAR100_EDITION.layouts,
+        url=cifar.CIFAR100_EDITION.archive.url,
+        bytes=cifar.CIFAR100_EDITION.archive.bytes,
     ),
     DatasetSpec(
         "cifar-fs",
@@ -59,9 +48,9 @@ _ALL = (
         channels=3,
         licence=download.CIFAR_LICENCE,
         build=cifar.build_cifar_fs,
-        layouts=cifar_layouts.CIFAR100_EDITION.layouts,
-        url=cifar_layouts.CIFAR100_EDITION.archive.url,
-        bytes=cifar_layouts.CIFAR100_EDITION.archive.bytes,
+        layouts=cifar.CIFAR100_EDITION.layouts,
+        url=cifar.CIFAR100_EDITION.archive.url,
+        bytes=cifar.CIFAR100_EDITION.archive.bytes,
     ),
     DatasetSpec(
         "mini-imagenet",
@@ -71,7 +60,7 @@ _ALL = (
         channels=3,
         licence=mini_imagenet.LICENCE,
         build=mini_imagenet.build,
-        layouts=mini_imagenet_layouts.LAYOUTS,
+        layouts=mini_imagenet.LAYOUTS,
         resize="stretch",
         resizable=True,
     ),
@@ -83,9 +72,9 @@ _ALL = (
         channels=3,
         licence=download.CIFAR_LICENCE,
         build=cifar.build_cifar10,
-        layouts=cifar_layouts.CIFAR10_EDITION.layouts,
-        url=cifar_layouts.CIFAR10_EDITION.archive.url,
-        bytes=cifar_layouts.CIFAR10_EDITION.archive.bytes,
+        layouts=cifar.CIFAR10_EDITION.layouts,
+        url=cifar.CIFAR10_EDITION.archive.url,
+        bytes=cifar.CIFAR10_EDITION.archive.bytes,
     ),
     DatasetSpec(
         "imagenet",

@@ -16,6 +16,7 @@ from tnas_cli.episodes.places import File
 from tnas_cli.episodes.task_folder import FolderTask
 from tnas_cli.errors import DataError, SettingsError, did_you_mean
 from tnas_cli.runs.files import cannot_read
+from tnas_cli.runs.paths import expanded
 
 #: Images that pass the network at a time.
 TOGETHER = 32
@@ -59,7 +60,7 @@ def load_beside(wanted: str) -> Beside:
     if name not in known:
         raise SettingsError(f"torchvision has no network {name!r}.", hint=did_you_mean(name, known))
     weights = models.get_model_weights(name).DEFAULT
-    path = Path(file) if file else Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+    path = Path(expanded(file)) if file else Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     if not path.is_file():
         raise DataError(
             f"the weights of {name} are not in {path}.",

@@ -166,12 +166,14 @@ class DataSets(Result):
 class DoctorResult(Result):
     """Whether the installation is sound, and how fast the machine is.
 
-    added, left_out: methods and data sets of other packages, and why some of them cannot be used.
+    added, left_out: methods and data sets of other packages, and why some of them cannot be used. usable_cores: those
+    that the process is bound to, within its container's share of time.
     """
 
     command = "doctor"
 
     environment: Environment = flat()
+    usable_cores: int | None = None
     packages: Mapping[str, str]
     engine: str
     engine_reason: str

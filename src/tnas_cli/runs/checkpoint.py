@@ -90,7 +90,7 @@ def load(path: Path, *kinds: str) -> Checkpoint:
             f"{path} holds something other than tensors and text; none of it was run.", hint=hint
         ) from error
     except Exception as error:  # the file may hold any bytes, and torch's reader fails on them in any way
-        if _is_refused(error):
+        if _refusal(error) is not None:
             raise cannot_read(path, error, CheckpointError) from error
         raise damaged from error
     header, tensors = _parts(path, content, hint)
@@ -129,16 +129,18 @@ def _is_whole(file: IO[bytes]) -> bool:
             largest = max((one.file_size for one in members if one.filename.endswith(".pkl")), default=0)
             whole = stored and fits and largest <= LARGEST_PICKLE and archive.testzip() is None
     except Exception as error:  # any bytes may stand in the file, and zipfile fails on them in many ways
-        if _is_refused(error):
-            raise
+        if (refusal := _refusal(error)) is not None:
+            raise refusal from None
         return False
     file.seek(0)
     return whole
 
 
-def _is_refused(error: Exception) -> bool:
-    """Whether the system refuses to read; a number like EINVAL comes of positions that damaged bytes name."""
-    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
+def _refusal(error: BaseException) -> OSError | None:
+    """The system's refusal to read; None for what comes of the bytes, as EINVAL does for positions that they name."""
+    # zipfile calls a file no archive when its end cannot be read.
+    cause = error.__context__ if isinstance(error, zipfile.BadZipFile) else error
+    return cause if isinstance(cause, OSError) and cause.errno not in (None, errno.EINVAL) else None
 
 
 def _are_numbers(tensors: dict[str, Tensor], size: int) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tnas_cli.errors import SettingsError
 from tnas_cli.records.parts import Environment
 from tnas_cli.runs.board import require_tensorboard
+from tnas_cli.runs.cores import usable_cores
 from tnas_cli.version import __version__
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Machine:
-    """device: auto, cpu, cuda or mps; threads: CPU threads (None: as torch decides); cache_root: folder of prepared
+    """device: auto, cpu, cuda or mps; threads: CPU threads (None: those of OMP_NUM_THREADS, or
+    all cores that may be used); cache_root: folder of prepared
     data sets (None: the default); offline: never download; engine: auto, fused or torch; tensorboard: write event files
     for TensorBoard into the run directory; allow_other_data: measure on a data set although what was learned is from
     another one of the same name."""
@@ -57,6 +59,8 @@ class Machine:
             require_tensorboard()
         if self.threads is not None:
             torch.set_num_threads(self.threads)
+        elif "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
         return choose_device(self.device)
 
 

@@ -82,7 +82,8 @@ def one_process(file: Path, waiting: Callable[[str], None] | None = None) -> Ite
         for left in (file, owner):
             with suppress(OSError):
                 left.unlink(missing_ok=True)
-        lock.release()
+        with suppress(OSError):  # its file is gone already
+            lock.release()
 
 
 def _acquire(lock: Any, owner: Path, waiting: Callable[[str], None] | None) -> None:

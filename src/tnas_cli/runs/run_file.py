@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from tnas_cli.errors import DataError
 from tnas_cli.plain import NOT_AS_WRITTEN, json_value
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.files import write_text
+from tnas_cli.runs.paths import from_environment
 from tnas_cli.spelling import quoted
 from tnas_cli.version import __version__
 
@@ -38,8 +38,8 @@ class RunFile:
         """The file's text."""
         machine = self.machine
         # The variable may have been set for the command that began the run, and not for the one that continues it.
-        given = machine.cache_root or os.environ.get("TNAS_CACHE")
-        root = str(Path(given).resolve()) if given else None
+        given = machine.cache_root or from_environment("TNAS_CACHE")
+        root = str(given.resolve()) if given else None
         where = {"device": machine.device, "threads": machine.threads, "engine": machine.engine, "cache_root": root}
         values = {
             "version": VERSION,

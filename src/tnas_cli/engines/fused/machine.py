@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import sys
 import tempfile
@@ -14,9 +13,10 @@ from pathlib import Path
 import llvmlite
 import llvmlite.binding
 import numba
-import platformdirs
 
 from tnas_cli.engines.fused.plan import Target
+from tnas_cli.errors import SettingsError
+from tnas_cli.runs.paths import from_environment, own_cache
 
 
 class UnavailableError(Exception):
@@ -61,8 +61,7 @@ def sources_digest() -> str:
 
 def kernel_folder() -> Path:
     """Where compiled kernels are kept: $TNAS_KERNELS or the user's cache folder, then processor, versions, sources."""
-    chosen = os.environ.get("TNAS_KERNELS")
-    root = Path(chosen) if chosen else Path(platformdirs.user_cache_dir("tnas")) / "kernels"
+    root = from_environment("TNAS_KERNELS") or own_cache() / "kernels"
     cpu = numba.config.CPU_NAME or llvmlite.binding.get_host_cpu_name()
     processor = f"{cpu}-{hashlib.sha256(features().encode()).hexdigest()[:8]}"
     python = f"py{sys.version_info.major}.{sys.version_info.minor}"
@@ -75,7 +74,10 @@ def kernels_kept() -> Iterator[Path]:
 
     Raises UnavailableError if nothing can be written there.
     """
-    folder = kernel_folder()
+    try:
+        folder = kernel_folder()
+    except SettingsError as error:
+        raise UnavailableError("compiled kernels cannot be kept: there is no home folder") from error
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
