@@ -24,7 +24,8 @@ left out where it is not known or has nothing to say.
 """
 
 RECORDS: tuple[type[Part], ...] = (
-    *(kinds.Adapted, kinds.Predicted, kinds.Decoded, kinds.FixedNetwork, kinds.Step, kinds.Validated, kinds.ModelCard),
+    *(kinds.Adapted, kinds.Predicted, kinds.Decoded, kinds.FixedNetwork, kinds.Step, kinds.Validated, kinds.Halved),
+    kinds.ModelCard,
     *(results.Measured, results.AdaptResult, results.TrainResult, results.SupervisedResult, results.TransferResult),
     *(results.SearchResult, other_results.SearchEstimate, other_results.TrainEstimate, other_results.DecodeResult),
     *(

@@ -9,6 +9,7 @@ the exit code is 1.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import select
@@ -24,6 +25,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 KINDS = ("caches", "checkpoints", "records", "genotypes", "images", "archives", "lists", "settings")
+SECONDS_BETWEEN_LINES = 60
 PATIENCE = 120  # seconds without an answer, of a worker that waits for something instead of computing
 
 
@@ -40,8 +42,9 @@ class Worker:
         if self.process is None:
             self.start()
         assert self.process is not None and self.process.stdin is not None
-        self.process.stdin.write(f"{index}\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(f"{index}\n")
+            self.process.stdin.flush()
         line = self._line()
         if line:
             return json.loads(line)  # type: ignore[no-any-return]
@@ -78,12 +81,12 @@ class Worker:
         if self.process is None:
             return 0
         assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.close()  # one that waits for the next input ends
         try:
-            code = self.process.wait(2) if self.process.stdout.read(0) == "" else 0
+            code = self.process.wait(2)
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = self.process.wait()
-        self.process.stdin.close()
         self.process.stdout.close()
         self.process = None
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -98,7 +101,8 @@ def run(kind: str, seed: int, indices: Iterator[int], seconds: float, keep: Path
     worker = Worker(kind, seed)
     try:
         worker.start()
-        until = time.monotonic() + seconds
+        told = time.monotonic()
+        until = told + seconds
         for index in indices:
             how = worker.read(index)
             finding = how.get("finding")
@@ -108,12 +112,15 @@ def run(kind: str, seed: int, indices: Iterator[int], seconds: float, keep: Path
                 findings[finding] += 1
                 if findings[finding] <= 3:
                     _keep(keep, kind, seed, how)
-            if time.monotonic() > until:
+            now = time.monotonic()
+            if now > until:
                 break
+            if now > told + SECONDS_BETWEEN_LINES:
+                told = now
+                done = ends.total() + findings.total()
+                print(f"{kind}: {done:,} inputs, {findings.total():,} findings", file=sys.stderr, flush=True)
     finally:
-        if worker.process is not None and worker.process.stdin is not None:
-            worker.process.stdin.close()
-            worker.process.wait(30)
+        worker.stop()
         shutil.rmtree(worker.folder, ignore_errors=True)
     return ends, findings
 

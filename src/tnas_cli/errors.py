@@ -1,6 +1,7 @@
 """Every error a user can meet, with its exit code.
 
     TnasError                 1  something failed
+    ├── DivergedError         1  a loss, a gradient or a parameter is no longer a number
     ├── SettingsError         2  usage: an option or a preset has a value that cannot work
     ├── DataError             3  data missing or unreadable
     ├── CheckpointError       4  a checkpoint cannot be read or is of the wrong kind
@@ -41,6 +42,32 @@ class TnasError(Exception):
 
 def _again(kind: type[TnasError], message: str, hint: str) -> TnasError:
     return kind(message, hint=hint)
+
+
+class DivergedError(TnasError):
+    """A task's loss, gradient or parameters are no longer numbers. `what` says how it diverged, after `task`, its name.
+
+    position: its place in the batch it was computed with; None where the task has its own name. outer: whether
+    lower inner rates cannot help.
+    """
+
+    def __init__(
+        self, what: str, *, hint: str, task: str = "", position: int | None = None, outer: bool = False
+    ) -> None:
+        self.what, self.position, self.outer = what, position, outer
+        self.task = task or ("a task" if position is None else f"task {position} of a batch")
+        super().__init__(f"{self.task} {what}", hint=hint)
+
+    def named(self, task: str) -> DivergedError:
+        """The same about a task of this name."""
+        return DivergedError(self.what, hint=self.hint, task=task, outer=self.outer)
+
+    def advised(self, hint: str) -> DivergedError:
+        """The same with another hint."""
+        return DivergedError(self.what, hint=hint, task=self.task, position=self.position, outer=self.outer)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (TnasError, self.message, self.hint)
 
 
 class SettingsError(TnasError):

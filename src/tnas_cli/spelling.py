@@ -1,10 +1,12 @@
-"""How text that others chose (names of files, classes and runs) is spelled: on a screen, in a shell, in a spreadsheet.
+"""How text that others chose (names of files, classes and runs) is spelled: on a screen, in a shell, in a spreadsheet,
+in a folder's name.
 
 HTML, LaTeX and Markdown have signs of their own; `report` escapes those in what `visible` returns.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 import unicodedata
 from pathlib import Path
@@ -35,6 +37,16 @@ def _escape(character: str) -> str:
     if number < 0x100:
         return _SHORT.get(character, f"\\x{number:02x}")
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def safe_name(name: str) -> str:
+    """The name of a class or a data set as the name of a folder: separators, and what systems forbid, become
+    underscores.
+
+    >>> safe_name("../cat")
+    '_cat'
+    """
+    return re.sub(r'[\x00-\x1f/\\:*?"<>|]', "_", name).strip(" .") or "_"
 
 
 def quoted(word: str | Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.methods import class_pictures as pictures
+from tests.pasting import next_line, pasted
 from tests.running import class_tree, succeeding, tnas, unfinished
 from tnas_cli.episodes.cifar_classes import CIFAR10
 
@@ -63,8 +64,9 @@ def test_transfer_of_a_published_genotype(cifar: Path, tmp_path: Path) -> None:
     assert fused.code == 2 and "--engine has no effect with tnas transfer" in fused.stderr
     text = succeeding("resume", result["run"])
     assert text.stdout.splitlines()[-1].startswith(f"error {100 * (1 - result['mean']):.2f} ± ")
-    assert f"tnas report {result['run']}" in text.stderr
-    assert "AmoebaNet" in succeeding("report", result["run"], "--table", 7).stdout
+    assert "--table 7" in next_line(text)
+    reported = pasted(next_line(text)).stdout
+    assert "AmoebaNet" in reported and "Left out" not in reported
 
 
 def test_the_papers_preset_is_that_of_the_data_set(cifar: Path, tmp_path: Path) -> None:
@@ -86,6 +88,8 @@ def test_supervised(signs: Path, tmp_path: Path, method: str) -> None:
     text = succeeding("resume", unfinished(result["run"]))
     assert text.stdout.splitlines()[-1].startswith(f"accuracy {100 * result['mean']:.2f} ± ")
     assert ("per task" in text.stderr) == (method == "darts")
+    assert "--table 5" in next_line(text)
+    assert "Left out" not in pasted(next_line(text)).stdout
 
 
 def test_supervised_training_of_a_given_genotype_is_above_chance(signs: Path, tmp_path: Path) -> None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Pipeline
-from tests.pasting import HOSTILE, next_line, pasted
+from tests.pasting import HOSTILE, next_line, pasted, words_of
 from tests.running import Ran, class_tree, succeeding, task_folder, tnas, unfinished
 from tnas_cli.commands.next_steps import after_data, after_search
+from tnas_cli.commands.prepare_data import prepare_data
+from tnas_cli.records.reading import parse
+from tnas_cli.records.results import SearchResult
+from tnas_cli.report.reproduce import reproduce
+from tnas_cli.report.source import read_sources
 
 MACHINE = ("--threads", 1, "--device", "cpu")
 SHORT = ("--tasks", 4, "--validate-every", 2, "--validation-tasks", 2, "--meta-batch", 2, "--channels", 4)
@@ -86,7 +92,7 @@ def test_what_continues_a_stopped_run_can_be_pasted(hostile: Path, monkeypatch: 
     line = in_a_folder()
     with monkeypatch.context() as patch:
         patch.setattr("tnas_cli.recipes.search.SearchWork._result", stop)
-        stopped = tnas(*_words(line), *SHORT, *MACHINE, "--runs", f"./{HOSTILE}")
+        stopped = tnas(*words_of(line)[0], *SHORT, *MACHINE, "--runs", f"./{HOSTILE}")
     assert stopped.code == 130
     hint = stopped.stderr.splitlines()[-1].removeprefix("hint: continue with: ")
     assert "validation accuracy" in pasted(hint).stderr
@@ -146,23 +152,65 @@ def test_a_model_and_its_example(hostile: Path) -> None:
     assert pasted(next_line(made)).code == 0
 
 
-def test_nothing_is_said_where_the_data_is_gone(pipeline: Pipeline, tmp_path: Path) -> None:
-    from tnas_cli.commands.prepare_data import prepare_data
-    from tnas_cli.records.reading import parse
+def _hint(*arguments: object, code: int = 2) -> str:
+    """The hint of a command that fails."""
+    ran = tnas(*arguments)
+    assert ran.code == code, ran.stderr
+    return ran.stderr.splitlines()[-1].removeprefix("hint: ")
 
+
+def test_a_hint_about_classes_and_images_is_not_refused_in_turn(hostile: Path) -> None:
+    cache = ("--cache-dir", "cache")
+    class_tree(Path("data/train"), range(4), images=6)
+    class_tree(Path("data/val"), range(4, 7), images=5)
+    class_tree(Path("data/test"), range(7, 9), images=4)
+    made = succeeding("prepare-data", "folder", "--source", "data", "--name", "few", "--size", 20, *cache)
+    assert "--way 2 --shot 1 --query 3" in next_line(made)
+    search = ["search", "--dataset", "few", *cache, *SHORT, *MACHINE, "--dry-run"]
+    for expected in ("--way 3", "--query 4"):
+        hint = _hint(*search)
+        assert hint.startswith(f"add {expected}")
+        search += hint.removeprefix("add ").split(", or ")[0].split()
+    assert tnas(*search).code == 0
+    assert _hint(*search[:-2], "--shot", 7) == "add --shot 4 --query 1"
+    assert tnas(*search[:-2], "--shot", 4, "--query", 1).code == 0
+
+
+def test_hints_with_a_users_own_words_can_be_pasted(pipeline: Pipeline, hostile: Path) -> None:
+    shutil.copytree(pipeline.best.parent, HOSTILE)
+    folder = f"./{HOSTILE}"
+    asked = _hint("adapt", folder, pipeline.task, code=4)
+    assert asked.startswith("did you mean ")
+    ((word,),) = words_of(f"tnas {asked.removeprefix('did you mean ').removesuffix('?')}")
+    assert Path(word).is_file()
+    example = _hint("adapt", f"{folder}/best.pt").removeprefix("for example: ")
+    assert words_of(example) == [["adapt", f"./{HOSTILE}/best.pt", "TASK"]]
+    for copy in Path(HOSTILE).glob("*.pt"):
+        copy.unlink()
+    Path(HOSTILE, "result.json").unlink()
+    unfinished_run = _hint("adapt", "--from", folder, pipeline.task, code=4)
+    resumed = unfinished_run.removeprefix("finish the run first: ")
+    assert words_of(resumed)[0][0] == "resume"
+    assert Path(words_of(resumed)[0][1]).is_dir()
+    assert pasted(resumed).code == 0
+
+
+def test_the_commands_of_a_page_can_be_pasted(pipeline: Pipeline, hostile: Path) -> None:
+    for run in (pipeline.searched.result["run"], pipeline.trained.result["run"]):
+        (source,) = read_sources([run]).read
+        prepare, again = reproduce(source).lines
+        assert "already prepared" in pasted(prepare).stderr
+        done = pasted(again, "--runs", f"./{HOSTILE}")
+        assert next_line(done)
+
+
+def test_nothing_is_said_where_the_data_is_gone(pipeline: Pipeline, tmp_path: Path) -> None:
     prepared = prepare_data("glyphs", root=tmp_path)
     assert after_data(prepared, tmp_path) is not None
     Path(prepared.path).unlink()
     assert after_data(prepared, tmp_path) is None
     searched = parse(pipeline.searched.result)
+    assert isinstance(searched, SearchResult)
     shutil.copytree(Path(searched.run), tmp_path / "run")
     (tmp_path / "run" / "run.json").unlink()
-    from dataclasses import replace
-
     assert after_search(replace(searched, checkpoint=str(tmp_path / "run" / "best.pt"))) is None
-
-
-def _words(line: str) -> list[str]:
-    from tests.pasting import words_of
-
-    return words_of(line)[0]

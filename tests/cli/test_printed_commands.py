@@ -6,7 +6,9 @@ What is printed with a user's own words in it is built by `spelling.command`, an
 from __future__ import annotations
 
 import ast
+import json
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +110,17 @@ def test_every_command_that_is_shown_is_understood(line: str) -> None:
         assert unknown == [], f"{unknown} is no place that PLACES knows"
         if "--help" not in words:
             command.make_context(name, words)
+
+
+def _cards() -> list[str]:
+    cards = [json.loads(card.read_text(encoding="utf-8")) for card in sorted((SOURCE / "zoo").glob("*.json"))]
+    return sorted({command.partition(" > ")[0] for card in cards for command in card["commands"]})
+
+
+@pytest.mark.parametrize("line", _cards())
+def test_every_command_of_a_card_is_understood(line: str) -> None:
+    _, name, *words = shlex.split(line)
+    COMMANDS[name].make_context(name, words)
 
 
 def test_a_command_that_does_not_exist_would_be_found() -> None:

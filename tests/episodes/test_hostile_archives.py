@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tnas_cli.episodes import tar, unfolding
+from tnas_cli.episodes.formats import is_image_by_content
 from tnas_cli.episodes.places import Folder, open_place
 from tnas_cli.episodes.regions import region_of
 from tnas_cli.errors import DataError
@@ -238,3 +239,13 @@ def test_a_sparse_file_of_pax_is_refused(tmp_path: Path) -> None:
         packing.addfile(member)
     with pytest.raises(DataError, match="holds a link, a device or a sparse file"):
         open_place(tmp_path / "x.tar", "?")
+
+
+def test_a_member_whose_own_name_is_not_the_listed_one(tmp_path: Path) -> None:
+    data = bytearray(zipped(tmp_path / "a.zip", {"a/1.png": b"x", "a/2": b"y"}))
+    data[data.rindex(b"a/2", 0, data.index(b"PK\1\2"))] ^= 1
+    (tmp_path / "a.zip").write_bytes(data)
+    file = open_place(tmp_path / "a.zip", "").files()["2"]
+    assert not is_image_by_content(file)
+    with pytest.raises(DataError, match=r"a/2 cannot be read"):
+        file.head(4)

@@ -12,7 +12,8 @@ from PIL import Image
 
 from tests.episodes.small_data import CHARACTERS, drawing, omniglot_tree, real_data, truncated, zip_of
 from tnas_cli.episodes.account import Account
-from tnas_cli.episodes.omniglot import LAYOUTS, Drawings, drawings, ink, read_classes
+from tnas_cli.episodes.omniglot import ink, read_classes
+from tnas_cli.episodes.omniglot_layouts import LAYOUTS, Drawings, drawings
 from tnas_cli.episodes.omniglot_splits import split_characters
 from tnas_cli.episodes.places import open_place
 from tnas_cli.errors import DataError

@@ -87,7 +87,7 @@ def changed_zip(data: bytes, other: bytes, random: Random) -> bytes:
                 elif kind < 0.5:
                     info = zipfile.ZipInfo(random.choice(NAMES))
                 elif kind < 0.6:
-                    info.external_attr = random.choice((0o120777, 0o020666, 0o010644, 0o777777)) << 16
+                    info.external_attr = random.choice((0o120777, 0o020666, 0o010644, 0o177777)) << 16
                 elif kind < 0.7:
                     info.compress_type, content = zipfile.ZIP_DEFLATED, bytes(2**26)
                 elif kind < 0.8:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -130,7 +131,8 @@ class _Forked:
 
     def __init__(self, words: list[str], **_: object) -> None:
         asked, answered = os.pipe(), os.pipe()
-        self.pid = os.fork()
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # there may be threads, which rest
+            self.pid = os.fork()
         if self.pid == 0:
             try:
                 os.dup2(asked[0], 0)

@@ -33,7 +33,11 @@ ROOT = str(Path(__file__).parents[2])
 
 def tried(kind: str, seed: int, index: int, examples: list[Example]) -> dict[str, object]:
     """How the `index`-th input ended: `ok`, the name of a TnasError, or a finding with its place in the code."""
-    example, content = made(kind, seed, index, examples)
+    with warnings.catch_warnings(action="ignore"):
+        return _tried(*made(kind, seed, index, examples), index)
+
+
+def _tried(example: Example, content: bytes, index: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as outer:
         folder = Path(outer) / "in"
         folder.mkdir()
@@ -48,7 +52,6 @@ def tried(kind: str, seed: int, index: int, examples: list[Example]) -> dict[str
         except TnasError as error:
             documented = error.exit_code in CODES and error.message and error.hint
             how = {"end": type(error).__name__} if documented else {"finding": f"undocumented {error!r}"}
-            _shown(str(error), how)
         except (Exception, SystemExit) as error:
             how = {"finding": f"{type(error).__name__} in {_place(error)}", "text": str(error)[:300]}
         finally:
@@ -61,14 +64,6 @@ def tried(kind: str, seed: int, index: int, examples: list[Example]) -> dict[str
         if peak > MEMORY:
             how = {"finding": f"{peak / 2**20:.0f} MB of memory ({example.reader})"}
     return {"index": index, "reader": example.reader, **how}
-
-
-def _shown(text: str, how: dict[str, str]) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        how.clear()
-        how["finding"] = "a message that no terminal can show"
 
 
 def _memory(name: str) -> int:
@@ -87,7 +82,6 @@ def _place(error: BaseException) -> str:
 
 def main(kind: str, seed: int) -> None:
     """Read the inputs whose numbers stand on stdin."""
-    warnings.simplefilter("ignore")
     examples = KINDS[kind]()
     room = ROOM + os.sysconf("SC_PAGE_SIZE") * int(Path("/proc/self/statm").read_text().split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (room, room))

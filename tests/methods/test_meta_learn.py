@@ -9,7 +9,7 @@ import torch
 from tests.synthetic import pattern_tasks
 from tnas_cli.engines.interface import InnerRule, MetaGradient
 from tnas_cli.engines.torch_engine import TorchEngine
-from tnas_cli.errors import TnasError
+from tnas_cli.errors import DivergedError
 from tnas_cli.methods import maml, t_nas
 from tnas_cli.methods import meta_learn as module
 from tnas_cli.methods.learner import Learner
@@ -155,10 +155,10 @@ def test_a_loss_that_is_no_number_stops_before_it_spoils_the_weights(loss: float
     events = meta_learn(Scripted([1.0, loss]), state, Source().tasks, plan(validate_every=100))
     assert isinstance(next(events), StepDone)
     before = state.parameters["w"].clone()
-    with pytest.raises(TnasError, match=f"{loss} after 4 tasks") as caught:
+    with pytest.raises(DivergedError, match=f"training task 4 diverged: its query loss is {loss}") as caught:
         next(events)
     assert caught.value.exit_code == 1
-    assert "alpha-inner" in caught.value.hint
+    assert "alpha-outer" in caught.value.hint
     assert torch.equal(state.parameters["w"], before)
     assert state.tasks_done == 4
 

@@ -20,7 +20,7 @@ from tnas_cli.runs import checkpoint
 from tnas_cli.runs.checkpoint import Checkpoint
 from tnas_cli.runs.events import StepDone, Validated
 from tnas_cli.settings.search import SearchSettings
-from tnas_cli.spaces.parameters import THETA, Parameters
+from tnas_cli.spaces.parameters import THETA, Parameters, Spec
 
 CPU = torch.device("cpu")
 SETTINGS = SearchSettings(
@@ -185,3 +185,9 @@ def test_a_phase_that_was_stopped_begins_anew() -> None:
     restore(to_checkpoint("test", first, {}), second)
     assert torch.equal(second.parameters[THETA], first.parameters[THETA])
     assert not second.phase_due
+
+
+def test_a_checkpoint_with_a_number_that_is_not_finite_is_refused() -> None:
+    tensors = {"parameters/w": torch.tensor([1.0, math.nan])}
+    with pytest.raises(CheckpointError, match="the checkpoint's w holds values that are not finite"):
+        parameters_of(Checkpoint("kind", {}, tensors), {"w": Spec((2,))}, torch.device("cpu"))

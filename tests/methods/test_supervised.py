@@ -55,7 +55,7 @@ def value_of(steps: Generator[Any, None, Parameters]) -> Parameters:
 def trained(cache: ImageCache, numbers: list[int], settings: SupervisedSettings) -> tuple[Parameters, Tensor]:
     start = initial(NETWORK, 0, "test", numbers, CPU)
     batch = tasks(cache, numbers)
-    found = value_of(train(ENGINE, NETWORK, start, batch, black(cache), settings, "training"))
+    found = value_of(train(ENGINE, NETWORK, start, batch, numbers, black(cache), settings, "training"))
     return found, torch.tensor(measure(ENGINE, NETWORK, found, batch).accuracies)
 
 
@@ -109,8 +109,8 @@ def test_images_move_over_black_and_alike_in_all_tasks() -> None:
 def test_a_loss_that_is_no_number_stops(cache: ImageCache) -> None:
     start = initial(NETWORK, 0, "test", [0], CPU)
     start["classifier.bias"].fill_(float("inf"))
-    with pytest.raises(TnasError, match="loss is nan"):
-        next(train(ENGINE, NETWORK, start, tasks(cache, [0]), black(cache), TINY, "training"))
+    with pytest.raises(TnasError, match="task 7 diverged: its training loss is nan in step 1"):
+        next(train(ENGINE, NETWORK, start, tasks(cache, [0]), [7], black(cache), TINY, "training"))
 
 
 def test_a_tasks_mean_is_over_its_genotypes_and_the_interval_over_tasks() -> None:

@@ -32,6 +32,10 @@ def test_numbers_count_up_and_never_meet_what_exists(tmp_path: Path) -> None:
     assert not list((tmp_path / "search-glyphs-5").iterdir())
 
 
+def test_a_name_from_a_strangers_cache_leads_nowhere_else(tmp_path: Path) -> None:
+    assert create(tmp_path / "runs", "search-../../x\n").path.parent == tmp_path / "runs"
+
+
 def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
     for root in (tmp_path / "runs", tmp_path / "runs" / "deeper"):

@@ -65,8 +65,13 @@ def after_adapting() -> str | None:
 
 
 def after_decoding(records: Sequence[Decoded], source: str, max_skips: int | None) -> str | None:
-    """The training of the genotypes in a file, or of the most frequent one of those that were piped in."""
+    """The training of the genotypes in a file, or of the most frequent one of those that were piped in.
+
+    None for a meta-architecture, which is not meant to be decoded for a task (Appendix B).
+    """
     first = records[0]
+    if first.task is not None and first.task.meta_architecture is not None:
+        return None
     ways = {(record.run, record.way, record.shot, record.channels) for record in records}
     if len(ways) > 1 or first.run is None or first.way is None or not isinstance(first.shot, int):
         return None

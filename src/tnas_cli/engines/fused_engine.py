@@ -17,7 +17,7 @@ from tnas_cli.engines.fused.workers import Workers
 from tnas_cli.engines.interface import Adapted, Answering, Gradients, InnerRule, MetaGradient, Network
 from tnas_cli.engines.parts import ANSWERED_TOGETHER
 from tnas_cli.engines.torch_engine import Labelled, task_accuracies
-from tnas_cli.errors import TnasError
+from tnas_cli.errors import DivergedError, TnasError
 from tnas_cli.spaces.parameters import Parameters
 
 __all__ = ["FusedEngine", "describe", "instruction_set"]
@@ -177,7 +177,7 @@ def _named(like: Mapping[str, Tensor], flat: Tensor) -> dict[str, Tensor]:
 
 
 def _check_finite(parameters: Mapping[str, Tensor], *images: Tensor) -> None:
-    """Raises TnasError for NaN or infinity, and says where they are."""
+    """Raises TnasError for images that are not finite, and DivergedError for such parameters."""
     for x in images:
         finite = x.isfinite().flatten(1).all(1)
         if not bool(finite.all()):
@@ -188,6 +188,5 @@ def _check_finite(parameters: Mapping[str, Tensor], *images: Tensor) -> None:
             )
     for name, tensor in parameters.items():
         if not bool(tensor.isfinite().all()):
-            raise TnasError(
-                f"the parameters {name} hold values that are not finite.", hint="start from an undamaged checkpoint"
-            )
+            what = f"diverged: its parameters {name} are not all finite."
+            raise DivergedError(what, hint="start from an undamaged checkpoint, or lower the rates")

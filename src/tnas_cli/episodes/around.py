@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tnas_cli.episodes.class_folders import images_in
 from tnas_cli.episodes.places import File, Folder
 from tnas_cli.errors import DataError
+from tnas_cli.spelling import quoted
 
 DEEPEST = 20  # folders around folders; a link may lead in a circle
 
@@ -38,7 +40,7 @@ def data_in(place: Folder) -> Folder:
     A folder that repeats the tree around it is left out. Raises DataError if it repeats the folders and not the files.
     """
     for _ in range(DEEPEST):
-        place = _without_copy(place)
+        place = without_copy(place)
         inside = list(place.folders().values())
         if len(inside) != 1 or not inside[0].folders() or images_in(place):
             break
@@ -47,7 +49,7 @@ def data_in(place: Folder) -> Folder:
     return place
 
 
-def _without_copy(place: Folder) -> Folder:
+def without_copy(place: Folder) -> Folder:
     inside = place.folders()
     for name, inner in inside.items():
         others = set(inside) - {name}
@@ -59,7 +61,7 @@ def _without_copy(place: Folder) -> Folder:
         if copy - {file for file in copy if "/" not in file} != {file for file in files if "/" in file}:
             raise DataError(
                 f"{place.label} and {inner.label} hold the same folders, but not the same files.",
-                hint=f"pass one of them, or move the other away: --source {inner.label}",
+                hint=f"pass one of them, or move the other away: --source {quoted(Path(inner.label))}",
             )
         place.account.left_out(f"files of {name}/, which repeats the tree around it", f"{inner.label}/", len(copy))
         return rest

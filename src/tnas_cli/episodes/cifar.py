@@ -1,68 +1,20 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky, 2009): 32 x 32 colour images, as they are published and as people store them.
-
-Three layouts: the official folder of pickles (cifar-100-python), its archive, and class folders below train/ and test/,
-as folders or zips, or with all images of a class in one folder.
-"""
+"""CIFAR-10 and CIFAR-100 (Krizhevsky, 2009): 32 x 32 colour images, for transfer and for few-shot tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from tnas_cli.episodes.catalogue import ClassPictures, Picture, Pixels, from_file, from_rows
-from tnas_cli.episodes.cifar_classes import CIFAR10, CIFAR100, cifar_fs_split, fc100_split
-from tnas_cli.episodes.class_folders import class_folders
+from tnas_cli.episodes.catalogue import ClassPictures
+from tnas_cli.episodes.cifar_classes import CIFAR100, cifar_fs_split, fc100_split
+from tnas_cli.episodes.cifar_layouts import CIFAR10_EDITION, CIFAR100_EDITION, Edition, Found, read
 from tnas_cli.episodes.class_split import held_out
 from tnas_cli.episodes.dataset import Built, Request, built
-from tnas_cli.episodes.download import CIFAR_LICENCE, Archive, download
-from tnas_cli.episodes.places import Folder, open_place
-from tnas_cli.episodes.unpickle import PickledArray, unpickle, whole_numbers
+from tnas_cli.episodes.download import CIFAR_LICENCE, download
+from tnas_cli.episodes.places import open_place
 from tnas_cli.errors import DataError
 from tnas_cli.runs.events import Note
 
 PARTS = ("train", "test")
-PIXELS = 32 * 32 * 3
-
-
-@dataclass(frozen=True)
-class Edition:
-    """One of the two sets: its classes in the order of the official labels, and the names of its pickles."""
-
-    name: str
-    archive: Archive
-    classes: tuple[str, ...]
-    labels: str
-    files: dict[str, tuple[str, ...]]
-
-    @property
-    def layouts(self) -> str:
-        folder = self.archive.filename.split(".")[0]
-        return (
-            f"--source is the folder {folder}/, its archive {self.archive.filename}, or class folders: "
-            "train/<class>/* and test/<class>/*, or <class>/*, as folders or zips"
-        )
-
-
-CIFAR10_EDITION = Edition(
-    "CIFAR-10",
-    Archive("CIFAR10", "cifar-10-python.tar.gz", 170_498_071),
-    CIFAR10,
-    "labels",
-    {"train": tuple(f"data_batch_{k}" for k in range(1, 6)), "test": ("test_batch",)},
-)
-CIFAR100_EDITION = Edition(
-    "CIFAR-100",
-    Archive("CIFAR100", "cifar-100-python.tar.gz", 169_001_437),
-    CIFAR100,
-    "fine_labels",
-    {"train": ("train",), "test": ("test",)},
-)
-
-#: {part: {class: pictures}}; the part is '' where the layout does not name one.
-Found = dict[str, dict[str, list[Picture]]]
 
 
 def build_fc100(request: Request) -> Built:
@@ -111,51 +63,9 @@ def _open(request: Request, edition: Edition) -> tuple[Found, str]:
         origin = edition.archive.url
     else:
         place, origin = request.source, str(request.source.resolve())
-    found = _read(_inner(open_place(place, edition.layouts, request.account), edition), edition)
+    found = read(open_place(place, edition.layouts, request.account), edition)
     _check(found, place, edition, request)
     return found, origin
-
-
-def _inner(folder: Folder, edition: Edition) -> Folder:
-    """The folder of the pickles or of the classes: one inside `folder`, or `folder` itself."""
-    return folder.find(edition.archive.filename.split(".")[0]) or folder
-
-
-def _read(folder: Folder, edition: Edition) -> Found:
-    files = folder.files()
-    if all(name in files for names in edition.files.values() for name in names):
-        return {part: _from_pickles(folder, edition, names) for part, names in edition.files.items()}
-    parts = {part: folder.find(part) for part in PARTS}
-    # CIFAR-100 also has a class called "train".
-    given = {part: inner for part, inner in parts.items() if inner is not None and inner.folders()}
-    return {
-        part: {
-            name: [from_file(file) for file in files]
-            for name, files in class_folders(inner, fewest=1, hint=edition.layouts).items()
-        }
-        for part, inner in (given or {"": folder}).items()
-    }
-
-
-def _from_pickles(folder: Folder, edition: Edition, names: Sequence[str]) -> dict[str, list[Picture]]:
-    found: dict[str, list[Picture]] = {name: [] for name in edition.classes}
-    for name in names:
-        file = folder.files()[name]
-        content = unpickle(file)
-        data = content.get("data")
-        if not isinstance(data, PickledArray) or data.dtype != np.uint8 or data.shape[1:] != (PIXELS,):
-            raise DataError(f"{file.label} holds no images of {edition.name}.", hint=edition.layouts)
-        labels = whole_numbers(content.get(edition.labels), len(found))
-        if labels is None or len(labels) != len(data):
-            raise DataError(f"{file.label} holds no labels for its images.", hint=edition.layouts)
-        for row, label in enumerate(labels):
-            found[edition.classes[label]].append(from_rows(f"{file.label}[{row}]", data, row, _by_pixel))
-    return found
-
-
-def _by_pixel(values: Pixels) -> Pixels:
-    """An official row of 3072 values, colour by colour, as [H, W, C]."""
-    return values.reshape(3, 32, 32).transpose(1, 2, 0)
 
 
 def _check(found: Found, place: Path, edition: Edition, request: Request) -> None:
@@ -165,7 +75,7 @@ def _check(found: Found, place: Path, edition: Edition, request: Request) -> Non
         raise DataError(
             f"{place} holds class {stray[0]!r}, which {edition.name} does not have.",
             hint=f"the classes are {edition.classes[0]}, {edition.classes[1]}, ... {edition.classes[-1]}; "
-            "for other images use: tnas prepare-data folder",
+            "for other images use: tnas prepare-data folder --source DIR",
         )
     total = sum(len(pictures) for part in found.values() for pictures in part.values())
     if (len(names), total) != (len(edition.classes), 60_000):

@@ -67,8 +67,7 @@ def formats_for(name: str) -> tuple[str, ...]:
 def is_image_by_content(file: File) -> bool:
     """Whether a file that has no image's name is an image nevertheless; only its first bytes are read unless it is."""
     try:
-        with file.open() as stream:
-            head = stream.read(HEAD)
+        head = file.head(HEAD)
         if not any(_accepts(name, head) for name in formats_for("")):
             return False
         with warnings.catch_warnings():

@@ -11,6 +11,7 @@ from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.class_folders import images_below
 from tnas_cli.episodes.places import DiskFolder, File, disk_file
 from tnas_cli.errors import DataError
+from tnas_cli.runs.files import exists
 
 HINT = "name image files, folders with images, patterns such as 'photos/*.jpg', or - for a list on standard input"
 
@@ -64,7 +65,7 @@ def _paths(words: Iterable[str], stdin: str | None) -> Iterator[Path]:
     for word in words:
         if word == "-":
             yield from (_existing(line) for line in (stdin or "").splitlines() if line.strip())
-        elif not Path(word).exists() and glob.has_magic(word):
+        elif not exists(Path(word)) and glob.has_magic(word):
             matching = sorted(glob.glob(word, recursive=True))  # noqa: PTH207  a pattern may be absolute
             if not matching:
                 raise DataError(f"nothing matches {word!r}.", hint=HINT)
@@ -75,6 +76,6 @@ def _paths(words: Iterable[str], stdin: str | None) -> Iterator[Path]:
 
 def _existing(word: str) -> Path:
     path = Path(word)
-    if not path.exists():
+    if not exists(path):
         raise DataError(f"{word} does not exist.", hint=HINT)
     return path

@@ -12,22 +12,15 @@ from PIL import Image
 from tnas_cli.episodes import download
 from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.cache_writer import Attributes, ClassImages
-from tnas_cli.episodes.class_folders import images_in
 from tnas_cli.episodes.dataset import Built, Request
-from tnas_cli.episodes.images import read_image
+from tnas_cli.episodes.omniglot_layouts import LAYOUTS, Drawings, drawings
 from tnas_cli.episodes.omniglot_splits import CHARACTERS, Split, split_characters
-from tnas_cli.episodes.places import File, Folder, open_place
-from tnas_cli.errors import DataError
+from tnas_cli.episodes.places import open_place
 from tnas_cli.runs.events import Listener, Note, Progress
 
-PARTS = ("images_background", "images_evaluation")
 ROTATIONS = (0, 90, 180, 270)
 # Ink is stored bright on dark and needs no more than scaling to 0..1.
 INK_MEAN, INK_STD = (0.0,), (1.0,)
-LAYOUTS = "--source is a folder that holds images_background/ and images_evaluation/ (or their zips), or one of them"
-
-#: '<part>/<Alphabet>/<character>' to its drawings, in order.
-Drawings = dict[str, list[File]]
 
 
 def build(request: Request) -> Built:
@@ -61,25 +54,6 @@ def build(request: Request) -> Built:
     )
 
 
-def drawings(place: Folder) -> Drawings:
-    """The drawings of Omniglot's tree, of one part of it, or of an archive of either.
-
-    Raises DataError when there is none.
-    """
-    parts = [place] if place.name in PARTS else [part for name in PARTS if (part := place.find(name)) is not None]
-    found = {
-        f"{part.name}/{alphabet.name}/{character.name}": images
-        for part in parts
-        for alphabet in part.folders().values()
-        for character in alphabet.folders().values()
-        if (images := images_in(character))
-    }
-    if not found:
-        raise DataError(f"{place.label} holds no Omniglot drawings.", hint=LAYOUTS)
-    # Background before evaluation, then by name: the order that the published split divides.
-    return dict(sorted(found.items()))
-
-
 def ink(drawing: Image.Image, size: int) -> npt.NDArray[np.uint8]:
     """One drawing, black on white and of any size, as ink bright on dark, uint8 [size, size, 1].
 
@@ -98,10 +72,10 @@ def read_classes(
     """
 
     started, drawn = time.monotonic(), 0
-    for done, (key, files) in enumerate(found.items(), start=1):
-        drawn += len(files)
-        account.used(len(files))
-        images = np.stack([ink(read_image(file.read(), file.label), size) for file in files])  # [n, H, W, 1]
+    for done, (key, pictures) in enumerate(found.items(), start=1):
+        drawn += len(pictures)
+        account.used(len(pictures))
+        images = np.stack([ink(picture.decode(0), size) for picture in pictures])  # [n, H, W, 1]
         name = key.split("/", 1)[1]
         for angle in ROTATIONS:
             rotated = np.rot90(images, k=angle // 90, axes=(1, 2))  # [n, H, W, 1]

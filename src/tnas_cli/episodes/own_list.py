@@ -79,7 +79,7 @@ def _settle(problems: list[str], path: Path, account: Account, *, skip_bad: bool
             account.left_out("lines that cannot be used", problem.removeprefix(f"{path}, "))
         return
     more = f" {len(problems):,} lines cannot be used." if len(problems) > 1 else ""
-    raise DataError(f"{problems[0]}.{more}", hint=f"complete or remove the lines, or add --skip-bad; expected {LAYOUT}")
+    raise DataError(f"{problems[0]}.{more}", hint=f"complete the lines, or add --skip-bad; expected {LAYOUT}")
 
 
 class _Places:

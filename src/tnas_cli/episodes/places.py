@@ -55,6 +55,14 @@ class File:
             )
         return data
 
+    def head(self, size: int) -> bytes:
+        """Its first bytes; raises DataError, naming the file, when it cannot be read."""
+        try:
+            with self.open() as stream:
+                return stream.read(size)
+        except Exception as error:
+            raise self._unreadable(error) from error
+
     def region(self) -> Region:
         """The content as bytes on disk, however many: read by position where they are, or unpacked from a zip first.
 

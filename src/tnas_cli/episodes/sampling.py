@@ -58,15 +58,28 @@ def _check(class_offset: Indices, class_ids: Indices, split: str, way: int, shot
     if way > len(class_ids):
         raise SettingsError(
             f"--way {way} needs {way} classes, but split {split!r} has {len(class_ids)}.",
-            hint=f"use --way {len(class_ids)} or less, or a data set with more classes",
+            hint=way_hint(len(class_ids)),
         )
     smallest = int((class_offset[class_ids + 1] - class_offset[class_ids]).min())
     if shot + query > smallest:
         raise SettingsError(
             f"{shot} support + {query} query images make {shot + query} per class, but a class of split {split!r} "
             f"has only {smallest}.",
-            hint=f"lower --shot or --query so that they add up to {smallest} or less",
+            hint=images_hint(shot, smallest),
         )
+
+
+def way_hint(classes: int) -> str:
+    """What to do where a split has only so many classes."""
+    more = "take a data set with more classes"
+    return more if classes < 2 else f"add --way {classes}, or {more}"
+
+
+def images_hint(shot: int, images: int) -> str:
+    """What to do where a class has only so many images."""
+    if images < 2:
+        return "take a data set with two or more images of each class"
+    return f"add --query {images - shot}" if images > shot else f"add --shot {images - 1} --query 1"
 
 
 def table_name(way: int, shot: int, query: int) -> str:

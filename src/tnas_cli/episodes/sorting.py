@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import filecmp
 import os
-import re
 import shutil
 from pathlib import Path
 
 from tnas_cli.runs.files import beside, cannot_write, flush, make_folder
 from tnas_cli.runs.held import held, remove_left
+from tnas_cli.spelling import safe_name
 
 
 class Sorter:
@@ -54,8 +54,3 @@ class Sorter:
                 partial.rename(place)
         finally:
             partial.unlink(missing_ok=True)
-
-
-def safe_name(name: str) -> str:
-    """A class name as the name of a folder: separators, and what systems forbid, become underscores."""
-    return re.sub(r'[\x00-\x1f/\\:*?"<>|]', "_", name).strip(" .") or "_"

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tnas_cli.episodes import cifar, download, folder, glyphs, imagenet, mini_imagenet, omniglot
+from tnas_cli.episodes import (
+    cifar,
+    cifar_layouts,
+    download,
+    folder,
+    glyphs,
+    imagenet,
+    mini_imagenet,
+    mini_imagenet_layouts,
+    omniglot,
+    omniglot_layouts,
+)
 from tnas_cli.episodes.dataset import DatasetSpec
 
 _ALL = (
@@ -24,7 +35,7 @@ _ALL = (
         channels=1,
         licence=download.OMNIGLOT_LICENCE,
         build=omniglot.build,
-        layouts=omniglot.LAYOUTS,
+        layouts=omniglot_layouts.LAYOUTS,
         url=download.OMNIGLOT_URL,
         bytes=download.OMNIGLOT_BYTES,
     ),
@@ -36,9 +47,9 @@ _ALL = (
         channels=3,
         licence=download.CIFAR_LICENCE,
         build=cifar.build_fc100,
-        layouts=cifar.CIFAR100_EDITION.layouts,
-        url=cifar.CIFAR100_EDITION.archive.url,
-        bytes=cifar.CIFAR100_EDITION.archive.bytes,
+        layouts=cifar_layouts.CIFAR100_EDITION.layouts,
+        url=cifar_layouts.CIFAR100_EDITION.archive.url,
+        bytes=cifar_layouts.CIFAR100_EDITION.archive.bytes,
     ),
     DatasetSpec(
         "cifar-fs",
@@ -48,9 +59,9 @@ _ALL = (
         channels=3,
         licence=download.CIFAR_LICENCE,
         build=cifar.build_cifar_fs,
-        layouts=cifar.CIFAR100_EDITION.layouts,
-        url=cifar.CIFAR100_EDITION.archive.url,
-        bytes=cifar.CIFAR100_EDITION.archive.bytes,
+        layouts=cifar_layouts.CIFAR100_EDITION.layouts,
+        url=cifar_layouts.CIFAR100_EDITION.archive.url,
+        bytes=cifar_layouts.CIFAR100_EDITION.archive.bytes,
     ),
     DatasetSpec(
         "mini-imagenet",
@@ -60,7 +71,7 @@ _ALL = (
         channels=3,
         licence=mini_imagenet.LICENCE,
         build=mini_imagenet.build,
-        layouts=mini_imagenet.LAYOUTS,
+        layouts=mini_imagenet_layouts.LAYOUTS,
         resize="stretch",
         resizable=True,
     ),
@@ -72,9 +83,9 @@ _ALL = (
         channels=3,
         licence=download.CIFAR_LICENCE,
         build=cifar.build_cifar10,
-        layouts=cifar.CIFAR10_EDITION.layouts,
-        url=cifar.CIFAR10_EDITION.archive.url,
-        bytes=cifar.CIFAR10_EDITION.archive.bytes,
+        layouts=cifar_layouts.CIFAR10_EDITION.layouts,
+        url=cifar_layouts.CIFAR10_EDITION.archive.url,
+        bytes=cifar_layouts.CIFAR10_EDITION.archive.bytes,
     ),
     DatasetSpec(
         "imagenet",

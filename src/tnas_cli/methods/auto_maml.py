@@ -7,7 +7,7 @@ in turn. The inner loop adapts w alone.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tnas_cli.engines.interface import Adapted, Engine, InnerRule, MetaGradient
 from tnas_cli.episodes.tasks import TaskBatch
@@ -49,6 +49,12 @@ class AutoMaml(SteppingLearner):
 
     def move_w(self, parameters: Parameters, own: Parameters, gradients: Parameters) -> Parameters:
         return self.steps.move_w(parameters, own, gradients)
+
+    def rate(self, parameters: Parameters, name: str, step: int) -> float:
+        return self.steps.rate(parameters, name, step)
+
+    def in_training(self) -> AutoMaml:
+        return replace(self, steps=self.steps.in_training())
 
 
 def learner(engine: Engine, network: SearchedNetwork, settings: SearchSettings) -> AutoMaml:

@@ -11,6 +11,7 @@ from torch import Tensor
 from tnas_cli.engines.interface import Engine, InnerRule
 from tnas_cli.engines.torch_engine import task_losses
 from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.methods.divergence import check_losses
 from tnas_cli.methods.supervised import changed, initial
 from tnas_cli.runs.events import Progress
 from tnas_cli.runs.seeds import torch_generator
@@ -51,7 +52,8 @@ def darts(
     """Equation 4 on every task of a batch: theta moves by Adam on one half and w by SGD on the other, in turn.
 
     `tasks` are the numbers of the batch's tasks, which decide their initial parameters. Yields after every step and
-    returns theta [T, 2, edges, 8]. Raises SettingsError if a class has only one image.
+    returns theta [T, 2, edges, 8]. Raises SettingsError if a class has only one image,
+    and DivergedError when a loss is no longer a number.
     """
     parameters = initial(network, settings.seed, f"darts weights of {stage}", tasks, batch.support_x.device)
     weights = {name: tensor for name, tensor in parameters.items() if name != THETA}
@@ -76,6 +78,7 @@ def darts(
             other = _part("theta", validation, number, epoch, black, settings, generator)
             step(adam, parameters, _towards_theta(engine, network, parameters, own, other, rate, settings))
             found = engine.gradients(network, parameters, own)
+            check_losses(found.losses, tasks, done, rate, "lower --search-rate or --theta-rate")
             moved = {name: found.gradients[name] for name in weights}
             step(sgd, parameters, clipped(moved, settings.clip))
             values = {"loss": float(found.losses.mean())}

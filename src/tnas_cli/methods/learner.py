@@ -13,6 +13,8 @@ from torch import Tensor
 from tnas_cli.engines.interface import Adapted, Answering, Engine, InnerRule, MetaGradient, Network
 from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.errors import DivergedError
+from tnas_cli.methods import divergence
 from tnas_cli.methods.class_means import WEIGHT, Classifier, as_linear_layer, class_means
 from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
 from tnas_cli.update import inner
@@ -137,9 +139,21 @@ class AdaptingLearner(Learner):
     def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
         """Every task's own steps from the meta-parameters, with the settings for testing."""
 
+    def diverged(self, parameters: Parameters, support: Labelled) -> DivergedError | None:
+        """Why a task's steps, with the settings for testing, no longer give numbers; None where they do, or where this
+        cannot be told.
+        """
+        return None
+
     def fit(self, parameters: Parameters, support: Labelled) -> FittedNetwork:
-        adapted = self.adapt(parameters, support)
+        """Raises DivergedError for the first task with a support loss that is not finite."""
+        try:
+            adapted = self.adapt(parameters, support)
+        except DivergedError as error:  # noticed by the engine
+            raise self.diverged(parameters, support) or error from None
         losses = adapted.support_losses
+        if not bool(losses.isfinite().all()):
+            raise self.diverged(parameters, support) or divergence.in_losses(losses)
         return FittedNetwork(self.engine, self.network, adapted.parameters, support, losses, self.by_support)
 
     def fitted(self, own: Parameters, support: Labelled) -> FittedNetwork:
@@ -156,6 +170,17 @@ class SteppingLearner(AdaptingLearner):
     @abstractmethod
     def move_w(self, parameters: Parameters, own: Parameters, gradients: Parameters) -> Parameters:
         """One more step of w after `adapt`, as its last one was; theta stays. own, gradients: [T, ...]."""
+
+    @abstractmethod
+    def rate(self, parameters: Parameters, name: str, step: int) -> Tensor | float:
+        """The inner rate of a tensor in a step, counted from 0: a number, or one per weight."""
+
+    @abstractmethod
+    def in_training(self) -> SteppingLearner:
+        """The same learner, whose `course` takes the steps of the training."""
+
+    def diverged(self, parameters: Parameters, support: Labelled) -> DivergedError | None:
+        return divergence.in_the_steps(self, parameters, support)
 
 
 @dataclass(frozen=True)
@@ -193,6 +218,12 @@ class GradientSteps(SteppingLearner):
     def move_w(self, parameters: Parameters, own: Parameters, gradients: Parameters) -> Parameters:
         of_w = {name: gradient for name, gradient in gradients.items() if name != THETA}
         return inner.descend(own, of_w, self.test_rule.rates(own))
+
+    def rate(self, parameters: Parameters, name: str, step: int) -> float:
+        return self.test_rule.rates(parameters)[name]
+
+    def in_training(self) -> GradientSteps:
+        return replace(self, test_rule=self.rule)
 
 
 def accuracies(learner: Learner, parameters: Parameters, batches: Iterable[TaskBatch]) -> Iterator[Tensor]:

@@ -13,8 +13,9 @@ from torch import Tensor
 from tnas_cli.engines.interface import MetaGradient
 from tnas_cli.episodes.labelled_images import Batches
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.errors import TnasError
-from tnas_cli.methods.learner import AdaptingLearner, Learner, accuracies, mean_and_interval
+from tnas_cli.errors import DivergedError
+from tnas_cli.methods.divergence import all_finite, in_meta_gradient, naming
+from tnas_cli.methods.learner import AdaptingLearner, Learner, SteppingLearner, accuracies, mean_and_interval
 from tnas_cli.runs.events import Event, StepDone, Validated
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
@@ -77,7 +78,8 @@ class Plan:
 class MetaState:
     """Everything that changes while meta-learning, and that a checkpoint must hold. `seconds`: its time so far.
 
-    phase_due: whether a phase before the meta-learning has not ended yet.
+    phase_due: whether a phase before the meta-learning has not ended yet. halvings: how often the inner rates were
+    halved after a divergence.
     """
 
     parameters: Parameters
@@ -87,13 +89,15 @@ class MetaState:
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
     phase_due: bool = False
+    halvings: int = 0
 
 
 def meta_learn(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> Iterator[Event]:
     """Algorithm 1, lines 2 to 11, with whatever the learner does inside a task; changes `state` in place.
 
     Yields StepDone after every meta-batch and Validated every `validate_every` tasks and at the end; at least one step
-    is made, however short the time. Raises TnasError when the loss is no longer a number.
+    is made, however short the time. Raises DivergedError where a task no longer gives numbers; `state` is then as it
+    was before that step.
     """
     began = time.monotonic() - state.seconds
     space = space_of(learner)
@@ -105,7 +109,7 @@ def meta_learn(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> 
             return
         progress, count = plan.progress(state), min(plan.meta_batch, plan.tasks - state.tasks_done)
         batch = tasks.train(state.tasks_done, count)  # line 3
-        found = learner.meta_gradient(state.parameters, batch, progress)  # lines 4 to 9
+        found = _meta_gradient(learner, state, batch, progress)  # lines 4 to 9
         _move(state, found, plan, progress, count)  # line 10
         state.tasks_done += count
         state.seconds = time.monotonic() - began
@@ -119,15 +123,23 @@ def space_of(learner: Learner) -> Space:
     return usual_space() if found is None else found
 
 
+def _meta_gradient(learner: Learner, state: MetaState, batch: TaskBatch, progress: float) -> MetaGradient:
+    """Algorithm 1, lines 4 to 9. Raises DivergedError before the outer step: the meta-parameters stay finite."""
+    error: DivergedError | None = None
+    try:
+        found = learner.meta_gradient(state.parameters, batch, progress)
+        if all_finite(found.gradients | {"loss": found.query_losses}):
+            return found
+        error = in_meta_gradient(found, state.parameters, outer.rates(state.optimiser, state.parameters))
+    except DivergedError as noticed:  # by the engine, between two inner steps
+        error = noticed
+    if isinstance(learner, SteppingLearner):
+        error = learner.in_training().diverged(state.parameters, batch.support) or error
+    raise error.named(f"training task {state.tasks_done + (error.position or 0):,}")
+
+
 def _move(state: MetaState, found: MetaGradient, plan: Plan, progress: float, count: int) -> None:
     """Algorithm 1, line 10: Equation 8, or 6, for the `count` tasks of a meta-batch."""
-    loss = float(found.query_losses.mean())
-    # Checked before the step, so that the meta-parameters, and the last checkpoint, stay finite.
-    if not math.isfinite(loss) or not all(bool(g.isfinite().all()) for g in found.gradients.values()):
-        raise TnasError(
-            f"the query loss is {loss} after {state.tasks_done} tasks, or its gradient is not finite.",
-            hint="lower --alpha-inner or --beta-inner; the last checkpoint is kept",
-        )
     share = 1 / count if plan.mean_over_tasks else 1.0
     outer.scale_rates(state.optimiser, outer.cosine(progress, plan.cosine_to))
     outer.step(state.optimiser, state.parameters, {name: g * share for name, g in found.gradients.items()})
@@ -141,7 +153,12 @@ def _step_done(state: MetaState, found: MetaGradient, plan: Plan, space: Space) 
 
 
 def _validated(learner: Learner, state: MetaState, tasks: Tasks) -> Validated:
-    mean, half = mean_and_interval(accuracies(learner, state.parameters, tasks.validate()))
+    measured = [torch.zeros(0)]
+    after = f"after {state.tasks_done:,} training tasks,"
+    with naming(lambda position: f"validation task {sum(map(len, measured)) + position}, {after}"):
+        for found in accuracies(learner, state.parameters, tasks.validate()):
+            measured.append(found)
+    mean, half = mean_and_interval(measured)
     better = mean > state.best_accuracy
     state.best_accuracy = max(mean, state.best_accuracy)
     state.history.append({"tasks": state.tasks_done, "accuracy": mean, "interval": half})

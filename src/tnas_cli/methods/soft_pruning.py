@@ -15,6 +15,7 @@ from torch import Tensor
 from tnas_cli.engines.interface import Adapted, Engine, MetaGradient
 from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.errors import DivergedError
 from tnas_cli.methods.learner import AdaptingLearner, Labelled, SteppingLearner
 from tnas_cli.spaces.decode import one_hot_theta
 from tnas_cli.spaces.genotype import Genotype
@@ -46,6 +47,9 @@ class SoftPruning(AdaptingLearner):
     @property
     def by_support(self) -> bool:
         return self.base.by_support
+
+    def diverged(self, parameters: Parameters, support: Labelled) -> DivergedError | None:
+        return self.base.diverged(parameters, support)
 
     def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
         adapted = self.base.adapt(parameters, support)

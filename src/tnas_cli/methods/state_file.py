@@ -36,14 +36,18 @@ def to_checkpoint(kind: str, state: MetaState, about: Mapping[str, Any]) -> Chec
         "seconds": state.seconds,
         "best_accuracy": best,
         "history": state.history,
-    } | ({"phase_due": True} if state.phase_due else {})
+    }
+    # Written only where they say something: other checkpoints stay as they have always been.
+    progress |= {"phase_due": True} if state.phase_due else {}
+    progress |= {"halvings": state.halvings} if state.halvings else {}
     return Checkpoint(kind, {**about, "progress": progress}, tensors)
 
 
 def parameters_of(
     checkpoint: Checkpoint, specs: Mapping[str, Spec], device: torch.device, group: str = "parameters"
 ) -> Parameters:
-    """The meta-parameters; raises CheckpointError when names or shapes are not those of the network."""
+    """The meta-parameters; raises CheckpointError when names or shapes are not those of the network, or a number is
+    not finite."""
     found = checkpoint.group(group)
     for name, spec in specs.items():
         shape = tuple(found[name].shape) if name in found else None
@@ -51,6 +55,8 @@ def parameters_of(
             raise CheckpointError(
                 f"the checkpoint's {name} has shape {shape}, the network needs {spec.shape}.", hint=_HINT
             )
+        if not bool(found[name].isfinite().all()):
+            raise CheckpointError(f"the checkpoint's {name} holds values that are not finite.", hint=_HINT)
     return {name: found[name].to(device) for name in specs}
 
 
@@ -85,6 +91,7 @@ def restore(checkpoint: Checkpoint, state: MetaState) -> None:
         progress = checkpoint.about["progress"]
         state.tasks_done = int(progress["tasks_done"])
         state.seconds = float(progress.get("seconds", 0.0))
+        state.halvings = int(progress.get("halvings", 0))
         best = progress["best_accuracy"]
         state.best_accuracy = -math.inf if best is None else float(best)
         state.history = [dict(entry) for entry in progress["history"]]

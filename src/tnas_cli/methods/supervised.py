@@ -16,8 +16,8 @@ from torch import Tensor
 from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.episodes import augment
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.errors import TnasError
 from tnas_cli.methods.calibration import Measure
+from tnas_cli.methods.divergence import check_losses
 from tnas_cli.runs.events import Progress
 from tnas_cli.runs.seeds import torch_generator
 from tnas_cli.settings.supervised import SupervisedSettings
@@ -37,14 +37,16 @@ def train(
     network: Network,
     parameters: Parameters,
     batch: TaskBatch,
+    tasks: Sequence[int],
     black: Tensor,
     settings: SupervisedSettings,
     stage: str,
 ) -> Generator[Progress, None, Parameters]:
     """SGD with momentum on the support images; the rate falls along a cosine to 0. Moves `parameters` in place.
 
-    black [C] is a black pixel after normalisation: it fills the gap where an image is moved. Yields after every step
-    and returns the parameters. Raises TnasError when a loss is no longer a number.
+    `tasks` are the numbers of the batch's tasks. black [C] is a black pixel after normalisation: it fills the gap where
+    an image is moved. Yields after every step and returns the parameters. Raises DivergedError when a loss is no longer
+    a number.
     """
     optimiser = torch.optim.SGD(
         list(parameters.values()),
@@ -55,7 +57,8 @@ def train(
     support = batch.support_x.shape[1]
     per_epoch = math.ceil(support / settings.batch)
     for epoch in range(settings.epochs):
-        set_rate(optimiser, cosine(epoch, settings.epochs, start=settings.learning_rate))
+        rate = cosine(epoch, settings.epochs, start=settings.learning_rate)
+        set_rate(optimiser, rate)
         order = torch.randperm(support, generator=torch_generator(settings.seed, "supervised order", epoch))
         for number in range(per_epoch):
             done = epoch * per_epoch + number
@@ -63,11 +66,8 @@ def train(
             generator = torch_generator(settings.seed, "supervised images", done)
             x = changed(batch.support_x[:, which], black, settings, generator)
             found = engine.gradients(network, parameters, (x, batch.support_y[:, which].contiguous()))
+            check_losses(found.losses, tasks, done, rate, "lower --learning-rate")
             loss = float(found.losses.mean())
-            if not math.isfinite(loss):
-                raise TnasError(
-                    f"the training loss is {loss} after {done} steps.", hint="lower the rate: --learning-rate 0.02"
-                )
             step(optimiser, parameters, clipped(found.gradients, settings.clip))
             yield Progress(stage, done + 1, per_epoch * settings.epochs, "steps", {"loss": loss})
     return parameters

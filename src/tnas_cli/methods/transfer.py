@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tnas_cli.episodes import augment
 from tnas_cli.episodes.labelled_images import LabelledImages
-from tnas_cli.errors import TnasError
+from tnas_cli.errors import DivergedError
 from tnas_cli.methods.calibration import Bins, error_of
 from tnas_cli.methods.learner import interval
 from tnas_cli.records.parts import TrainedNetwork
@@ -84,8 +84,8 @@ def train(
     """Train to the last epoch, from wherever `state` is; changes it in place.
 
     Yields StepDone after every batch and, where there are validation images, Validated after every epoch. A step
-    depends on its number and the seed alone, so a stopped training goes on as if it had never stopped. Raises TnasError
-    when the loss is no longer a number.
+    depends on its number and the seed alone, so a stopped training goes on as if it had never stopped. Raises
+    DivergedError when the loss is no longer a number.
     """
     per_epoch = steps_per_epoch(len(images), settings.batch)
     total = per_epoch * settings.epochs
@@ -140,10 +140,9 @@ def _step(
     value = float(loss.detach())
     # Checked before the step, so that the weights, and the last checkpoint, stay finite.
     if not math.isfinite(value):
-        raise TnasError(
-            f"the training loss is {value} after {state.steps} steps.",
-            hint="lower the rate: --learning-rate 0.01; the last checkpoint is kept",
-        )
+        rate = state.optimiser.param_groups[0]["lr"]
+        what = f"diverged: its loss is {value} in step {state.steps + 1}, at the rate {rate:g} of w."
+        raise DivergedError(what, hint="lower --learning-rate", task="the training")
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)

@@ -147,6 +147,12 @@ class Unrolled(SteppingLearner):
             {THETA: own[THETA]} if THETA in own else {}
         )
 
+    def rate(self, parameters: Parameters, name: str, step: int) -> Tensor | float:
+        return self.loop.rate(parameters, name, step)
+
+    def in_training(self) -> Unrolled:
+        return replace(self, loop=replace(self.loop, test_steps=self.loop.steps))
+
     def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
         support, query = (batch.support_x, batch.support_y), (batch.query_x, batch.query_y)
         weights = self.loop.weights(progress)

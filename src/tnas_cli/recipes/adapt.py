@@ -23,6 +23,7 @@ from tnas_cli.errors import SettingsError
 from tnas_cli.methods.adapt import logits_by_step
 from tnas_cli.methods.calibration import Measure
 from tnas_cli.methods.class_means import Classifier
+from tnas_cli.methods.divergence import naming
 from tnas_cli.methods.ensemble import Together, fit_all
 from tnas_cli.methods.learner import Labelled, SteppingLearner
 from tnas_cli.methods.nearest_neighbour import nearest_classes
@@ -66,6 +67,8 @@ class Asked:
     beside: str | None = None
     classifier: Classifier | None = None
 
+
+_DIVERGED = "adapt with fewer --steps, or search or train with lower inner rates"
 
 #: As the checkpoint was learned; an answer depends on the support set and the image alone.
 AS_LEARNED = Asked()
@@ -119,7 +122,8 @@ def adapt_folders(
     shown: list[Adapted] = []
     for positions in _same_shape(tasks):
         alike = [tasks[position] for position in positions]
-        fitted = fit_folders(begun, engine, _support_of(alike, begun.device), len(alike[0].class_names))
+        with naming(lambda position: str(alike[position].path), _DIVERGED):  # noqa: B023  called inside the loop
+            fitted = fit_folders(begun, engine, _support_of(alike, begun.device), len(alike[0].class_names))
         found |= zip(positions, _adapt_alike(begun, engine, fitted, alike, invert), strict=True)
         if save is not None:
             preparation = adapt_records.preparation_of_folder(begun.learned, alike[0], invert)
@@ -158,6 +162,12 @@ def adapt_dataset(
     _check_same_images(learned, cache)
     check_same_data(learned.data, cache, str(checkpoint), allowed=machine.allow_other_data)
     way, shot, query = learned.settings.way, shot or learned.settings.shot, query or learned.settings.query
+    if len(cache.classes(split)) < way:
+        raise SettingsError(
+            f"the tasks of {checkpoint} have {way} classes, but split {split!r} of {cache.dataset} has "
+            f"{len(cache.classes(split))}.",
+            hint="choose another --split or data set, or adapt to task folders, which may have any number of classes",
+        )
     engine = engine_for(begun, machine, listener, (way * shot, way * query))
     batches = evaluation_batches(cache, split, way, shot, query, tasks, begun.device)
     records: list[Adapted] = []
@@ -195,7 +205,7 @@ def engine_for(
 
 
 def fit_folders(begun: Adapting, engine: Engine, support: Labelled, way: int) -> Together:
-    """The checkpoint and its fellow members, fitted to tasks of so many classes."""
+    """The checkpoint and its fellow members, fitted to tasks of so many classes; raises DivergedError."""
     network = begun.learned.network(way)
     members = [begun.learned.for_way(member, network) for member in begun.members]
     return fit_all(begun.learned.learner(engine, network), members, support).by(begun.learned.classifier)
@@ -237,7 +247,8 @@ def _adapt_batch(
     begun: Adapting, engine: Engine, batch: TaskBatch, cache: ImageCache, split: str, shot: int, first: int
 ) -> Iterator[Adapted]:
     """A record for each task of a batch, whose first one is number `first` of the split; answered both ways."""
-    fitted = fit_folders(begun, engine, batch.support, batch.way)
+    with naming(lambda position: f"{split} task {first + position}", _DIVERGED):
+        fitted = fit_folders(begun, engine, batch.support, batch.way)
     logits = fitted.both(batch.query_x)
     together, alone = (task_accuracies(answered, batch.query_y) for answered in logits)
     for measure, answered in zip(begun.measures, logits, strict=True):

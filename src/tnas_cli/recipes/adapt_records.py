@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +14,6 @@ from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.own_images import Invert
 from tnas_cli.episodes.task_folder import FolderTask
-from tnas_cli.errors import DataError
 from tnas_cli.methods.ensemble import Together
 from tnas_cli.methods.learner import FittedNetwork, interval
 from tnas_cli.methods.nearest_neighbour import nearest_classes
@@ -76,9 +74,9 @@ def _of_the_adaptation(learned: Learned, fitted: Together, position: int) -> dic
 
 
 def adapted_to_folder(begun: Adapting, fitted: Together, position: int, task: FolderTask, invert: Invert) -> Adapted:
-    """The record of a task folder, without predictions; raises DataError where a loss is not a number."""
+    """The record of a task folder, without predictions."""
     counts = task.shots
-    record = adapted(
+    return adapted(
         begun,
         fitted,
         position,
@@ -91,12 +89,6 @@ def adapted_to_folder(begun: Adapting, fitted: Together, position: int, task: Fo
         transductive=begun.asked.transductive,
         preparation=preparation_of_folder(begun.learned, task, invert),
     )
-    if not all(map(math.isfinite, record.support_losses)):
-        raise DataError(
-            f"adapting to {task.path} gave a loss that is not a number.",
-            hint="look at the images of that task, or adapt with fewer --steps",
-        )
-    return record
 
 
 def preparation_of_folder(learned: Learned, task: FolderTask, invert: Invert) -> Preparation:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import numpy as np
+
 from tnas_cli.episodes import registry
 from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.episodes.sampling import images_hint, way_hint
 from tnas_cli.errors import SettingsError
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
@@ -39,6 +42,26 @@ def settled(settings: Chosen, cache: ImageCache) -> Chosen:
     """The settings with the data that they came to, so that a run continues with these from any folder."""
     file = has_ending(settings.dataset, CACHES)
     return settings.replace(protocol=cache.protocol, **({"dataset": str(cache.path)} if file else {}))
+
+
+def check_tasks(settings: SearchSettings | TrainSettings, cache: ImageCache, *splits: str) -> None:
+    """Raises SettingsError, with a hint that fits all of these splits, where one has too few classes or images."""
+    counts = np.diff(cache.class_offset)
+    classes = {split: len(cache.classes(split)) for split in splits}
+    fewest = min(splits, key=lambda split: classes[split])
+    if settings.way > classes[fewest]:
+        raise SettingsError(
+            f"--way {settings.way} needs {settings.way} classes, but split {fewest!r} has {classes[fewest]}.",
+            hint=way_hint(classes[fewest]),
+        )
+    images = {split: int(counts[cache.classes(split)].min()) for split in splits}
+    fewest, needed = min(splits, key=lambda split: images[split]), settings.shot + settings.query
+    if needed > images[fewest]:
+        raise SettingsError(
+            f"{settings.shot} support + {settings.query} query images make {needed} per class, but a class of split "
+            f"{fewest!r} has only {images[fewest]}.",
+            hint=images_hint(settings.shot, images[fewest]),
+        )
 
 
 def image_counts(settings: SearchSettings | TrainSettings) -> tuple[int, int]:

@@ -83,8 +83,8 @@ def program_bytes(network: nn.Module, example: Tensor, facts: dict[str, str]) ->
     """A file of PyTorch's own format, which `torch.export.load` reads."""
     with _silent():
         program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("images")},))
-    file = io.BytesIO()
-    torch.export.save(program, file, extra_files=facts)
+        file = io.BytesIO()
+        torch.export.save(program, file, extra_files=facts)
     return file.getvalue()
 
 

@@ -16,7 +16,7 @@ from tnas_cli.errors import SettingsError
 from tnas_cli.methods.fits import check_fit
 from tnas_cli.methods.meta_learn import Plan
 from tnas_cli.methods.registry import training_method
-from tnas_cli.recipes.data import image_counts, open_data, settled
+from tnas_cli.recipes.data import check_tasks, image_counts, open_data, settled
 from tnas_cli.recipes.from_scratch_result import method_of, result
 from tnas_cli.recipes.same_data import check_records
 from tnas_cli.recipes.train_network import result_file
@@ -79,6 +79,7 @@ class FromScratch(Recipe):
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
         check_records(self.given, cache, allowed=machine.allow_other_data)
         settings = settled(self.settings, cache)
+        check_tasks(settings, cache, "train", "val", "test")
         genotypes = Counter(map(Trainable.of, self.given))
         chosen = genotypes.most_common(self.limit)
         networks = [trainable.build(settings, cache.channels, cache.size) for trainable, _ in chosen]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,7 +13,7 @@ from torch import Tensor
 from tnas_cli.engines.choose import choose_engine
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
-from tnas_cli.errors import CheckpointError
+from tnas_cli.errors import CheckpointError, DivergedError
 from tnas_cli.methods.adapt import adapt
 from tnas_cli.methods.fits import check_fit
 from tnas_cli.methods.learner import SteppingLearner
@@ -23,8 +23,9 @@ from tnas_cli.methods.registry import search_method
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
 from tnas_cli.methods.t_nas import search_network
 from tnas_cli.recipes.calibrate import Validated, calibrate, keep
-from tnas_cli.recipes.data import image_counts, open_data, settled
+from tnas_cli.recipes.data import check_tasks, image_counts, open_data, settled
 from tnas_cli.recipes.estimate import estimate
+from tnas_cli.recipes.halving import go_back, slowed
 from tnas_cli.recipes.meta_architecture import KIND, describe_data, preparation_of
 from tnas_cli.recipes.work import DataWork
 from tnas_cli.records.kinds import Record
@@ -69,6 +70,7 @@ class Search(Recipe):
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
         settings = settled(self.settings, cache)
+        check_tasks(settings, cache, "train", "val")
         tasks = method.tasks(cache, settings, device)
         network = search_network(settings, cache.channels)
         engine = choose_engine(
@@ -114,7 +116,6 @@ class SearchWork(DataWork):
         life.rewind("search", state.tasks_done, (entry["tasks"] for entry in state.history))
         started_at = state.tasks_done
         about = {
-            "settings": self.settings.to_dict(),
             "data": describe_data(self.cache).to_json(),
             "engine": self.engine.name,
             "environment": environment(self.device).to_json(),
@@ -122,13 +123,29 @@ class SearchWork(DataWork):
         }
 
         def save(path: Path) -> None:
-            checkpoint.save(path, to_checkpoint(KIND, state, about))
+            settings = slowed(self.settings, state.halvings).to_dict()
+            checkpoint.save(path, to_checkpoint(KIND, state, {**about, "settings": settings}))
 
         kept = Kept(run.path, self.settings.ensemble, save)
         saving = Saving(lambda: save(run.last), lambda: save(run.best), lambda: kept.after(state.history))
-        steps = self.method.learn(self.network, self.settings, self.learner, state, self.tasks, Plan.of(self.settings))
-        life.drive(steps, saving, stage="search")
-        return self._result(life, started_at)
+        while True:
+            try:
+                life.drive(self._learn(), saving, stage="search")
+                return self._result(life, started_at)
+            except DivergedError as error:
+                go_back(state, run.best, self._start, self.settings, life, error)
+
+    def _start(self) -> MetaState:
+        return self.method.start(self.network, self.settings, self.device)
+
+    def _learn(self) -> Iterator[events.Event]:
+        """The search from wherever its state is, at the rates that hold there."""
+        settings = slowed(self.settings, self.state.halvings)
+        learner = self._learner(self.state.halvings)
+        return self.method.learn(self.network, settings, learner, self.state, self.tasks, Plan.of(settings))
+
+    def _learner(self, halvings: int) -> SteppingLearner:
+        return self.method.learner(self.engine, self.network, slowed(self.settings, halvings))
 
     def estimate(self) -> SearchEstimate:
         """What it will cost; nothing is written."""
@@ -160,6 +177,7 @@ class SearchWork(DataWork):
             validation_tasks=settings.validation_tasks,
             wall_seconds=life.seconds,
             resumed=life.resumed,
+            halvings=state.halvings,
             theta_largest_probability=largest_probability(theta),
             theta_mean_largest_probability=float(decidedness(theta)),
             adapted_mean_largest_probability=sum(decided) / len(decided),
@@ -177,12 +195,14 @@ class SearchWork(DataWork):
         """
         if not run.best.is_file():
             raise CheckpointError(f"{run.best} is missing.", hint="take an untouched copy of the run")
-        parameters = parameters_of(checkpoint.load(run.best, KIND), shapes_of(self.state.parameters), self.device)
+        saved = checkpoint.load(run.best, KIND)
+        parameters = parameters_of(saved, shapes_of(self.state.parameters), self.device)
+        learner = self._learner(saved.about["progress"].get("halvings", 0))
         genotypes: list[Genotype] = []
         decided: list[float] = []
         validated: list[Validated] = []
         batches = list(self.tasks.validate())
-        for batch, adapted in zip(batches, adapt(self.learner, parameters, batches), strict=True):
+        for batch, adapted in zip(batches, adapt(learner, parameters, batches), strict=True):
             thetas = adapted.parameters[THETA]
             decided += decidedness(thetas).tolist()
             genotypes += [self.network.space.decode(theta) for theta in thetas]

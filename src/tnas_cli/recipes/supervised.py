@@ -200,7 +200,7 @@ class SupervisedWork(DataWork):
         purpose = f"supervised weights of {genotype.digest}"
         parameters = training.initial(network, settings.seed, purpose, tasks, self.device)
         black = black_of(self.cache, self.device)
-        steps = training.train(self.engine, network, parameters, batch, black, settings, stage)
+        steps = training.train(self.engine, network, parameters, batch, tasks, black, settings, stage)
         parameters = finished(steps, life.listener)
         return training.measure(self.engine, network, parameters, batch)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tnas_cli.methods.calibration import Measure
 from tnas_cli.methods.class_means import Classifier
+from tnas_cli.methods.divergence import naming
 from tnas_cli.methods.ensemble import fit_all
 from tnas_cli.methods.learner import Learner
 from tnas_cli.methods.registry import training_method
@@ -127,7 +128,9 @@ def _test(
     s, way = work.settings, {"accuracies": Measure(), "inductive": Measure(calibration.temperature)}
     classifier = cast("Classifier", calibration.classifier)
     for batch in evaluation_batches(work.cache, "test", s.way, s.shot, s.query, s.test_tasks, work.device):
-        answers = fit_all(learner, members, batch.support).by(classifier).both(batch.query_x)
+        done = len(way["accuracies"].accuracies)
+        with naming(lambda position: f"test task {done + position}"):  # noqa: B023  called inside the loop
+            answers = fit_all(learner, members, batch.support).by(classifier).both(batch.query_x)
         for measure, logits in zip(way.values(), answers, strict=True):
             measure.add(logits, batch.query_y)
         tested(len(way["accuracies"].accuracies))

@@ -232,6 +232,20 @@ class Validated(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Halved(Record):
+    """A search diverged after `tasks` tasks and went back to the checkpoint of `back_to` tasks with half the inner
+    rates: `alpha_inner` and `beta_inner` are the new ones, `reason` says what diverged."""
+
+    event = "halved"
+
+    tasks: Count
+    back_to: Count
+    alpha_inner: float
+    beta_inner: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unknown(Record):
     """A line of a kind that this tnas does not know; it is passed on as it is."""
 

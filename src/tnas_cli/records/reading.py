@@ -39,6 +39,7 @@ _BY_EVENT: dict[object, type[Record]] = {
             kinds.FixedNetwork,
             kinds.Step,
             kinds.Validated,
+            kinds.Halved,
         ),
         *(reported.Reference, reported.FigureFiles, reported.TableRecord, reported.Comparison, reported.Outcome),
     )

@@ -223,9 +223,9 @@ class SearchResult(OverSeeds, Result):
 
     `tasks_this_time` counts the tasks of the last call. The numbers about theta are those of the best checkpoint: its
     largest probabilities before and after adapting to validation tasks, how many genotypes these tasks decode to, and
-    the shares of skip connections and pools among their edges, with a `warning` if few edges have weights. For several
-    seeds it is the result of the run with the best validation accuracy, with the `checkpoints` and
-    `validation_accuracies` of all runs.
+    the shares of skip connections and pools among their edges, with a `warning` if few edges have weights. `halvings`:
+    how often the inner rates were halved (`--on-divergence halve`). For several seeds it is the result of the run with
+    the best validation accuracy, with the `checkpoints` and `validation_accuracies` of all runs.
     """
 
     command = "search"
@@ -260,3 +260,4 @@ class SearchResult(OverSeeds, Result):
     checkpoints: tuple[str, ...] | None = None
     validation_accuracies: tuple[float, ...] | None = None
     space: str = "darts"
+    halvings: Count = given(missing=0)

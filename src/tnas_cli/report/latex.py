@@ -34,7 +34,9 @@ def escape(text: str) -> str:
     >>> escape("50% of a_b")
     '50\\\\% of a\\\\_b'
     """
-    return "".join(_ESCAPES.get(character, character) for character in text)
+    # Two of these in a row would become one sign.
+    joined = ("{}" if before == sign and sign in "-'`" else "" for before, sign in zip(" " + text, text, strict=False))
+    return "".join(apart + _ESCAPES.get(sign, sign) for apart, sign in zip(joined, text, strict=True))
 
 
 def to_latex(table: Table) -> str:

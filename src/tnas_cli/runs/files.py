@@ -185,6 +185,14 @@ def check_can_write(path: Path) -> None:
             probe.unlink(missing_ok=True)
 
 
+def exists(path: Path) -> bool:
+    """Whether there is anything; no for any text that cannot be a path either."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def is_file(path: Path) -> bool:
     """Whether there is a file; no for any text that cannot be a path either."""
     try:

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from tnas_cli.errors import DataError, Interrupted, SettingsError, WriteError
+from tnas_cli.errors import DataError, DivergedError, Interrupted, SettingsError, WriteError
 from tnas_cli.records import reading, writing
 from tnas_cli.records.results import Result
 from tnas_cli.runs import run_file
@@ -148,7 +148,7 @@ def _live(work: Work, life: Life, machine: Machine) -> Result:
 @contextmanager
 def interrupted_with(run: Path) -> Iterator[None]:
     """A stop inside the block becomes Interrupted, which says how to continue; a file that cannot be written says so,
-    too."""
+    too. A divergence says what is kept: going on would repeat it."""
     try:
         yield
     except (KeyboardInterrupt, StoppedError):
@@ -157,3 +157,5 @@ def interrupted_with(run: Path) -> Iterator[None]:
         ) from None
     except WriteError as error:
         raise WriteError(error.message, hint=f"{error.hint}, then continue with: {resume_command(run)}") from error
+    except DivergedError as error:
+        raise error.advised(f"{error.hint}; {run} keeps what was saved before") from error

@@ -15,7 +15,7 @@ from tnas_cli.records.parts import Environment
 from tnas_cli.records.writing import line
 from tnas_cli.runs.board import FOLDER, Board, require_tensorboard
 from tnas_cli.runs.files import cannot_write, flush, flush_folder, new_folder, write_text
-from tnas_cli.spelling import quoted
+from tnas_cli.spelling import quoted, safe_name
 
 #: What happened in a run, a record per line.
 LOG = "events.jsonl"
@@ -35,7 +35,7 @@ class RunDirectory:
         """A new folder `root/name-<n>` with the first free n, never an existing one; `others` are the texts of further
         files. Nobody sees a folder in which one of them is missing."""
         texts = {"settings.toml": settings, "environment.json": json.dumps(environment.to_json(), indent=2) + "\n"}
-        return cls(new_folder(root, name, {**texts, **(others or {})}))
+        return cls(new_folder(root, safe_name(name), {**texts, **(others or {})}))
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from tnas_cli.errors import SettingsError
 from tnas_cli.settings import features
@@ -30,6 +30,13 @@ class SearchSettings(MetaLearningSettings):
     )
     theta_weight_decay: float = setting(
         0.0, help="Weight decay of theta~.", panel=OUTER, least=0, needs=features.OUTER_THETA
+    )
+    on_divergence: Literal["stop", "halve"] = setting(
+        "stop",
+        help="If a task's numbers diverge.",
+        panel=INNER,
+        needs=features.INNER_LOOP,
+        switch=True,
     )
     alternating: bool = setting(
         False,

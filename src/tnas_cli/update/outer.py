@@ -44,6 +44,12 @@ def step(optimiser: torch.optim.Optimizer, parameters: Mapping[str, Tensor], gra
     optimiser.zero_grad(set_to_none=True)
 
 
+def rates(optimiser: torch.optim.Optimizer, parameters: Mapping[str, Tensor]) -> dict[str, float]:
+    """The rate of each meta-parameter that the optimiser moves."""
+    of = {id(tensor): float(group["lr"]) for group in optimiser.param_groups for tensor in group["params"]}
+    return {name: of[id(tensor)] for name, tensor in parameters.items() if id(tensor) in of}
+
+
 def cosine(progress: float, end: float) -> float:
     """Cosine annealing: the factor of the outer rates when `progress` (0 to 1) of the training is done, 1 down to `end`
     (Loshchilov and Hutter, 2017, Equation 5, without restarts).
