@@ -87,7 +87,11 @@ def main() -> None:
     Plug-ins of other packages that were left out are named at the end.
     """
     with safe_streams():
-        code = _run()
+        try:
+            with signals_as_interrupt():
+                code = _run()
+        except KeyboardInterrupt:  # a second signal, while the first was being handled
+            code = Interrupted.exit_code
     sys.exit(code)
 
 
@@ -95,8 +99,7 @@ def _run() -> int:
     said = ""
     try:
         called_as(["tnas", *sys.argv[1:]])
-        with signals_as_interrupt():
-            code = app(args=expanded_words(sys.argv[1:]) or ["--help"], prog_name="tnas", standalone_mode=False) or 0
+        code = app(args=expanded_words(sys.argv[1:]) or ["--help"], prog_name="tnas", standalone_mode=False) or 0
         sys.stdout.flush()
         if code == Interrupted.exit_code:
             sys.stderr.write("interrupted\n")

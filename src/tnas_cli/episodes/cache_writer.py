@@ -157,7 +157,7 @@ def tidy(path: Path) -> None:
     """Remove what killed processes left beside a cache that is whole."""
     remove_left(path.parent, path.name)
     left = Path(f"{path}.lock")
-    if left.is_file():
+    if left.is_file() or Path(f"{left}.owner").is_file():
         with suppress(BusyError, OSError), one_process(left):
             pass  # it goes with the block
 
