@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,16 @@ def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """A few words for each path whose content differs, is missing, or should not be there."""
     said = [f"left: {path}" for path in found.keys() - wanted.keys()]
     said += [f"missing: {path}" for path in wanted.keys() - found.keys()]
-    return sorted(said) + [f"differs: {path}" for path in wanted if path in found and found[path] != wanted[path]]
+    differing = [path for path in wanted if path in found and found[path] != wanted[path]]
+    return sorted(said) + [f"differs: {path}{_where(found[path], wanted[path])}" for path in differing]
+
+
+def _where(found: Any, wanted: Any) -> str:
+    """The first record that differs."""
+    if not (isinstance(found, list) and isinstance(wanted, list)):
+        return ""
+    pairs = zip_longest(found, wanted)
+    return next((f" ({one} instead of {other})" for one, other in pairs if one != other), "")
 
 
 def timeless(value: Any) -> Any:
@@ -57,7 +67,8 @@ def _of(path: Path) -> Any:
         if path.suffix == ".json":
             return timeless(json.loads(path.read_text()))
         if path.suffix == ".jsonl":
-            return lines(path.read_text())
+            # Processes side by side add to one log: only the order within a stage is given.
+            return sorted(lines(path.read_text()), key=lambda record: record.get("stage", "~"))
     except Exception as error:  # a half file, which equals nothing
         return f"cannot be read: {error}"
     return hashlib.sha256(path.read_bytes()).hexdigest()

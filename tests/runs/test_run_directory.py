@@ -86,11 +86,9 @@ def test_log_appends_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rest", ["", '{"event": "st', '{"event": "step"}'])
 def test_a_half_line_of_a_killed_run_is_not_appended_to(tmp_path: Path, rest: str) -> None:
     run, records = create(tmp_path), [FixedNetwork(network=name) for name in "ab"]
-    run.drop_half_line()  # no log yet
     run.log(records[0])
     with (run.path / "events.jsonl").open("a") as file:
         file.write(rest)
-    run.drop_half_line()
     run.log(records[1])
     assert read(run.path / "events.jsonl") == records
 

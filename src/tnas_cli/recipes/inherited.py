@@ -172,7 +172,8 @@ class InheritedWork(DataWork):
         life.listener(events.Note(f"meta-training the inherited weights in {run.path}"))
         tasks = Episodes().tasks(self.cache, self.settings, self.device)
         saving = Saving(last=lambda: save(run.last), best=lambda: save(run.best))
-        life.drive(meta_learn(self.learner, state, tasks, Plan.of(self.settings)), saving, stage="inherit")
+        steps = meta_learn(self.learner, state, tasks, Plan.of(self.settings))
+        life.drive(steps, saving, stage="inherit", history=state.history)
         return state
 
     def _best(self, life: Life, state: MetaState) -> Best:

@@ -130,7 +130,7 @@ class SearchWork(DataWork):
         saving = Saving(lambda: save(run.last), lambda: save(run.best), lambda: kept.after(state.history))
         while True:
             try:
-                life.drive(self._learn(), saving, stage="search")
+                life.drive(self._learn(), saving, stage="search", history=state.history)
                 return self._result(life, started_at)
             except DivergedError as error:
                 go_back(state, run.best, self._start, self.settings, life, error)

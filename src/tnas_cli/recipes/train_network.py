@@ -90,7 +90,10 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
     tasks = method.tasks(work.cache, settings, work.device)
     saving = Saving(lambda: save(last), lambda: save(best), lambda: kept.after(state.history))
     _with_test_tasks(life, settings.test_tasks).drive(
-        method.learn(network, settings, learner, state, tasks, work.plan), saving, stage=trainable.name
+        method.learn(network, settings, learner, state, tasks, work.plan),
+        saving,
+        stage=trainable.name,
+        history=state.history,
     )
     members = [parameters_of(checkpoint.load(path, KIND), shapes, work.device) for path in kept.paths() or [best]]
 

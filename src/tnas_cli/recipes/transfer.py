@@ -140,7 +140,7 @@ class TransferWork(DataWork):
 
         steps = training.train(state, self.train, self.validation, self.settings, self.device)
         saving = Saving(last=lambda: save(last), best=lambda: save(best))
-        life.drive(steps, saving, stage=cells.digest, unit="batches")
+        life.drive(steps, saving, stage=cells.digest, unit="batches", history=state.history)
         validation = None
         if self.validation is not None:
             validation = state.best_accuracy

@@ -28,14 +28,26 @@ class Saving:
 
 
 def drive(
-    events: Iterator[Event], run: RunDirectory, saving: Saving, listener: Listener, *, stage: str, unit: str = "tasks"
+    events: Iterator[Event],
+    run: RunDirectory,
+    saving: Saving,
+    listener: Listener,
+    *,
+    stage: str,
+    unit: str = "tasks",
+    validation: float | None = None,
 ) -> None:
-    """Consume `events` to the end; `unit` is what they count. A request to stop saves and raises StoppedError."""
+    """Consume `events` to the end; `unit` is what they count, `validation` the accuracy of the last one before them.
+
+    A request to stop saves and raises StoppedError.
+    """
     saved = time.monotonic()
     log = _Log(run, listener, stage, unit, saved)
+    if validation is not None:
+        log.accuracy = {"validation": validation}
 
     def save() -> None:
-        run.flush_log()
+        run.events.flush()
         saving.last()
 
     with stop_request() as stop:

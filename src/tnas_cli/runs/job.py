@@ -84,7 +84,7 @@ def resume(
     with locked(path):
         _remove_left(path)
         if (finished := result_of(path)) is not None:
-            RunDirectory(path).end_log((path / RESULT).read_text(encoding="utf-8"))
+            RunDirectory(path).events.end((path / RESULT).read_text(encoding="utf-8"))
             if not changes.named:
                 listener(Note(f"{path} is finished; this is its result again"))
                 return replace(finished, again=True)
@@ -97,7 +97,6 @@ def resume(
                 hint="prepare the data set again with the same protocol and seed",
             )
         run = RunDirectory.open(path)
-        run.drop_half_line()
         if changes.named:
             # In this order, since a run that is killed in between must neither pass for finished nor keep the old plan.
             remove(path / RESULT)
@@ -141,7 +140,7 @@ def _live(work: Work, life: Life, machine: Machine) -> Result:
         # The file makes the run a finished one; a resume completes the log if this process is killed in between.
         write_text(run.path / RESULT, writing.line(result))
         run.log(result)
-        run.flush_log()
+        run.events.flush()
     return result
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -45,13 +45,22 @@ class Life:
         if stop_asked():
             raise StoppedError
 
-    def drive(self, events: Iterator[Event], saving: Saving, *, stage: str, unit: str = "tasks") -> None:
-        """Drive a method, which is saved if a stop is asked for (`drive.py`)."""
-        drive(events, self.run, saving, self._listener, stage=stage, unit=unit)
+    def drive(
+        self,
+        events: Iterator[Event],
+        saving: Saving,
+        *,
+        stage: str,
+        unit: str = "tasks",
+        history: Sequence[Mapping[str, float]] = (),
+    ) -> None:
+        """Drive a method, which is saved if a stop is asked for (`drive.py`); `history`: its validations so far."""
+        last = history[-1]["accuracy"] if history else None
+        drive(events, self.run, saving, self._listener, stage=stage, unit=unit, validation=last)
 
     def rewind(self, stage: str, done: int, validated: Iterable[float]) -> None:
-        """The log forgets what the checkpoint of a stage does not know (`RunDirectory.rewind_log`)."""
-        self.run.rewind_log(stage, done, {int(number) for number in validated})
+        """The log forgets what the checkpoint of a stage does not know (`EventLog.rewind`)."""
+        self.run.events.rewind(stage, done, {int(number) for number in validated})
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """The JSON value that a unit of work left under `name` in the folder; if there is none, it is made and kept."""

@@ -129,7 +129,9 @@ def _stop(busy: list[_Process], heard: Callable[[int, Event], None]) -> None:
 
 def _end(processes: list[_Process]) -> None:
     for process in processes:
-        process.pipe.close()  # an idle process ends when its pipe is closed
+        with suppress(OSError):
+            process.pipe.send(_STOP)  # an idle process ends
+        process.pipe.close()
     for process in processes:
         process.handle.join(timeout=10)
         if process.handle.is_alive():

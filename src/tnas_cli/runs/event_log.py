@@ -1,0 +1,107 @@
+"""`events.jsonl`: what happened in a run, a record per line.
+
+Several processes of a run add to it. A line is whole or, where its process was killed or its disk was full, incomplete
+at the end: whoever adds the next one removes that first.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from io import FileIO
+from pathlib import Path
+
+from tnas_cli.plain import NotPlainError, json_value
+from tnas_cli.records.kinds import Validated
+from tnas_cli.runs.files import cannot_write, flush, flush_folder, write_text
+
+if sys.platform != "win32":
+    import fcntl
+
+
+class EventLog:
+    """The log at `path`, which need not exist. Its methods raise TnasError where it cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, text: str) -> None:
+        """Add a line, which ends in a newline; it is on the disk for sure after `flush`."""
+        new, line = not self.path.exists(), text.encode()
+        with self._alone() as file:
+            end = _without_half_line(file)
+            if file.write(line) < len(line):  # the disk took a part of it
+                file.truncate(end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if new:
+                flush_folder(self.path.parent)
+
+    def flush(self) -> None:
+        """Wait until it is on the disk. A checkpoint is saved after this: what it knows is never missing here."""
+        try:
+            if self.path.is_file():
+                flush(self.path)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def end(self, last: str) -> None:
+        """Add the last line of a run that is finished, unless it is there."""
+        if not self.path.is_file() or not self.path.read_bytes().endswith(last.encode()):
+            self.append(last)
+            self.flush()
+
+    def rewind(self, stage: str, done: int, validated: Collection[int]) -> None:
+        """Drop what it says of a stage beyond its checkpoint, which knows so many tasks (or batches) and these
+        validations: the rest is done again, and logged again."""
+        if not self.path.is_file():
+            return
+        with self._alone() as file:
+            _without_half_line(file)
+        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [text for text in lines if not _is_beyond(text, stage, done, validated)]
+        if len(kept) < len(lines):
+            write_text(self.path, "".join(kept))
+
+    @contextmanager
+    def _alone(self) -> Iterator[FileIO]:
+        """The log, open for a line; no other process adds to it within the block."""
+        try:
+            with self.path.open("a+b", buffering=0) as file:
+                if sys.platform != "win32":
+                    with suppress(OSError):  # a file system without locks
+                        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+                yield file
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+
+def _without_half_line(file: FileIO) -> int:
+    """Remove an incomplete last line; returns where the file ends."""
+    end = file.seek(0, os.SEEK_END)
+    if end == 0:
+        return 0
+    file.seek(end - 1)
+    if file.read(1) == b"\n":
+        return file.seek(0, os.SEEK_END)
+    file.seek(0)
+    end = file.readall().rfind(b"\n") + 1
+    file.truncate(end)
+    return file.seek(0, os.SEEK_END)
+
+
+def _is_beyond(text: str, stage: str, done: int, validated: Collection[int]) -> bool:
+    """Whether a line of the log is a step or a validation of this stage that its checkpoint does not know."""
+    if json.dumps(stage) not in text:
+        return False
+    try:
+        record = json_value(text)
+        if record.get("stage") != stage:
+            return False
+        number = int(record.get("tasks", record.get("batches")))
+        return number not in validated if record["event"] == Validated.event else number > done
+    except (NotPlainError, KeyError, TypeError, ValueError, AttributeError):
+        return False  # a line that is no record says nothing

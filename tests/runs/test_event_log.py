@@ -1,0 +1,75 @@
+"""The log of a run that is killed: no record twice, none missing, no half one."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tnas_cli.records.kinds import Step, Validated
+from tnas_cli.records.writing import line
+from tnas_cli.runs.event_log import EventLog
+
+
+def step(tasks: int, stage: str = "a ü") -> str:
+    return line(Step(stage=stage, tasks=tasks, values={"loss": 0.5}))
+
+
+def validated(tasks: int, stage: str = "a ü") -> str:
+    return line(Validated(stage=stage, tasks=tasks, accuracy=0.5, interval=0.1))
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> EventLog:
+    return EventLog(tmp_path / "events.jsonl")
+
+
+def texts(log: EventLog) -> list[str]:
+    return log.path.read_text().splitlines(keepends=True)
+
+
+def test_it_forgets_what_the_checkpoint_of_a_stage_does_not_know(log: EventLog) -> None:
+    """The checkpoint was written after four tasks, before their validation."""
+    known = [step(2), validated(2), step(4), step(8, "b"), validated(8, "b")]
+    for text in [*known[:3], validated(4), *known[3:], step(6)]:
+        log.append(text)
+    log.rewind("a ü", 4, {2})
+    assert texts(log) == known
+    log.rewind("a ü", 0, ())
+    assert texts(log) == known[3:]
+
+
+def test_a_log_that_knows_no_more_is_left_as_it_is(log: EventLog) -> None:
+    log.rewind("a ü", 0, ())
+    assert not log.path.exists()
+    log.append(step(2))
+    before = log.path.stat().st_ino
+    log.rewind("a ü", 2, ())
+    assert log.path.stat().st_ino == before
+
+
+@pytest.mark.parametrize("rest", ["", '{"half', "\0\0\0"])
+def test_the_last_line_of_a_finished_run_is_there_once(log: EventLog, rest: str) -> None:
+    log.append(step(2))
+    with log.path.open("a") as file:
+        file.write(rest)
+    for _ in range(2):
+        log.end(step(4))
+    assert texts(log) == [step(2), step(4)]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_processes_that_add_at_once_leave_whole_lines(log: EventLog) -> None:
+    long = {f"value {number}": 0.5 for number in range(2000)}
+    children = []
+    for number in range(3):
+        if (child := os.fork()) == 0:
+            for tasks in range(20):
+                log.append(line(Step(stage=str(number), tasks=tasks, values=long)))
+            os._exit(0)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+    found = [(record["stage"], record["tasks"]) for record in map(json.loads, texts(log))]
+    assert sorted(found) == [(str(number), tasks) for number in range(3) for tasks in range(20)]
