@@ -12,8 +12,10 @@ from PIL import Image
 
 from tests.episodes.small_data import class_tree, truncated
 from tnas_cli.commands import prepare_data as command
+from tnas_cli.episodes.cache import open_cache
 from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.errors import SettingsError
+from tnas_cli.recipes.meta_architecture import preparation_of
 
 
 def prepare_data(dataset: str, **options: Any) -> dict[str, Any]:
@@ -109,3 +111,13 @@ def test_choices_and_skipped_images_are_in_the_record(tmp_path: Path, birds: Pat
     (noted,) = [one for one in record["account"]["noted"] if one["fate"] == "left out"]
     assert noted["names"] == [str(birds / "bird2" / "1.png")]
     assert sum(counts["images"] for counts in record["splits"].values()) == 14
+
+
+def test_what_a_run_says_of_its_data_has_the_account(tmp_path: Path, birds: Path) -> None:
+    (birds / "bird0" / "notes.txt").write_text("x")
+    record = prepare_data("folder", source=birds, root=tmp_path)
+    preparation = preparation_of(open_cache(Path(record["path"])))
+    assert preparation.account is not None and preparation.account.read == 15
+    whys = [one.why for one in preparation.account.noted]
+    assert whys == [one["why"] for one in record["account"]["noted"]]
+    assert whys[0] == "files that are no images"

@@ -333,3 +333,20 @@ def test_links_are_followed_and_circles_end(tmp_path: Path) -> None:
     assert {name: len(files) for name, _, files in tree.classes} == {"class00": 1, "class01": 1, "class02": 2, "far": 2}
     (noted,) = asked.account.record().noted
     assert (noted.why, noted.count) == ("links to a folder that is read already", 2)
+
+
+@pytest.mark.parametrize(("invert", "expected"), [(None, (250, 10)), ("yes", (5, 245)), ("auto", (5, 10))])
+def test_images_are_inverted_where_that_is_asked(tmp_path: Path, invert: str | None, expected: tuple[int, int]) -> None:
+    for k, name in enumerate(names(3)):
+        for file, value in (("1", 250), ("2", 10)):
+            picture(tmp_path / "own" / name / f"{file}.png", value + (0, -1, 1)[k], (28, 28))
+    cache = prepare("folder", source=tmp_path / "own", root=tmp_path, invert=invert)
+    first = cache.class_offset[cache.class_names.index("class00")]
+    assert tuple(cache.load(np.array([first, first + 1]))[:, 0, 0, 0]) == expected
+    assert cache.account is not None and cache.invert == (invert or "no")
+    turned = sum(one.count for one in cache.account.noted if "inverted" in one.why)
+    assert turned == {None: 0, "yes": 6, "auto": 3}[invert]
+    with pytest.raises(SettingsError, match="was prepared with invert"):
+        prepare("folder", source=tmp_path / "own", root=tmp_path, invert="no" if invert else "yes")
+    with pytest.raises(SettingsError, match="--invert does not apply to fc100"):
+        prepare("fc100", invert="yes", root=tmp_path)

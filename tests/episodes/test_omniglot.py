@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tests.episodes.small_data import CHARACTERS, drawing, omniglot_tree, real_data, truncated, zip_of
 from tnas_cli.episodes.account import Account
@@ -174,3 +175,15 @@ def test_real_drawings_stay_visible() -> None:
         ground = np.median(item.images, axis=(1, 2, 3))
         assert (ground == 0).all()
         assert (item.images.max(axis=(1, 2, 3)) > 150).all()
+
+
+@pytest.mark.parametrize(("invert", "turned"), [("auto", (True, False)), ("yes", (True, True)), ("no", (False, False))])
+def test_drawings_that_are_bright_on_dark_already(tmp_path: Path, invert: str, turned: tuple[bool, bool]) -> None:
+    paper, board = drawing(0).convert("L"), ImageOps.invert(drawing(1).convert("L"))
+    for number, image in enumerate((paper, board)):
+        image.save(tmp_path / f"{number}.png")
+        account = Account()
+        said = partial(account.warn, name="x")
+        found = ink(image, 28, invert, said)  # type: ignore[arg-type]
+        assert (found.mean() > 127) == ((image is paper) != turned[number])
+        assert bool(account.record().noted) == (not turned[number])

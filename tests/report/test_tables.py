@@ -152,3 +152,23 @@ def test_wrong_input_is_refused() -> None:
         a_table(2, [a_result(interval=None)])
     with pytest.raises(SettingsError, match="table 9"):
         a_table(9, [])
+
+
+def test_the_note_says_which_files_were_not_used_as_they_are() -> None:
+    account = {
+        "read": 90,
+        "noted": [
+            {"fate": "left out", "why": "files that are no images", "count": 2, "names": ["a.txt", "b.txt"]},
+            {"fate": "left out", "why": "links that lead nowhere or in a circle", "count": 1, "names": ["x"]},
+            {"fate": "converted", "why": "images with 16 bits, reduced to 8", "count": 1200, "names": []},
+        ],
+    }
+    preparation = {"size": 28, "channels": 1, "mean": [0.0], "std": [1.0]}
+    plain = a_table(2, [a_result(preparation=preparation)])
+    told = a_table(2, [a_result(preparation={**preparation, "account": account})])
+    words = (
+        "90 images read; left out: files that are no images (2), links that lead nowhere or in a circle (1); "
+        "converted: images with 16 bits, reduced to 8 (1,200)"
+    )
+    assert any(words in note for note in told.notes)
+    assert not any("images read" in note for note in plain.notes)

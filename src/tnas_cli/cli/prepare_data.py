@@ -44,6 +44,9 @@ def prepare_data(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out and list images that cannot be read.")
     ] = False,
+    invert: Annotated[
+        Text, typer.Option("--invert", help="Turn black into white: yes, no, or auto (images on a bright ground).")
+    ] = None,
     keep_duplicates: Annotated[
         bool, typer.Option("--keep-duplicates", help="folder: keep a picture that is twice in its class.")
     ] = False,
@@ -76,6 +79,7 @@ def prepare_data(
             preview=preview,
             skip_bad=skip_bad or None,
             keep_duplicates=keep_duplicates or None,
+            invert=invert,
             force=force or None,
             seed=seed,
         )
@@ -94,6 +98,7 @@ def prepare_data(
             shares=_shares(split),
             skip_bad=skip_bad,
             keep_duplicates=keep_duplicates or None,
+            invert=invert,
             seed=seed or 0,
             name=name,
             root=cache_dir,

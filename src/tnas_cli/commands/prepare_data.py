@@ -26,6 +26,7 @@ def prepare_data(
     shares: tuple[int, int, int] | None = None,
     skip_bad: bool = False,
     keep_duplicates: bool | None = None,
+    invert: str | None = None,
     seed: int = 0,
     name: str | None = None,
     root: Path | str | None = None,
@@ -39,6 +40,7 @@ def prepare_data(
     `name`. `size` is the images' side in pixels, `channels` 1 or 3, `resize` 'fit', 'crop' or 'stretch', `shares` the
     percentages of classes for train, validation and test; `skip_bad` leaves out images that cannot be read, and
     `keep_duplicates` keeps a picture that is twice in its class; the record's `account` says what became of the files.
+    `invert` ('no', 'yes' or 'auto': those on a bright ground) turns black into white, for `folder` and `omniglot`.
     `seed` decides random splits and drawings, `root` is the cache folder, `preview` a PNG file for a contact sheet.
     Raises SettingsError, DataError or TnasError.
     """
@@ -54,6 +56,7 @@ def prepare_data(
         shares=shares,
         skip_bad=skip_bad,
         keep_duplicates=keep_duplicates,
+        invert=invert,
         seed=seed,
         root=None if root is None else Path(root),
         force=force,
@@ -120,6 +123,7 @@ def _record(cache: ImageCache) -> PreparedData:
         fingerprint=cache.fingerprint,
         duplicates_across_splits=cache.duplicates,
         account=cache.account,
+        invert=cache.invert or None,
         path=str(cache.path),
         bytes=cache.path.stat().st_size,
     )

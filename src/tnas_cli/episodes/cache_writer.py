@@ -44,7 +44,8 @@ class ClassImages:
 class Attributes:
     """What a cache says about itself. Without `mean` and `std` both are measured on the training images (0..1).
 
-    `resize` says how images became squares, and `shares` how classes were divided, if there was a choice. `account`
+    `resize` says how images became squares, and `shares` how classes were divided, and `invert` whether
+    images were inverted, if there was a choice. `account`
     says what became of the files; it grows while the classes are read.
     """
 
@@ -58,6 +59,7 @@ class Attributes:
     std: tuple[float, ...] | None = None
     resize: str = ""
     shares: str = ""
+    invert: str = ""
     account: Account = field(default_factory=Account)
 
 
@@ -207,6 +209,7 @@ def _write(file: Any, spool: _Spool, attributes: Attributes) -> CacheIndex:
         "fingerprint": facts.fingerprint(),
         "resize": attributes.resize,
         "shares": attributes.shares,
+        "invert": attributes.invert,
         "duplicates": facts.duplicates(),
         "bright_ground": facts.bright_ground(),
         "account": to_text(attributes.account.record()),

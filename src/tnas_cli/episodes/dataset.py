@@ -10,7 +10,7 @@ from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.cache_writer import Attributes, ClassImages
 from tnas_cli.episodes.catalogue import ClassPictures
 from tnas_cli.episodes.decoding import Keep, decode
-from tnas_cli.episodes.images import Resize, Squares
+from tnas_cli.episodes.images import Invert, Resize, Squares
 from tnas_cli.runs.events import Listener
 
 #: Mean and standard deviation of ImageNet's training images per channel, as torchvision's models use them.
@@ -36,6 +36,7 @@ class Request:
     root: Path
     listener: Listener
     keep_duplicates: bool = True
+    invert: Invert = "no"
     account: Account = field(default_factory=Account)
 
 
@@ -55,7 +56,8 @@ class Built:
 class DatasetSpec:
     """A data set, and how to get it. `bytes` is the download's size; `size` and `channels` are 0 where the images
     themselves decide; `layouts` says what --source may be. `citation`: keys of `tnas cite`, or BibTeX entries, where
-    another package declares it. A data set is embedded, downloadable, or needs a source.
+    another package declares it. `invert`: whether images are inverted by default; None where that is no choice. A data
+    set is embedded, downloadable, or needs a source.
     """
 
     name: str
@@ -68,6 +70,7 @@ class DatasetSpec:
     layouts: str = ""
     resize: Resize = "fit"
     resizable: bool = False
+    invert: Invert | None = None
     embedded: bool = False
     url: str | None = None
     bytes: int = 0
@@ -99,7 +102,7 @@ def built(
 
     Without `normalisation`, mean and standard deviation are measured on the training classes.
     """
-    squares = Squares(request.size, request.channels, request.resize)
+    squares = Squares(request.size, request.channels, request.resize, request.invert)
     mean, std = normalisation or (None, None)
     attributes = Attributes(
         request.name,
@@ -111,6 +114,7 @@ def built(
         mean,
         std,
         request.resize,
+        invert=request.invert,
         account=request.account,
     )
     stage = f"prepare {request.name}"

@@ -74,6 +74,9 @@ def _tell(image: Image.Image, needed: int, said: Said) -> None:
 
 Resize = Literal["fit", "crop", "stretch"]
 RESIZES: tuple[Resize, ...] = get_args(Resize)
+#: Whether images are inverted: none, all, or ('auto') those that stand on a bright ground.
+Invert = Literal["no", "yes", "auto"]
+INVERTS: tuple[Invert, ...] = get_args(Invert)
 
 
 @dataclass(frozen=True)
@@ -81,15 +84,24 @@ class Squares:
     """How images become squares of `size` pixels with `channels` (1 or 3).
 
     'fit' keeps the aspect and pads with the median colour of the border, so that nothing is lost; 'crop' keeps the
-    aspect and cuts off the ends of the longer side; 'stretch' fills the square, whatever the aspect.
+    aspect and cuts off the ends of the longer side; 'stretch' fills the square, whatever the aspect. `invert` turns
+    black into white: in all of them, or in those that stand on a bright ground.
     """
 
     size: int
     channels: int
     resize: Resize = "fit"
+    invert: Invert = "no"
 
     def of(self, image: Image.Image, said: Said = unsaid) -> npt.NDArray[np.uint8]:
-        """The image as uint8 [size, size, channels]; `said` is told if it loses its colours."""
+        """The image as uint8 [size, size, channels]; `said` is told if it loses its colours or is inverted."""
+        square = self._square(image, said)
+        if self.invert == "yes" or (self.invert == "auto" and is_on_bright_ground(square)):
+            said("images inverted, as was asked" if self.invert == "yes" else "images on a bright ground, inverted")
+            return 255 - square
+        return square
+
+    def _square(self, image: Image.Image, said: Said) -> npt.NDArray[np.uint8]:
         mode = "L" if self.channels == 1 else "RGB"
         if mode == "L" and not is_gray(image):
             said("images in colour, made gray")
@@ -129,3 +141,8 @@ def border_colour(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])  # [2 * (H + W), C]
     median: npt.NDArray[np.float64] = np.median(border, axis=0)
     return median.astype(np.uint8)
+
+
+def is_on_bright_ground(square: npt.NDArray[np.uint8]) -> bool:
+    """Whether the border of `square` [H, W, C] is bright."""
+    return bool((border_colour(square) > 127).all())

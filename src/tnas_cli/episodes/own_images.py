@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tnas_cli.episodes.account import Said, unsaid
-from tnas_cli.episodes.images import Squares, border_colour, read_image
+from tnas_cli.episodes.images import Squares, is_on_bright_ground, read_image
 from tnas_cli.episodes.places import File
 
 Invert = Literal["auto"] | bool
@@ -71,8 +71,3 @@ class OwnImages:
         pixels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).float() / 255  # [n, C, H, W]
         shape = (self.channels, 1, 1)
         return (pixels - torch.tensor(self.mean).view(shape)) / torch.tensor(self.std).view(shape)  # [n, C, H, W]
-
-
-def is_on_bright_ground(square: npt.NDArray[np.uint8]) -> bool:
-    """Whether the border of `square` [H, W, C] is bright."""
-    return bool((border_colour(square) > 127).all())

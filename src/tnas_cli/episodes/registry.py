@@ -16,7 +16,7 @@ from tnas_cli.episodes.cache import ImageCache, cache_path, cache_root, open_cac
 from tnas_cli.episodes.cache_writer import tidy, write_cache
 from tnas_cli.episodes.class_split import SHARES
 from tnas_cli.episodes.dataset import DatasetSpec, Request
-from tnas_cli.episodes.images import RESIZES, Resize
+from tnas_cli.episodes.images import INVERTS, RESIZES, Invert, Resize
 from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.errors import DataError, SettingsError, TnasError, did_you_mean
 from tnas_cli.runs.endings import CACHES, has_ending
@@ -57,6 +57,7 @@ def prepare(
     shares: tuple[int, int, int] | None = None,
     skip_bad: bool = False,
     keep_duplicates: bool | None = None,
+    invert: str | None = None,
     seed: int = 0,
     root: Path | None = None,
     force: bool = False,
@@ -68,9 +69,9 @@ def prepare(
     `own_name` names the data set that `folder` makes (default: the source folder's name). `channels` (1 or 3) and
     `shares` (per cent of the classes for train, val and test) are choices for `folder`, `resize` ('fit', 'crop' or
     'stretch') also for mini-imagenet and imagenet. `skip_bad` leaves out images that cannot be read, `keep_duplicates`
-    (for `folder`) keeps a picture that is twice in its class. Raises
-    SettingsError for choices that cannot work, DataError for a source that cannot be read, TnasError for a cache that
-    cannot be written.
+    (for `folder`) keeps a picture that is twice in its class. `invert` ('no', 'yes', or 'auto': those on a bright
+    ground) is a choice for `folder` and `omniglot`. Raises SettingsError for choices that cannot work, DataError for a
+    source that cannot be read, TnasError for a cache that cannot be written.
     """
     spec = dataset(name)
     if spec is None:
@@ -85,11 +86,12 @@ def prepare(
             f"--size {size} is outside {SMALLEST_IMAGE} to {LARGEST_IMAGE} pixels.", hint="choose a size in that range"
         )
     resize_as = _choices(spec, channels, resize, shares, skip_bad=skip_bad, keep_duplicates=keep_duplicates)
+    inverted = _invert(spec, invert)
     name, root = _name_of(spec, source, own_name), root or cache_root()
     done = None if force else _prepared(name, protocol, size or spec.size, root)
     if done is not None:
         shares_asked = "/".join(map(str, shares)) if shares else None
-        asked = {"channels": channels, "resize": resize, "shares": shares_asked, "seed": seed}
+        asked = {"channels": channels, "resize": resize, "shares": shares_asked, "seed": seed, "invert": invert}
         _check_same(done, name, source if spec.needs_source else None, asked)
         tidy(done.path)
         listener(Note(f"{name} is already prepared: {done.path}"))
@@ -107,6 +109,7 @@ def prepare(
         root,
         listener,
         keep_duplicates=spec.name != "folder" or bool(keep_duplicates),
+        invert=inverted,
     )
     built = spec.build(request)
     attributes = built.attributes
@@ -116,6 +119,18 @@ def prepare(
     _check_space(path, built.bytes)
     write_cache(path, built.classes, attributes, replace=force, listener=listener)
     return open_cache(path)
+
+
+def _invert(spec: DatasetSpec, invert: str | None) -> Invert:
+    """Whether images are inverted; raises SettingsError where that is no choice."""
+    if invert is not None and spec.invert is None:
+        raise SettingsError(f"--invert does not apply to {spec.name}.", hint="leave --invert out")
+    for known in INVERTS:
+        if invert == known:
+            return known
+    if invert is not None:
+        raise SettingsError(f"unknown --invert {invert!r}.", hint=did_you_mean(invert, INVERTS))
+    return spec.invert or "no"
 
 
 def _choices(

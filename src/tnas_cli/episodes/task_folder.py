@@ -14,7 +14,8 @@ from torch import Tensor
 from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.around import files_below
 from tnas_cli.episodes.class_folders import class_folders, images_in
-from tnas_cli.episodes.own_images import UNLIKE, OwnImages, is_on_bright_ground
+from tnas_cli.episodes.images import is_on_bright_ground
+from tnas_cli.episodes.own_images import UNLIKE, OwnImages
 from tnas_cli.episodes.places import DiskFolder, File, Folder
 from tnas_cli.episodes.twins import IN_CLASS, KEPT, LEFT, digest
 from tnas_cli.errors import DataError

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.given_images import GivenImage
-from tnas_cli.episodes.own_images import UNLIKE, is_on_bright_ground
+from tnas_cli.episodes.images import is_on_bright_ground
+from tnas_cli.episodes.own_images import UNLIKE
 from tnas_cli.errors import DataError
 from tnas_cli.recipes.calibrate import expected
 from tnas_cli.recipes.kept_model import KeptModel

@@ -108,7 +108,8 @@ class ExportResult(Result):
 @dataclass(frozen=True, kw_only=True)
 class PreparedData(Result):
     """A data set in one file; `splits` by name. `account` says what became of the source's files; data sets that were
-    prepared by 0.2.0 and earlier have none."""
+    prepared by 0.2.0 and earlier have none. `invert` says which images were inverted: no, yes, or auto (those on a
+    bright ground)."""
 
     command = "prepare-data"
 
@@ -127,6 +128,7 @@ class PreparedData(Result):
     fingerprint: str
     duplicates_across_splits: Count
     account: InputAccount | None = None
+    invert: str | None = None
     path: str
     bytes: Count
     preview: str | None = None

@@ -37,9 +37,22 @@ def footnote(m: Measured, paper: PaperBudget) -> str:
     if m.parameters_mean is not None:
         average = " on average" if m.network is None else ""
         sentences.append(f"{m.parameters_mean:,.0f} parameters{average}")
-    sentences.append(_seeds(m))
+    sentences += [_seeds(m), _files(m)]
     sentences += [_machine(m), m.run or ""]
     return "; ".join(sentence for sentence in sentences if sentence) + "."
+
+
+def _files(m: Measured) -> str:
+    """Which of the files that the images came from were not used as they are, and why."""
+    account = m.preparation.account if m.preparation is not None else None
+    if account is None or not account.noted:
+        return ""
+    fates = dict.fromkeys(one.fate for one in account.noted)
+    reasons = {
+        fate: ", ".join(f"{one.why.replace(';', ',')} ({one.count:,})" for one in account.noted if one.fate == fate)
+        for fate in fates
+    }
+    return f"{count(account.read, 'image')} read; " + "; ".join(f"{fate}: {why}" for fate, why in reasons.items())
 
 
 def _machine(m: Measured) -> str:
