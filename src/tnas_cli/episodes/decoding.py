@@ -17,6 +17,7 @@ from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.cache_writer import ClassImages
 from tnas_cli.episodes.catalogue import ClassPictures, Picture
 from tnas_cli.episodes.images import Squares
+from tnas_cli.episodes.turns import turn
 from tnas_cli.episodes.twins import Twins
 from tnas_cli.errors import DataError
 from tnas_cli.runs.cores import usable_cores
@@ -92,7 +93,8 @@ def decode(
 def _read(picture: Picture, squares: Squares) -> _Read:
     found = _Read(picture.label, [])
     try:
-        found.pixels = squares.of(picture.read(squares.size, found.converted.append), found.converted.append)
+        with turn():
+            found.pixels = squares.of(picture.read(squares.size, found.converted.append), found.converted.append)
     except DataError as error:
         found.error = error
     return found

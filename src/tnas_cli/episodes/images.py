@@ -15,6 +15,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tnas_cli.episodes.account import Said, unsaid
 from tnas_cli.episodes.formats import DAMAGED, formats_for
 from tnas_cli.episodes.modes import is_gray, plain
+from tnas_cli.episodes.slow_images import refuse_endless_headers, refuse_slow
+from tnas_cli.episodes.turns import wait_if_large
 from tnas_cli.errors import DataError
 
 LARGEST = 64_000_000  # pixels; a small file can unfold to gigabytes
@@ -35,15 +37,19 @@ def read_image(source: Path | bytes, name: str | None = None, needed: int = 0, s
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            file = io.BytesIO(source) if isinstance(source, bytes) else source
-            with Image.open(file, formats=formats_for(label)) as image:
-                if image.width * image.height > LARGEST:
-                    raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
+            data = source if isinstance(source, bytes) else source.read_bytes()
+            refuse_endless_headers(data)
+            with Image.open(io.BytesIO(data), formats=formats_for(label)) as image:
+                _refuse_large(image)
+                refuse_slow(image, data, LARGEST)
                 _tell(image, needed, said)
                 if needed:
                     image.draft(None, (2 * needed, 2 * needed))
+                wait_if_large(image.width * image.height)
                 image.load()
-                return plain(ImageOps.exif_transpose(image), said)
+                _refuse_large(image)  # an icon may hold a larger picture than it states
+                ImageOps.exif_transpose(image, in_place=True)
+                return plain(image, said)
     except UnidentifiedImageError as error:
         raise DataError(
             f"{label} is not an image, whatever its name says.", hint="move it away, or save it as PNG, JPEG or WebP"
@@ -54,6 +60,11 @@ def read_image(source: Path | bytes, name: str | None = None, needed: int = 0, s
         ) from error
     except DAMAGED as error:
         raise DataError(f"{label} cannot be read as an image: {error}.", hint="replace it, or move it away") from error
+
+
+def _refuse_large(image: Image.Image) -> None:
+    if image.width * image.height > LARGEST:
+        raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
 
 
 def _tell(image: Image.Image, needed: int, said: Said) -> None:
@@ -130,10 +141,19 @@ def to_square(image: Image.Image, size: int, channels: int) -> npt.NDArray[np.ui
     fitted = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = np.asarray(image.resize(fitted, Image.Resampling.LANCZOS)).reshape(fitted[1], fitted[0], channels)
     square = np.empty((size, size, channels), dtype=np.uint8)
-    square[:] = border_colour(np.asarray(image).reshape(image.height, image.width, channels))
+    square[:] = border_of(image)
     top, left = (size - fitted[1]) // 2, (size - fitted[0]) // 2
     square[top : top + fitted[1], left : left + fitted[0]] = small
     return square
+
+
+def border_of(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """Median colour of the outermost pixels of an image, without the pixels inside: [C]."""
+    width, height = image.size
+    sides = ((0, 0, width, 1), (0, height - 1, width, height), (0, 0, 1, height), (width - 1, 0, width, height))
+    pixels = [np.asarray(image.crop(side)).reshape(-1, len(image.getbands())) for side in sides]
+    median: npt.NDArray[np.float64] = np.median(np.concatenate(pixels), axis=0)  # [2 * (H + W), C]
+    return median.astype(np.uint8)
 
 
 def border_colour(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
