@@ -48,11 +48,8 @@ EVERY = tuple(field.name for field in dataclasses.fields(results.Measured))
 def page() -> str:
     """The hand-written part as it is, and the tables after it."""
     written = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
-    own = [
-        cls
-        for cls in [*vars(account).values(), *vars(parts).values()]
-        if isinstance(cls, type) and issubclass(cls, Part) and cls is not Part
-    ]
+    known = [cls for room in (account, parts) for cls in vars(room).values() if isinstance(cls, type)]
+    own = [cls for cls in dict.fromkeys(known) if issubclass(cls, Part) and cls is not Part]
     own += [reported.Side, other_results.KnownDataSet, other_results.UnreadableCache]
     return "\n".join([written + MARK + HEAD, *map(section, RECORDS), "## Parts of records\n", *map(section, own)])
 
