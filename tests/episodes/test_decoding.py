@@ -66,7 +66,7 @@ def test_classes_and_images_keep_their_order(
 @pytest.mark.parametrize(("size", "threads"), [((127, 128), 1), ((128, 128), 4)])
 def test_threads_are_for_large_pictures(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], threads: int) -> None:
     assert 127 * 128 < LARGE <= 128 * 128
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr("tnas_cli.episodes.decoding.usable_cores", lambda: 4)
     seen: set[str] = set()
 
     def drawn(needed: int) -> Image.Image:

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.episodes.small_data import omniglot_tree, packed, python2_pickle, zip_of
-from tnas_cli.episodes import registry
+from tnas_cli.episodes import registry, unfolding
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.cifar_classes import CIFAR100, cifar_fs_split, fc100_split
 from tnas_cli.episodes.mini_imagenet_classes import mini_imagenet_split
@@ -457,8 +457,9 @@ def test_what_mini_imagenet_cannot_be_read_from(tmp_path: Path, layout: str) -> 
 
 def test_what_is_not_used_is_named(tmp_path: Path) -> None:
     cache = prepared("omniglot", torchmeta_omniglot(tmp_path), tmp_path, "vinyals")
-    lines = "\n".join(cache.account.lines())
-    assert "left out: 1 files that the data set does not need: " in lines and "train_labels.json" in lines
+    (left,) = [one for one in cache.account.noted if one.fate == "left out"]
+    assert (left.why, left.count) == ("files that the data set does not need", 1)
+    assert left.names[0].endswith("omniglot/train_labels.json")
 
 
 def test_a_data_set_that_is_there_twice_is_read_once(tmp_path: Path) -> None:
@@ -489,3 +490,14 @@ def test_torchmeta_in_a_zip_leaves_no_copy(tmp_path: Path, monkeypatch: pytest.M
         assert any(name.endswith("data.hdf5") for name in archive.namelist())
     assert prepared("fc100", source, tmp_path).account.read == 18
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_an_hdf5_that_unpacks_to_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unfolding, "FREE", 2**20)
+    folder = tmp_path / "cifar100"
+    folder.mkdir()
+    with h5py.File(folder / "data.hdf5", "w") as file:
+        data = np.zeros((4000, 32, 32, 3), np.uint8)  # 12 MB of zeros
+        file.create_dataset("super/apple", data=data, compression="gzip", chunks=(1000, 32, 32, 3))
+    with pytest.raises(DataError, match=r"data\.hdf5/super/apple unpacks to more than 200 times its size"):
+        prepared("fc100", folder, tmp_path)
