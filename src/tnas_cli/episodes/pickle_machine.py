@@ -14,7 +14,7 @@ from typing import Any
 
 from tnas_cli.episodes.regions import Region
 
-STEPS = 4_000_000  # opcodes, ten times those of the largest data set
+STEPS = 2_000_000  # opcodes, five times those of the largest data set
 SMALL = 2**16  # bytes of a string that is kept in memory; a longer one stays in the file
 IN_MEMORY = 128 * 2**20  # bytes of all small strings
 MOST_LARGE = 4  # long strings that one pickle may have rewritten
