@@ -21,6 +21,7 @@ import tnas_cli
 from tnas_cli.cli.main import app
 
 SOURCE = Path(tnas_cli.__file__).parent
+ROOT = Path(__file__).parents[2]
 
 #: What stands for a formatted value of an f-string.
 VALUE = "\0"
@@ -89,6 +90,12 @@ def _problems(text: Text) -> Iterator[str]:
 def test_every_command_that_is_mentioned_exists() -> None:
     assert len(TEXTS) > 100
     assert [problem for text in TEXTS for problem in _problems(text)] == []
+
+
+def test_every_command_in_the_documentation_exists() -> None:
+    pages = [page for page in (ROOT / "docs").rglob("*.md") if page.name != "cli.md"]
+    texts = [Text(page.read_text(encoding="utf-8"), page.name) for page in (*pages, ROOT / "README.md")]
+    assert [problem for text in texts for problem in _problems(text)] == []
 
 
 def _announced() -> dict[str, str]:
