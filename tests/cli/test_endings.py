@@ -56,6 +56,7 @@ def test_an_ending_is_obeyed_in_any_case(
     pipeline: Pipeline, kept: Path, tmp_path: Path, place: str, ending: str
 ) -> None:
     arguments, endings = PLACES[place]
+    (tmp_path / HOSTILE).mkdir()
     file = tmp_path / HOSTILE / f"some.file{ending.upper()}"
     succeeding(*arguments(pipeline, file, kept))
     assert file.read_bytes().startswith(endings[ending])

