@@ -50,6 +50,12 @@ ENDLESS = {
 }
 
 
+@pytest.mark.parametrize("size", [(65_536, 1), (1, 65_536)])
+def test_a_strip_that_is_longer_than_any_picture_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(DataError, match=rf"x\.png is too large an image: {size[0]} x {size[1]} pixels"):
+        read_image(image_bytes(7, size), "x.png")
+
+
 @pytest.mark.parametrize("name", ENDLESS)
 def test_what_takes_for_ever_is_refused(name: str) -> None:
     data, words = ENDLESS[name]

@@ -20,6 +20,7 @@ from tnas_cli.episodes.turns import wait_if_large
 from tnas_cli.errors import DataError
 
 LARGEST = 64_000_000  # pixels; a small file can unfold to gigabytes
+LONGEST_SIDE = 65_535  # pixels, as for a JPEG; scaling a strip of millions of rows takes seconds
 ORIENTATION = 0x0112  # EXIF's tag; 1 is upright
 #: Formats whose further frames are no pictures of their own: the layers of a drawing, the sizes of an icon.
 ONE_PICTURE = ("PSD", "ICO", "ICNS", "CUR")
@@ -31,7 +32,7 @@ def read_image(source: Path | bytes, name: str | None = None, needed: int = 0, s
     `source` is a path, or the bytes of a file called `name`. A JPEG that is much larger than `needed` pixels a side (0:
     all are needed) is decoded at a half, a quarter or an eighth of its size, never below twice `needed`. `said` is told
     what of the image is changed or lost. Raises DataError, naming the file, when it is not an image, truncated, or
-    larger than 64 megapixels.
+    larger than 64 megapixels or 65,535 pixels a side.
     """
     label = name or str(source)
     try:
@@ -56,14 +57,15 @@ def read_image(source: Path | bytes, name: str | None = None, needed: int = 0, s
         ) from error
     except Image.DecompressionBombError as error:
         raise DataError(
-            f"{label} is too large an image: {error}.", hint=f"scale it below {LARGEST // 10**6} megapixels"
+            f"{label} is too large an image: {error}.",
+            hint=f"scale it below {LARGEST // 10**6} megapixels, and {LONGEST_SIDE:,} pixels a side",
         ) from error
     except DAMAGED as error:
         raise DataError(f"{label} cannot be read as an image: {error}.", hint="replace it, or move it away") from error
 
 
 def _refuse_large(image: Image.Image) -> None:
-    if image.width * image.height > LARGEST:
+    if image.width * image.height > LARGEST or max(image.size) > LONGEST_SIDE:
         raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
 
 
