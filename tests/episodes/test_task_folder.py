@@ -13,7 +13,7 @@ from PIL import Image
 from tests.episodes.small_data import drawing, picture, truncated
 from tnas_cli.episodes.omniglot import ink
 from tnas_cli.episodes.own_images import UNLIKE, Invert, OwnImages
-from tnas_cli.episodes.task_folder import FolderTask, read_task_folder
+from tnas_cli.episodes.task_folder import FolderTask, images_to_ask, read_task_folder
 from tnas_cli.errors import DataError
 
 
@@ -239,3 +239,11 @@ def test_what_is_turned_bright_is_said(tmp_path: Path) -> None:
     assert (noted.count, noted.names, task.inverted) == (1, (str(tmp_path / "support" / "a" / "1.png"),), 1)
     paper = OwnImages(28, 1, (0.0,), (1.0,), bright_ground=1.0)  # it learned from dark ink on paper
     assert read_task_folder(tmp_path, paper).inverted == 0
+
+
+def test_the_images_to_ask_a_model_about(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        picture(tmp_path / "mine" / "Support" / name / "1.png", 0)
+    assert images_to_ask(tmp_path) == tmp_path / "mine" / "Support"
+    picture(tmp_path / "mine" / "Query" / "1.png", 0)
+    assert images_to_ask(tmp_path) == tmp_path / "mine" / "Query"

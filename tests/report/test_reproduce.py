@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from tests.episodes.small_data import class_tree
 from tests.records.examples import a_training, an_adapted
 from tnas_cli.cli.main import app
 from tnas_cli.commands import search, supervised, train_eval, transfer
+from tnas_cli.episodes import registry
 from tnas_cli.methods.registry import about
 from tnas_cli.recipes import trainable
 from tnas_cli.recipes.supervised import supervised_settings
@@ -216,3 +218,21 @@ def test_the_exact_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_results_alone_point_to_their_run() -> None:
     found = reproduce(Source("trained", Path("t.jsonl"), records=[a_training(run="runs/x-1")]))
     assert not found.lines and "runs/x-1" in found.notes[0]
+
+
+def test_a_folder_is_prepared_again_with_the_same_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TNAS_CACHE", str(tmp_path / "cache"))
+    source = class_tree(tmp_path / "own", ["a", "b", "c"])
+    line = _prepared_by(source, name="plain")
+    assert not {"--invert", "--skip-bad", "--keep-duplicates"} & set(line)
+    (source / "a" / "again.png").write_bytes((source / "a" / "0.png").read_bytes())
+    (source / "b" / "bad.png").write_text("no image")
+    line = _prepared_by(source, name="all", skip_bad=True, keep_duplicates=True, invert="auto")
+    assert line[line.index("--invert") + 1] == "auto" and {"--skip-bad", "--keep-duplicates"} < set(line)
+
+
+def _prepared_by(source: Path, *, name: str, **options: Any) -> list[str]:
+    """The words of the command that prepares the data set of a run again."""
+    registry.prepare("folder", source=source, own_name=name, size=20, **options)
+    lines = reproduce(run("search", settings_of("search", {"preset": "quick", "dataset": name}))).lines
+    return shlex.split(next(line for line in lines if "prepare-data" in line))

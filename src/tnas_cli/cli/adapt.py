@@ -237,9 +237,9 @@ def adapt(
         return
     show(screen, found)
     if folders.save is not None:
-        query = given[0] / "query"
-        images = query if query.is_dir() else given[0] / "support"
-        screen.next(command("tnas", "predict", folders.save, images))
+        from tnas_cli.episodes.task_folder import images_to_ask
+
+        screen.next(command("tnas", "predict", folders.save, images_to_ask(given[0])))
     elif found.tasks[0].theta is not None:
         screen.next(after_adapting())
 

@@ -23,6 +23,7 @@ from tnas_cli.errors import DataError
 from tnas_cli.runs.cores import usable_cores
 from tnas_cli.runs.events import Listener, Progress
 
+UNREADABLE = "images that cannot be read"
 CHUNK = 16  # pictures that a thread takes at a time
 PROBES = 8  # classes whose first picture is measured
 #: Pictures of this many pixels or more are worth threads. Pillow frees Python's lock while it decodes and scales. With
@@ -105,7 +106,7 @@ def _booked(one: _Read, item: ClassPictures, account: Account, twins: Twins, kee
     if one.error is not None or one.pixels is None:
         if one.error is not None and not keep.bad_out:
             raise one.error
-        account.left_out("images that cannot be read", one.label)
+        account.left_out(UNREADABLE, one.label)
         return None
     if not twins.is_new(one.pixels, one.label, item.name, item.split):
         return None

@@ -16,6 +16,7 @@ LAYOUT = "a CSV with a header: path,label or path,label,split (train, val or tes
 ENDINGS = (".csv", ".tsv", ".txt")
 #: Endings that are tried for images that a list names without one.
 TRIED = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".tif", ".bmp", ".webp", ".gif")
+UNUSABLE_LINES = "lines that cannot be used"
 AGAIN = "lines that name an image of their label again"
 
 #: The images of each label, for each split; the split is '' in a list without splits.
@@ -76,7 +77,7 @@ def _settle(problems: list[str], path: Path, account: Account, *, skip_bad: bool
         return
     if skip_bad and left:
         for problem in problems:
-            account.left_out("lines that cannot be used", problem.removeprefix(f"{path}, "))
+            account.left_out(UNUSABLE_LINES, problem.removeprefix(f"{path}, "))
         return
     more = f" {len(problems):,} lines cannot be used." if len(problems) > 1 else ""
     raise DataError(f"{problems[0]}.{more}", hint=f"complete the lines, or add --skip-bad; expected {LAYOUT}")

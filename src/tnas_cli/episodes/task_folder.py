@@ -114,6 +114,12 @@ class _Loaded:
         return squares
 
 
+def images_to_ask(path: Path) -> Path:
+    """The folder of a task's query images, or that of its support images where it has none."""
+    support, query = _parts(DiskFolder(path))
+    return Path((query or support).label)
+
+
 def _parts(task: Folder) -> tuple[Folder, Folder | None]:
     """The folders of support and query images, by name in any case; raises DataError without the first.
 

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tnas_cli.episodes import registry
+from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.class_split import SHARES
+from tnas_cli.episodes.decoding import UNREADABLE
+from tnas_cli.episodes.own_list import AGAIN, UNUSABLE_LINES
+from tnas_cli.episodes.twins import IN_CLASS, KEPT
 from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.methods.registry import about
 from tnas_cli.records.kinds import Adapted, FixedNetwork
@@ -225,5 +229,15 @@ def _prepare_folder(name: str, choice: list[str], root: str | None) -> tuple[lis
     how = ["--size", str(cache.size), "--channels", str(cache.channels)]
     how += ["--resize", cache.resize] if cache.resize else []
     how += ["--split", cache.shares] if cache.shares not in ("", "/".join(map(str, SHARES))) else []
+    how += ["--invert", cache.invert] if cache.invert not in ("", "no") else []
+    how += _what_was_left(cache)
     given: Words = ["--source", Path(cache.source), "--name", name, *choice, *how, "--seed", str(cache.seed)]
     return [command("tnas", "prepare-data", "folder", *given, *_place(root))], ()
+
+
+def _what_was_left(cache: ImageCache) -> list[str]:
+    """The options without which the same files would be refused, or other images kept."""
+    noted = () if cache.account is None else cache.account.noted
+    unread = any(one.why in (UNREADABLE, UNUSABLE_LINES) for one in noted)
+    kept = any(one.why in (IN_CLASS + KEPT, AGAIN + KEPT) for one in noted)
+    return ["--skip-bad"] * unread + ["--keep-duplicates"] * kept
