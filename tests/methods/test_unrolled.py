@@ -24,6 +24,7 @@ SMALL = SearchNetwork(2, 1, channels=8, nodes=2)
 LOOPS = {
     "plain": InnerLoop(0.05, 2, 2, beta=3.0),
     "rates per step": InnerLoop(0.05, 3, 3, beta=3.0, learned_rates="step"),
+    "theta bounded": InnerLoop(0.05, 2, 2, beta=1e4, learned_rates="step"),
     "rates per weight": InnerLoop(0.05, 2, 2, beta=3.0, learned_rates="weight"),
     "norms per step": InnerLoop(0.05, 2, 2, beta=3.0, step_norms=True),
     "head": InnerLoop(0.05, 2, 2, beta=3.0, adapts=is_head, learned_rates="step"),
@@ -78,6 +79,28 @@ def test_first_order_is_autograd_with_constant_inner_gradients(engine: Engine, n
     assert worst_relative_error(found.gradients, expected.gradients) < 1e-8
     torch.testing.assert_close(found.query_losses, expected.query_losses, rtol=1e-10, atol=0)
     torch.testing.assert_close(found.query_accuracies, expected.query_accuracies)
+
+
+def test_a_learned_rate_moves_theta_no_further_than_its_bound() -> None:
+    loop, tasks = LOOPS["theta bounded"], batch()
+    parameters = shaken(loop, parameters_of(SMALL))
+    before, after = list(Unrolled(TorchEngine(), SMALL, loop).course(parameters, pairs(tasks)[0]))[:2]
+    moved = (after[THETA] - before[THETA]).flatten(1).abs().amax(1)
+    torch.testing.assert_close(moved, torch.ones_like(moved), rtol=1e-9, atol=0)
+    free = replace(loop, furthest_theta=1e12)
+    _, farther = list(Unrolled(TorchEngine(), SMALL, free).course(parameters, pairs(tasks)[0]))[:2]
+    directions = [(after[THETA] - before[THETA]).flatten(1), (farther[THETA] - before[THETA]).flatten(1)]
+    assert torch.cosine_similarity(*directions).tolist() == pytest.approx([1, 1])
+    assert all(torch.equal(after[name], farther[name]) for name in after if name != THETA)
+
+
+def test_the_bound_leaves_the_other_tasks_of_a_batch_as_they_are() -> None:
+    loop = InnerLoop(0.05, 2, 2, beta=3.0, learned_rates="step")
+    theta = torch.randn(2, 2, 5, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    theta *= torch.tensor([1e-3, 1e3], dtype=torch.float64).view(2, 1, 1, 1)
+    found = loop.bounded({RATE + THETA: torch.ones(2, dtype=torch.float64)}, {THETA: theta}, 0)[THETA]
+    assert torch.equal(found[0], theta[0])
+    assert float(3 * found[1].abs().max()) == pytest.approx(1)
 
 
 def test_without_anything_learned_it_is_t_nas(engine: Engine) -> None:

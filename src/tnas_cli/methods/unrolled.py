@@ -48,6 +48,9 @@ class InnerLoop:
 
     multi_step: the share of the training over which the outer loss moves from all steps to the last one, 0 for the last
     one alone. second_order_from: the share of the training from which gradients go through the steps, 1 for never.
+    furthest_theta: how far an inner step at a learned rate may move a number of theta. After the first step the
+    gradients of most tasks are tiny, so that the later rates are learned to be large; on a task that the first step
+    does not solve they would throw theta far away.
     """
 
     alpha: float
@@ -59,6 +62,7 @@ class InnerLoop:
     step_norms: bool = False
     multi_step: float = 0.0
     second_order_from: float = 1.0
+    furthest_theta: float = 1.0
 
     def shapes(self, network: Mapping[str, Spec]) -> dict[str, Spec]:
         """The meta-parameters: the network's, with rates and norms per step where they are learned."""
@@ -91,8 +95,20 @@ class InnerLoop:
         learned = parameters[RATE + name]
         return base * (learned[min(step, self.steps - 1)] if self.learned_rates == "step" else learned)
 
+    def bounded(self, parameters: Parameters, gradients: Parameters, step: int) -> Parameters:
+        """The gradients [T, ...] of a step, with theta's shortened for the tasks that would move it too far.
+
+        By how much they are shortened counts as a constant in the outer gradient.
+        """
+        if self.learned_rates == "none" or THETA not in gradients or not self.moves(THETA):
+            return gradients
+        theta = gradients[THETA]
+        moves = (self.rate(parameters, THETA, step) * theta).detach().flatten(1)  # [T, 2 * edges * operations]
+        share = self.furthest_theta / moves.abs().amax(1).clamp_min(self.furthest_theta)  # [T], 1 for most
+        return {**gradients, THETA: theta * share.view(-1, *[1] * (theta.ndim - 1))}
+
     def step(self, parameters: Parameters, own: Parameters, gradients: Parameters, step: int) -> Parameters:
-        """One step of every task's own parameters [T, ...]."""
+        """One step of every task's own parameters [T, ...]; gradients: as `bounded` returns them."""
         return {
             name: tensor - self.rate(parameters, name, step) * gradients[name] if self.moves(name) else tensor
             for name, tensor in own.items()
@@ -128,7 +144,7 @@ class Unrolled(SteppingLearner):
         for step in range(self.loop.test_steps):
             found = self.engine.gradients(self.network, self.loop.at(own, step), support)
             losses.append(found.losses)
-            own = self.loop.step(parameters, own, found.gradients, step)
+            own = self.loop.step(parameters, own, self.loop.bounded(parameters, found.gradients, step), step)
         adapted = self.loop.at(own, self.loop.test_steps)
         losses.append(task_losses(self.engine.predict(self.network, adapted, support[0]), support[1]))
         return Adapted(adapted, torch.stack(losses, dim=1))
@@ -139,7 +155,7 @@ class Unrolled(SteppingLearner):
             at = self.loop.at(own, step)
             yield at
             found = self.engine.gradients(self.network, at, support)
-            own = self.loop.step(parameters, own, found.gradients, step)
+            own = self.loop.step(parameters, own, self.loop.bounded(parameters, found.gradients, step), step)
         yield self.loop.at(own, self.loop.test_steps)
 
     def move_w(self, parameters: Parameters, own: Parameters, gradients: Parameters) -> Parameters:
@@ -172,8 +188,8 @@ class Unrolled(SteppingLearner):
         last: Gradients | None = None
         for step, weight in enumerate(weights):
             found = self.engine.gradients(self.network, self.loop.at(own, step), support)
-            taken.append(found.gradients)
-            own = self.loop.step(parameters, own, found.gradients, step)
+            taken.append(self.loop.bounded(parameters, found.gradients, step))
+            own = self.loop.step(parameters, own, taken[-1], step)
             if weight:
                 measured = support[0] if self.by_support else None
                 last = self.engine.gradients(self.network, self.loop.at(own, step + 1), query, measured)
@@ -226,7 +242,8 @@ class Unrolled(SteppingLearner):
                 retain_graph=True,
                 materialize_grads=True,
             )
-            own = self.loop.step(leaves, own, dict(zip(moving, grads, strict=True)), step)
+            gradients = self.loop.bounded(leaves, dict(zip(moving, grads, strict=True)), step)
+            own = self.loop.step(leaves, own, gradients, step)
             if weight:
                 at = self.loop.at(own, step + 1)
                 logits = logits_of(self.network, at, query[0], support[0] if self.by_support else None)
