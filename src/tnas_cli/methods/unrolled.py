@@ -62,7 +62,7 @@ class InnerLoop:
     step_norms: bool = False
     multi_step: float = 0.0
     second_order_from: float = 1.0
-    furthest_theta: float = 1.0
+    furthest_theta: float = 0.5
 
     def shapes(self, network: Mapping[str, Spec]) -> dict[str, Spec]:
         """The meta-parameters: the network's, with rates and norms per step where they are learned."""
