@@ -38,6 +38,16 @@ def test_how_images_are_divided(source: Path, tmp_path: Path, archive: bool) -> 
         assert sorted(reds["train"] + reds["val"]) == list(range(20))
 
 
+def test_it_may_lie_some_folders_deeper(source: Path, tmp_path: Path) -> None:
+    expected = whole_classes(build(request(source)).classes)
+    (tmp_path / "archive" / "ILSVRC" / "Data").mkdir(parents=True)
+    source.rename(tmp_path / "archive" / "ILSVRC" / "Data" / "CLS-LOC")
+    asked = request(tmp_path / "archive")
+    found = whole_classes(build(asked).classes)
+    assert found.keys() == expected.keys() and all((found[key] == expected[key]).all() for key in expected)
+    assert any("CLS-LOC" in words for words in asked.account.record().understood)
+
+
 def test_the_seed_decides_which_validate(source: Path) -> None:
     first, again, other = (whole_classes(build(request(source, seed=seed)).classes) for seed in (0, 0, 1))
     assert all((first[key] == again[key]).all() for key in first)

@@ -6,7 +6,8 @@ from tnas_cli.episodes.catalogue import ClassPictures, from_file
 from tnas_cli.episodes.class_folders import class_folders
 from tnas_cli.episodes.class_split import held_out
 from tnas_cli.episodes.dataset import IMAGENET_MEAN, IMAGENET_STD, Built, Request, built
-from tnas_cli.episodes.places import open_place
+from tnas_cli.episodes.inside import find_inside
+from tnas_cli.episodes.places import Folder, open_place
 from tnas_cli.errors import DataError
 
 LICENCE = "ImageNet's terms: non-commercial research and education only"
@@ -21,6 +22,7 @@ def build(request: Request) -> Built:
     if request.source is None:
         raise DataError("imagenet cannot be downloaded; it needs --source.", hint=LAYOUTS)
     place = open_place(request.source, LAYOUTS, request.account)
+    place = find_inside(place, _holds_both) or place
     train, validation = place.find("train"), place.find("val")
     if train is None or validation is None:
         raise DataError(f"{request.source} has no {'train' if train is None else 'val'}/.", hint=LAYOUTS)
@@ -39,3 +41,7 @@ def build(request: Request) -> Built:
         f"the official validation images are test, a tenth of each class's training images val, by seed {request.seed}"
     )
     return built(request, classes, note, LICENCE, str(request.source.resolve()), (IMAGENET_MEAN, IMAGENET_STD))
+
+
+def _holds_both(folder: Folder) -> Folder | None:
+    return folder if folder.find("train") is not None and folder.find("val") is not None else None
