@@ -27,10 +27,12 @@ from tnas_cli.methods.t_nas import search_network
 from tnas_cli.records.parts import DataFacts
 from tnas_cli.records.writing import line
 from tnas_cli.runs import checkpoint, shipped
+from tnas_cli.settings.file import COMMANDS
 from tnas_cli.settings.search import SearchSettings
-from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.settings.train import TrainSettings
-from tnas_cli.settings.transfer import TransferSettings
+
+#: A search whose checkpoint has few tensors.
+SMALL = SearchSettings(dataset="shapes", way=3, shot=1, channels=2, space="tiny", nodes=2)
 
 Change = Callable[[bytes, bytes, Random], bytes]
 
@@ -79,7 +81,7 @@ def checkpoints() -> list[Example]:
     data = DataFacts(
         dataset="shapes", protocol="classes", size=20, channels=1, mean=(0.0,), std=(1.0,), fingerprint="ab"
     )
-    settings = SearchSettings(dataset="shapes", way=3, shot=1, channels=4)
+    settings = SMALL
     network, method = search_network(settings, 1), search_method(settings.method)
     state = method.start(network, settings, torch.device("cpu"))
     for tensor in state.parameters.values():
@@ -90,12 +92,17 @@ def checkpoints() -> list[Example]:
         last = Path(folder) / "last.pt"
         checkpoint.save(last, to_checkpoint(checkpoint.META_ARCHITECTURE, state, about))
         resumable = last.read_bytes()
+        parameters = {f"parameters/{name}": tensor for name, tensor in state.parameters.items()}
+        learned = to_checkpoint(checkpoint.META_ARCHITECTURE, state, about)
+        checkpoint.save(last, checkpoint.Checkpoint(learned.kind, learned.about, parameters))
+        best = last.read_bytes()
     trained = (shipped.FOLDER / "omniglot-5w1s.pt").read_bytes()
     kept = _kept_model()
     return [
         Example("input.pt", content, reader, containers.changed_checkpoint)
         for content, reader in (
-            *((resumable, reader) for reader in ("learned", "restored", "decoded", "exported")),
+            *((best, reader) for reader in ("learned", "learned", "decoded", "exported")),
+            *((resumable, "restored"), (resumable, "restored")),
             *((trained, "learned"), (trained, "decoded"), (kept, "model")),
         )
     ]
@@ -133,11 +140,19 @@ def records() -> list[Example]:
     found = [
         Example("input.jsonl", content, reader, JSON)
         for content in (every, adapted)
-        for reader in (*("table", "formats", "decoded", "cited") * 4, "page")  # a page takes a second
+        for reader in (
+            *["found"] * 24,
+            *["decoded"] * 2,
+            "table",
+            "formats",
+            "decoded",
+            "cited",
+            "page",
+        )  # a page takes a second
     ]
     for name in run:
         beside = {other: content for other, content in run.items() if other != name}
-        for reader in ("run", "compared") if name.startswith("a/") else ("compared",):
+        for reader in ("found run", "found run", "run", "compared") if name.startswith("a/") else ("compared",):
             found.append(Example(name, run[name], reader, TOML if name.endswith(".toml") else JSON, beside))
     result = json.dumps({"event": "result", **json.loads(run["a/events.jsonl"])}).encode()
     found.append(Example("a/run.json", run["a/run.json"], "resumed", JSON, run))
@@ -232,13 +247,17 @@ def lists() -> list[Example]:
 def settings() -> list[Example]:
     """The file of settings of each command, and one of expectations."""
     wanted = b'[[expect]]\ntable = 2\nmethod = "t-nas"\nway = 5\nshot = 1\nat_least = 0.5\nat_most = 1.0\n'
-    kinds = {"search": SearchSettings, "train-eval": TrainSettings, "supervised": SupervisedSettings}
     found = [
-        Example("input.toml", cls(dataset="nowhere").to_toml().encode(), command, TOML)
-        for command, cls in (kinds | {"transfer": TransferSettings}).items()
+        Example("input.toml", cls(dataset="nowhere").to_toml().encode(), reader, TOML)
+        for command, cls in COMMANDS.items()
+        for reader in (command, *[f"values of {command}"] * 8)
     ]
     log = json.dumps(EVERY[-5].to_json()).encode()
-    return [*found, Example("input.toml", wanted, "checked", TOML, {"records.jsonl": log})]
+    return [
+        *found,
+        *[Example("input.toml", wanted, "expected", TOML)] * 8,
+        Example("input.toml", wanted, "checked", TOML, {"records.jsonl": log}),
+    ]
 
 
 KINDS: dict[str, Callable[[], list[Example]]] = {

@@ -18,8 +18,9 @@ import numpy as np
 import torch
 import typer.main
 
-from tests.fuzzing.examples import Example
+from tests.fuzzing.examples import SMALL, Example
 from tnas_cli.cli import main as cli
+from tnas_cli.commands.report import report
 from tnas_cli.episodes import hdf5_child, registry, unchecked_hdf5
 from tnas_cli.episodes.given_images import given_images
 from tnas_cli.episodes.images import Squares, read_image
@@ -34,8 +35,12 @@ from tnas_cli.methods.t_nas import search_network
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.recipes.kept_model import load_model
 from tnas_cli.recipes.learned import load_learned
+from tnas_cli.report.expectations import read_expectations
+from tnas_cli.report.formats import FORMATS, render
 from tnas_cli.runs import checkpoint
-from tnas_cli.settings.search import SearchSettings
+from tnas_cli.settings import file
+from tnas_cli.settings.base import Settings
+from tnas_cli.settings.file import COMMANDS
 
 CPU = torch.device("cpu")
 TNAS = typer.main.get_command(cli.app)
@@ -61,8 +66,7 @@ def _cache(path: Path) -> None:
 
 
 def _restored(path: Path) -> None:
-    settings = SearchSettings(dataset="shapes", way=3, shot=1, channels=4)
-    state = search_method(settings.method).start(search_network(settings, 1), settings, CPU)
+    state = search_method(SMALL.method).start(search_network(SMALL, 1), SMALL, CPU)
     restore(checkpoint.load(path, checkpoint.META_ARCHITECTURE), state)
 
 
@@ -89,6 +93,18 @@ def _prepared(path: Path) -> None:
     registry.prepare(
         "folder", source=path, size=20, root=path.parent / "cache", own_name="own", skip_bad=len(path.name) % 2 == 0
     )
+
+
+def _found(path: Path) -> None:
+    """What the command `report` does, without its command line."""
+    found = report([path], table=2 + path.stat().st_size % 7)
+    for form in FORMATS:
+        if form != "rich":
+            render(found, form)
+
+
+def _values_of(cls: type[Settings]) -> Callable[[Path], None]:
+    return lambda path: cls.from_dict({"dataset": "nowhere", **file.read(cls, path)}) and None
 
 
 def _settings_of(*words: str) -> Callable[[Path], None]:
@@ -121,6 +137,10 @@ READERS: dict[str, Callable[[Path], None]] = {
     "train-eval": _settings_of("train-eval", "DARTS_V2"),
     "supervised": _settings_of("supervised"),
     "transfer": _settings_of("transfer", "DARTS_V2"),
+    **{f"values of {name}": _values_of(cls) for name, cls in COMMANDS.items()},
+    "found": _found,
+    "found run": lambda path: _found(Path("a")),
+    "expected": lambda path: read_expectations(path) and None,
     "checked": lambda path: command("report", "--check", path, path.parent / "records.jsonl"),
 }
 

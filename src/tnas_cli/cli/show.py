@@ -41,6 +41,16 @@ def show_estimate(screen: Screen, cost: Estimate) -> None:
     screen.text(f"total to expect    {duration(cost.total_seconds)}")
 
 
+def whole(value: int | None) -> str:
+    """A number of things as '4,711'; empty for None."""
+    return "" if value is None else f"{value:,}"
+
+
+def share(value: float | None) -> str:
+    """A share of 1 as '0.987'; empty for None."""
+    return "" if value is None else f"{value:.3f}"
+
+
 def percent(value: float | None) -> str:
     """A share of 1 as '98.76'; empty for None."""
     return "" if value is None else f"{100 * value:.2f}"
@@ -61,7 +71,7 @@ def search_lines(found: SearchResult) -> list[str]:
     """What a search found, in lines."""
     lines = []
     if found.seeds:
-        rows = zip(found.seeds, found.validation_accuracies or (), found.runs or (), strict=True)
+        rows = zip(found.seeds, found.validation_accuracies or (), found.runs or (), strict=False)
         lines += [f"seed {seed}: {percent(accuracy)}% ({run})" for seed, accuracy, run in rows]
         lines.append(
             f"mean over {len(found.seeds)} seeds {percent(found.mean_over_seeds)}%, standard deviation "
@@ -69,7 +79,7 @@ def search_lines(found: SearchResult) -> list[str]:
         )
     seconds = found.wall_seconds or 0.0
     # The time is that of the call that ended the search; an earlier one did the first of its tasks.
-    since = f", {found.tasks_this_time:,} of them since it was resumed," if found.resumed else ""
+    since = f", {whole(found.tasks_this_time)} of them since it was resumed," if found.resumed else ""
     rate = (found.tasks_this_time or 0) / seconds if seconds else 0
     return [
         *lines,
@@ -77,9 +87,9 @@ def search_lines(found: SearchResult) -> list[str]:
         f"{duration(seconds)} ({rate:.2g} tasks per second)",
         f"validation accuracy {percent(found.validation_accuracy)}% of the adapted search network "
         f"({found.validation_tasks} tasks)",
-        f"theta~: largest probability {found.theta_largest_probability:.3f}, mean of the edges' largest "
-        f"{found.theta_mean_largest_probability:.3f} (uniform: {_uniform(found.space)}); adapted to validation tasks: "
-        f"{found.adapted_mean_largest_probability:.3f}",
+        f"theta~: largest probability {share(found.theta_largest_probability)}, mean of the edges' largest "
+        f"{share(found.theta_mean_largest_probability)} (uniform: {_uniform(found.space)}); adapted to validation tasks: "
+        f"{share(found.adapted_mean_largest_probability)}",
         f"decoded on the validation tasks: {found.distinct_genotypes} distinct genotypes, "
         f"{100 * (found.skip_share or 0):.1f}% skip connections, {100 * (found.pool_share or 0):.1f}% pools",
     ]
@@ -129,7 +139,7 @@ def _networks(result: TrainResult) -> Table:
             drawn,
             row.digest,
             *(() if one_network else (str(row.count),)),
-            f"{row.parameters:,}",
+            whole(row.parameters),
             f"{percent(row.validation)}%",
             f"{percent(row.mean)} ± {percent(row.interval)}%",
         )
@@ -172,7 +182,7 @@ def _amount(budget: Budget) -> str:
 def _over_seeds(screen: Screen, result: TrainResult) -> None:
     from tnas_cli.commands.next_steps import after_training
 
-    for seed, mean, run in zip(result.seeds or (), result.means or (), result.runs or (), strict=True):
+    for seed, mean, run in zip(result.seeds or (), result.means or (), result.runs or (), strict=False):
         screen.say(f"seed {seed}: {percent(mean)}% ({run})")
     screen.text(
         f"accuracy {percent(result.mean)} ± {percent(result.interval)}% over {result.tasks} tasks, "
@@ -210,7 +220,7 @@ def _transfer(screen: Screen, result: TransferResult) -> None:
         add_row(
             drawn,
             row.digest,
-            f"{row.parameters:,}",
+            whole(row.parameters),
             "" if row.validation is None else f"{percent(row.validation)}%",
             f"{percent(row.mean)} ± {percent(row.interval)}%",
             f"{percent(row.top5_mean)}%",

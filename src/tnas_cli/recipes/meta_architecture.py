@@ -75,8 +75,8 @@ def load_meta_architecture(path: Path, device: torch.device) -> MetaArchitecture
     saved = checkpoint.load(path, KIND)
     try:
         settings = SearchSettings.from_dict(saved.about["settings"])
-        data, progress, run = decode(DataFacts, saved.about["data"]), saved.about["progress"], saved.about["run"]
-        size = saved.about["data"]["size"]
+        data, progress, run = decode(DataFacts, saved.about["data"]), saved.about["progress"], str(saved.about["run"])
+        size, tasks_done = int(saved.about["data"]["size"]), int(progress["tasks_done"])
         network = search_network(settings, data.channels)
         shapes = search_method(settings.method).shapes(network, settings)
         parameters = parameters_of(saved, shapes, device)
@@ -84,4 +84,4 @@ def load_meta_architecture(path: Path, device: torch.device) -> MetaArchitecture
         raise CheckpointError(
             f"{path} does not describe its search ({error}).", hint="pass a best.pt written by `tnas search`"
         ) from error
-    return MetaArchitecture(path, network, parameters, settings, data, size, progress["tasks_done"], run)
+    return MetaArchitecture(path, network, parameters, settings, data, size, tasks_done, run)

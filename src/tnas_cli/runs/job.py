@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tnas_cli.errors import DataError, DivergedError, Interrupted, SettingsError, WriteError
+from tnas_cli.plain import as_written
 from tnas_cli.records import reading, writing
 from tnas_cli.records.results import Result
 from tnas_cli.runs import run_file
@@ -33,6 +34,7 @@ from tnas_cli.runs.life import Life
 from tnas_cli.runs.lock import locked
 from tnas_cli.runs.recipe import Recipe, Work
 from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.runs.run_file import NAME as RUN_FILE
 from tnas_cli.runs.run_file import RunFile
 from tnas_cli.spelling import command
 
@@ -90,7 +92,9 @@ def resume(
                 return replace(finished, again=True)
         given = reading.read(path / GIVEN) if (path / GIVEN).is_file() else []
         machine = machine.or_else(kept.machine)
-        work = kind.again(kept.settings, kept.options, given).changed(changes).prepare(machine, listener)
+        with as_written(path / RUN_FILE):
+            recipe = kind.again(kept.settings, kept.options, given)
+        work = recipe.changed(changes).prepare(machine, listener)
         if work.fingerprint != kept.fingerprint:
             raise DataError(
                 f"{work.data_path} does not hold the images that {path} was made with.",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tnas_cli.errors import DataError
 from tnas_cli.plain import NOT_AS_WRITTEN, json_value
@@ -15,6 +15,8 @@ from tnas_cli.runs.files import write_text
 from tnas_cli.runs.paths import from_environment
 from tnas_cli.spelling import quoted
 from tnas_cli.version import __version__
+
+T = TypeVar("T")
 
 NAME = "run.json"
 VERSION = 2
@@ -67,16 +69,14 @@ class RunFile:
                     f"{run / NAME} has version {values['version']!r}, but this tnas reads version {VERSION}.",
                     hint=f"install the version of tnas that made it: {values.get('package_version', 'see the file')}",
                 )
-            where = dict(values["machine"])
-            where["cache_root"] = None if where["cache_root"] is None else Path(where["cache_root"])
             return cls(
-                values["kind"],
-                values["settings"],
-                values["options"],
-                values["fingerprint"],
-                Machine(**where),
-                tuple(values["argv"]),
-                values["package_version"],
+                _a(str, values["kind"]),
+                _a(dict, values["settings"]),
+                _a(dict, values["options"]),
+                _a(str, values["fingerprint"]),
+                _machine(**values["machine"]),
+                tuple(_a(str, word) for word in values["argv"]),
+                _a(str, values["package_version"]),
             )
         except (OSError, *NOT_AS_WRITTEN) as error:
             raise DataError(f"{run} is not a run that can be continued.", hint=_hint(run)) from error
@@ -84,6 +84,32 @@ class RunFile:
     def on(self, machine: Machine) -> RunFile:
         """The same run, continued on another machine."""
         return replace(self, machine=machine)
+
+
+def _machine(
+    *,
+    device: object,
+    threads: object,
+    engine: object,
+    cache_root: object,
+    tensorboard: object = False,
+    allow_other_data: object = False,
+) -> Machine:
+    return Machine(
+        device=_a(str, device),
+        threads=None if threads is None else _a(int, threads),
+        cache_root=None if cache_root is None else Path(_a(str, cache_root)),
+        engine=_a(str, engine),
+        tensorboard=_a(bool, tensorboard),
+        allow_other_data=_a(bool, allow_other_data),
+    )
+
+
+def _a(kind: type[T], value: object) -> T:
+    """A value of just this type; raises TypeError for others."""
+    if type(value) is not kind:
+        raise TypeError(f"{value!r:.60} is no {kind.__name__}")
+    return value
 
 
 def _hint(run: Path) -> str:
