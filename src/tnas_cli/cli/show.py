@@ -88,8 +88,8 @@ def search_lines(found: SearchResult) -> list[str]:
         f"validation accuracy {percent(found.validation_accuracy)}% of the adapted search network "
         f"({found.validation_tasks} tasks)",
         f"theta~: largest probability {share(found.theta_largest_probability)}, mean of the edges' largest "
-        f"{share(found.theta_mean_largest_probability)} (uniform: {_uniform(found.space)}); adapted to validation tasks: "
-        f"{share(found.adapted_mean_largest_probability)}",
+        f"{share(found.theta_mean_largest_probability)} (uniform: {_uniform(found.space)}); adapted to validation "
+        f"tasks: {share(found.adapted_mean_largest_probability)}",
         f"decoded on the validation tasks: {found.distinct_genotypes} distinct genotypes, "
         f"{100 * (found.skip_share or 0):.1f}% skip connections, {100 * (found.pool_share or 0):.1f}% pools",
     ]
