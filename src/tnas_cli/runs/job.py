@@ -34,7 +34,6 @@ from tnas_cli.runs.life import Life
 from tnas_cli.runs.lock import locked
 from tnas_cli.runs.recipe import Recipe, Work
 from tnas_cli.runs.run_directory import RunDirectory
-from tnas_cli.runs.run_file import NAME as RUN_FILE
 from tnas_cli.runs.run_file import RunFile
 from tnas_cli.spelling import command
 
@@ -92,7 +91,7 @@ def resume(
                 return replace(finished, again=True)
         given = reading.read(path / GIVEN) if (path / GIVEN).is_file() else []
         machine = machine.or_else(kept.machine)
-        with as_written(path / RUN_FILE):
+        with as_written(path / run_file.NAME):
             recipe = kind.again(kept.settings, kept.options, given)
         work = recipe.changed(changes).prepare(machine, listener)
         if work.fingerprint != kept.fingerprint:
