@@ -11,13 +11,14 @@ DATASET ?= omniglot
 BIN := .venv/bin
 INSTALLED := .venv/.tnas-installed
 
-.PHONY: help quickstart install fast test check fuzz bench bench-data equations growth profile docs clean
+.PHONY: help quickstart install fast test check fuzz kills bench bench-data equations growth profile docs clean
 
 help:
 	@echo "make quickstart   install into .venv, then run the whole pipeline on the embedded data set (minutes)"
 	@echo "make fast         lint, types, imports and the quick tests; after each edit"
 	@echo "make test         lint, types, imports and all tests, with the coverage of src/"
 	@echo "make check        lint, types and imports"
+	@echo "make kills        kill every command at many moments and at every call that changes the disk, and continue it (an hour)"
 	@echo "make fuzz         read damaged and hostile files of every kind, a minute each; findings are kept in fuzz-findings/"
 	@echo "make bench        measure both engines and a plain loop, side by side on this machine (minutes)"
 	@echo "make bench-data   measure preparing and reading data (OMNIGLOT=DIR CIFAR100=DIR add real data)"
@@ -52,6 +53,9 @@ fast: check
 
 test: check
 	$(PYTEST) --cov --cov-report=term
+
+kills: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/kills.py
 
 fuzz: $(INSTALLED)
 	$(BIN)/python tests/fuzz.py --seconds 60

@@ -95,7 +95,8 @@ def test_training_on_the_validation_images_too_chooses_nothing(images: str, tmp_
     assert not list(Path(result["run"]).rglob("best.pt"))
 
 
-def test_a_stopped_training_goes_on_to_the_same_numbers(images: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("done", [3, 4])  # at the end of an epoch, before its validation, and within the next
+def test_a_stopped_training_goes_on_to_the_same_numbers(images: str, tmp_path: Path, done: int) -> None:
     records = [*read_genotypes("DARTS_V1"), *read_genotypes("DARTS_V2"), *read_genotypes("DARTS_V2")]
     chosen = settings(images)
     whole = transfer(records, chosen, runs=tmp_path / "whole", machine=HERE)
@@ -106,7 +107,7 @@ def test_a_stopped_training_goes_on_to_the_same_numbers(images: str, tmp_path: P
         nonlocal batches
         if isinstance(event, events.Progress):
             batches += 1
-            if batches == 6 + 4:
+            if batches == 6 + done:
                 os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Interrupted, match="saved in"):
@@ -115,9 +116,14 @@ def test_a_stopped_training_goes_on_to_the_same_numbers(images: str, tmp_path: P
     assert RunFile.read(run).kind == "transfer"
     seen: list[events.Progress] = []
     resumed = resume(run, machine=HERE, listener=lambda e: seen.append(e) if isinstance(e, events.Progress) else None)
-    assert [event.done for event in seen] == [5, 6]  # the second network's last batches
+    assert [event.done for event in seen] == list(range(done + 1, 7))  # the second network's last batches
     for key in ("mean", "interval", "per_genotype", "method"):
         assert resumed[key] == whole[key]
+    assert validations(run) == validations(Path(whole["run"]))
+
+
+def validations(run: Path) -> list[str]:
+    return [line for line in (run / "events.jsonl").read_text().splitlines() if '"validated"' in line]
 
 
 def test_only_the_most_frequent(images: str, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tnas_cli.runs.interrupt import SIGNALS, stop_asked, stop_request
+from tnas_cli.runs.interrupt import SIGNALS, signals_as_interrupt, stop_asked, stop_request
 
 
 def test_a_signal_is_noted_and_the_old_handlers_come_back() -> None:
@@ -47,3 +47,14 @@ def test_a_block_inside_another_one_shares_its_request() -> None:
             os.kill(os.getpid(), signal.SIGINT)
         assert inner is outer
         assert outer and signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    """`nohup tnas search` goes on when its terminal goes away."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals_as_interrupt(), stop_request() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

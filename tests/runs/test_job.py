@@ -91,7 +91,7 @@ class Counter(Work):
         return CiteResult(methods=names, datasets=(self.machine.engine,), references=len(names))
 
     def reopen(self, run: RunDirectory) -> None:
-        (run.path / "units" / "0.json").unlink()
+        (run.path / "units" / "0.json").unlink(missing_ok=True)
 
 
 RECIPES = {"counting": lambda: Counting}
@@ -242,3 +242,35 @@ def test_a_run_of_an_unknown_kind_and_one_of_version_0_1(tmp_path: Path) -> None
     with pytest.raises(DataError) as caught:
         job.resume(run, RECIPES)
     assert "tnas 0.1" in caught.value.hint
+
+
+def test_a_run_that_was_killed_before_the_last_line_of_its_log_gets_it_once(tmp_path: Path) -> None:
+    result = start(tmp_path)
+    run = tmp_path / "counting-shapes-1"
+    log = run / "events.jsonl"
+    whole = log.read_text()
+    log.write_text(whole[:-20])
+    (run / ".best.pt.1234.part").write_text("half")
+    for _ in range(2):
+        assert job.resume(run, RECIPES) == replace(result, again=True)
+        assert log.read_text() == whole
+    assert not list(run.glob(".*"))
+
+
+@pytest.mark.parametrize("killed", ["reopen", "run.json"])
+def test_a_run_that_was_killed_while_it_is_changed_does_not_pass_for_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: str
+) -> None:
+    start(tmp_path)
+    run = tmp_path / "counting-shapes-1"
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(*((Counter, "reopen") if killed == "reopen" else (RunFile, "write")), kill)
+        job.resume(run, RECIPES, changes=Changes(hours=2.0))
+    assert job.result_of(run) is None
+    assert RunFile.read(run).settings["hours"] == 0.0
+    assert not job.resume(run, RECIPES, changes=Changes(hours=2.0)).again
+    assert RunFile.read(run).settings["hours"] == 2.0

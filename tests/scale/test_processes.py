@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -119,3 +121,39 @@ def test_a_stop_is_passed_on_and_all_save(tmp_path: Path, number: signal.Signals
     with pytest.raises(StoppedError):
         side_by_side(Patient(tmp_path), iter([0, 1]), 2, heard)
     assert sorted(path.read_text() for path in tmp_path.iterdir()) == ["saved", "saved"]
+
+
+class Endless(Write):
+    """Says who it is and works on, without a word."""
+
+    def __call__(self, item: int, listener: Listener) -> None:
+        (self.folder / str(item)).write_text(str(os.getpid()))
+        time.sleep(600)
+
+
+def test_the_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    """Killed without a word, it leaves nobody who would still write into the run."""
+    code = (
+        "from pathlib import Path; from tests.scale.test_processes import *\n"
+        f"if __name__ == '__main__': side_by_side(Endless(Path({str(tmp_path)!r})), iter([0, 1]), 2, print)"
+    )
+    (tmp_path / "script.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    parent = subprocess.Popen([sys.executable, tmp_path / "script.py"], env=environment)
+    files, begin = [tmp_path / "0", tmp_path / "1"], time.monotonic()
+    while not all(file.is_file() and file.read_text() for file in files):
+        assert parent.poll() is None and time.monotonic() - begin < 120
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    for pid in (int(file.read_text()) for file in files):
+        while Path(f"/proc/{pid}").exists() and _state(pid) != "Z":
+            assert time.monotonic() - begin < 240
+            time.sleep(0.05)
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
