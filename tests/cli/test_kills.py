@@ -11,7 +11,7 @@ import pytest
 from tests.killing.disk import STATES, Call, Disk, State
 
 SCRIPT = Path(__file__).parents[1] / "kills.py"
-COMMANDS = ("prepare-data folder", "search", "train-eval, inherited", "adapt --save")
+COMMANDS = ("prepare-data folder", "search")
 
 
 @pytest.mark.timeout(900)

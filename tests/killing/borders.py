@@ -159,7 +159,7 @@ def by_python() -> None:
 
     @contextmanager
     def through_python(path: Any, mode: str, **options: Any) -> Iterator[Any]:
-        if mode != "w":
+        if mode != "w" or not isinstance(path, str | Path):
             with file(path, mode, **options) as opened:
                 yield opened
             return
