@@ -18,7 +18,7 @@ help:
 	@echo "make fast         lint, types, imports and the quick tests; after each edit"
 	@echo "make test         lint, types, imports and all tests, with the coverage of src/"
 	@echo "make check        lint, types and imports"
-	@echo "make kills        kill every command at many moments and at every call that changes the disk, and continue it (an hour)"
+	@echo "make kills        kill every command at many moments and at every call that changes the disk, and continue it (hours)"
 	@echo "make fuzz         read damaged and hostile files of every kind, a minute each; findings are kept in fuzz-findings/"
 	@echo "make bench        measure both engines and a plain loop, side by side on this machine (minutes)"
 	@echo "make bench-data   measure preparing and reading data (OMNIGLOT=DIR CIFAR100=DIR add real data)"

@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--list", action="store_true", help="list the commands")
     asked = parser.parse_args(arguments)
-    found = 0
+    found, seen = 0, set[str]()
     memory = Path("/dev/shm")  # where there is one: nothing else takes so long as flushing
     with tempfile.TemporaryDirectory(prefix="tnas-kills-", dir=memory if memory.is_dir() else None) as folder:
         base = Path(folder).resolve() / "base"
@@ -150,8 +150,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not asked.list:
             print(f"{'command':<28}{'way':<8}{'trials':>7}{'found':>7}", flush=True)
         for job in jobs(base):
-            if asked.commands and not job.name.startswith(tuple(asked.commands)):
+            wanted = {words for words in asked.commands if job.name.startswith(words)}
+            if asked.commands and not wanted:
+                if seen == set(asked.commands):
+                    break  # the inputs of the others need not be made
                 continue
+            seen |= wanted
             if asked.list:
                 print(job.name)
                 continue
