@@ -12,6 +12,7 @@ from tnas_cli.cli.console import Screen
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.streams import standard_input
 from tnas_cli.errors import SettingsError, did_you_mean
+from tnas_cli.records.kinds import Decoded
 
 FORMATS = ("darts", "json", "dot")
 
@@ -56,18 +57,20 @@ def decode(
     if screen.as_json and form not in (None, "json"):
         raise SettingsError(f"--json and --format {form} exclude each other.", hint="leave one of them out")
     stdin = standard_input() if source == "-" else None
-    records, result = decode_source(
-        source, stdin=stdin, picture=picture, module=module, max_skips=max_skips, listener=screen.told
-    )
-    if screen.as_json or form == "json":
-        for record in [*records, result]:
+    as_json = screen.as_json or form == "json"
+
+    def each(record: Decoded) -> None:
+        if as_json:
             screen.record(record.to_json())
-        return
-    for record in records:
-        if form == "dot":
-            screen.text(to_dot(Genotype.from_json(record.genotype)))
         else:
-            screen.text(record.darts)
+            screen.text(to_dot(Genotype.from_json(record.genotype)) if form == "dot" else record.darts)
+
+    records, result = decode_source(
+        source, stdin=stdin, picture=picture, module=module, max_skips=max_skips, each=each, listener=screen.told
+    )
+    if as_json:
+        screen.record(result.to_json())
+        return
     for record in records if screen.verbose else records[:1]:
         number = record.parameters
         weights = "outside of the search space" if number is None else f"{number:,} weights"

@@ -22,6 +22,10 @@ from tnas_cli.spaces.module_source import module_source
 MOST_FREQUENT = 5
 
 
+def drop(record: Decoded) -> None:
+    """The default for `each`: do nothing with the record."""
+
+
 def decode(
     source: str,
     *,
@@ -29,6 +33,7 @@ def decode(
     picture: Path | None = None,
     module: Path | None = None,
     max_skips: int | None = None,
+    each: Callable[[Decoded], None] = drop,
     listener: Listener = ignore,
 ) -> tuple[list[Decoded], DecodeResult]:
     """The record of each genotype of `source`, and the result; with `picture` also SVG or PNG files, and with `module`
@@ -36,14 +41,17 @@ def decode(
 
     One file is written for each distinct genotype: the one that is named if there is only one genotype, otherwise
     files beside it with the genotype's digest in the name. max_skips: at most this many skip connections in each cell,
-    which departs from the paper's Algorithm 2. Raises GenotypeError, CheckpointError, SettingsError for another
-    ending, or `max_skips` below 0 or without theta, or TnasError for an unwritable path.
+    which departs from the paper's Algorithm 2. each: called with every record before files are written. Raises
+    GenotypeError, CheckpointError, SettingsError for another ending, or `max_skips` below 0 or without theta, or
+    TnasError for an unwritable path.
     """
     for path, endings, option in ((picture, PICTURES, "--picture"), (module, (".py",), "--module")):
         if path is not None:
             ending_of(path, endings, option)
     records = read_genotypes(source, stdin, max_skips, listener)
     result = replace(summary_of(records), max_skips=max_skips)
+    for record in records:
+        each(record)
     if picture is not None:
         result = replace(result, pictures=_each_distinct(records, picture, _draw))
     if module is not None:

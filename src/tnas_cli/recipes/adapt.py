@@ -278,14 +278,17 @@ def _adapt_batch(
 
 
 def _same_shape(tasks: Sequence[FolderTask]) -> Iterator[list[int]]:
-    """Positions of tasks that can be computed together."""
+    """Positions of tasks that can be computed together, in such an order that records wait little for their turn."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for position, task in enumerate(tasks):
         queries = 0 if task.query_x is None else len(task.query_x)
         groups.setdefault((len(task.class_names), len(task.support_y), queries), []).append(position)
-    for positions in groups.values():
-        for first in range(0, len(positions), TASKS_PER_BATCH):
-            yield positions[first : first + TASKS_PER_BATCH]
+    parts = [
+        positions[first : first + TASKS_PER_BATCH]
+        for positions in groups.values()
+        for first in range(0, len(positions), TASKS_PER_BATCH)
+    ]
+    yield from sorted(parts)
 
 
 def _check_save(save: Path, folders: Sequence[Path], asked: Asked) -> None:
