@@ -92,7 +92,7 @@ def _machine(
             "--threads",
             callback=at_least(1),
             metavar="N",
-            help="CPU threads; default: all cores that may be used.",
+            help="CPU threads; default: all usable cores.",
             rich_help_panel=MACHINE,
         ),
     ] = None,
