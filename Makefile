@@ -11,13 +11,14 @@ DATASET ?= omniglot
 BIN := .venv/bin
 INSTALLED := .venv/.tnas-installed
 
-.PHONY: help quickstart install fast test check fuzz kills bench bench-data equations growth profile docs clean
+.PHONY: help quickstart install fast test check fuzz kills borders bench bench-data equations growth profile docs clean
 
 help:
 	@echo "make quickstart   install into .venv, then run the whole pipeline on the embedded data set (minutes)"
 	@echo "make fast         lint, types, imports and the quick tests; after each edit"
 	@echo "make test         lint, types, imports and all tests, with the coverage of src/"
 	@echo "make check        lint, types and imports"
+	@echo "make borders      let every call of the system that a command makes fail in every way (hours)"
 	@echo "make kills        kill every command at many moments and at every call that changes the disk, and continue it (hours)"
 	@echo "make fuzz         read damaged and hostile files of every kind, a minute each; findings are kept in fuzz-findings/"
 	@echo "make bench        measure both engines and a plain loop, side by side on this machine (minutes)"
@@ -53,6 +54,9 @@ fast: check
 
 test: check
 	$(PYTEST) --cov --cov-report=term
+
+borders: $(INSTALLED)
+	$(BIN)/python tests/borders.py
 
 kills: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/kills.py
