@@ -70,8 +70,10 @@ class Pipeline:
 
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c_is_heard() -> None:
-    """A shell makes background processes ignore Ctrl-C; tests of Ctrl-C would then wait for ever."""
+    """A shell makes background processes ignore Ctrl-C, and nohup SIGHUP; tests of these would then wait for ever."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -130,6 +130,6 @@ def test_images_that_are_no_numbers_stop_the_search() -> None:
     batch = pattern_tasks(0, 2)
     batch.query_x[0, 0] = float("nan")
     tasks = Tasks(lambda first, count: batch, lambda: iter([batch]))
-    with pytest.raises(TnasError, match="nan after 0 tasks"):
+    with pytest.raises(TnasError, match="training task 0 has images that are not all finite"):
         next(searched(network, state, tasks, settings))
     assert all(bool(tensor.isfinite().all()) for tensor in state.parameters.values())

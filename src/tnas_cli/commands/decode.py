@@ -12,7 +12,7 @@ from tnas_cli.records.kinds import Decoded
 from tnas_cli.records.other_results import DecodeResult
 from tnas_cli.runs.endings import PICTURES, ending_of
 from tnas_cli.runs.events import Listener, ignore
-from tnas_cli.runs.files import write_text
+from tnas_cli.runs.files import check_can_write, write_text
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.collapse import collapse
 from tnas_cli.spaces.genotype import CELLS, Genotype
@@ -48,6 +48,7 @@ def decode(
     for path, endings, option in ((picture, PICTURES, "--picture"), (module, (".py",), "--module")):
         if path is not None:
             ending_of(path, endings, option)
+            check_can_write(path)
     records = read_genotypes(source, stdin, max_skips, listener)
     result = replace(summary_of(records), max_skips=max_skips)
     for record in records:

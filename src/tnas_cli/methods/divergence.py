@@ -46,10 +46,8 @@ def in_the_steps(learner: SteppingLearner, parameters: Parameters, support: Labe
     there is no such step. Before the first step it is the outer rate that was too high, or the images.
     """
     x, labels = support
-    shown = (~x.flatten(1).isfinite().all(1)).nonzero()
-    if len(shown):
-        hint = "look at the data set's normalisation, and prepare it again"
-        return DivergedError("has images that are not all finite.", hint=hint, position=int(shown[0]), outer=True)
+    if (of_images := in_images(x)) is not None:
+        return of_images
     before: Parameters | None = None
     for step, own in enumerate(learner.course(parameters, support)):
         lost = torch.stack([~tensor.isfinite().flatten(1).all(1) for tensor in own.values()]).any(0)  # [T]
@@ -59,6 +57,15 @@ def in_the_steps(learner: SteppingLearner, parameters: Parameters, support: Labe
             return _of_step(learner, parameters, own, before or own, int(lost.nonzero()[0]), step)
         before = own
     return None
+
+
+def in_images(x: Tensor) -> DivergedError | None:
+    """The first task whose images [T, N, C, H, W] are not all finite; None if there is no such task."""
+    lost = (~x.isfinite().flatten(1).all(1)).nonzero()
+    if not len(lost):
+        return None
+    hint = "look at the data set's normalisation, and prepare it again"
+    return DivergedError("has images that are not all finite.", hint=hint, position=int(lost[0]), outer=True)
 
 
 def _of_step(

@@ -14,7 +14,7 @@ from tnas_cli.engines.interface import MetaGradient
 from tnas_cli.episodes.labelled_images import Batches
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import DivergedError
-from tnas_cli.methods.divergence import all_finite, in_meta_gradient, naming
+from tnas_cli.methods.divergence import all_finite, in_images, in_meta_gradient, naming
 from tnas_cli.methods.learner import AdaptingLearner, Learner, SteppingLearner, accuracies, mean_and_interval
 from tnas_cli.runs.events import Event, StepDone, Validated
 from tnas_cli.settings.search import SearchSettings
@@ -133,7 +133,9 @@ def _meta_gradient(learner: Learner, state: MetaState, batch: TaskBatch, progres
         error = in_meta_gradient(found, state.parameters, outer.rates(state.optimiser, state.parameters))
     except DivergedError as noticed:  # by the engine, between two inner steps
         error = noticed
-    if isinstance(learner, SteppingLearner):
+    if (of_images := in_images(batch.query_x)) is not None:
+        error = of_images
+    elif isinstance(learner, SteppingLearner):
         error = learner.in_training().diverged(state.parameters, batch.support) or error
     raise error.named(f"training task {state.tasks_done + (error.position or 0):,}")
 

@@ -21,6 +21,8 @@ MOST = 8
 
 def slowed(settings: SearchSettings, halvings: int) -> SearchSettings:
     """The settings with the inner rates halved so many times."""
+    if not halvings:
+        return settings
     share = 0.5**halvings
     return settings.replace(alpha_inner=share * settings.alpha_inner, beta_inner=share * settings.beta_inner)
 

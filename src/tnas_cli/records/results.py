@@ -260,4 +260,4 @@ class SearchResult(OverSeeds, Result):
     checkpoints: tuple[str, ...] | None = None
     validation_accuracies: tuple[float, ...] | None = None
     space: str = "darts"
-    halvings: Count = given(missing=0)
+    halvings: Count = 0
