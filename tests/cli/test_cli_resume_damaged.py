@@ -60,3 +60,12 @@ def test_results_with_gaps_are_shown(result: dict[str, Any], tmp_path: Path) -> 
     (a_folder(tmp_path) / "result.json").write_text(json.dumps(result))
     ran = tnas("resume", tmp_path)
     assert ran.code == 0, ran.stderr
+
+
+@pytest.mark.parametrize("copies", [0, 2])
+def test_a_result_that_is_not_one_record_is_named(copies: int, tmp_path: Path) -> None:
+    line = json.dumps(a_result(network="4conv", per_genotype=[NETWORK])) + "\n"
+    (a_folder(tmp_path) / "result.json").write_text(copies * line or "[]\n")
+    ran = tnas("resume", tmp_path)
+    assert ran.code == 3
+    assert f"holds {copies} records" in ran.stderr

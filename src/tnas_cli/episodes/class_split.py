@@ -14,12 +14,14 @@ Item = TypeVar("Item")
 
 
 def divide(names: Sequence[str], shares: tuple[int, int, int], seed: int, purpose: str) -> dict[str, str]:
-    """Map each name to 'train', 'val' or 'test' by shares in per cent; of three names or more, each split gets one."""
+    """Map each name to 'train', 'val' or 'test' by shares in per cent; of six names or more, each split gets two, as a
+    task needs two classes; of three or more, it gets one."""
     total = len(names)
-    test, val = max(1, round(total * shares[2] / 100)), max(1, round(total * shares[1] / 100))
-    # At least one class must be left for training.
-    test = min(test, total - 2)
-    val = min(val, total - 1 - test)
+    least = 2 if total >= 6 else 1
+    test, val = max(least, round(total * shares[2] / 100)), max(least, round(total * shares[1] / 100))
+    # Some must be left for training.
+    test = min(test, total - 2 * least)
+    val = min(val, total - least - test)
     splits = ["test"] * test + ["val"] * val + ["train"] * (total - test - val)
     return dict(zip(shuffled(names, seed, purpose), splits, strict=True))
 

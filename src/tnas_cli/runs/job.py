@@ -115,11 +115,15 @@ def resume_command(run: Path) -> str:
 
 
 def result_of(path: Path) -> Result | None:
-    """The result of a finished run, or None."""
+    """The result of a finished run, or None. Raises DataError if its file does not hold one record."""
     if not (path / RESULT).is_file():
         return None
-    (found,) = reading.read(path / RESULT)
-    return found if isinstance(found, Result) else None
+    found = reading.read(path / RESULT)
+    if len(found) != 1:
+        raise DataError(
+            f"{path / RESULT} holds {len(found)} records and not one.", hint="the file was changed or is damaged"
+        )
+    return found[0] if isinstance(found[0], Result) else None
 
 
 def _file(work: Work, machine: Machine) -> RunFile:
