@@ -104,7 +104,7 @@ def _preparing(base: Path) -> Iterator[Job]:
 
 
 def _reports(base: Path, run: Path, adapted: Path) -> Iterator[Job]:
-    yield Job("report", ("report", run, "-o", "table.csv", "--quiet"))
+    yield Job("report", ("report", adapted, "-o", "table.csv", "--quiet"))
     yield Job("report --html", ("report", run, adapted, "--html", "page.html", "--json"))
     yield Job("report --figures", ("report", run, "--figures", "figures", "--json"))
     model = base / "model.pt"

@@ -267,7 +267,7 @@ def test_a_run_that_was_killed_while_it_is_changed_does_not_pass_for_finished(
     def kill(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
         patch.setattr(*((Counter, "reopen") if killed == "reopen" else (RunFile, "write")), kill)
         job.resume(run, RECIPES, changes=Changes(hours=2.0))
     assert job.result_of(run) is None

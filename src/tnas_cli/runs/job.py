@@ -53,7 +53,7 @@ def start(recipe: Recipe, kind: type[R], *, runs: Path, machine: Machine = HERE,
     if recipe.given:
         others[GIVEN] = "".join(map(writing.line, recipe.given))
     run = RunDirectory.create(runs, work.name, work.settings.to_toml(), environment(work.device), others)
-    with locked(run.path):
+    with interrupted_with(run.path), stop_request(), locked(run.path):
         result = _live(work, Life(run, listener), machine)
     assert isinstance(result, kind)
     return result
@@ -82,7 +82,7 @@ def resume(
     for name in changes.named:
         if name not in kind.changeable:
             raise SettingsError(f"--{name.replace('_', '-')} has no effect on {path}.", hint="leave it out")
-    with locked(path):
+    with interrupted_with(path), stop_request(), locked(path):
         _remove_left(path)
         if (finished := result_of(path)) is not None:
             RunDirectory(path).events.end((path / RESULT).read_text(encoding="utf-8"))
@@ -142,12 +142,11 @@ def _live(work: Work, life: Life, machine: Machine) -> Result:
     run = life.run
     if machine.tensorboard:
         run.to_tensorboard()
-    with interrupted_with(run.path), stop_request():
-        result = replace(work.run(life), argv=argv())
-        # The file makes the run a finished one; a resume completes the log if this process is killed in between.
-        write_text(run.path / RESULT, writing.line(result))
-        run.log(result)
-        run.events.flush()
+    result = replace(work.run(life), argv=argv())
+    # The file makes the run a finished one; a resume completes the log if this process is killed in between.
+    write_text(run.path / RESULT, writing.line(result))
+    run.log(result)
+    run.events.flush()
     return result
 
 
