@@ -25,7 +25,7 @@ class Job:
     """A command, in a folder that `before` has made; `stdin`: the file that it reads.
 
     Killed, it is continued: a run with `tnas resume`, or else by the same command again. `continues`: the command
-    itself is a resume.
+    itself is a resume. `alone`: one process does all. `once`: the command is not called again if this is there.
     """
 
     name: str
@@ -34,9 +34,12 @@ class Job:
     stdin: Path | None = None
     continues: bool = False
     alone: bool = True
+    once: str | None = None
 
     def again(self, root: Path) -> tuple[Argument, ...]:
-        """What a person types after the kill, in the folder `root`."""
+        """What a person types after the kill, in the folder `root`; nothing where there is nothing left to do."""
+        if self.once is not None and (root / self.once).exists():
+            return ()
         runs = [] if self.continues else sorted((root / "runs").glob("[!.]*"))
         return ("resume", f"runs/{runs[0].name}", "--json") if runs else self.arguments
 
@@ -110,7 +113,7 @@ def _reports(base: Path, run: Path, adapted: Path) -> Iterator[Job]:
     model = base / "model.pt"
     succeeding("adapt", run / "best.pt", base / "task", "--save", model, "--engine", "torch", "--threads", 1)
     yield Job("predict", ("predict", model, base / "task" / "query", "--sort-into", "sorted", "--json"))
-    yield Job("example task", ("models", "--example", "example", "--json"))
+    yield Job("example task", ("models", "--example", "example", "--json"), once="example")
 
 
 def _resumes(base: Path, search: Job, scratch: Job, stopped: Callable[[Path, Job, bool], Path]) -> Iterator[Job]:
