@@ -20,7 +20,7 @@ TIMES = {
     "tasks/s",
     "batches/s",
 }
-TIMES |= {"resumed", "again", "tasks_this_time", "argv"}
+TIMES |= {"resumed", "again", "tasks_this_time", "argv", "images_per_second", "sorted_files"}
 
 
 def facts(root: Path) -> dict[str, Any]:

@@ -230,7 +230,7 @@ def continued(root: Path, job: Job, wanted: Undisturbed) -> list[str]:
 def _finished(root: Path, job: Job, wanted: Undisturbed) -> list[str]:
     """A run that is finished stays as it is, to the last byte."""
     words = job.again(root)
-    if words[0] != "resume" or len(words) > 3:
+    if words[:1] != ("resume",) or len(words) > 3:
         return []
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
     ended = run(root, words)
