@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from tnas_cli.spelling import visible
@@ -67,7 +68,9 @@ class DivergedError(TnasError):
         return DivergedError(self.what, hint=hint, task=self.task, position=self.position, outer=self.outer)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (TnasError, self.message, self.hint)
+        return partial(DivergedError, hint=self.hint, task=self.task, position=self.position, outer=self.outer), (
+            self.what,
+        )
 
 
 class SettingsError(TnasError):

@@ -281,9 +281,9 @@ def test_images_that_are_not_finite_are_reported(engine: FusedEngine, value: flo
     network = SearchNetwork(3, 1, channels=8)
     w, (support, query) = parameters_of(network), tasks_for(network, 20)
     query[0][1, 2, 0, 3, 4] = value
-    with pytest.raises(TnasError, match="images of task 1"):
+    with pytest.raises(TnasError, match="task 1 of a batch has images that are not all finite"):
         engine.meta_gradient(network, w, support, query, RULE)
-    with pytest.raises(TnasError, match="images of task 1"):
+    with pytest.raises(TnasError, match="task 1 of a batch has images that are not all finite"):
         engine.predict(network, {}, query[0])
 
 

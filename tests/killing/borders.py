@@ -9,7 +9,6 @@ from __future__ import annotations
 import builtins
 import io
 import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -172,14 +171,12 @@ def by_python() -> None:
 
 class Killer(Hook):
     """Ends this process with SIGKILL at its n-th call (from 1), or sends it another signal there. A write is killed
-    when half of it is done. A removal is not interrupted by other signals: what it should remove would stay for now."""
+    when half of it is done."""
 
     def __init__(self, at: int, number: int, again: int | None = None) -> None:
         self.at, self.number, self.again, self.calls = at, number, again, 0
 
     def before(self, kind: str, *paths: str) -> None:
-        if kind == "unlink" and self.number != signal.SIGKILL:
-            return
         self.calls += 1
         if self.calls in (self.at, self.again):
             os.kill(os.getpid(), self.number)

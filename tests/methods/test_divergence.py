@@ -115,4 +115,5 @@ def test_losses_of_a_batch() -> None:
 def test_the_error_survives_another_process() -> None:
     error = DivergedError("diverged.", hint="lower it", position=2).named("test task 7")
     again = pickle.loads(pickle.dumps(error))
+    assert isinstance(again, DivergedError)
     assert (again.message, again.hint, again.exit_code) == ("test task 7 diverged.", "lower it", 1)

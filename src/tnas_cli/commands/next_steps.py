@@ -47,10 +47,12 @@ def after_data(prepared: PreparedData, root: Path | None) -> str | None:
 def after_search(found: SearchResult) -> str | None:
     """The adaptation to test tasks of the data set that was searched on."""
     try:
-        cache, root = _data_of(Path(found.checkpoint).parent)
+        run = Path(found.checkpoint).parent
+        cache, root = _data_of(run)
+        query = int(RunFile.read(run).settings["query"])
     except TnasError:
         return None
-    fitting = _fitting(cache, ("test",), found.way, found.shot)
+    fitting = _fitting(cache, ("test",), found.way, found.shot, query)
     if fitting is None or fitting[1] != str(found.way):  # a data set's tasks have the checkpoint's classes
         return None
     tasks: Words = ["--split", "test", "--tasks", "20"]
@@ -130,12 +132,13 @@ def _data_of(run: Path) -> tuple[ImageCache, Path | None]:
     return registry.ensure(str(settings["dataset"]), protocol=protocol, root=root, offline=True), root
 
 
-def _fitting(cache: ImageCache, splits: Sequence[str], way: int, shot: int) -> Words | None:
-    """--way, --shot and, where there are fewer images than usual, --query for tasks of all these splits; or None."""
+def _fitting(cache: ImageCache, splits: Sequence[str], way: int, shot: int, usual: int = QUERY) -> Words | None:
+    """--way, --shot and, where there are fewer than the `usual` query images, --query for tasks of all these splits; or
+    None."""
     counts = np.diff(cache.class_offset)
     way = min(way, *(len(cache.classes(split)) for split in splits))
-    images = min(int(counts[cache.classes(split)].min(initial=QUERY + shot)) for split in splits)
-    query = min(QUERY, images - shot)
+    images = min(int(counts[cache.classes(split)].min(initial=usual + shot)) for split in splits)
+    query = min(usual, images - shot)
     if way < 2 or query < 1:
         return None
-    return ["--way", str(way), "--shot", str(shot), *([] if query == QUERY else ["--query", str(query)])]
+    return ["--way", str(way), "--shot", str(shot), *([] if query == usual else ["--query", str(query)])]

@@ -16,7 +16,7 @@ from tnas_cli.engines.fused.program import Program, Steps
 from tnas_cli.engines.fused.workers import Workers
 from tnas_cli.engines.interface import Adapted, Answering, Gradients, InnerRule, MetaGradient, Network
 from tnas_cli.engines.parts import ANSWERED_TOGETHER
-from tnas_cli.engines.torch_engine import Labelled, task_accuracies
+from tnas_cli.engines.torch_engine import Labelled, check_images, task_accuracies
 from tnas_cli.errors import DivergedError, TnasError
 from tnas_cli.spaces.parameters import Parameters
 
@@ -177,15 +177,9 @@ def _named(like: Mapping[str, Tensor], flat: Tensor) -> dict[str, Tensor]:
 
 
 def _check_finite(parameters: Mapping[str, Tensor], *images: Tensor) -> None:
-    """Raises TnasError for images that are not finite, and DivergedError for such parameters."""
+    """Raises DivergedError for images or parameters that are not finite."""
     for x in images:
-        finite = x.isfinite().flatten(1).all(1)
-        if not bool(finite.all()):
-            task = int((~finite).nonzero()[0])
-            raise TnasError(
-                f"the images of task {task} of this batch hold values that are not finite.",
-                hint="look at the data set's normalisation, and prepare it again",
-            )
+        check_images(x)
     for name, tensor in parameters.items():
         if not bool(tensor.isfinite().all()):
             what = f"diverged: its parameters {name} are not all finite."

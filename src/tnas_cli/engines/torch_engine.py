@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tnas_cli.engines.interface import Adapted, Answering, Gradients, InnerRule, MetaGradient, Network
 from tnas_cli.engines.parts import in_equal_parts, in_parts, joined
+from tnas_cli.errors import DivergedError
 from tnas_cli.spaces.moments import Moments, all_tasks, logits_of, moments_given, moments_kept
 from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
 from tnas_cli.update import inner
@@ -28,6 +29,14 @@ def task_losses(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean cross-entropy of each task: logits [T, N, way], labels [T, N] -> [T]."""
     losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
     return losses.reshape(labels.shape).mean(1)
+
+
+def check_images(x: Tensor) -> None:
+    """Raises DivergedError for the first task whose images [T, N, C, H, W] are not all finite."""
+    lost = (~x.isfinite().flatten(1).all(1)).nonzero()
+    if len(lost):
+        hint = "look at the data set's normalisation, and prepare it again"
+        raise DivergedError("has images that are not all finite.", hint=hint, position=int(lost[0]), outer=True)
 
 
 def task_accuracies(logits: Tensor, labels: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from tnas_cli.runs.files import beside, cannot_write, flush, make_folder
-from tnas_cli.runs.held import held, remove_left
+from tnas_cli.runs.held import discard, held, remove_left
 from tnas_cli.spelling import safe_name
 
 
@@ -53,4 +53,4 @@ class Sorter:
                 flush(partial)  # a half copy would not be taken for the same image next time
                 partial.rename(place)
         finally:
-            partial.unlink(missing_ok=True)
+            discard(partial)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from tnas_cli.engines.torch_engine import task_losses
+from tnas_cli.engines.torch_engine import check_images, task_losses
 from tnas_cli.errors import DivergedError
 from tnas_cli.spaces.parameters import THETA, Parameters
 
@@ -43,11 +43,11 @@ def naming(task: Callable[[int], str], hint: str = "") -> Iterator[None]:
 
 def in_the_steps(learner: SteppingLearner, parameters: Parameters, support: Labelled) -> DivergedError | None:
     """The first step of `learner.course` after which a task's parameters or its support loss are not finite; None if
-    there is no such step. Before the first step it is the outer rate that was too high, or the images.
+    there is no such step. Before the first step it is the outer rate that was too high. Raises DivergedError for images
+    that are not finite.
     """
     x, labels = support
-    if (of_images := in_images(x)) is not None:
-        return of_images
+    check_images(x)
     before: Parameters | None = None
     for step, own in enumerate(learner.course(parameters, support)):
         lost = torch.stack([~tensor.isfinite().flatten(1).all(1) for tensor in own.values()]).any(0)  # [T]
@@ -57,15 +57,6 @@ def in_the_steps(learner: SteppingLearner, parameters: Parameters, support: Labe
             return _of_step(learner, parameters, own, before or own, int(lost.nonzero()[0]), step)
         before = own
     return None
-
-
-def in_images(x: Tensor) -> DivergedError | None:
-    """The first task whose images [T, N, C, H, W] are not all finite; None if there is no such task."""
-    lost = (~x.isfinite().flatten(1).all(1)).nonzero()
-    if not len(lost):
-        return None
-    hint = "look at the data set's normalisation, and prepare it again"
-    return DivergedError("has images that are not all finite.", hint=hint, position=int(lost[0]), outer=True)
 
 
 def _of_step(

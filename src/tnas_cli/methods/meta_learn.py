@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from tnas_cli.engines.interface import MetaGradient
+from tnas_cli.engines.torch_engine import check_images
 from tnas_cli.episodes.labelled_images import Batches
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import DivergedError
-from tnas_cli.methods.divergence import all_finite, in_images, in_meta_gradient, naming
+from tnas_cli.methods.divergence import all_finite, in_meta_gradient, naming
 from tnas_cli.methods.learner import AdaptingLearner, Learner, SteppingLearner, accuracies, mean_and_interval
 from tnas_cli.runs.events import Event, StepDone, Validated
 from tnas_cli.settings.search import SearchSettings
@@ -125,19 +126,18 @@ def space_of(learner: Learner) -> Space:
 
 def _meta_gradient(learner: Learner, state: MetaState, batch: TaskBatch, progress: float) -> MetaGradient:
     """Algorithm 1, lines 4 to 9. Raises DivergedError before the outer step: the meta-parameters stay finite."""
-    error: DivergedError | None = None
-    try:
-        found = learner.meta_gradient(state.parameters, batch, progress)
-        if all_finite(found.gradients | {"loss": found.query_losses}):
-            return found
-        error = in_meta_gradient(found, state.parameters, outer.rates(state.optimiser, state.parameters))
-    except DivergedError as noticed:  # by the engine, between two inner steps
-        error = noticed
-    if (of_images := in_images(batch.query_x)) is not None:
-        error = of_images
-    elif isinstance(learner, SteppingLearner):
-        error = learner.in_training().diverged(state.parameters, batch.support) or error
-    raise error.named(f"training task {state.tasks_done + (error.position or 0):,}")
+    with naming(lambda position: f"training task {state.tasks_done + position:,}"):
+        try:
+            found = learner.meta_gradient(state.parameters, batch, progress)
+            if all_finite(found.gradients | {"loss": found.query_losses}):
+                return found
+            error = in_meta_gradient(found, state.parameters, outer.rates(state.optimiser, state.parameters))
+        except DivergedError as noticed:  # by the engine, between two inner steps
+            error = noticed
+        check_images(batch.query_x)
+        if isinstance(learner, SteppingLearner):
+            error = learner.in_training().diverged(state.parameters, batch.support) or error
+        raise error
 
 
 def _move(state: MetaState, found: MetaGradient, plan: Plan, progress: float, count: int) -> None:

@@ -60,6 +60,7 @@ def go_back(
             f"beta_inner {now.beta_inner:g}."
         )
     )
+    life.rewind("search", state.tasks_done, (entry["tasks"] for entry in state.history))
     life.run.log(
         Halved(
             tasks=diverged,

@@ -82,8 +82,8 @@ class Search(Recipe):
             images=image_counts(settings),
             listener=listener,
         )
-        state, learner = method.start(network, settings, device), method.learner(engine, network, settings)
-        return SearchWork(self, settings, cache, network, method, state, learner, tasks, device, engine)
+        state = method.start(network, settings, device)
+        return SearchWork(self, settings, cache, network, method, state, tasks, device, engine)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,6 @@ class SearchWork(DataWork):
     network: SearchedNetwork
     method: SearchMethod
     state: MetaState
-    learner: SteppingLearner
     tasks: Tasks
     device: torch.device
     engine: Engine
@@ -134,6 +133,9 @@ class SearchWork(DataWork):
                 return self._result(life, started_at)
             except DivergedError as error:
                 go_back(state, run.best, self._start, self.settings, life, error)
+                # Saved now, so that a search that is killed does not go back again.
+                run.events.flush()
+                save(run.last)
 
     def _start(self) -> MetaState:
         return self.method.start(self.network, self.settings, self.device)
@@ -150,7 +152,7 @@ class SearchWork(DataWork):
     def estimate(self) -> SearchEstimate:
         """What it will cost; nothing is written."""
         shape = (self.cache.channels, self.cache.size)
-        cost = estimate(self.learner, self.state, self.tasks, Plan.of(self.settings), self.settings, shape)
+        cost = estimate(self._learner(0), self.state, self.tasks, Plan.of(self.settings), self.settings, shape)
         return SearchEstimate(engine=self.engine.name, **asdict(cost))
 
     def _result(self, life: Life, started_at: int) -> SearchResult:

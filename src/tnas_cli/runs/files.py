@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from typing import IO, Any
 
 from tnas_cli.errors import DataError, TnasError, WriteError
 from tnas_cli.plain import json_value
-from tnas_cli.runs.held import ENDING, held, remove_left
+from tnas_cli.runs.held import ENDING, discard, held, remove_left
 from tnas_cli.runs.refusals import refusal_of
 
 
@@ -41,8 +40,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+        discard(partial)
 
 
 @contextmanager
@@ -181,8 +179,7 @@ def check_can_write(path: Path) -> None:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        with suppress(OSError):
-            probe.unlink(missing_ok=True)
+        discard(probe)
 
 
 def exists(path: Path) -> bool:
@@ -260,7 +257,7 @@ def _folder_beside(path: Path) -> Iterator[Path]:
         with held(partial):
             yield partial
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        discard(partial)
 
 
 def _flush_all(folder: Path) -> None:

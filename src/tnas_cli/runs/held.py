@@ -39,6 +39,23 @@ def held(partial: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def discard(partial: Path) -> None:
+    """Remove a temporary file or folder, if it is there and can be removed; a Ctrl-C meanwhile waits for that."""
+    try:
+        _discard(partial)
+    except KeyboardInterrupt:
+        _discard(partial)
+        raise
+
+
+def _discard(partial: Path) -> None:
+    with suppress(OSError):
+        if partial.is_dir() and not partial.is_symlink():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
+
+
 def remove_left(folder: Path, name: str | None = None) -> None:
     """Remove the temporary files and folders that killed processes left in a folder: those of the file `name`, or all.
 

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from tnas_cli.errors import TnasError
 from tnas_cli.plain import NOT_AS_WRITTEN, json_value
 from tnas_cli.runs.files import cannot_write
+from tnas_cli.runs.held import discard
 
 NAME = ".lock"
 SECONDS_BETWEEN_LOOKS = 0.1
@@ -80,8 +81,7 @@ def one_process(file: Path, waiting: Callable[[str], None] | None = None) -> Ite
     finally:
         # Removed while the lock is held: a waiting process finds that its open file is unnamed, and tries again.
         for left in (file, owner):
-            with suppress(OSError):
-                left.unlink(missing_ok=True)
+            discard(left)
         with suppress(OSError):  # its file is gone already
             lock.release()
 

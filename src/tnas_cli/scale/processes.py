@@ -5,8 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from typing import Any
 
 from tnas_cli.errors import TnasError
 from tnas_cli.runs.events import Event
+from tnas_cli.runs.files import refused
 from tnas_cli.runs.interrupt import SIGNALS, StoppedError, StopRequest, stop_request
 
 #: Work(item, listener): computes, keeps its results in files, and ends early with StoppedError where a stop was asked
@@ -174,10 +175,12 @@ def _work_on(pipe: Connection, work: Work, stop: StopRequest) -> None:
                 work(item, listener)
             except (TnasError, StoppedError, KeyboardInterrupt) as error:
                 pipe.send(("failed", error))
+            except OSError as error:
+                pipe.send(("failed", refused(error)))
             except Exception as error:
-                import traceback
-
-                traceback.print_exc(file=sys.stderr)
-                pipe.send(("failed", TnasError(f"{type(error).__name__}: {error}", hint="see the traceback above")))
+                if os.environ.get("TNAS_DEBUG") == "1":
+                    traceback.print_exc()  # it cannot be sent
+                unexpected = f"unexpected {type(error).__name__}: {error}"
+                pipe.send(("failed", TnasError(unexpected, hint="TNAS_DEBUG=1 shows where")))
             else:
                 pipe.send(("done", None))
