@@ -5,6 +5,7 @@ import torch
 
 from tests.synthetic import pattern_tasks
 from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.intervals import crossed
 from tnas_cli.methods.learner import interval
 from tnas_cli.methods.nearest_neighbour import nearest_neighbour
 from tnas_cli.recipes.few_shot_result import Trained, summarise
@@ -17,7 +18,10 @@ def test_the_mean_weighs_genotypes_by_their_tasks() -> None:
     """Per task 3/4 of the first and 1/4 of the second: 0.7, 0.7, 0.9, 0.5, so the mean is 0.7."""
     found = summarise([FIRST, SECOND], {})
     assert found.mean == pytest.approx(0.7)
-    assert found.interval == pytest.approx(1.96 * (0.08 / 3 / 4) ** 0.5)
+    table = torch.stack([FIRST.accuracies, SECOND.accuracies]).double()
+    assert found.interval == pytest.approx(crossed(table.numpy(), [3, 1]).interval)
+    assert (found.interval_over, summarise([FIRST], {}).interval_over) == (("genotypes", "tasks"), ("tasks",))
+    assert summarise([FIRST], {}).interval == interval(FIRST.accuracies)
     assert found.tasks == 4
     assert found.parameters_mean == pytest.approx(21_000)
     assert found.own_tasks is None

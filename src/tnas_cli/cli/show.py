@@ -113,15 +113,15 @@ def _training(screen: Screen, result: TrainResult) -> None:
         own = "all tasks" if result.per_genotype else "the test task that decoded to it"
         screen.say(
             f"{result.genotypes} genotypes with the search's weights, each on {own}: {result.tasks} test tasks, 95% "
-            f"interval; meta-trained once on {_amount(result.budget)}, validation {percent(result.validation)}%, "
-            f"{_took(result)}"
+            f"interval over {result.covered}; meta-trained once on {_amount(result.budget)}, validation "
+            f"{percent(result.validation)}%, {_took(result)}"
         )
     else:
         _own_tasks(screen, result.own_tasks)
         trained = result.network or f"{result.genotypes_trained} of {result.genotypes} genotypes"
         screen.say(
-            f"{result.tasks} test tasks, 95% interval, batch norm over the query set; {trained} trained from scratch "
-            f"on {_amount(result.budget)}{'' if result.network else ' each'}, {_took(result)}"
+            f"{result.tasks} test tasks, 95% interval over {result.covered}, batch norm over the query set; {trained} "
+            f"trained from scratch on {_amount(result.budget)}{'' if result.network else ' each'}, {_took(result)}"
         )
     screen.next(after_training(result, result.run))
 
@@ -185,8 +185,8 @@ def _over_seeds(screen: Screen, result: TrainResult) -> None:
     for seed, mean, run in zip(result.seeds or (), result.means or (), result.runs or (), strict=False):
         screen.say(f"seed {seed}: {percent(mean)}% ({run})")
     screen.text(
-        f"accuracy {percent(result.mean)} ± {percent(result.interval)}% over {result.tasks} tasks, "
-        f"standard deviation over {len(result.seeds or ())} seeds {percent(result.spread_over_seeds)}"
+        f"accuracy {percent(result.mean)} ± {percent(result.interval)}% over {result.tasks} tasks, 95% interval over "
+        f"{result.covered}; standard deviation over {len(result.seeds or ())} seeds {percent(result.spread_over_seeds)}"
     )
     screen.next(after_training(result, *(result.runs or ())))
 

@@ -64,7 +64,7 @@ def accuracy_lines(result: AdaptResult) -> list[str]:
         return []
     alone = ALONE + CLASSIFIERS[result.classifier or "linear"]
     way, several = TOGETHER if result.transductive else alone, result.tasks > 1
-    over = f"over {result.tasks} tasks, 95% interval" if several else "on one task"
+    over = f"over {result.tasks} tasks, 95% interval over {result.covered}" if several else "on one task"
     lines = [_line(result.mean, result.interval, result.ece, f"{_who(result)}, {way}; {over}", several)]
     if result.inductive is not None:
         one = result.inductive

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tnas_cli.intervals import crossed
 from tnas_cli.methods.calibration import Bins, error_of
 from tnas_cli.methods.learner import interval
 from tnas_cli.records.parts import Accuracy, OwnTasks, TaskAccuracy, TrainedNetwork
@@ -69,15 +70,16 @@ class Trained:
 class Summary:
     """The measured numbers of a result.
 
-    `mean` is over genotypes and test tasks, each genotype weighted by how many tasks decoded to it, with the 95%
-    interval over tasks of the weighted accuracy per task. `selected` is the genotype with the best validation
-    accuracy. `inductive` is the same mean where an answer used the support set and the image alone, by `classifier`
-    ('mixed' where networks differ). `own_tasks` measures each genotype on the test tasks that decoded to it: the
-    paper's protocol, with as many tasks as were adapted.
+    `mean` is over genotypes and test tasks, each genotype weighted by how many tasks decoded to it, with a 95% interval
+    for other tasks and, where there are several, other genotypes (`interval_over`). `selected` is the genotype with the
+    best validation accuracy. `inductive` is the same mean where an answer used the support set and the image alone, by
+    `classifier` ('mixed' where networks differ). `own_tasks` measures each genotype on the test tasks that decoded to
+    it: the paper's protocol, with as many tasks as were adapted.
     """
 
     mean: float
     interval: float
+    interval_over: tuple[str, ...]
     ece: float | None
     tasks: int
     parameters_mean: float
@@ -98,7 +100,8 @@ def summarise(trained: Sequence[Trained], own_tasks: Mapping[str, Sequence[int]]
     weights, per_task = _weights(trained), mean_per_task(trained)
     return Summary(
         mean=float(per_task.mean()),
-        interval=interval(per_task),
+        interval=_interval([entry.accuracies for entry in trained], weights),
+        interval_over=("genotypes", "tasks") if len(trained) > 1 else ("tasks",),
         ece=error_of([entry.bins for entry in trained], weights.tolist()),
         tasks=len(per_task),
         parameters_mean=float((weights / weights.sum()) @ weights.new_tensor([t.parameters for t in trained])),
@@ -114,13 +117,20 @@ def _weights(trained: Sequence[Trained]) -> Tensor:
     return torch.tensor([float(entry.tasks_decoded_to_it) for entry in trained], dtype=torch.float64)
 
 
+def _interval(accuracies: Sequence[Tensor], weights: Tensor) -> float:
+    """The half-width over tasks and, for several networks, over both (docs/intervals.md)."""
+    if len(accuracies) == 1 or len(accuracies[0]) == 1:
+        return interval(accuracies[0])
+    return crossed(torch.stack([each.double() for each in accuracies]).numpy(), weights.tolist()).interval
+
+
 def _inductive(trained: Sequence[Trained], weights: Tensor) -> Accuracy | None:
     found = [entry.inductive.double() for entry in trained if entry.inductive is not None]
     if len(found) < len(trained):
         return None
     per_task = (weights / weights.sum()) @ torch.stack(found)  # [tasks]
     ece = error_of([entry.inductive_bins for entry in trained], weights.tolist())
-    return Accuracy(mean=float(per_task.mean()), interval=interval(per_task), ece=ece)
+    return Accuracy(mean=float(per_task.mean()), interval=_interval(found, weights), ece=ece)
 
 
 def _classifier(trained: Sequence[Trained]) -> str | None:

@@ -59,6 +59,7 @@ def result(work: FromScratchWork, life: Life, trained: Sequence[Trained]) -> Tra
         tasks=summary.tasks,
         mean=summary.mean,
         interval=summary.interval,
+        interval_over=summary.interval_over,
         ece=summary.ece,
         parameters_mean=summary.parameters_mean,
         inductive=summary.inductive,

@@ -48,6 +48,7 @@ class Measured:
 
     mean: float
     interval: float
+    interval_over: tuple[str, ...]
     ece: float | None
     tasks: int
     parameters_mean: float
@@ -83,6 +84,7 @@ def on_own_tasks(work: InheritedWork, life: Life, best: Best) -> Measured:
     return Measured(
         mean=mean,
         interval=half,
+        interval_over=("genotypes", "tasks") if len(kinds) > 1 else ("tasks",),
         ece=over_query.bins.error,
         tasks=len(found),
         parameters_mean=float(weights.mean()),
@@ -128,6 +130,7 @@ def on_all_tasks(work: InheritedWork, life: Life, best: Best, state: MetaState) 
     return Measured(
         mean=summary.mean,
         interval=summary.interval,
+        interval_over=summary.interval_over,
         ece=summary.ece,
         tasks=summary.tasks,
         parameters_mean=summary.parameters_mean,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+
+from tnas_cli.intervals import crossed
 from tnas_cli.records.parts import Accuracy
 from tnas_cli.records.results import SearchResult, TrainResult
+from tnas_cli.runs.files import read_json
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
 
@@ -16,14 +21,16 @@ def over_seeds(train: Callable[[TrainSettings], TrainResult], settings: TrainSet
     """Train with `count` seeds, from the settings' own upwards, each in its own run; returns one result for all (for
     a count of 1, that of the run).
 
-    `mean` and `interval` are averages over the runs of each run's own, which are over its test tasks: how far the tasks
-    leave the number open. `spread_over_seeds` is the standard deviation of the runs' means: how far the seed does.
+    `mean` is over the runs, and `interval` for another seed, task and, with several, genotype. `spread_over_seeds` is
+    the standard deviation of the runs' means.
     """
     if count == 1:
         return train(settings)
     results = [train(settings.replace(seed=settings.seed + number)) for number in range(count)]
     means = [result.mean for result in results]
     inductive = [result.inductive for result in results if result.inductive is not None]
+    both = None if len(inductive) < count else _interval(results, "inductive")
+    several = len(_in_all(results)) > 1
     return replace(
         results[0],
         runs=tuple(str(result.run) for result in results),
@@ -32,15 +39,28 @@ def over_seeds(train: Callable[[TrainSettings], TrainResult], settings: TrainSet
         spread_over_seeds=statistics.stdev(means),
         wall_seconds=sum(result.wall_seconds or 0.0 for result in results),
         mean=statistics.fmean(means),
-        interval=statistics.fmean(result.interval for result in results),
-        inductive=Accuracy(
-            mean=statistics.fmean(found.mean for found in inductive),
-            interval=statistics.fmean(found.interval for found in inductive),
-        )
-        if inductive
-        else None,
+        interval=_interval(results, "accuracies"),
+        interval_over=("genotypes", "seeds", "tasks") if several else ("seeds", "tasks"),
+        inductive=None
+        if both is None
+        else Accuracy(mean=statistics.fmean(found.mean for found in inductive), interval=both),
         means=tuple(means),
     )
+
+
+def _in_all(results: Sequence[TrainResult]) -> dict[str, int]:
+    """The networks that every run trained, with how many tasks decoded to each."""
+    counts = [{row.digest: row.count for row in result.per_genotype or ()} for result in results]
+    return {digest: number for digest, number in counts[0].items() if all(digest in other for other in counts)}
+
+
+def _interval(results: Sequence[TrainResult], key: str) -> float:
+    """The half-width for the networks that every run trained, from the accuracies in its folder."""
+    networks = _in_all(results)
+    table = np.array(
+        [[read_json(Path(str(run.run)) / name / "result.json")[key] for run in results] for name in networks]
+    )  # [networks, seeds, tasks]
+    return crossed(table, list(networks.values())).interval if len(table) > 1 else crossed(table[0]).interval
 
 
 def search_over_seeds(

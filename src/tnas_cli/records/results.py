@@ -53,8 +53,9 @@ class OverSeeds(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Measured(OverSeeds, Result):
-    """A result with an accuracy. `mean` and the half-width of its 95% `interval` (over tasks; in the transfer setting
-    over images) are shares of 1; both are null where no query image is labelled.
+    """A result with an accuracy. `mean` and the half-width of its 95% `interval` are shares of 1; both are null where
+    no query image is labelled. `interval_over` names what else the interval allows for, beyond what was measured: other
+    tasks, genotypes, seeds; it is null for other tasks alone, in the transfer setting for other images alone.
 
     `setting` is the paper's: few-shot, supervised or transfer. `method` found the architectures (or trained the fixed
     network), `training` trained the weights, `title` is what the method calls its result. `network` is the name of a
@@ -64,8 +65,8 @@ class Measured(OverSeeds, Result):
     `budget` is how much the search and the training had; `wall_seconds` is the time of this call (`resumed`: it
     continued an earlier one), `search_seconds` the time to search one architecture, and `search_seconds_before` the
     time spent before that, on other tasks. `order` of the meta-gradient is first, second or annealed. `parameters_mean`
-    is the mean number of weights, counted for `counted_for`. For several seeds, `mean` and `interval` are averages over
-    their runs.
+    is the mean number of weights, counted for `counted_for`. For several seeds, `mean` is over their runs, and the
+    `interval` is for other seeds, too.
     """
 
     setting: ClassVar[str] = "few-shot"
@@ -104,9 +105,16 @@ class Measured(OverSeeds, Result):
     search_seconds_before: Seconds | None = None
     preparation: Preparation | None = None
     space: str = "darts"
+    interval_over: tuple[str, ...] | None = None
 
     def __init_subclass__(cls) -> None:
         cls.constants = {"event": cls.event, "version": VERSION, "command": cls.command, "setting": cls.setting}
+
+    @property
+    def covered(self) -> str:
+        """What the interval is over, in words: 'tasks', 'genotypes and tasks', 'genotypes, seeds and tasks'."""
+        names = self.interval_over or (("images",) if self.setting == "transfer" else ("tasks",))
+        return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 @dataclass(frozen=True, kw_only=True)

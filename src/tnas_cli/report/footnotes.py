@@ -5,6 +5,7 @@ from __future__ import annotations
 from tnas_cli.records.results import Measured, TransferResult
 from tnas_cli.report.measured import (
     dataset_of,
+    has_interval,
     is_adapted,
     search_tasks,
     split_of,
@@ -37,7 +38,7 @@ def footnote(m: Measured, paper: PaperBudget) -> str:
     if m.parameters_mean is not None:
         average = " on average" if m.network is None else ""
         sentences.append(f"{m.parameters_mean:,.0f} parameters{average}")
-    sentences += [_seeds(m), _files(m)]
+    sentences += [_seeds(m), f"interval over {m.covered}" if has_interval(m) else "", _files(m)]
     sentences += [_machine(m), m.run or ""]
     return "; ".join(sentence for sentence in sentences if sentence) + "."
 

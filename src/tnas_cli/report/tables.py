@@ -92,11 +92,10 @@ def build_table(number: int, measured: Sequence[Measured], left_out: Sequence[st
         Row(group.method, tuple(_cell(group, column, marks) for column in columns), group.row is not None)
         for group in place(paper, fitting)
     ]
-    over = "test images" if paper.setting == "transfer" else "tasks"
     by_mark = {mark: m for m in fitting if (mark := marks.get(id(m)))}
     notes = [
         f"Paper: {paper.source}, with its citations{_units(paper)}.",
-        f"Ours: measured by tnas, mean ± 95% interval over {over}; an empty cell was not run.",
+        "Ours: measured by tnas, mean ± 95% interval over what its note says; an empty cell was not run.",
         *(note if note.endswith(".") else f"{note}." for note in paper.notes),
         *(f"[{mark}] {footnote(by_mark[mark], paper.budget)}" for mark in sorted(by_mark)),
     ]
