@@ -93,3 +93,34 @@ def test_a_network_inherits_nothing(pipeline: Pipeline, tmp_path: Path) -> None:
         *("--way", 3, "--shot", 1, "--channels", 4, "--runs", tmp_path, *pipeline.here),
     )
     assert ran.code == 2
+
+
+def test_the_advantage_of_a_genotype_on_its_own_task(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Every genotype on its own task and on those before and after it, in a circle of four."""
+    result = succeeding(*inheriting(pipeline, tmp_path, "--cross", 1), stdin=pipeline.decoded.stdout).result
+    own = {row["index"]: row for row in result["per_task"]}
+    met = [(row["digest"], row["index"]) for row in result["crossed"]]
+    wanted = [(own[index]["digest"], (index + step) % 4) for step in (1, -1) for index in range(4)]
+    assert sorted(met) == sorted(wanted)
+    for row in result["crossed"]:
+        if own[row["index"]]["digest"] == row["digest"]:
+            assert row["accuracy"] == own[row["index"]]["accuracy"], "the same genotype on the same task"
+    shown = succeeding("report", "--advantage", result["run"], "--json").result
+    assert shown["pairs"] <= 4 and abs(shown["difference"]) <= 100
+    assert "points" in succeeding("report", "--advantage", result["run"]).stdout
+    assert resumed_is_the_same(result)
+
+
+def resumed_is_the_same(result: dict[str, object]) -> bool:
+    """A finished run is returned again as it was."""
+    again = succeeding("resume", result["run"], "--json").result
+    return bool(again["crossed"] == result["crossed"] and again["again"])
+
+
+def test_crossing_needs_more_tasks_than_it_meets(pipeline: Pipeline, tmp_path: Path) -> None:
+    found = tnas(*inheriting(pipeline, tmp_path, "--cross", 2), stdin=pipeline.decoded.stdout)
+    assert found.code == 2 and "at least 5 test tasks, not 4" in found.stderr
+    found = tnas(*inheriting(pipeline, tmp_path, "--cross", 1, "--all-tasks"), stdin=pipeline.decoded.stdout)
+    assert found.code == 2 and "exclude each other" in found.stderr
+    found = tnas("report", "--advantage", "--table", 2, tmp_path)
+    assert found.code == 2 and "--table has no effect with --advantage" in found.stderr

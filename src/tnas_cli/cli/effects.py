@@ -11,7 +11,7 @@ from tnas_cli.settings.features import INHERITANCE, RUN, SCRATCH
 #: The machinery that each option belongs to.
 NEEDS = {
     **dict.fromkeys(("limit", "side_by_side", "seeds", "dry_run"), SCRATCH),
-    **dict.fromkeys(("all_tasks", "checkpoint"), INHERITANCE),
+    **dict.fromkeys(("all_tasks", "checkpoint", "cross"), INHERITANCE),
 }
 
 
@@ -31,11 +31,14 @@ def refuse_for_weights(given: dict[str, object], reads: frozenset[str], weights:
 
 #: What `tnas report` can show: a table, or something else that an option asks for.
 _TABLE, _COMPARISON, _CHECK, _PICTURES = "a table", "--compare", "--check", "--figures or --html"
+_ADVANTAGE = "--advantage"
 
 
-def refuse_in_report(given: Mapping[str, object], compare: bool, check: object, figures: object, html: object) -> None:
+def refuse_in_report(
+    given: Mapping[str, object], compare: bool, check: object, figures: object, html: object, advantage: bool = False
+) -> None:
     """Raises SettingsError for --table where no table is shown, and for --cache-dir where no images are drawn."""
-    asked = {_COMPARISON: compare, _CHECK: check, _PICTURES: figures or html}
+    asked = {_COMPARISON: compare, _ADVANTAGE: advantage, _CHECK: check, _PICTURES: figures or html}
     what = next((name for name, value in asked.items() if value), _TABLE)
     named = [name for name, value in given.items() if value is not None]
     others = {_PICTURES: frozenset({_PICTURES})}

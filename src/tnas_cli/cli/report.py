@@ -45,6 +45,9 @@ def report(
         bool,
         typer.Option("--own-tasks", help="With --compare: pair the genotypes of both, each on its own test task."),
     ] = False,
+    advantage: Annotated[
+        bool, typer.Option("--advantage", help="How much better genotypes are on their own tasks.")
+    ] = False,
     check: Annotated[
         Path | None,
         typer.Option("--check", help="TOML file of expectations; exit code 5 if one is not met."),
@@ -73,11 +76,14 @@ def report(
     if own_tasks and not compare:
         raise SettingsError("--own-tasks goes with --compare.", hint="tnas report --compare RUN_A RUN_B --own-tasks")
     files = figures or html or dark
-    if compare or check is not None or files:
-        given = {"--compare": compare, "--check": check, "--format": form, "--output": output}
+    if compare or advantage or check is not None or files:
+        given = {"--compare": compare, "--advantage": advantage, "--check": check, "--format": form, "--output": output}
         given["--figures" if figures else "--html" if html else "--dark"] = files
         _refuse_together([option for option, value in given.items() if value])
-    refuse_in_report({"table": table, "cache_dir": cache_dir}, compare, check, figures, html)
+    refuse_in_report({"table": table, "cache_dir": cache_dir}, compare, check, figures, html, advantage)
+    if advantage:
+        _advantage(screen, runs or [])
+        return
     if files:
         write_files(screen, runs or [], figures, html, dark, cache_dir)
         return
@@ -124,6 +130,21 @@ def _compare(screen: Screen, runs: list[str], own_tasks: bool) -> None:
         screen.record(ReportResult(tasks=comparison.tasks, difference=difference, interval=interval).to_json())
     else:
         screen.text("\n".join(summary(comparison)))
+
+
+def _advantage(screen: Screen, runs: list[str]) -> None:
+    """Genotypes at home and away."""
+    from tnas_cli.commands.report import advantage
+    from tnas_cli.records.reported import ReportResult
+    from tnas_cli.report.advantage import lines
+
+    found = advantage(runs)
+    if screen.as_json:
+        difference, interval = 100 * found.mean, 100 * found.interval
+        result = ReportResult(tasks=found.tasks, difference=difference, interval=interval, p=found.p, pairs=found.pairs)
+        screen.record(result.to_json())
+    else:
+        screen.text("\n".join(lines(found)))
 
 
 def _check(screen: Screen, file: Path, runs: list[str]) -> None:

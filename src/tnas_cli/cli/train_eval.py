@@ -70,17 +70,25 @@ def train_eval(
         Path | None,
         typer.Option(
             "--checkpoint",
-            help="The best.pt to inherit from; default: the one that the records name.",
+            help="To inherit from; default: as the records say.",
             metavar="FILE",
             rich_help_panel=INHERITED,
         ),
     ] = None,
     all_tasks: Annotated[
         bool,
-        typer.Option(
-            "--all-tasks", help="Test each genotype on all test tasks, not only its own.", rich_help_panel=INHERITED
-        ),
+        typer.Option("--all-tasks", help="Test each genotype on all test tasks.", rich_help_panel=INHERITED),
     ] = False,
+    cross: Annotated[
+        int | None,
+        typer.Option(
+            "--cross",
+            callback=options.at_least(1),
+            metavar="N",
+            help="Test it on N tasks before and after its own.",
+            rich_help_panel=INHERITED,
+        ),
+    ] = None,
     runs: options.Runs = Path("runs"),
     machine: Annotated[Machine, From(options.machine)],
     screen: Annotated[Screen, From(options.screen)],
@@ -101,7 +109,9 @@ def train_eval(
         raise SettingsError(f"unknown --weights {weights!r}.", hint=did_you_mean(weights, WEIGHTS))
     kind: Weights = "scratch" if weights == "scratch" else "inherited, all tasks" if all_tasks else "inherited"
     beside = {"limit": limit, "side_by_side": side_by_side, "seeds": seeds > 1, "dry_run": dry_run}
-    refuse_for_weights(beside | {"checkpoint": checkpoint, "all_tasks": all_tasks}, weights_read(kind), weights)
+    refuse_for_weights(
+        beside | {"checkpoint": checkpoint, "all_tasks": all_tasks, "cross": cross}, weights_read(kind), weights
+    )
     if dry_run:
         refuse_beside_dry_run(seeds, machine)
     records = read_argument(
@@ -118,6 +128,6 @@ def train_eval(
         if kind == "scratch":
             result = work.train_eval(records, settings, seeds=seeds, listener=listener, **how, **where)
         else:
-            inherited: dict[str, Any] = {"checkpoint": checkpoint, "all_tasks": all_tasks}
+            inherited: dict[str, Any] = {"checkpoint": checkpoint, "all_tasks": all_tasks, "cross": cross}
             result = work.inherit(records, settings, listener=listener, **inherited, **where)
     show(screen, result)

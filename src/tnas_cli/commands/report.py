@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import IO
 
 from tnas_cli.errors import SettingsError
+from tnas_cli.report import advantage as own
 from tnas_cli.report import compare as pairs
 from tnas_cli.report import expectations
+from tnas_cli.report.advantage import Advantage
 from tnas_cli.report.compare import Comparison
 from tnas_cli.report.expectations import Outcome
 from tnas_cli.report.per_task import read_per_task
@@ -45,6 +47,14 @@ def compare(sources: Sources, *, own_tasks: bool = False) -> Comparison:
         raise SettingsError("--compare does not read standard input.", hint="write the output to a file first")
     a, b = map(Path, sources)
     return pairs.compare_own_tasks(a, b) if own_tasks else pairs.compare(read_per_task(a), read_per_task(b))
+
+
+def advantage(sources: Sources) -> Advantage:
+    """How much better a genotype is on the task that decoded to it than on another's, from a result of `inherit` with
+    `cross`. Raises SettingsError without a source, DataError where none was measured."""
+    if not sources:
+        raise SettingsError("--advantage needs a run.", hint="tnas report --advantage RUN")
+    return own.advantage(sources)
 
 
 def check(

@@ -64,6 +64,7 @@ def inherit(
     *,
     checkpoint: Path | None = None,
     all_tasks: bool = False,
+    cross: int | None = None,
     runs: Path = RUNS,
     machine: Machine = HERE,
     listener: Listener = ignore,
@@ -71,8 +72,9 @@ def inherit(
     """Measure genotypes with the weights of the search that found them, after one short meta-training for all.
 
     checkpoint: the best.pt of that search; None: the one that the records name. all_tasks: each genotype on all test
-    tasks, not only on the one that decoded to it. Raises SettingsError, DataError, CheckpointError, and Interrupted
+    tasks, not only on the one that decoded to it. cross: also on the tasks of so many genotypes after it and before it,
+    which `tnas report --advantage` reads. Raises SettingsError, DataError, CheckpointError, and Interrupted
     with everything saved.
     """
-    recipe = Inherited(settings, records, checkpoint or checkpoint_of(records), all_tasks)
+    recipe = Inherited(settings, records, checkpoint or checkpoint_of(records), all_tasks, cross)
     return job.start(recipe, TrainResult, runs=runs, machine=machine, listener=listener)

@@ -49,24 +49,27 @@ class Inherited(Recipe):
 
     `settings.tasks`, or `settings.hours`, is the length of the short meta-training, once for all genotypes; inner steps
     and rates are those of the search. Each genotype is measured on the test task that decoded to it (Section 5.2.2),
-    or, with `all_tasks`, on the first `settings.test_tasks` stored test tasks.
+    or, with `all_tasks`, on the first `settings.test_tasks` stored test tasks. cross: also on the tasks of so many
+    genotypes after it and before it.
     """
 
     settings: TrainSettings
     given: Sequence[TrainableRecord]
     checkpoint: Path
     all_tasks: bool = False
+    cross: int | None = None
     kind: ClassVar[str] = "inherited"
     changeable: ClassVar[tuple[str, ...]] = ("hours",)
 
     @property
     def options(self) -> Mapping[str, Any]:
-        return {"checkpoint": str(shipped.located(self.checkpoint).resolve()), "all_tasks": self.all_tasks}
+        options = {"checkpoint": str(shipped.located(self.checkpoint).resolve()), "all_tasks": self.all_tasks}
+        return options | ({} if self.cross is None else {"cross": self.cross})
 
     @classmethod
     def again(cls, settings: Mapping[str, Any], options: Mapping[str, Any], given: Sequence[Record]) -> Self:
         path, chosen = Path(options["checkpoint"]), TrainSettings.from_dict(settings)
-        return cls(chosen, trainables(given), path, options["all_tasks"])
+        return cls(chosen, trainables(given), path, options["all_tasks"], options.get("cross"))
 
     def changed(self, changes: Changes) -> Self:
         return self if changes.hours is None else replace(self, settings=self.settings.replace(hours=changes.hours))
@@ -111,7 +114,23 @@ class Inherited(Recipe):
                 "no genotype names the test task that decoded to it.",
                 hint="add --all-tasks to measure each on all tasks",
             )
+        if self.cross is not None:
+            self._check_cross([own_task(record, settings, cache) for record in genotypes])
         return genotypes
+
+    def _check_cross(self, own: Sequence[int | None]) -> None:
+        """Raises SettingsError unless genotypes can be tested on each other's tasks."""
+        if self.all_tasks:
+            raise SettingsError("--cross and --all-tasks exclude each other.", hint="leave one of them out")
+        tasks = [index for index in own if index is not None]
+        if len(set(tasks)) < len(tasks):
+            raise SettingsError("--cross takes one genotype for each task.", hint="give the genotypes of one search")
+        if len(tasks) <= 2 * (self.cross or 0):
+            raise SettingsError(
+                f"--cross {self.cross} needs the genotypes of at least {2 * (self.cross or 0) + 1} test tasks, not "
+                f"{len(tasks)}.",
+                hint="adapt to more tasks: tnas adapt CHECKPOINT --tasks N",
+            )
 
 
 def checkpoint_of(records: Sequence[TrainableRecord]) -> Path:

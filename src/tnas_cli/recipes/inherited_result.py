@@ -56,6 +56,7 @@ class Measured:
     classifier: str | None
     own_tasks: OwnTasks | None
     per_task: tuple[TaskAccuracy, ...]
+    crossed: tuple[TaskAccuracy, ...] | None = None
     per_genotype: tuple[TrainedNetwork, ...] | None = None
     selected: TrainedNetwork | None = None
 
@@ -105,6 +106,25 @@ def on_own_tasks(work: InheritedWork, life: Life, best: Best) -> Measured:
             )
             for index, genotype, accuracy in zip(indices, targets, found.tolist(), strict=True)
         ),
+        crossed=_on_others(work, life, best, pairs) if work.recipe.cross else None,
+    )
+
+
+def _on_others(
+    work: InheritedWork, life: Life, best: Best, pairs: Sequence[tuple[int, Genotype]]
+) -> tuple[TaskAccuracy, ...]:
+    """Every genotype on the tasks of the next `cross` genotypes and of those before it, round in a circle: each
+    genotype and each task is met equally often, and of two of them both ways are measured."""
+    steps = [step for number in range(1, (work.recipe.cross or 0) + 1) for step in (number, -number)]
+    cells = [
+        (pairs[(position + step) % len(pairs)][0], genotype)
+        for step in steps
+        for position, (_, genotype) in enumerate(pairs)
+    ]
+    over_query, _ = _measure(work, life, best, [index for index, _ in cells], [genotype for _, genotype in cells])
+    return tuple(
+        TaskAccuracy(index=index, digest=genotype.digest, accuracy=accuracy)
+        for (index, genotype), accuracy in zip(cells, torch.tensor(over_query.accuracies).tolist(), strict=True)
     )
 
 

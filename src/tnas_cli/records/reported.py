@@ -102,7 +102,8 @@ class Outcome(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class ReportResult(Result):
-    """What `tnas report` did: a table, a comparison, a check, figures or a page; the keys of the others are absent."""
+    """What `tnas report` did: a table, a comparison, an advantage, a check, figures or a page; the keys of the
+    others are absent. `p`: the share of random swaps with at least such a difference, over `pairs` of tasks."""
 
     command = "report"
 
@@ -112,6 +113,8 @@ class ReportResult(Result):
     tasks: Count | None = None
     difference: float | None = None
     interval: float | None = None
+    p: Share | None = None
+    pairs: Count | None = None
     expectations: Count | None = None
     met: Count | None = None
     html: str | None = None

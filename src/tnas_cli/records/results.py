@@ -145,8 +145,8 @@ class TrainResult(Measured):
     'mixed' for several genotypes. `selected` is the genotype with the best validation accuracy.
     `own_tasks` has each genotype on the test tasks that decoded to it. Of the `genotypes`, `genotypes_distinct` are
     different ones, and `genotypes_trained` were trained, within `hours` (null: no limit), `side_by_side` at a time. For
-    inherited weights, `per_task` replaces `per_genotype`, unless `--all-tasks` was given. A fixed network takes the
-    place of a genotype, with its name as `digest`.
+    inherited weights, `per_task` replaces `per_genotype`, unless `--all-tasks` was given; `crossed` has genotypes on
+    the tasks of others (`--cross`). A fixed network takes the place of a genotype, with its name as `digest`.
     """
 
     command = "train-eval"
@@ -166,6 +166,7 @@ class TrainResult(Measured):
     own_tasks: OwnTasks | None
     per_genotype: tuple[TrainedNetwork, ...] | None = None
     per_task: tuple[TaskAccuracy, ...] | None = None
+    crossed: tuple[TaskAccuracy, ...] | None = None
     genotypes_distinct: Count | None = None
     side_by_side: Count | None = None
     hours: Seconds | None

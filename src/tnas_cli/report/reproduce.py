@@ -80,6 +80,7 @@ def _given(source: Source) -> Words:
     options: Words = ["--limit", str(plan.options.limit)] if plan.options.limit is not None else []
     options += ["--weights", "inherited"] if plan.kind == "inherited" else []
     options += ["--checkpoint", _checkpoint(plan.options.checkpoint)] if plan.options.checkpoint is not None else []
+    options += ["--cross", str(plan.options.cross)] if plan.options.cross is not None else []
     return options + (["--all-tasks"] if plan.options.all_tasks else [])
 
 

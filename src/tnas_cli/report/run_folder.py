@@ -33,6 +33,7 @@ class _Options(Part):
     limit: int | None = None
     checkpoint: str | None = None
     all_tasks: bool = False
+    cross: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,7 @@ def json_of(path: Path) -> dict[str, object]:
 def _of_version_1(plan: dict[str, object]) -> dict[str, object]:
     if not plan:
         return {}
-    options = {key: plan[key] for key in ("limit", "checkpoint", "all_tasks") if plan.get(key) is not None}
+    options = {key: plan[key] for key in ("limit", "checkpoint", "all_tasks", "cross") if plan.get(key) is not None}
     machine = {"engine": plan["engine"]} if plan.get("engine") is not None else {}
     found = {"kind": plan.get("setting", "few-shot"), "options": options, "machine": machine}
     return found | ({"fingerprint": plan["fingerprint"]} if plan.get("fingerprint") is not None else {})
