@@ -11,12 +11,14 @@ import pytest
 
 from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT
 from tests.records.examples import an_adapted
-from tnas_cli.errors import GenotypeError
+from tnas_cli.errors import CheckpointError, GenotypeError
 from tnas_cli.recipes.decoded import Origin, decoded
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.records import writing
 from tnas_cli.records.parts import CountedFor, TaskName
+from tnas_cli.runs import checkpoint
 from tnas_cli.runs.events import Note
+from tnas_cli.settings.train import TrainSettings
 
 THETA = tuple(map(tuple, (map(tuple, cell) for cell in np.random.default_rng(0).normal(size=(2, 14, 8)).tolist())))
 ADAPTED = [an_adapted(theta=tuple(tuple(cell) for cell in THETA), seed=seed) for seed in range(3)]
@@ -147,3 +149,22 @@ def test_a_concatenation_that_leaves_out_a_node_is_read_as_cells() -> None:
     (known,) = read_genotypes("NASNet-A")
     (again,) = read_genotypes(known.darts)
     assert again.digest == known.digest
+
+
+@pytest.mark.parametrize("changed", [{"shot": [1, 1]}, {"seed": "none"}, {"channels": None}])
+def test_a_training_whose_settings_are_damaged_is_refused(changed: dict[str, Any], tmp_path: Path) -> None:
+    settings = TrainSettings(dataset="glyphs").to_dict()
+    about = {
+        "settings": settings,
+        "data": {"dataset": "glyphs", "protocol": "random", "size": 28, "channels": 1, "mean": [0.0], "std": [1.0]},
+        "found_by": "t-nas",
+        "run": "runs/train-eval-1",
+        "genotype": {"normal": AUTO_MAML_1SHOT.normal, "reduce": AUTO_MAML_1SHOT.reduce},
+    }
+    whole, damaged = tmp_path / "whole.pt", tmp_path / "damaged.pt"
+    for path, values in (whole, settings), (damaged, settings | changed):
+        found = checkpoint.Checkpoint(checkpoint.DECODED_WEIGHTS, {**about, "settings": values}, {})
+        checkpoint.save(path, found)
+    assert read_genotypes(str(whole))[0].shot == settings["shot"]
+    with pytest.raises(CheckpointError, match="does not describe its network"):
+        read_genotypes(str(damaged))

@@ -19,6 +19,7 @@ from tnas_cli.records.reading import Found, kind_of, parse, text_of, values_of
 from tnas_cli.runs import events, shipped
 from tnas_cli.runs.endings import CHECKPOINTS, has_ending
 from tnas_cli.runs.files import is_file
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.genotype import CELLS, Genotype
 from tnas_cli.spaces.genotype_text import Written, find, is_log
@@ -235,9 +236,10 @@ def _from_trained(path: Path, about: Mapping[str, Any]) -> Decoded:
     if "genotype" not in about:
         raise GenotypeError(f"{path} is a {about.get('network')}, which is no genotype.", hint=_HINT)
     try:
-        settings, data = about["settings"], decode(DataFacts, about["data"])
-        size = {name: settings[name] for name in ("seed", "way", "shot", "channels")}
-        return _from_json(about["genotype"], Origin(run=about["run"], method=about["found_by"], data=data, **size))
-    except NOT_AS_WRITTEN as error:
+        settings, data = TrainSettings.from_dict(about["settings"]), decode(DataFacts, about["data"])
+        size = {name: getattr(settings, name) for name in ("seed", "way", "shot", "channels")}
+        run, method = str(about["run"]), str(about["found_by"])
+        return _from_json(about["genotype"], Origin(run=run, method=method, data=data, **size))
+    except (*NOT_AS_WRITTEN, SettingsError) as error:
         hint = "pass a best.pt written by `tnas train-eval`"
         raise CheckpointError(f"{path} does not describe its network ({error}).", hint=hint) from error
