@@ -242,4 +242,4 @@ def _from_trained(path: Path, about: Mapping[str, Any]) -> Decoded:
         return _from_json(about["genotype"], Origin(run=run, method=method, data=data, **size))
     except (*NOT_AS_WRITTEN, SettingsError) as error:
         hint = "pass a best.pt written by `tnas train-eval`"
-        raise CheckpointError(f"{path} does not describe its network ({error}).", hint=hint) from error
+        raise CheckpointError(f"{path} does not describe its network ({error!s:.200}).", hint=hint) from error

@@ -86,7 +86,7 @@ class Setting:
         """Raises SettingsError that names the value and says what to choose."""
         hint = getattr(self, _CHECKS[self.kind])(value)
         if hint is not None:
-            raise SettingsError(f"{self.name} is {value!r:.80}.", hint=hint)
+            raise SettingsError(f"{self.name} is {value!r}.", hint=hint)
 
     def checked_in(self, values: Mapping[str, Any]) -> Any:
         """Its value in `values`, or its default; raises SettingsError for an invalid one."""
