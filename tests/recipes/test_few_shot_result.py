@@ -27,6 +27,14 @@ def test_the_mean_weighs_genotypes_by_their_tasks() -> None:
     assert found.own_tasks is None
 
 
+def test_an_interval_is_a_share() -> None:
+    """Two genotypes on two tasks say so little that the formula goes beyond 1."""
+    high, low = torch.tensor([1.0, 1.0]), torch.tensor([0.0, 0.0])
+    assert crossed(torch.stack([high, low]).numpy(), [1, 1]).interval > 1
+    found = summarise([Trained("aaaa", 1, 1, 0.7, high), Trained("bbbb", 1, 1, 0.7, low)], {})
+    assert found.interval == 1
+
+
 def test_the_selected_genotype_is_that_of_the_best_validation() -> None:
     """Not the one with the best test accuracy, which is equal for both here."""
     for order in ([FIRST, SECOND], [SECOND, FIRST]):

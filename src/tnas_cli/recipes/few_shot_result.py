@@ -118,10 +118,12 @@ def _weights(trained: Sequence[Trained]) -> Tensor:
 
 
 def _interval(accuracies: Sequence[Tensor], weights: Tensor) -> float:
-    """The half-width over tasks and, for several networks, over both (docs/intervals.md)."""
+    """The half-width over tasks and, for several networks, over both (docs/intervals.md); 1 already allows every
+    share."""
     if len(accuracies) == 1 or len(accuracies[0]) == 1:
         return interval(accuracies[0])
-    return crossed(torch.stack([each.double() for each in accuracies]).numpy(), weights.tolist()).interval
+    table = torch.stack([each.double() for each in accuracies]).numpy()  # [networks, tasks]
+    return min(1.0, crossed(table, weights.tolist()).interval)
 
 
 def _inductive(trained: Sequence[Trained], weights: Tensor) -> Accuracy | None:

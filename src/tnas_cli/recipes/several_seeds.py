@@ -55,12 +55,15 @@ def _in_all(results: Sequence[TrainResult]) -> dict[str, int]:
 
 
 def _interval(results: Sequence[TrainResult], key: str) -> float:
-    """The half-width for the networks that every run trained, from the accuracies in its folder."""
+    """The half-width for the networks that every run trained, from the accuracies in its folder; 1 already allows
+    every share."""
     networks = _in_all(results)
     table = np.array(
         [[read_json(Path(str(run.run)) / name / "result.json")[key] for run in results] for name in networks]
     )  # [networks, seeds, tasks]
-    return crossed(table, list(networks.values())).interval if len(table) > 1 else crossed(table[0]).interval
+    weights = list(networks.values()) if len(table) > 1 else None
+    several = table.reshape([size for size in table.shape if size > 1])
+    return min(1.0, crossed(several, weights).interval)
 
 
 def search_over_seeds(

@@ -22,7 +22,7 @@ from tnas_cli.report.results import read_measured
 #: Random swaps of homes behind a p-value.
 SWAPS = 9999
 
-_HINT = "tnas train-eval GENOTYPES --weights inherited --cross 3 measures what is needed"
+_HINT = "measure them first: tnas train-eval genotypes.jsonl --weights inherited --cross 3"
 
 
 @dataclass(frozen=True)
