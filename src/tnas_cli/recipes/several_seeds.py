@@ -61,9 +61,8 @@ def _interval(results: Sequence[TrainResult], key: str) -> float:
     table = np.array(
         [[read_json(Path(str(run.run)) / name / "result.json")[key] for run in results] for name in networks]
     )  # [networks, seeds, tasks]
-    weights = list(networks.values()) if len(table) > 1 else None
-    several = table.reshape([size for size in table.shape if size > 1])
-    return min(1.0, crossed(several, weights).interval)
+    found = crossed(table, list(networks.values())) if len(table) > 1 else crossed(table[0])
+    return min(1.0, found.interval)
 
 
 def search_over_seeds(
