@@ -130,7 +130,7 @@ class Kills:
             left = [str(path.relative_to(self.root)) for path in self.root.rglob(".*")]
             if once and left:
                 wrong.append(f"left after the signal: {left}")
-        return wrong + continued(self.root, self.job, self.wanted)
+        return wrong + continued(self.root, self.job, self.wanted, ended_well=ended.code == 0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,12 +30,12 @@ def refuse_for_weights(given: dict[str, object], reads: frozenset[str], weights:
 
 
 #: What `tnas report` can show: a table, or something else that an option asks for.
-_TABLE, _COMPARISON, _CHECK, _PICTURES = "a table", "--compare", "--check", "--figures or --html"
-_ADVANTAGE = "--advantage"
+_TABLE, _COMPARISON, _ADVANTAGE, _CHECK = "a table", "--compare", "--advantage", "--check"
+_PICTURES = "--figures or --html"
 
 
 def refuse_in_report(
-    given: Mapping[str, object], compare: bool, check: object, figures: object, html: object, advantage: bool = False
+    given: Mapping[str, object], compare: bool, advantage: bool, check: object, figures: object, html: object
 ) -> None:
     """Raises SettingsError for --table where no table is shown, and for --cache-dir where no images are drawn."""
     asked = {_COMPARISON: compare, _ADVANTAGE: advantage, _CHECK: check, _PICTURES: figures or html}

@@ -80,7 +80,7 @@ def report(
         given = {"--compare": compare, "--advantage": advantage, "--check": check, "--format": form, "--output": output}
         given["--figures" if figures else "--html" if html else "--dark"] = files
         _refuse_together([option for option, value in given.items() if value])
-    refuse_in_report({"table": table, "cache_dir": cache_dir}, compare, check, figures, html, advantage)
+    refuse_in_report({"table": table, "cache_dir": cache_dir}, compare, advantage, check, figures, html)
     if advantage:
         _advantage(screen, runs or [])
         return

@@ -70,7 +70,7 @@ def train_eval(
         Path | None,
         typer.Option(
             "--checkpoint",
-            help="To inherit from; default: as the records say.",
+            help="This best.pt, not the one in the records.",
             metavar="FILE",
             rich_help_panel=INHERITED,
         ),
@@ -85,7 +85,7 @@ def train_eval(
             "--cross",
             callback=options.at_least(1),
             metavar="N",
-            help="Test it on N tasks before and after its own.",
+            help="Also on tasks of N neighbours on each side.",
             rich_help_panel=INHERITED,
         ),
     ] = None,

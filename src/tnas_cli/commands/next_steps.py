@@ -15,12 +15,13 @@ import numpy as np
 from tnas_cli.episodes import registry
 from tnas_cli.episodes.cache import ImageCache, cache_path, cache_root, open_cache
 from tnas_cli.errors import TnasError
+from tnas_cli.plain import as_written
 from tnas_cli.records.kinds import Decoded
 from tnas_cli.records.other_results import PreparedData
 from tnas_cli.records.results import Measured, SearchResult
 from tnas_cli.report.paper_tables import DEFAULT_TABLE, first_table_of
 from tnas_cli.runs.called import argv
-from tnas_cli.runs.run_file import RunFile
+from tnas_cli.runs.run_file import NAME, RunFile
 from tnas_cli.spaces.registry import USUAL
 from tnas_cli.spelling import command
 
@@ -47,9 +48,7 @@ def after_data(prepared: PreparedData, root: Path | None) -> str | None:
 def after_search(found: SearchResult) -> str | None:
     """The adaptation to test tasks of the data set that was searched on."""
     try:
-        run = Path(found.checkpoint).parent
-        cache, root = _data_of(run)
-        query = int(RunFile.read(run).settings["query"])
+        cache, root, query = _data_of(Path(found.checkpoint).parent)
     except TnasError:
         return None
     fitting = _fitting(cache, ("test",), found.way, found.shot, query)
@@ -78,7 +77,7 @@ def after_decoding(records: Sequence[Decoded], source: str, max_skips: int | Non
     if len(ways) > 1 or first.run is None or first.way is None or not isinstance(first.shot, int):
         return None
     try:
-        cache, root = _data_of(Path(first.run))
+        cache, root, _ = _data_of(Path(first.run))
         where = data_words(cache, root)
     except TnasError:
         return None
@@ -124,12 +123,16 @@ def _root_of_environment() -> Path | None:
     return cache_root() if os.environ.get("TNAS_CACHE") else None
 
 
-def _data_of(run: Path) -> tuple[ImageCache, Path | None]:
-    """The data of a run, as it opened them, and the folder that was given for them. Raises TnasError."""
+def _data_of(run: Path) -> tuple[ImageCache, Path | None, int]:
+    """The data of a search, as it opened them, the folder that was given for them, and its query images per class.
+
+    Raises TnasError.
+    """
     file = RunFile.read(run)
     root, settings = file.machine.cache_root, file.settings
-    protocol = str(settings.get("protocol") or "") or None
-    return registry.ensure(str(settings["dataset"]), protocol=protocol, root=root, offline=True), root
+    with as_written(run / NAME):
+        dataset, protocol, query = str(settings["dataset"]), str(settings.get("protocol") or ""), int(settings["query"])
+    return registry.ensure(dataset, protocol=protocol or None, root=root, offline=True), root, query
 
 
 def _fitting(cache: ImageCache, splits: Sequence[str], way: int, shot: int, usual: int = QUERY) -> Words | None:

@@ -120,7 +120,7 @@ def _weights(trained: Sequence[Trained]) -> Tensor:
 def _interval(accuracies: Sequence[Tensor], weights: Tensor) -> float:
     """The half-width over tasks and, for several networks, over both (docs/intervals.md); 1 already allows every
     share."""
-    if len(accuracies) == 1 or len(accuracies[0]) == 1:
+    if len(accuracies) == 1:
         return interval(accuracies[0])
     table = torch.stack([each.double() for each in accuracies]).numpy()  # [networks, tasks]
     return min(1.0, crossed(table, weights.tolist()).interval)

@@ -63,8 +63,8 @@ class Inherited(Recipe):
 
     @property
     def options(self) -> Mapping[str, Any]:
-        options = {"checkpoint": str(shipped.located(self.checkpoint).resolve()), "all_tasks": self.all_tasks}
-        return options | ({} if self.cross is None else {"cross": self.cross})
+        path = str(shipped.located(self.checkpoint).resolve())
+        return {"checkpoint": path, "all_tasks": self.all_tasks, "cross": self.cross}
 
     @classmethod
     def again(cls, settings: Mapping[str, Any], options: Mapping[str, Any], given: Sequence[Record]) -> Self:

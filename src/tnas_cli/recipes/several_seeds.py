@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,8 +29,8 @@ def over_seeds(train: Callable[[TrainSettings], TrainResult], settings: TrainSet
     results = [train(settings.replace(seed=settings.seed + number)) for number in range(count)]
     means = [result.mean for result in results]
     inductive = [result.inductive for result in results if result.inductive is not None]
-    both = None if len(inductive) < count else _interval(results, "inductive")
-    several = len(_in_all(results)) > 1
+    networks = _in_all(results)
+    both = None if len(inductive) < count else _interval(results, networks, "inductive")
     return replace(
         results[0],
         runs=tuple(str(result.run) for result in results),
@@ -39,8 +39,8 @@ def over_seeds(train: Callable[[TrainSettings], TrainResult], settings: TrainSet
         spread_over_seeds=statistics.stdev(means),
         wall_seconds=sum(result.wall_seconds or 0.0 for result in results),
         mean=statistics.fmean(means),
-        interval=_interval(results, "accuracies"),
-        interval_over=("genotypes", "seeds", "tasks") if several else ("seeds", "tasks"),
+        interval=_interval(results, networks, "accuracies"),
+        interval_over=("genotypes", "seeds", "tasks") if len(networks) > 1 else ("seeds", "tasks"),
         inductive=None
         if both is None
         else Accuracy(mean=statistics.fmean(found.mean for found in inductive), interval=both),
@@ -54,10 +54,9 @@ def _in_all(results: Sequence[TrainResult]) -> dict[str, int]:
     return {digest: number for digest, number in counts[0].items() if all(digest in other for other in counts)}
 
 
-def _interval(results: Sequence[TrainResult], key: str) -> float:
-    """The half-width for the networks that every run trained, from the accuracies in its folder; 1 already allows
+def _interval(results: Sequence[TrainResult], networks: Mapping[str, int], key: str) -> float:
+    """The half-width for these networks with their weights, from the accuracies in each run's folder; 1 already allows
     every share."""
-    networks = _in_all(results)
     table = np.array(
         [[read_json(Path(str(run.run)) / name / "result.json")[key] for run in results] for name in networks]
     )  # [networks, seeds, tasks]
