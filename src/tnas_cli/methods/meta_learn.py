@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from tnas_cli.engines.interface import MetaGradient
-from tnas_cli.engines.torch_engine import check_images
 from tnas_cli.episodes.labelled_images import Batches
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.errors import DivergedError
-from tnas_cli.methods.divergence import all_finite, in_meta_gradient, naming
-from tnas_cli.methods.learner import AdaptingLearner, Learner, SteppingLearner, accuracies, mean_and_interval
+from tnas_cli.methods.divergence import naming
+from tnas_cli.methods.learner import AdaptingLearner, Learner, mean_and_interval
+from tnas_cli.methods.together import ALONE, MetaBatch, Together
 from tnas_cli.runs.events import Event, StepDone, Validated
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
@@ -43,7 +42,7 @@ class Plan:
 
     `cosine_to`: the outer rates fall along a cosine to this share of their start; 1 keeps them constant.
     `seconds`: the training also ends after this time. Progress is then that of the time or of the tasks, whichever is
-    further.
+    further. together: who computes.
     """
 
     tasks: int
@@ -52,6 +51,7 @@ class Plan:
     mean_over_tasks: bool = True
     cosine_to: float = 1.0
     seconds: float = math.inf
+    together: Together = ALONE
 
     @classmethod
     def of(cls, settings: SearchSettings | TrainSettings) -> Plan:
@@ -104,13 +104,13 @@ def meta_learn(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> 
     space = space_of(learner)
     while True:
         if validation_due(state, plan):
-            yield _validated(learner, state, tasks)
+            yield _validated(learner, state, tasks, plan)
             state.seconds = time.monotonic() - began
         if plan.progress(state) >= 1:
             return
         progress, count = plan.progress(state), min(plan.meta_batch, plan.tasks - state.tasks_done)
-        batch = tasks.train(state.tasks_done, count)  # line 3
-        found = _meta_gradient(learner, state, batch, progress)  # lines 4 to 9
+        which = MetaBatch(state.tasks_done, count, progress, lambda: outer.rates(state.optimiser, state.parameters))
+        found = _meta_gradient(learner, state, tasks, plan, which)  # lines 3 to 9
         _move(state, found, plan, progress, count)  # line 10
         state.tasks_done += count
         state.seconds = time.monotonic() - began
@@ -124,20 +124,10 @@ def space_of(learner: Learner) -> Space:
     return usual_space() if found is None else found
 
 
-def _meta_gradient(learner: Learner, state: MetaState, batch: TaskBatch, progress: float) -> MetaGradient:
-    """Algorithm 1, lines 4 to 9. Raises DivergedError before the outer step: the meta-parameters stay finite."""
-    with naming(lambda position: f"training task {state.tasks_done + position:,}"):
-        try:
-            found = learner.meta_gradient(state.parameters, batch, progress)
-            if all_finite(found.gradients | {"loss": found.query_losses}):
-                return found
-            error = in_meta_gradient(found, state.parameters, outer.rates(state.optimiser, state.parameters))
-        except DivergedError as noticed:  # by the engine, between two inner steps
-            error = noticed
-        check_images(batch.query_x)
-        if isinstance(learner, SteppingLearner):
-            error = learner.in_training().diverged(state.parameters, batch.support) or error
-        raise error
+def _meta_gradient(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan, which: MetaBatch) -> MetaGradient:
+    """Algorithm 1, lines 3 to 9. Raises DivergedError before the outer step: the meta-parameters stay finite."""
+    with naming(lambda position: f"training task {which.first + position:,}"):
+        return plan.together.meta_gradient(learner, state.parameters, tasks, which)
 
 
 def _move(state: MetaState, found: MetaGradient, plan: Plan, progress: float, count: int) -> None:
@@ -154,11 +144,11 @@ def _step_done(state: MetaState, found: MetaGradient, plan: Plan, space: Space) 
     return StepDone(state.tasks_done, plan.expected_tasks(state), loss, accuracy, values)
 
 
-def _validated(learner: Learner, state: MetaState, tasks: Tasks) -> Validated:
+def _validated(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> Validated:
     measured = [torch.zeros(0)]
     after = f"after {state.tasks_done:,} training tasks,"
     with naming(lambda position: f"validation task {sum(map(len, measured)) + position}, {after}"):
-        for found in accuracies(learner, state.parameters, tasks.validate()):
+        for found in plan.together.accuracies(learner, state.parameters, tasks):
             measured.append(found)
     mean, half = mean_and_interval(measured)
     better = mean > state.best_accuracy
