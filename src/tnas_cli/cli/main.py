@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from tnas_cli.cli.over_ranks import over_ranks
 from tnas_cli.cli.streams import safe_streams
 from tnas_cli.errors import Interrupted, SettingsError, TnasError
 from tnas_cli.runs import plug_ins
@@ -15,6 +16,7 @@ from tnas_cli.runs.called import called_as
 from tnas_cli.runs.files import refused
 from tnas_cli.runs.interrupt import signals_as_interrupt
 from tnas_cli.runs.paths import expanded_words
+from tnas_cli.runs.ranks import started_by_torchrun
 from tnas_cli.spelling import visible
 from tnas_cli.version import __version__
 
@@ -89,7 +91,7 @@ def main() -> None:
     with safe_streams():
         try:
             with signals_as_interrupt():
-                code = _run()
+                code = over_ranks(_run) if started_by_torchrun() else _run()
         except KeyboardInterrupt:  # a second signal, while the first was being handled
             code = Interrupted.exit_code
     sys.exit(code)

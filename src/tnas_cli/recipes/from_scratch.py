@@ -19,7 +19,7 @@ from tnas_cli.methods.registry import training_method
 from tnas_cli.recipes.data import check_tasks, image_counts, open_data, settled
 from tnas_cli.recipes.from_scratch_result import method_of, result
 from tnas_cli.recipes.same_data import check_records
-from tnas_cli.recipes.train_network import result_file
+from tnas_cli.recipes.train_network import duty, result_file
 from tnas_cli.recipes.train_networks import train_networks
 from tnas_cli.recipes.trainable import Trainable, TrainableRecord, network_of, trainables
 from tnas_cli.recipes.work import DataWork
@@ -30,9 +30,11 @@ from tnas_cli.runs.changes import Changes
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.files import remove
 from tnas_cli.runs.life import Life
+from tnas_cli.runs.ranks import here
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.scale import processes
+from tnas_cli.scale.share import Duty
 from tnas_cli.settings.train import TrainSettings
 
 #: No more processes than this are started unless the user asks for them: each holds its own memory for a network.
@@ -129,6 +131,10 @@ class FromScratchWork(DataWork):
         life.listener(events.Note(self._what()))
         return result(self, life, train_networks(self, life))
 
+    def duty(self, number: int) -> Duty:
+        """What the processes of a group compute of the training of a network of `chosen`."""
+        return duty(self, number)
+
     def reopen(self, run: RunDirectory) -> None:
         if len(self.chosen) == 1:
             remove(result_file(self, run, 0))
@@ -144,6 +150,10 @@ class FromScratchWork(DataWork):
 
 def _at_a_time(asked: int | None, engine: Engine, device: torch.device, networks: int) -> int:
     """How many networks are trained at a time; raises SettingsError if that number is impossible."""
+    if here().size > 1:  # all of them work on one network
+        if asked is not None and asked > 1:
+            raise SettingsError(f"--side-by-side {asked} has no effect with torchrun.", hint="leave one of them out")
+        return 1
     if asked is None:
         # One thread per network wastes nothing on waiting for the others; PyTorch's operations use all threads anyway.
         fast = engine.name == "fused" and processes.AVAILABLE

@@ -39,6 +39,8 @@ from tnas_cli.runs.kept import Kept
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.scale.leader import sharing
+from tnas_cli.scale.share import Duty
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.collapse import collapse
 from tnas_cli.spaces.decode import decidedness, largest_probability
@@ -144,7 +146,12 @@ class SearchWork(DataWork):
         """The search from wherever its state is, at the rates that hold there."""
         settings = slowed(self.settings, self.state.halvings)
         learner = self._learner(self.state.halvings)
-        return self.method.learn(self.network, settings, learner, self.state, self.tasks, Plan.of(settings))
+        plan = replace(Plan.of(settings), together=sharing(self.state.halvings))
+        return self.method.learn(self.network, settings, learner, self.state, self.tasks, plan)
+
+    def duty(self, number: int) -> Duty:
+        """What the processes of a group compute after so many halvings of the inner rates."""
+        return Duty(self._learner(number), self.tasks, self.state.parameters)
 
     def _learner(self, halvings: int) -> SteppingLearner:
         return self.method.learner(self.engine, self.network, slowed(self.settings, halvings))

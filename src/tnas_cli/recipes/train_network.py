@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,6 +30,8 @@ from tnas_cli.runs.files import read_json, write_text
 from tnas_cli.runs.kept import Kept
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.scale.leader import sharing
+from tnas_cli.scale.share import Duty
 from tnas_cli.spaces.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
     tasks = method.tasks(work.cache, settings, work.device)
     saving = Saving(lambda: save(last), lambda: save(best), lambda: kept.after(state.history))
     _with_test_tasks(life, settings.test_tasks).drive(
-        method.learn(network, settings, learner, state, tasks, work.plan),
+        method.learn(network, settings, learner, state, tasks, replace(work.plan, together=sharing(position))),
         saving,
         stage=trainable.name,
         history=state.history,
@@ -107,6 +109,16 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
     reached |= _test(work, learner, members, found[0], tested)
     reached["seconds"] = (before + time.monotonic() - begin) / work.count
     write_text(done, json.dumps(reached) + "\n")
+
+
+def duty(work: FromScratchWork, position: int) -> Duty:
+    """What the processes of a group compute of a network's training."""
+    settings = work.settings
+    network = work.chosen[position][0].build(settings, work.cache.channels, work.cache.size)
+    method = training_method(settings.method)
+    start = method.start(network, settings, work.device)
+    tasks = method.tasks(work.cache, settings, work.device)
+    return Duty(method.learner(work.engine, network, settings), tasks, start.parameters)
 
 
 def _with_test_tasks(life: Life, test_tasks: int) -> Life:

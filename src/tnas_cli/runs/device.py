@@ -12,6 +12,7 @@ from tnas_cli.errors import SettingsError
 from tnas_cli.records.parts import Environment
 from tnas_cli.runs.board import require_tensorboard
 from tnas_cli.runs.cores import usable_cores
+from tnas_cli.runs.ranks import local_rank, on_this_machine, started_by_torchrun
 from tnas_cli.version import __version__
 
 if TYPE_CHECKING:
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Machine:
     """device: auto, cpu, cuda or mps; threads: CPU threads (None: those of OMP_NUM_THREADS, or
-    all cores that may be used); cache_root: folder of prepared
-    data sets (None: the default); offline: never download; engine: auto, fused or torch; tensorboard: write event files
-    for TensorBoard into the run directory; allow_other_data: measure on a data set although what was learned is from
-    another one of the same name."""
+    all cores that may be used, of which each process that torchrun started gets its share); cache_root: folder of
+    prepared data sets (None: the default); offline: never download; engine: auto, fused or torch; tensorboard: write
+    event files for TensorBoard into the run directory; allow_other_data: measure on a data set although what was
+    learned is from another one of the same name."""
 
     device: str = "auto"
     threads: int | None = None
@@ -60,8 +61,19 @@ class Machine:
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         elif "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
-        return choose_device(self.device)
+            torch.set_num_threads(max(1, min(torch.get_num_threads(), usable_cores() // on_this_machine())))
+        return _own(choose_device(self.device))
+
+
+def _own(device: torch.device) -> torch.device:
+    """The GPU of this process, if torchrun started one for each."""
+    import torch
+
+    if str(device) != "cuda" or not started_by_torchrun():
+        return device
+    device = torch.device("cuda", local_rank())
+    torch.cuda.set_device(device)
+    return device
 
 
 #: A machine with every default.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tnas_cli.records import kinds
 from tnas_cli.runs.events import Event, Listener, Progress, StepDone, Validated
 from tnas_cli.runs.interrupt import StoppedError, stop_request
+from tnas_cli.runs.ranks import LostRankError
 from tnas_cli.runs.run_directory import RunDirectory
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
@@ -39,7 +40,7 @@ def drive(
 ) -> None:
     """Consume `events` to the end; `unit` is what they count, `validation` the accuracy of the last one before them.
 
-    A request to stop saves and raises StoppedError.
+    A request to stop saves and raises StoppedError; LostRankError is raised with everything saved.
     """
     saved = time.monotonic()
     log = _Log(run, listener, stage, unit, saved)
@@ -50,8 +51,15 @@ def drive(
         run.events.flush()
         saving.last()
 
+    def kept() -> Iterator[Event]:
+        try:
+            yield from events
+        except LostRankError:  # the state is as after the last step
+            save()
+            raise
+
     with stop_request() as stop:
-        for event in events:
+        for event in kept():
             now = time.monotonic()
             if isinstance(event, StepDone):
                 log.step(event, now)

@@ -67,6 +67,12 @@ def _heard() -> list[signal.Signals]:
     return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
+def ask_to_stop() -> None:
+    """Ask the block that this process is in to stop, as a signal does."""
+    if _current:
+        _current[-1].asked = True
+
+
 def stop_asked() -> bool:
     """Whether the block that this process is in was asked to stop."""
     return bool(_current and _current[-1])

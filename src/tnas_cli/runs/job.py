@@ -22,7 +22,7 @@ from tnas_cli.errors import DataError, DivergedError, Interrupted, SettingsError
 from tnas_cli.plain import as_written
 from tnas_cli.records import reading, writing
 from tnas_cli.records.results import Result
-from tnas_cli.runs import run_file
+from tnas_cli.runs import ranks, run_file
 from tnas_cli.runs.called import argv
 from tnas_cli.runs.changes import NONE, Changes
 from tnas_cli.runs.device import HERE, Machine, environment
@@ -32,6 +32,7 @@ from tnas_cli.runs.held import remove_left
 from tnas_cli.runs.interrupt import StoppedError, stop_request
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.lock import locked
+from tnas_cli.runs.ranks import LostRankError
 from tnas_cli.runs.recipe import Recipe, Work
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.runs.run_file import RunFile
@@ -48,11 +49,22 @@ def start(recipe: Recipe, kind: type[R], *, runs: Path, machine: Machine = HERE,
     Raises what `Recipe.prepare` raises before anything is written, TnasError for an unwritable folder, and Interrupted
     with everything saved.
     """
+    return ranks.together(lambda: _start(recipe, kind, runs, machine, listener), kind)
+
+
+def _start(recipe: Recipe, kind: type[R], runs: Path, machine: Machine, listener: Listener) -> R:
+    group = ranks.here()
+    if (before := group.made_before()) is not None:
+        again = _resume(before, {recipe.kind: lambda: type(recipe)}, NONE, machine, listener)
+        assert isinstance(again, kind)
+        return again
     work = recipe.prepare(machine, listener)
+    group.ready(recipe, machine, work)
     others = {run_file.NAME: _file(work, machine).text()}
     if recipe.given:
         others[GIVEN] = "".join(map(writing.line, recipe.given))
     run = RunDirectory.create(runs, work.name, work.settings.to_toml(), environment(work.device), others)
+    group.made(run.path)
     with interrupted_with(run.path), stop_request(), locked(run.path):
         result = _live(work, Life(run, listener), machine)
     assert isinstance(result, kind)
@@ -73,6 +85,16 @@ def resume(
     DataError for a folder that is not a run or whose images have changed since, SettingsError for a change that its
     recipe does not take, and TnasError if another process works on it.
     """
+    return ranks.together(lambda: _resume(path, recipes, changes, machine, listener), Result)
+
+
+def _resume(
+    path: Path,
+    recipes: Mapping[str, Callable[[], type[Recipe]]],
+    changes: Changes,
+    machine: Machine,
+    listener: Listener,
+) -> Result:
     kept = RunFile.read(path)
     if kept.kind not in recipes:
         raise DataError(
@@ -93,12 +115,14 @@ def resume(
         machine = machine.or_else(kept.machine)
         with as_written(path / run_file.NAME):
             recipe = kind.again(kept.settings, kept.options, given)
-        work = recipe.changed(changes).prepare(machine, listener)
+        recipe = recipe.changed(changes)
+        work = recipe.prepare(machine, listener)
         if work.fingerprint != kept.fingerprint:
             raise DataError(
                 f"{work.data_path} does not hold the images that {path} was made with.",
                 hint="prepare the data set again with the same protocol and seed",
             )
+        ranks.here().ready(recipe, machine, work)
         run = RunDirectory.open(path)
         if changes.named:
             # In this order, since a run that is killed in between must neither pass for finished nor keep the old plan.
@@ -160,6 +184,9 @@ def interrupted_with(run: Path) -> Iterator[None]:
         raise Interrupted(
             f"stopped; everything so far is saved in {run}.", hint=f"continue with: {resume_command(run)}"
         ) from None
+    except LostRankError as error:
+        what = f"{error.message} Everything up to the last step is saved in {run}."
+        raise LostRankError(what, hint=f"{error.hint}; continue with: {resume_command(run)}") from None
     except WriteError as error:
         raise WriteError(error.message, hint=f"{error.hint}, then continue with: {resume_command(run)}") from error
     except DivergedError as error:
