@@ -10,7 +10,7 @@ from tests.synthetic import pattern_tasks
 from tnas_cli.engines.interface import InnerRule, MetaGradient
 from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.errors import DivergedError
-from tnas_cli.methods import maml, t_nas
+from tnas_cli.methods import maml, t_nas, together
 from tnas_cli.methods import meta_learn as module
 from tnas_cli.methods.learner import Learner
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, about_theta, meta_learn, validation_due
@@ -77,7 +77,7 @@ def scripted_accuracies(monkeypatch: pytest.MonkeyPatch, means: list[float]) -> 
         asked.append(learner)
         yield torch.tensor([means[len(asked) - 1]], dtype=torch.float64)
 
-    monkeypatch.setattr(module, "accuracies", accuracies)
+    monkeypatch.setattr(together, "accuracies", accuracies)
     return asked
 
 

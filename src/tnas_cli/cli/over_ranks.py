@@ -48,7 +48,7 @@ def over_ranks(run: Callable[[], int]) -> int:
         with _quiet() as errors:
             code = _refused() or run()
         # torchrun ends the others when one has failed: the leader speaks first.
-        said = _said(group.attempt) if code else None
+        said = _said(group.attempt) if code and not follower.lost else None
         if said is None and not follower.told and errors.last:
             sys.stderr.write(f"rank {group.rank}: {errors.last}")
         return code

@@ -14,6 +14,7 @@ from tnas_cli.records.results import Result
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import ignore
 from tnas_cli.runs.interrupt import StopRequest, stop_request
+from tnas_cli.runs.ranks import LostRankError
 from tnas_cli.runs.recipe import Recipe, Work
 from tnas_cli.scale.leader import END, ERRORS, GRADIENT, PREPARE, VALIDATE, identity, validated
 from tnas_cli.scale.share import FAILED, STOP, Duty, Shared, flattened, named, packed, share, tried
@@ -22,17 +23,26 @@ from tnas_cli.spaces.parameters import Parameters
 
 
 class Follower:
-    """Process 1, 2, ... of a group. `told`: whether the error that ends it was the leader's, who has said it."""
+    """Process 1, 2, ... of a group. `told`: whether the error that ends it was the leader's, who has said it; `lost`:
+    whether the leader ended without a word."""
 
     leads = False
 
     def __init__(self, group: Group) -> None:
         self.group, self.size, self.told = group, group.size, False
+        self.lost = False
         self.work: Shared | None = None
         self.duties: dict[int, Duty] = {}
         self.error: TnasError | None = None
 
     def follow(self) -> Result:
+        try:
+            return self._follow()
+        except LostRankError:
+            self.lost = True
+            raise
+
+    def _follow(self) -> Result:
         self.work, self.duties = None, {}
         with stop_request() as stop:
             while True:

@@ -94,6 +94,6 @@ def _kept(call: Callable[[], T]) -> T:
         return call()
     except RuntimeError as error:  # torch.distributed raises nothing more special for a closed connection
         raise LostRankError(
-            f"another process of this group ended unexpectedly ({str(error).splitlines()[0][:120]}).",
-            hint="look for its own words above; it may have been killed, or short of memory",
+            "another process of this group ended unexpectedly.",
+            hint="it may have been killed, or short of memory; what it said is above",
         ) from error
