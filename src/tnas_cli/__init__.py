@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from tnas_cli.recipes.trainable import read_trainables as read_trainables
     from tnas_cli.report.html_report import html_report as html_report
     from tnas_cli.runs.changes import Changes as Changes
+    from tnas_cli.runs.cluster_address import ClusterAddress as ClusterAddress
     from tnas_cli.runs.device import Machine as Machine
     from tnas_cli.settings.search import SearchSettings as SearchSettings
     from tnas_cli.settings.supervised import SupervisedSettings as SupervisedSettings
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Asked": "recipes.adapt",
     "Changes": "runs.changes",
+    "ClusterAddress": "runs.cluster_address",
     "Machine": "runs.device",
     "SearchSettings": "settings.search",
     "Sorting": "commands.predict",

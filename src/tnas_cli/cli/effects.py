@@ -10,14 +10,15 @@ from tnas_cli.settings.features import INHERITANCE, RUN, SCRATCH
 
 #: The machinery that each option belongs to.
 NEEDS = {
-    **dict.fromkeys(("limit", "side_by_side", "seeds", "dry_run"), SCRATCH),
+    **dict.fromkeys(("limit", "side_by_side", "seeds", "dry_run", "cluster"), SCRATCH),
     **dict.fromkeys(("all_tasks", "checkpoint", "cross"), INHERITANCE),
 }
 
 
 def refuse_beside_dry_run(seeds: int, machine: Machine) -> None:
     """Raises SettingsError for options that need a run; an estimate makes none."""
-    given = [name for name, value in (("seeds", seeds > 1), ("tensorboard", machine.tensorboard)) if value]
+    asked = {"seeds": seeds > 1, "tensorboard": machine.tensorboard, "cluster": machine.cluster}
+    given = [name for name, value in asked.items() if value]
     refuse(given, dict.fromkeys(given, RUN), frozenset(), "--dry-run", {})
 
 

@@ -11,6 +11,7 @@ import typer
 from tnas_cli.cli.console import Screen
 from tnas_cli.cli.flat import parameters_of, with_parameters
 from tnas_cli.errors import SettingsError
+from tnas_cli.runs.cluster_address import ClusterAddress
 from tnas_cli.runs.device import Machine
 
 
@@ -79,6 +80,11 @@ def screen(as_json: Json = False, quiet: Quiet = False, verbose: Verbose = False
     return Screen(as_json=as_json, quiet=quiet, verbose=verbose)
 
 
+def tls(name: str, what: str) -> Any:
+    """A PEM file."""
+    return typer.Option(name, metavar="FILE", help=what, rich_help_panel=SEVERAL)
+
+
 def _machine(
     device: Annotated[
         str,
@@ -114,17 +120,36 @@ def _machine(
     allow_other_data: Annotated[
         bool, typer.Option("--allow-other-data", help="Accept other images of the same name.", rich_help_panel=MACHINE)
     ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster", metavar="ADDRESS", help="Dask: tcp://HOST:PORT, tls://..., or a file.", rich_help_panel=SEVERAL
+        ),
+    ] = None,
+    tls_ca: Annotated[Path | None, tls("--tls-ca", "The cluster's authority.")] = None,
+    tls_cert: Annotated[Path | None, tls("--tls-cert", "Your certificate.")] = None,
+    tls_key: Annotated[Path | None, tls("--tls-key", "Your key.")] = None,
 ) -> Machine:
-    return Machine(device, threads, cache_dir, offline, engine, tensorboard, allow_other_data)
+    where = None
+    if cluster is not None:
+        where = ClusterAddress(cluster, tls_ca, tls_cert, tls_key)
+    elif tls_ca or tls_cert or tls_key:
+        raise SettingsError("--tls-ca, --tls-cert and --tls-key need --cluster.", hint="add --cluster tls://HOST:PORT")
+    return Machine(device, threads, cache_dir, offline, engine, tensorboard, allow_other_data, where)
 
 
-def machine_without(*names: str) -> Callable[..., Machine]:
-    """A group of the options of a machine without these, which have no effect in the command."""
+def on_cluster(*names: str) -> Callable[..., Machine]:
+    """A group of the options of a machine without these, for work that a cluster can do."""
 
     def machine(**values: Any) -> Machine:
         return _machine(**values)
 
     return with_parameters(machine, [p for p in parameters_of(_machine) if p.name not in names])
+
+
+def machine_without(*names: str) -> Callable[..., Machine]:
+    """A group of the options of this machine without these, which have no effect in the command."""
+    return on_cluster("cluster", "tls_ca", "tls_cert", "tls_key", *names)
 
 
 machine = machine_without()

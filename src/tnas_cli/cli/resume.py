@@ -38,7 +38,7 @@ def resume(
             rich_help_panel="What may change",
         ),
     ] = None,
-    machine: Annotated[Machine, From(options.machine_without("offline", "allow_other_data"))],
+    machine: Annotated[Machine, From(options.on_cluster("offline", "allow_other_data"))],
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Continue a run that was stopped: a search, or any training.

@@ -41,7 +41,7 @@ def train_eval(
             "--side-by-side",
             callback=options.at_least(1),
             metavar="N",
-            help="Networks trained at a time; default: one per thread, if that is faster.",
+            help="Networks at a time; default: the fastest.",
             rich_help_panel=options.SEVERAL,
         ),
     ] = None,
@@ -90,7 +90,7 @@ def train_eval(
         ),
     ] = None,
     runs: options.Runs = Path("runs"),
-    machine: Annotated[Machine, From(options.machine)],
+    machine: Annotated[Machine, From(options.on_cluster())],
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Train each distinct genotype once from scratch (first-order MAML) and measure it on the stored test tasks.
@@ -108,7 +108,8 @@ def train_eval(
     if weights not in WEIGHTS:
         raise SettingsError(f"unknown --weights {weights!r}.", hint=did_you_mean(weights, WEIGHTS))
     kind: Weights = "scratch" if weights == "scratch" else "inherited, all tasks" if all_tasks else "inherited"
-    beside = {"limit": limit, "side_by_side": side_by_side, "seeds": seeds > 1, "dry_run": dry_run}
+    beside: dict[str, object] = {"limit": limit, "side_by_side": side_by_side, "seeds": seeds > 1, "dry_run": dry_run}
+    beside |= {"cluster": machine.cluster}
     refuse_for_weights(
         beside | {"checkpoint": checkpoint, "all_tasks": all_tasks, "cross": cross}, weights_read(kind), weights
     )

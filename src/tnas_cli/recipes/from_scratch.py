@@ -97,7 +97,7 @@ class FromScratch(Recipe):
             listener=listener,
         )
         asked = 1 if self.side_by_side is None and settings.tasks < LONG_ENOUGH else self.side_by_side
-        count = _at_a_time(asked, engine, device, len(chosen))
+        count = _at_a_time(asked, machine, engine, device, len(chosen))
         return FromScratchWork(self, settings, chosen, len(genotypes), cache, device, machine, engine, count)
 
 
@@ -129,7 +129,8 @@ class FromScratchWork(DataWork):
 
     def run(self, life: Life) -> TrainResult:
         life.listener(events.Note(self._what()))
-        return result(self, life, train_networks(self, life))
+        reached = train_networks(self, life)
+        return result(self, life, reached.trained, reached.aside)
 
     def duty(self, number: int) -> Duty:
         """What the processes of a group compute of the training of a network of `chosen`."""
@@ -148,11 +149,17 @@ class FromScratchWork(DataWork):
         return f"training {len(self.chosen)} distinct of {len(self.recipe.given)} genotypes"
 
 
-def _at_a_time(asked: int | None, engine: Engine, device: torch.device, networks: int) -> int:
+def _at_a_time(asked: int | None, machine: Machine, engine: Engine, device: torch.device, networks: int) -> int:
     """How many networks are trained at a time; raises SettingsError if that number is impossible."""
     if here().size > 1:  # all of them work on one network
         if asked is not None and asked > 1:
             raise SettingsError(f"--side-by-side {asked} has no effect with torchrun.", hint="leave one of them out")
+        if machine.cluster is not None:
+            raise SettingsError("--cluster has no effect with torchrun.", hint="leave one of them out")
+        return 1
+    if machine.cluster is not None:
+        if asked is not None and asked > 1:
+            raise SettingsError(f"--side-by-side {asked} has no effect with --cluster.", hint="leave one of them out")
         return 1
     if asked is None:
         # One thread per network wastes nothing on waiting for the others; PyTorch's operations use all threads anyway.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tnas_cli.errors import TnasError
 from tnas_cli.methods.registry import title_of, training_method
 from tnas_cli.recipes.few_shot_result import Trained, summarise
 from tnas_cli.recipes.meta_architecture import preparation_of
@@ -19,7 +20,7 @@ from tnas_cli.recipes.trainable import (
     with_counts,
 )
 from tnas_cli.records.kinds import Decoded
-from tnas_cli.records.parts import Amount, Budget, CountedFor
+from tnas_cli.records.parts import Amount, Budget, CountedFor, SetAside
 from tnas_cli.records.results import TrainResult
 from tnas_cli.runs.device import environment
 from tnas_cli.runs.life import Life
@@ -36,8 +37,10 @@ def method_of(records: Sequence[TrainableRecord], settings: TrainSettings) -> st
     return found_by(genotypes) if genotypes else settings.method
 
 
-def result(work: FromScratchWork, life: Life, trained: Sequence[Trained]) -> TrainResult:
-    """What the run measured."""
+def result(
+    work: FromScratchWork, life: Life, trained: Sequence[Trained], aside: Mapping[str, TnasError]
+) -> TrainResult:
+    """What the run measured; aside: the errors of networks without a result."""
     given, settings, method = work.recipe.given, work.settings, training_method(work.settings.method)
     network = network_of(given)
     summary = with_counts(given, summarise(trained, own_tasks(given, settings, work.cache)))
@@ -78,6 +81,7 @@ def result(work: FromScratchWork, life: Life, trained: Sequence[Trained]) -> Tra
         genotypes_trained=len(trained),
         genotypes_distinct=work.distinct,
         side_by_side=work.count,
+        set_aside=tuple(SetAside(digest=name, error=error.message) for name, error in aside.items()) or None,
         hours=settings.hours or None,
         seed=settings.seed,
         wall_seconds=life.seconds,

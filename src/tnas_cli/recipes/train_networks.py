@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from tnas_cli.errors import DataError, TnasError
 from tnas_cli.plain import as_written
 from tnas_cli.recipes.few_shot_result import Trained
 from tnas_cli.recipes.train_network import KIND, STAGE, finished, result_file, train_network
@@ -18,15 +21,30 @@ from tnas_cli.runs import checkpoint, events
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.files import read_json
 from tnas_cli.runs.life import Life
+from tnas_cli.runs.lock import NAME as LOCK
+from tnas_cli.runs.lock import BusyError, one_process
+from tnas_cli.runs.paths import from_environment
 from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.scale.cluster import over_cluster
 from tnas_cli.scale.processes import side_by_side
+
+#: How long a lost worker's process may still hold a network.
+SECONDS_TO_LEAVE, SECONDS_BETWEEN_LOOKS = 60.0, 0.5
 
 if TYPE_CHECKING:
     from tnas_cli.recipes.from_scratch import FromScratch, FromScratchWork
 
 
-def train_networks(work: FromScratchWork, life: Life) -> list[Trained]:
-    """Train and test the networks that are not finished; returns all finished ones, in the order of the work.
+@dataclass(frozen=True)
+class Reached:
+    """The networks that are finished, in the order of the work, and the errors of those that were set aside."""
+
+    trained: Sequence[Trained]
+    aside: Mapping[str, TnasError]
+
+
+def train_networks(work: FromScratchWork, life: Life) -> Reached:
+    """Train and test the networks that are not finished.
 
     With `settings.hours` and several networks, none is started that would not end in time if it took as long as the
     longest so far; the first is always trained. Raises StoppedError with everything saved.
@@ -35,31 +53,37 @@ def train_networks(work: FromScratchWork, life: Life) -> list[Trained]:
     bar, positions = _Bar(life, len(files), sum(file.is_file() for file in files)), _positions(work, files)
     if life.resumed:
         _rewind(work, life, files)
-    if work.count > 1:
+    aside: Mapping[int, TnasError] = {}
+    if work.machine.cluster is not None:
+        on_workers = _Worker(work, life.run.path.resolve(), alone=True)
+        aside = over_cluster(work.machine.cluster, on_workers, positions, on_workers.run, bar.heard, life.listener)
+    elif work.count > 1:
         side_by_side(_Worker(work, life.run.path), positions, work.count, bar.heard)
     else:
         for position in positions:
             train_network(work, life.heard_by(bar.at(position)), position)
     reached = [finished(work, life.run, position) for position in range(len(work.chosen))]
     trained = [entry for entry in reached if entry is not None]
+    if not trained:
+        raise next(iter(aside.values()))
     if len(trained) < len(reached):
-        life.listener(
-            events.Note(
-                f"trained {len(trained)} of {len(reached)} genotypes: {work.settings.hours:g} hours leave no time for "
-                "another one"
-            )
-        )
-    return trained
+        why = "the others were set aside" if aside else f"{work.settings.hours:g} hours leave no time for another one"
+        life.listener(events.Note(f"trained {len(trained)} of {len(reached)} genotypes: {why}"))
+    return Reached(trained, {work.chosen[position][0].name: error for position, error in sorted(aside.items())})
 
 
 def _rewind(work: FromScratchWork, life: Life, files: Sequence[Path]) -> None:
     """The log forgets what the checkpoints of unfinished networks do not know, before any process adds to it."""
-    for (trainable, _), file in zip(work.chosen, files, strict=True):
-        if file.is_file():
-            continue
-        last = file.with_name("last.pt")
-        known = checkpoint.load(last, KIND).about["progress"] if last.is_file() else {}
-        life.rewind(trainable.name, known.get("tasks_done", 0), (entry["tasks"] for entry in known.get("history", ())))
+    for position, file in enumerate(files):
+        if not file.is_file():
+            _rewind_one(work, life, position)
+
+
+def _rewind_one(work: FromScratchWork, life: Life, position: int) -> None:
+    last = result_file(work, life.run, position).with_name("last.pt")
+    known = checkpoint.load(last, KIND).about["progress"] if last.is_file() else {}
+    validated = (entry["tasks"] for entry in known.get("history", ()))
+    life.rewind(work.chosen[position][0].name, known.get("tasks_done", 0), validated)
 
 
 def _positions(work: FromScratchWork, files: Sequence[Path]) -> Iterator[int]:
@@ -102,18 +126,66 @@ class _Bar:
         self.life.pass_on(event)
 
 
-class _Worker:
-    """Trains single networks of a run in another process, with its share of the threads and the engine of this one."""
+@contextmanager
+def _held(folder: Path, life: Life) -> Iterator[None]:
+    """Hold a network's folder, for which a lost worker's process may need some seconds to save and leave it."""
+    began = time.monotonic()
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(one_process(folder / LOCK))
+                break
+            except BusyError as busy:
+                if time.monotonic() - began > SECONDS_TO_LEAVE:
+                    raise TnasError(
+                        f"{busy.holder} still works on {folder}.",
+                        hint=f"stop it, or remove {busy.owner} if it has gone",
+                    ) from None
+            life.listener(events.Note(f"waiting for {folder.name}"))
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        yield
 
-    def __init__(self, work: FromScratchWork, run: Path) -> None:
+
+class _Worker:
+    """Trains single networks of a run in another process, with its share of the threads and the engine of this one.
+
+    alone: it may be on another machine, where a lost process may still train the same network.
+    """
+
+    def __init__(self, work: FromScratchWork, run: Path, *, alone: bool = False) -> None:
         self.recipe: FromScratch = work.recipe
-        threads = max(1, torch.get_num_threads() // work.count)
-        self.machine: Machine = replace(work.machine, threads=threads, engine=work.engine.name, offline=True)
-        self.run, self.count = run, work.count
+        threads = 1 if alone else max(1, torch.get_num_threads() // work.count)
+        where = work.machine.cache_root or from_environment("TNAS_CACHE")
+        self.machine: Machine = replace(
+            work.machine,
+            threads=threads,
+            engine=work.engine.name,
+            offline=True,
+            cache_root=where and where.resolve(),
+            cluster=None,
+        )
+        self.run, self.count, self.alone, self.fingerprint = run, work.count, alone, work.fingerprint
         self.work: FromScratchWork | None = None
 
     def __call__(self, position: int, listener: Callable[[events.Event], None]) -> None:
         if self.work is None:
             alone = replace(self.recipe, side_by_side=1)
             self.work = replace(alone.prepare(self.machine, events.ignore), count=self.count)
-        train_network(self.work, Life(RunDirectory.open(self.run), listener), position)
+            self._check_images(self.work)
+        life = Life(RunDirectory.open(self.run), listener)
+        if not self.alone:
+            train_network(self.work, life, position)
+            return
+        folder = result_file(self.work, life.run, position).parent
+        folder.mkdir(exist_ok=True)
+        with _held(folder, life):
+            if not result_file(self.work, life.run, position).is_file():
+                _rewind_one(self.work, life, position)
+                train_network(self.work, life, position)
+
+    def _check_images(self, work: FromScratchWork) -> None:
+        if work.fingerprint != self.fingerprint:
+            raise DataError(
+                f"{work.data_path} on {platform.node()} does not hold the images of this run.",
+                hint="copy the prepared data set to all machines, or put it where all of them find it",
+            )

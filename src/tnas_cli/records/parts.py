@@ -212,6 +212,14 @@ class OwnTasks(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SetAside(Part):
+    """A network without a result: each try of a cluster ended with this error."""
+
+    digest: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainedNetwork(Part):
     """One network of a result: its genotype's digest, or its name; how many tasks decoded to it (`count`); its test
     accuracy; its best `validation` accuracy; its number of weights; and on how many tasks it was trained."""

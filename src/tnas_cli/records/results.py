@@ -18,6 +18,7 @@ from tnas_cli.records.parts import (
     OtherAnswers,
     OwnTasks,
     Preparation,
+    SetAside,
     SupervisedTask,
     TaskAccuracy,
     TrainedNetwork,
@@ -35,6 +36,11 @@ class Result(Record):
 
     argv: tuple[str, ...] | None = None
     again: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether a run with this result has nothing left to do."""
+        return True
 
     def __init_subclass__(cls) -> None:
         cls.constants = {"event": cls.event, "version": VERSION, "command": cls.command, **cls.further}
@@ -147,6 +153,7 @@ class TrainResult(Measured):
     different ones, and `genotypes_trained` were trained, within `hours` (null: no limit), `side_by_side` at a time. For
     inherited weights, `per_task` replaces `per_genotype`, unless `--all-tasks` was given; `crossed` has genotypes on
     the tasks of others (`--cross`). A fixed network takes the place of a genotype, with its name as `digest`.
+    `set_aside` are those that failed on a cluster.
     """
 
     command = "train-eval"
@@ -169,12 +176,17 @@ class TrainResult(Measured):
     crossed: tuple[TaskAccuracy, ...] | None = None
     genotypes_distinct: Count | None = None
     side_by_side: Count | None = None
+    set_aside: tuple[SetAside, ...] | None = None
     hours: Seconds | None
     validation: float | None = None
     training_seconds: Seconds | None = None
     resumed: bool = given(missing=False)
     means: tuple[Share, ...] | None = None
     nearest_neighbour: Share | None = None
+
+    @property
+    def complete(self) -> bool:
+        return not self.set_aside
 
 
 @dataclass(frozen=True, kw_only=True)

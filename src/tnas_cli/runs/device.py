@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tnas_cli.errors import SettingsError
 from tnas_cli.records.parts import Environment
 from tnas_cli.runs.board import require_tensorboard
+from tnas_cli.runs.cluster_address import ClusterAddress
 from tnas_cli.runs.cores import usable_cores
 from tnas_cli.runs.ranks import local_rank, on_this_machine, started_by_torchrun
 from tnas_cli.version import __version__
@@ -26,7 +27,8 @@ class Machine:
     all cores that may be used, of which each process that torchrun started gets its share); cache_root: folder of
     prepared data sets (None: the default); offline: never download; engine: auto, fused or torch; tensorboard: write
     event files for TensorBoard into the run directory; allow_other_data: measure on a data set although what was
-    learned is from another one of the same name."""
+    learned is from another one of the same name; cluster: whose workers do the units of a run that has several (None:
+    this machine)."""
 
     device: str = "auto"
     threads: int | None = None
@@ -35,6 +37,7 @@ class Machine:
     engine: str = "auto"
     tensorboard: bool = False
     allow_other_data: bool = False
+    cluster: ClusterAddress | None = None
 
     def or_else(self, before: Machine) -> Machine:
         """This machine for a run that continues: what is not asked for here stays as before, and nothing is

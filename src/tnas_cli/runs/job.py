@@ -81,9 +81,9 @@ def resume(
 ) -> Result:
     """Continue the run in a folder, whatever its recipe; returns the result that it would have had without the stop.
 
-    A finished run is left as it is, and its result is returned again, unless `changes` give it more to do. Raises
-    DataError for a folder that is not a run or whose images have changed since, SettingsError for a change that its
-    recipe does not take, and TnasError if another process works on it.
+    A finished run is left as it is, and its result is returned again, unless `changes` give it more to do or some of
+    its units were set aside. Raises DataError for a folder that is not a run or whose images have changed since,
+    SettingsError for a change that its recipe does not take, and TnasError if another process works on it.
     """
     return ranks.together(lambda: _resume(path, recipes, changes, machine, listener), Result)
 
@@ -108,7 +108,7 @@ def _resume(
         _remove_left(path)
         if (finished := result_of(path)) is not None:
             RunDirectory(path).events.end((path / RESULT).read_text(encoding="utf-8"))
-            if not changes.named:
+            if finished.complete and not changes.named:
                 listener(Note(f"{path} is finished; this is its result again"))
                 return replace(finished, again=True)
         given = reading.read(path / GIVEN) if (path / GIVEN).is_file() else []
@@ -124,9 +124,10 @@ def _resume(
             )
         ranks.here().ready(recipe, machine, work)
         run = RunDirectory.open(path)
-        if changes.named:
-            # In this order, since a run that is killed in between must neither pass for finished nor keep the old plan.
+        # In this order, since a run that is killed in between must neither pass for finished nor keep the old plan.
+        if finished is not None:
             remove(path / RESULT)
+        if changes.named:
             work.reopen(run)
             run.write_settings(work.settings.to_toml())
             _file(work, machine).write(path)

@@ -32,7 +32,9 @@ _STOP = -1
 
 
 @dataclass
-class _Process:
+class Process:
+    """A process that works on one `item` at a time; None: it is idle."""
+
     handle: Any
     pipe: Connection
     item: int | None = None
@@ -42,6 +44,11 @@ class _Process:
         self.item = item
         self.pipe.send(item)
 
+    def ask_to_stop(self) -> None:
+        """It saves its item and reports StoppedError; an idle one ends."""
+        with suppress(OSError):
+            self.pipe.send(_STOP)
+
 
 def side_by_side(work: Work, items: Iterator[int], count: int, heard: Callable[[int, Event], None]) -> None:
     """Do `work` for all `items`, `count` at a time; an item is asked for only when a process is free for it.
@@ -50,7 +57,7 @@ def side_by_side(work: Work, items: Iterator[int], count: int, heard: Callable[[
     have, and is raised here. Ctrl-C does the same and raises StoppedError. Raises TnasError when a process is killed.
     """
     context = multiprocessing.get_context("spawn")
-    processes: list[_Process] = []
+    processes: list[Process] = []
     failure: BaseException | None = None
     with stop_request() as stop:
         try:
@@ -61,23 +68,24 @@ def side_by_side(work: Work, items: Iterator[int], count: int, heard: Callable[[
                 while len(processes) < count and all(process.item is not None for process in processes):
                     if (item := next(items, None)) is None:
                         break
-                    processes.append(_started(context, work, item))
+                    processes.append(started(context, work, item))
                 busy = [process for process in processes if process.item is not None]
                 if not busy:
                     break
-                failure = _listen(busy, heard)
+                failure = listen(busy, heard)
                 if stop:
                     failure = StoppedError()
                 if failure is not None:
                     _stop(busy, heard)
                     break
         finally:
-            _end(processes)
+            end(processes)
     if failure is not None:
         raise failure
 
 
-def _started(context: Any, work: Work, item: int) -> _Process:
+def started(context: Any, work: Work, item: int) -> Process:
+    """A new process of a multiprocessing context that begins with this item."""
     ours, theirs = context.Pipe()
     handle = context.Process(target=_child, args=(theirs, work), daemon=True)
     # A signal to all processes waits until the new one can listen.
@@ -87,12 +95,12 @@ def _started(context: Any, work: Work, item: int) -> _Process:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
-    process = _Process(handle, ours)
+    process = Process(handle, ours)
     process.give(item)
     return process
 
 
-def _listen(busy: list[_Process], heard: Callable[[int, Event], None]) -> BaseException | None:
+def listen(busy: list[Process], heard: Callable[[int, Event], None]) -> BaseException | None:
     """Pass on what has arrived; returns the first failure, if any."""
     ready = wait([process.pipe for process in busy], SECONDS_BETWEEN_LOOKS)
     for process in busy:
@@ -118,20 +126,19 @@ def _listen(busy: list[_Process], heard: Callable[[int, Event], None]) -> BaseEx
     return None
 
 
-def _stop(busy: list[_Process], heard: Callable[[int, Event], None]) -> None:
+def _stop(busy: list[Process], heard: Callable[[int, Event], None]) -> None:
     """Ask the others to save and end, and wait for them."""
     for process in busy:
         if process.item is not None:
-            with suppress(OSError):
-                process.pipe.send(_STOP)
+            process.ask_to_stop()
     while any(process.item is not None for process in busy):
-        _listen([process for process in busy if process.item is not None], heard)
+        listen([process for process in busy if process.item is not None], heard)
 
 
-def _end(processes: list[_Process]) -> None:
+def end(processes: list[Process]) -> None:
+    """End idle processes, and others where they are."""
     for process in processes:
-        with suppress(OSError):
-            process.pipe.send(_STOP)  # an idle process ends
+        process.ask_to_stop()
         process.pipe.close()
     for process in processes:
         process.handle.join(timeout=10)
@@ -160,6 +167,14 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
+def _next(pipe: Connection, stop: StopRequest) -> int:
+    """The next item, or `_STOP`: also after a signal, which the process may get alone."""
+    while not stop:
+        if pipe.poll(SECONDS_BETWEEN_LOOKS):
+            return int(pipe.recv())
+    return _STOP
+
+
 def _work_on(pipe: Connection, work: Work, stop: StopRequest) -> None:
     def listener(event: Event) -> None:
         try:
@@ -170,7 +185,7 @@ def _work_on(pipe: Connection, work: Work, stop: StopRequest) -> None:
             stop.asked = True
 
     with suppress(EOFError, OSError):
-        while (item := pipe.recv()) != _STOP:
+        while (item := _next(pipe, stop)) != _STOP:
             try:
                 work(item, listener)
             except (TnasError, StoppedError, KeyboardInterrupt) as error:

@@ -1,4 +1,4 @@
-"""How often intervals of crossed designs cover the truth: python benchmarks/coverage.py
+"""How often intervals of crossed designs cover the truth: python benchmarks/interval_coverage.py
 
 Simulated studies of genotypes x tasks with known truth: standard deviations of 5 points for tasks and 5 for the rest,
 and for genotypes as printed. Beside it, the interval over tasks alone.

@@ -1,0 +1,300 @@
+"""The same work for several items on a Dask cluster, which somebody else started.
+
+Dask decides where a unit runs, and runs it again elsewhere if its worker is lost. Units save in the run's folder, which
+all workers see, so a unit that runs again goes on from its last checkpoint. Here is what a run needs beyond that: the
+workers are checked before work starts, a unit that fails with its own error is tried again and then set aside, and the
+end of the client, of a worker or of the scheduler loses nothing that was finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import platform
+import queue
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tnas_cli.errors import DivergedError, SettingsError, TnasError
+from tnas_cli.runs.cluster_address import ClusterAddress
+from tnas_cli.runs.events import Event, Listener, Note
+from tnas_cli.runs.interrupt import StoppedError, StopRequest, stop_request
+from tnas_cli.runs.run_file import NAME
+from tnas_cli.scale.processes import Work
+
+#: A unit that has failed so often with its own error is set aside.
+TRIES = 3
+
+#: Packages whose versions must be the same everywhere.
+PACKAGES = ("tnas-cli", "torch", "numba", "numpy")
+
+SECONDS_TO_CONNECT = 30
+SECONDS_FOR_WORKERS = 300
+SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_BETWEEN_COUNTS = 2.0
+INSTALL = "pip install 'tnas-cli[cluster]'"
+
+
+def require_dask() -> Any:
+    """The module `distributed`; raises SettingsError where it is not installed."""
+    try:
+        import distributed
+    except ImportError as error:
+        raise SettingsError("--cluster needs the package distributed.", hint=INSTALL) from error
+    return distributed
+
+
+def over_cluster(
+    address: ClusterAddress,
+    work: Work,
+    items: Iterator[int],
+    run: Path,
+    heard: Callable[[int, Event], None],
+    listener: Listener,
+) -> dict[int, TnasError]:
+    """Do `work` for all `items` on a cluster whose workers see the folder `run`; returns the errors of those that were
+    set aside. heard: called with an item and each of its events; listener: hears of the cluster itself.
+
+    Raises TnasError for a cluster that cannot be used, that is lost, or whose workers differ from this process;
+    StoppedError with everything saved; and the error of a unit that no second try can help.
+    """
+    with connected(address) as client, stop_request() as stop:
+        wait_for_workers(client, listener, stop)
+        check_workers(client, run)
+        return _Units(client, work, items, run, heard, listener, stop).all_done()
+
+
+@contextmanager
+def connected(address: ClusterAddress) -> Iterator[Any]:
+    """A client of the scheduler at an address; raises TnasError if there is none."""
+    distributed = require_dask()
+    where: dict[str, Any] = {"address": address.address}
+    if address.address.endswith(".json"):
+        if not Path(address.address).is_file():
+            raise SettingsError(
+                f"there is no scheduler file {address.address}.",
+                hint="name the FILE of: dask scheduler --scheduler-file FILE",
+            )
+        where = {"scheduler_file": address.address}
+    try:
+        client = distributed.Client(
+            **where, security=_security(address), timeout=SECONDS_TO_CONNECT, set_as_default=False
+        )
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise TnasError(
+            f"no Dask scheduler answers at {address.address} ({str(error)[:200] or type(error).__name__}).",
+            hint="start one with: dask scheduler; and workers with: dask worker ADDRESS --nthreads 1 --nworkers N",
+        ) from error
+    try:
+        yield client
+    finally:
+        with suppress(Exception):  # the scheduler may have gone
+            client.close(timeout=5)
+
+
+def _security(address: ClusterAddress) -> Any:
+    """Dask's description of the certificates; None where there are none."""
+    if address.tls_ca is None and address.tls_cert is None and address.tls_key is None:
+        return None
+    for file in (address.tls_ca, address.tls_cert, address.tls_key):
+        if file is not None and not file.is_file():
+            raise SettingsError(f"there is no file {file}.", hint="--tls-ca, --tls-cert and --tls-key name PEM files")
+    return require_dask().Security(
+        require_encryption=True,
+        tls_ca_file=_text(address.tls_ca),
+        tls_client_cert=_text(address.tls_cert),
+        tls_client_key=_text(address.tls_key),
+    )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def wait_for_workers(client: Any, listener: Listener, stop: StopRequest) -> None:
+    """Until there is a worker; raises TnasError if none comes, and StoppedError."""
+    listener(Note(f"Dask cluster at {client.scheduler.address}; dashboard: {client.dashboard_link}"))
+    began = time.monotonic()
+    while not client.nthreads():
+        if stop:
+            raise StoppedError
+        if time.monotonic() - began > SECONDS_FOR_WORKERS:
+            raise TnasError(
+                f"the Dask cluster at {client.scheduler.address} has no workers.",
+                hint="start some with: dask worker ADDRESS --nthreads 1 --nworkers N",
+            )
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    threads = client.nthreads()
+    listener(Note(f"{len(threads)} worker(s), {sum(threads.values())} unit(s) at a time"))
+
+
+def versions() -> dict[str, str]:
+    """Of this process: what a worker must have, too."""
+    return {package: metadata.version(package) for package in PACKAGES} | {"Python": platform.python_version()}
+
+
+def check_workers(client: Any, run: Path) -> None:
+    """Raises TnasError that names a worker with other versions than this process, or one that does not see the run."""
+    found: dict[str, Mapping[str, Any]] = {
+        package: client.run(metadata.version, package, on_error="return") for package in PACKAGES
+    }
+    found["Python"] = client.run(platform.python_version, on_error="return")
+    ours = versions()
+    for package, theirs in found.items():
+        for worker, version in theirs.items():
+            if version != ours[package]:
+                has = f"{package} {version}" if isinstance(version, str) else f"no {package}"
+                raise TnasError(
+                    f"worker {worker} has {has}, but this process has {ours[package]}.",
+                    hint="install the same versions everywhere; Dask's worker must run in the environment of tnas",
+                )
+    mine = (run / NAME).read_text(encoding="utf-8")
+    for worker, text in client.run(Path.read_text, run / NAME, encoding="utf-8", on_error="return").items():
+        if text != mine:
+            raise TnasError(
+                f"worker {worker} does not see the folder {run}.",
+                hint="put the runs (--runs) and the prepared data (--cache-dir) where all workers find them",
+            )
+
+
+@dataclass
+class _Units:
+    """Units on their way through a cluster."""
+
+    client: Any
+    work: Work
+    items: Iterator[int]
+    run: Path
+    heard: Callable[[int, Event], None]
+    listener: Listener
+    stop: StopRequest
+    tries: dict[int, int] = field(default_factory=dict)
+    aside: dict[int, TnasError] = field(default_factory=dict)
+    again: list[int] = field(default_factory=list)
+    under_way: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    #: What arrived: an event of an item, or the key of a future that has ended.
+    arrived: queue.Queue[tuple[int, Event] | str] = field(default_factory=queue.Queue)
+    counted: float = 0.0
+    slots: int = 1
+    #: How often each item was submitted.
+    begun: dict[int, int] = field(default_factory=dict)
+
+    def all_done(self) -> dict[int, TnasError]:
+        """Keep twice as many units under way as can run, until none is left."""
+        self.payload = pickle.dumps(self.work)
+        # Another run, or this one with something changed, must not meet these units or their processes.
+        self.name = hashlib.sha256(str(self.run.resolve()).encode() + self.payload).hexdigest()[:16]
+        topic = f"tnas-{self.name}"
+        self.client.subscribe_topic(topic, self._event)
+        try:
+            while True:
+                self._count()
+                while len(self.under_way) < 2 * self.slots and (item := self._next()) is not None:
+                    self._submit(item, topic)
+                if not self.under_way:
+                    return self.aside
+                if self.stop:
+                    raise StoppedError
+                self._look()
+        finally:
+            self._cancel()
+            with suppress(Exception):  # the scheduler may have gone
+                self.client.unsubscribe_topic(topic)
+
+    def _next(self) -> int | None:
+        return self.again.pop(0) if self.again else next(self.items, None)
+
+    def _submit(self, item: int, topic: str) -> None:
+        from tnas_cli.scale.unit import do_unit
+
+        # A client that continues a run finds its units, which still run, by these names.
+        times = self.begun.get(item, 0)
+        key, self.begun[item] = f"tnas-{self.name}-{item}-{times}", times + 1
+        future = self.client.submit(do_unit, self.payload, self.name, item, key, topic, key=key)
+        self.under_way[key] = (item, future)
+        future.add_done_callback(lambda ended: self.arrived.put(ended.key))
+
+    def _event(self, message: tuple[float, Mapping[str, Any]]) -> None:
+        """In Dask's thread."""
+        _, told = message
+        self.arrived.put((int(told["item"]), pickle.loads(told["event"])))
+
+    def _look(self) -> None:
+        with suppress(queue.Empty):
+            found = self.arrived.get(timeout=SECONDS_BETWEEN_LOOKS)
+            if isinstance(found, str):
+                self._ended(*self.under_way.pop(found))
+            else:
+                self.heard(*found)
+
+    def _ended(self, item: int, future: Any) -> None:
+        from tnas_cli.scale.unit import DONE, STOPPED
+
+        if future.status in ("cancelled", "lost"):
+            raise _lost(self.client)
+        if future.status == "error":
+            error = future.exception()
+            self._failed(item, TnasError(f"{type(error).__name__}: {error}", hint="Dask's workers may say more"))
+            return
+        outcome, failure = future.result()
+        if outcome == STOPPED:  # its worker ends
+            self.again.append(item)
+        elif outcome != DONE:
+            assert failure is not None
+            self._failed(item, failure)
+
+    def _failed(self, item: int, error: TnasError) -> None:
+        if not (isinstance(error, DivergedError) or type(error) is TnasError):
+            raise error  # of the settings, the data, or the disk: the same for all units
+        self.tries[item] = self.tries.get(item, 0) + 1
+        if self.tries[item] < TRIES:
+            self.again.append(item)
+            return
+        self.aside[item] = error
+        self.listener(Note(f"set aside after {TRIES} tries: {error.message}"))
+
+    def _count(self) -> None:
+        """How many units can run; raises TnasError if the scheduler has gone."""
+        if time.monotonic() - self.counted < SECONDS_BETWEEN_COUNTS:
+            return
+        self.counted = time.monotonic()
+        if self.client.status != "running":
+            raise _lost(self.client)
+        try:
+            self.slots = max(1, sum(self.client.nthreads().values()))
+        except (OSError, TimeoutError) as error:
+            raise _lost(self.client) from error
+
+    def _cancel(self) -> None:
+        """Have the units under way save and end, and wait for them as long as that takes."""
+        if (
+            not self.under_way or self.client.status != "running"
+        ):  # workers that lose their scheduler save by themselves
+            return
+        futures = [future for _, future in self.under_way.values()]
+        with suppress(Exception):  # the scheduler may go just now
+            self.client.cancel(futures)
+            waiting = partial(self.client.run, _busy, self.name, on_error="ignore")
+            began = time.monotonic()
+            while any(waiting().values()) and time.monotonic() - began < SECONDS_TO_CONNECT:
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _busy(name: str) -> bool:
+    from tnas_cli.scale.unit import busy
+
+    return busy(name)
+
+
+def _lost(client: Any) -> TnasError:
+    address = getattr(client.scheduler, "address", "the address")
+    return TnasError(
+        f"the Dask scheduler at {address} no longer answers; everything that was finished is kept.",
+        hint="start it and its workers again, then resume the run",
+    )

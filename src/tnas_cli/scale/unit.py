@@ -1,0 +1,125 @@
+"""A unit of work on a worker of a Dask cluster: it is done by a process of its own, which saves in the run's folder.
+
+A worker's threads share PyTorch's thread count and the engine's pool, and cannot be stopped; a process has its own, and
+can be. Idle processes wait a minute for the next unit of the same run, so that short units do not wait for imports.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from distributed import Status, Worker, get_worker
+
+from tnas_cli.errors import TnasError
+from tnas_cli.runs.events import Event, Progress
+from tnas_cli.scale.processes import Process, end, listen, started
+
+#: How a unit ended, with its error where it has one.
+DONE, FAILED, STOPPED = "done", "failed", "stopped"
+Outcome = tuple[str, TnasError | None]
+
+SECONDS_BETWEEN_REPORTS = 1.0
+SECONDS_IDLE = 60.0
+
+_idle: dict[str, list[Process]] = defaultdict(list)
+_busy: dict[str, int] = defaultdict(int)
+_guard = threading.Lock()
+
+
+def busy(run: str) -> bool:
+    """Whether a unit of the run is computed on this worker."""
+    return _busy[run] > 0
+
+
+def do_unit(work: bytes, run: str, item: int, key: str, topic: str) -> Outcome:
+    """Do `work`, which is pickled, for an item, as the Dask task `key`. run: names the run and its work, for which a
+    process may be used again. topic: where its events are reported, each as an item and a pickled event.
+
+    It saves and stops where nobody wants the task any more: the client has gone, or the worker is about to end.
+    """
+    with _guard:
+        _busy[run] += 1
+    try:
+        return _done(work, run, item, key, topic)
+    finally:
+        with _guard:
+            _busy[run] -= 1
+
+
+def _done(work: bytes, run: str, item: int, key: str, topic: str) -> Outcome:
+    worker = get_worker()
+    process = _ready(run, work, item)
+    report = _reporting(worker, topic, item)
+    failure, asked = None, False
+    while process.item is not None:
+        failure = listen([process], report) or failure
+        if not asked and not _wanted(worker, key):
+            process.ask_to_stop()
+            asked = True
+    if process.handle.is_alive() and not asked:
+        _keep(run, process)
+    else:
+        end([process])
+    if failure is None:
+        return DONE, None
+    if isinstance(failure, TnasError):
+        return FAILED, failure
+    return STOPPED, None
+
+
+def _ready(run: str, work: bytes, item: int) -> Process:
+    """A process that has begun with this item."""
+    with _guard:
+        while _idle[run]:
+            process = _idle[run].pop()
+            if process.handle.is_alive():
+                process.give(item)
+                return process
+        # Dask's workers are marked as processes that may have no children; theirs end with them.
+        multiprocessing.current_process().daemon = False
+        return started(multiprocessing.get_context("spawn"), pickle.loads(work), item)
+
+
+def _keep(run: str, process: Process) -> None:
+    """Have it wait for the next unit, for a while."""
+    with _guard:
+        _idle[run].append(process)
+
+    def give_up() -> None:
+        with _guard:
+            if process not in _idle[run]:
+                return
+            _idle[run].remove(process)
+        end([process])
+
+    timer = threading.Timer(SECONDS_IDLE, give_up)
+    timer.daemon = True
+    timer.start()
+
+
+def _reporting(worker: Worker, topic: str, item: int) -> Callable[[int, Event], None]:
+    """Passes events on to the client: of progress, the last of each second, and the end."""
+    said = 0.0
+
+    def report(_: int, event: Event) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if isinstance(event, Progress) and event.done < event.total and now - said < SECONDS_BETWEEN_REPORTS:
+            return
+        said = now
+        worker.log_event(topic, {"item": item, "event": pickle.dumps(event)})
+
+    return report
+
+
+def _wanted(worker: Any, key: str) -> bool:
+    """Whether the task is still to be done, and here. Dask has no public way to ask; `tests/scale/test_cluster.py`
+    notices if this one changes."""
+    task = worker.state.tasks.get(key)
+    return worker.status == Status.running and task is not None and task.state in ("executing", "long-running")

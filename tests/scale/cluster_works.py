@@ -1,0 +1,85 @@
+"""Work for units on a cluster, in a module that its workers can import."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tnas_cli.errors import DataError, TnasError
+from tnas_cli.runs.events import Event, Note, Progress
+from tnas_cli.runs.interrupt import StoppedError, stop_request
+
+Listener = Callable[[Event], None]
+
+
+class Write:
+    """Leaves a file per item, with the process that did it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, item: int, listener: Listener) -> None:
+        listener(Note(f"item {item}"))
+        with (self.folder / f"{item}.tried").open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        self.work(item, listener)
+        (self.folder / f"{item}.done").write_text("done")
+
+    def work(self, item: int, listener: Listener) -> None:
+        """What takes time."""
+
+    def tried(self, item: int) -> list[int]:
+        """The processes that tried it."""
+        file = self.folder / f"{item}.tried"
+        return [int(line) for line in file.read_text().split()] if file.is_file() else []
+
+    def done(self) -> set[int]:
+        return {int(file.stem) for file in self.folder.glob("*.done")}
+
+
+class Fail(Write):
+    """Item 1 always fails."""
+
+    def work(self, item: int, listener: Listener) -> None:
+        if item == 1:
+            raise TnasError("no luck.", hint="try again")
+
+
+class Break(Write):
+    """Item 1 breaks."""
+
+    def work(self, item: int, listener: Listener) -> None:
+        if item == 1:
+            raise ZeroDivisionError("by zero")
+
+
+class Refuse(Write):
+    """No item has data."""
+
+    def work(self, item: int, listener: Listener) -> None:
+        raise DataError("no images.", hint="add some")
+
+
+class Die(Write):
+    """The process of item 1 ends abruptly, the first two times."""
+
+    def work(self, item: int, listener: Listener) -> None:
+        if item == 1 and len(self.tried(1)) < 3:
+            os._exit(9)
+
+
+class Wait(Write):
+    """Works until a file `go` is there; saves when it is asked to stop."""
+
+    def work(self, item: int, listener: Listener) -> None:
+        with stop_request() as stop:
+            for step in range(2400):
+                listener(Progress("work", step, 2400, "steps"))
+                if (self.folder / "go").is_file():
+                    return
+                if stop:
+                    (self.folder / f"{item}.saved").write_text("saved")
+                    raise StoppedError
+                time.sleep(0.05)

@@ -1,0 +1,87 @@
+"""Real Dask schedulers and workers on the loopback interface, which are gone when a test ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tnas_cli.runs.cluster_address import ClusterAddress
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60
+
+
+@dataclass
+class Cluster:
+    """A scheduler, which wrote `file`, and the workers that were started."""
+
+    folder: Path
+    file: Path = field(init=False)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    tls: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        self.file = self.folder / "scheduler.json"
+
+    @property
+    def address(self) -> ClusterAddress:
+        return ClusterAddress(str(self.file))
+
+    @property
+    def scheduler(self) -> subprocess.Popen[bytes]:
+        return self.processes[0]
+
+    def start(self) -> None:
+        """The scheduler, on a free port."""
+        self._run("dask_scheduler", "--port", "0", "--host", "127.0.0.1", "--scheduler-file", str(self.file))
+        begun = time.monotonic()
+        while not self.file.is_file():
+            assert self.scheduler.poll() is None, "the scheduler ended"
+            assert time.monotonic() - begun < PATIENCE
+            time.sleep(0.05)
+
+    def worker(self, *options: str, nanny: bool = False) -> subprocess.Popen[bytes]:
+        """A worker of one thread."""
+        words = ("--scheduler-file", str(self.file), "--nthreads", "1", "--host", "127.0.0.1", *options)
+        return self._run("dask_worker", *words, "--nanny" if nanny else "--no-nanny")
+
+    def _run(self, program: str, *words: str) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
+        command = [sys.executable, "-m", f"distributed.cli.{program}", "--no-dashboard", *words, *self.tls]
+        log = (self.folder / f"{program}-{len(self.processes)}.log").open("wb")
+        with log:
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self.processes.append(process)
+        return process
+
+    def end(self) -> None:
+        """End all of it, the workers first."""
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in reversed(self.processes):
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def dask_cluster(folder: Path, workers: int, *, nanny: bool = False, tls: Sequence[str] = ()) -> Iterator[Cluster]:
+    """A scheduler with so many workers."""
+    cluster = Cluster(folder, tls=tls)
+    try:
+        cluster.start()
+        for _ in range(workers):
+            cluster.worker(nanny=nanny)
+        yield cluster
+    finally:
+        cluster.end()

@@ -1,0 +1,334 @@
+"""Units on a real Dask cluster: done, failed, set aside; workers, schedulers and clients that go away."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import TESTING, TRAINING, Pipeline
+from tests.running import start, succeeding, tnas
+from tests.scale.cluster_works import Break, Die, Fail, Refuse, Wait, Write
+from tests.scale.dask_cluster import Cluster, dask_cluster
+from tests.scale.test_torchrun import same
+from tnas_cli.errors import DataError, SettingsError, TnasError
+from tnas_cli.runs.cluster_address import ClusterAddress
+from tnas_cli.runs.events import Event, Note, Progress, ignore
+from tnas_cli.runs.interrupt import StoppedError, ask_to_stop, stop_request
+from tnas_cli.runs.run_file import NAME
+from tnas_cli.scale import cluster as module
+from tnas_cli.scale.cluster import check_workers, over_cluster
+
+pytestmark = pytest.mark.slow
+PATIENCE = 120
+MAKE_CERTIFICATE = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """With nannies, as `dask worker` starts them."""
+    with dask_cluster(tmp_path_factory.mktemp("cluster"), 2, nanny=True) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """What a run's folder must have."""
+    (tmp_path / NAME).write_text("{}")
+    return tmp_path
+
+
+def until(there: Callable[[], object]) -> None:
+    """Wait for something."""
+    begun = time.monotonic()
+    while not there():
+        assert time.monotonic() - begun < PATIENCE
+        time.sleep(0.02)
+
+
+def all_done(cluster: Cluster, work: Write, items: int, heard: Callable[[int, Event], None] | None = None) -> Any:
+    """The errors that were set aside."""
+    return over_cluster(cluster.address, work, iter(range(items)), work.folder, heard or (lambda *_: None), ignore)
+
+
+def test_units_are_done_and_heard(two_workers: Cluster, run: Path) -> None:
+    """More units than workers; short units of a run share a process."""
+    heard: list[tuple[int, Event]] = []
+    work = Write(run)
+    assert all_done(two_workers, work, 12, lambda item, event: heard.append((item, event))) == {}
+    assert work.done() == set(range(12))
+    assert {item for item, event in heard if isinstance(event, Note)} <= set(range(12))
+    assert len({process for item in range(12) for process in work.tried(item)}) <= 2
+
+
+@pytest.mark.parametrize(("kind", "said"), [(Fail, "no luck."), (Break, "unexpected ZeroDivisionError: by zero")])
+def test_a_unit_that_fails_three_times_is_set_aside(
+    kind: type[Write], said: str, two_workers: Cluster, run: Path
+) -> None:
+    work, notes = kind(run), list[Event]()
+    aside = over_cluster(two_workers.address, work, iter(range(5)), run, lambda *_: None, notes.append)
+    assert {item: error.message for item, error in aside.items()} == {1: said}
+    assert work.done() == {0, 2, 3, 4}
+    assert len(work.tried(1)) == 3
+    assert Note(f"set aside after 3 tries: {said}") in notes
+
+
+def test_a_process_that_dies_is_tried_again(two_workers: Cluster, run: Path) -> None:
+    work = Die(run)
+    assert all_done(two_workers, work, 3) == {}
+    assert work.done() == {0, 1, 2}
+
+
+def test_what_no_other_try_can_help_ends_the_work(two_workers: Cluster, run: Path) -> None:
+    with pytest.raises(DataError, match="no images"):
+        all_done(two_workers, Refuse(run), 20)
+    assert sum(len(Refuse(run).tried(item)) for item in range(20)) < 20
+
+
+def test_a_stop_saves_what_is_under_way(two_workers: Cluster, run: Path) -> None:
+    work = Wait(run)
+
+    def heard(item: int, event: Event) -> None:
+        if isinstance(event, Progress) and all(map(work.tried, (0, 1))):
+            ask_to_stop()
+
+    with stop_request(), pytest.raises(StoppedError):
+        all_done(two_workers, work, 6, heard)
+    assert {file.name for file in run.glob("*.saved")} == {"0.saved", "1.saved"}
+    (run / "go").write_text("")
+    assert all_done(two_workers, work, 6) == {}, "the next call does what is left, on the same workers"
+
+
+def test_a_killed_workers_unit_goes_on_elsewhere(tmp_path: Path, run: Path) -> None:
+    """Its process ends with it. The second worker begins when the first has a unit."""
+    work = Wait(run)
+    (tmp_path / "dask").mkdir()
+    with dask_cluster(tmp_path / "dask", 1) as cluster:
+
+        def disturb() -> None:
+            until(lambda: work.tried(0))
+            cluster.worker()
+            cluster.processes[1].kill()
+            until(lambda: len(work.tried(0)) == 2)
+            (run / "go").write_text("")
+
+        disturbing = threading.Thread(target=disturb)
+        disturbing.start()
+        assert all_done(cluster, work, 1) == {}
+        disturbing.join()
+    first, second = work.tried(0)
+    assert first != second
+    assert not alive(first)
+
+
+def test_a_worker_that_is_told_to_end_saves_first(tmp_path: Path, run: Path) -> None:
+    """As at the end of a batch queue's time: SIGTERM."""
+    work = Wait(run)
+    (tmp_path / "dask").mkdir()
+    with dask_cluster(tmp_path / "dask", 1) as cluster:
+
+        def disturb() -> None:
+            until(lambda: work.tried(0))
+            cluster.worker()
+            cluster.processes[1].terminate()
+            until((run / "0.saved").is_file)
+            (run / "go").write_text("")
+
+        disturbing = threading.Thread(target=disturb)
+        disturbing.start()
+        assert all_done(cluster, work, 1) == {}
+        disturbing.join()
+    assert work.done() == {0}
+
+
+def test_a_lost_scheduler_is_named(tmp_path: Path, run: Path) -> None:
+    """What was under way is saved by its worker, which ends."""
+    work = Wait(run)
+    (tmp_path / "dask").mkdir()
+    with dask_cluster(tmp_path / "dask", 1) as cluster:
+
+        def disturb() -> None:
+            until(lambda: work.tried(0))
+            cluster.scheduler.kill()
+
+        threading.Thread(target=disturb).start()
+        with pytest.raises(TnasError, match="no longer answers; everything that was finished is kept"):
+            all_done(cluster, work, 2)
+        until(lambda: not alive(work.tried(0)[0]))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_other_versions_are_refused_by_name(two_workers: Cluster, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = module.versions()
+    monkeypatch.setattr(module, "versions", lambda: {**versions, "Python": "3.99.1"})
+    with pytest.raises(TnasError, match=r"worker tcp://127.0.0.1:\d+ has Python 3.* but this process has 3.99.1"):
+        all_done(two_workers, Write(run), 1)
+    assert Write(run).done() == set()
+
+
+class Told:
+    """A client whose workers answer as the test says."""
+
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        self.answers = answers
+
+    def run(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> dict[str, Any]:
+        if function is Path.read_text:
+            return {"tcp://a": self.answers["text"]}
+        return {"tcp://a": self.answers.get(arguments[0] if arguments else "", function(*arguments))}
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({"tnas-cli": ModuleNotFoundError()}, "worker tcp://a has no tnas-cli, but this process has"),
+        ({"torch": "1.0"}, "worker tcp://a has torch 1.0, but this process has"),
+        ({"text": FileNotFoundError()}, "worker tcp://a does not see the folder"),
+        ({"text": "another run's"}, "worker tcp://a does not see the folder"),
+    ],
+)
+def test_workers_that_cannot_do_the_work_are_refused(answers: Mapping[str, Any], said: str, run: Path) -> None:
+    with pytest.raises(TnasError, match=said):
+        check_workers(Told({"text": "{}", **answers}), run)
+
+
+def test_an_address_without_a_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SECONDS_TO_CONNECT", 1)
+    ran = tnas("train-eval", "DARTS_V2", "--dataset", "glyphs", "--cluster", tmp_path / "none.json", "--runs", tmp_path)
+    assert ran.code == SettingsError.exit_code
+    assert "there is no scheduler file" in ran.stderr
+    with pytest.raises(TnasError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9"):
+        over_cluster(ClusterAddress("tcp://127.0.0.1:9"), Write(tmp_path), iter([0]), tmp_path, lambda *_: None, ignore)
+
+
+def test_certificates_without_a_cluster(tmp_path: Path) -> None:
+    ran = tnas("train-eval", "DARTS_V2", "--dataset", "glyphs", "--tls-ca", tmp_path / "ca.pem")
+    assert ran.code == SettingsError.exit_code
+    assert "--tls-ca, --tls-cert and --tls-key need --cluster" in ran.stderr
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
+def test_tls(tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster with certificates is used with one, and not without."""
+    folder = tmp_path / "dask"
+    folder.mkdir()
+    key, certificate = folder / "key.pem", folder / "cert.pem"
+    subprocess.run(
+        [
+            *[
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=localhost",
+                "-keyout",
+            ],
+            key,
+            "-out",
+            certificate,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    words = ("--tls-ca-file", str(certificate), "--tls-cert", str(certificate), "--tls-key", str(key))
+    with dask_cluster(folder, 1, tls=(*words, "--protocol", "tls")) as cluster:
+        address = json.loads(cluster.file.read_text())["address"]
+        assert address.startswith("tls://")
+        where = ClusterAddress(address, certificate, certificate, key)
+        assert over_cluster(where, Write(run), iter([0]), run, lambda *_: None, ignore) == {}
+        monkeypatch.setattr(module, "SECONDS_TO_CONNECT", 2)
+        with pytest.raises(TnasError, match="no Dask scheduler answers"):
+            over_cluster(ClusterAddress(address), Write(run), iter([1]), run, lambda *_: None, ignore)
+    assert Write(run).done() == {0}
+
+
+@pytest.fixture(scope="module")
+def here(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Genotypes that were trained on this machine."""
+    runs = tmp_path_factory.mktemp("here")
+    succeeding("train-eval", "-", *LONG, "--runs", runs, *pipeline.here, stdin=pipeline.decoded.stdout)
+    return next(runs.iterdir())
+
+
+LONG = (*TRAINING, *TESTING, "--limit", 3, "--tasks", 40, "--validate-every", 20)
+
+
+def equal(run: Path, other: Path) -> bool:
+    """Whether two runs trained the same networks to the same end."""
+    networks = sorted(path.parent.name for path in other.glob("*/result.json"))
+    assert networks == sorted(path.parent.name for path in run.glob("*/result.json"))
+    one, two = (json.loads((path / "result.json").read_text()) for path in (run, other))
+    kept = ("mean", "interval", "per_genotype", "genotypes_trained", "inductive")
+    return all(one[key] == two[key] for key in kept) and all(
+        same(run / name / "last.pt", other / name / "last.pt") for name in networks
+    )
+
+
+def test_genotypes_are_trained_by_workers(pipeline: Pipeline, here: Path, two_workers: Cluster, tmp_path: Path) -> None:
+    """To the same bits as on this machine, from a relative folder of runs."""
+    words = ("train-eval", "-", *LONG, "--runs", tmp_path / "runs", "--cluster", two_workers.file, *pipeline.here)
+    ran = succeeding(*words, stdin=pipeline.decoded.stdout)
+    (run,) = (tmp_path / "runs").iterdir()
+    assert equal(run, here)
+    assert "Dask cluster at tcp://127.0.0.1:" in ran.stderr
+    assert "unit(s) at a time" in ran.stderr
+    assert not list(run.rglob("*.lock*"))
+
+
+def test_a_killed_client_goes_on_where_it_was(
+    pipeline: Pipeline, here: Path, two_workers: Cluster, tmp_path: Path
+) -> None:
+    """Its units end with it, or are found again by the client that resumes the run."""
+    genotypes = tmp_path / "genotypes.jsonl"
+    genotypes.write_text(pipeline.decoded.stdout)
+    words = ("train-eval", genotypes, *LONG, "--runs", tmp_path / "runs", "--cluster", two_workers.file)
+    client = start(*words, *pipeline.here, cwd=tmp_path)
+    until(lambda: client.poll() is not None or list((tmp_path / "runs").glob("*/*/last.pt")))
+    os.kill(client.pid, signal.SIGKILL)
+    client.communicate()
+    (run,) = (tmp_path / "runs").iterdir()
+    assert not (run / "result.json").is_file()
+    succeeding("resume", run, "--cluster", two_workers.file)
+    assert equal(run, here)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--side-by-side", 2), "--side-by-side 2 has no effect with --cluster"),
+        (("--dry-run",), "--cluster has no effect with --dry-run"),
+    ],
+)
+def test_options_without_an_effect(words: tuple[str | int, ...], said: str, pipeline: Pipeline, tmp_path: Path) -> None:
+    here = ("--runs", tmp_path, "--cluster", "tcp://127.0.0.1:9", *pipeline.here)
+    ran = tnas("train-eval", "-", *TRAINING, *TESTING, *here, *words, stdin=pipeline.decoded.stdout)
+    assert ran.code == SettingsError.exit_code
+    assert said in ran.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_inherited_weights_need_no_cluster(pipeline: Pipeline) -> None:
+    words = ("--weights", "inherited", "--cluster", "tcp://127.0.0.1:9")
+    ran = tnas("train-eval", "-", *words, stdin=pipeline.decoded.stdout)
+    assert ran.code == SettingsError.exit_code
+    assert "--cluster has no effect with --weights inherited" in ran.stderr
