@@ -15,6 +15,8 @@ from tnas_cli.errors import SettingsError
     [
         (["decode", "DARTS_V2"], "error: tnas decode is one process's work."),
         (["prepare-data", "omniglot"], "error: tnas prepare-data is one process's work."),
+        (["train-eval", "DARTS_V2", "--side-by-side", "2"], "error: --side-by-side has no effect with torchrun."),
+        (["resume", "runs/a", "--cluster=tcp://a:1"], "error: --cluster=tcp://a:1 has no effect with torchrun."),
         (["train-eval", "-"], "error: torchrun has no standard input for all."),
     ],
 )

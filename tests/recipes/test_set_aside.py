@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import TESTING, TRAINING, Pipeline
 from tests.running import succeeding, tnas
-from tnas_cli.errors import TnasError
+from tnas_cli.errors import DataError, TnasError
 from tnas_cli.recipes import train_networks
 from tnas_cli.runs.cluster_address import ClusterAddress
 from tnas_cli.runs.events import Event, Listener, ignore
@@ -62,6 +62,22 @@ def test_the_others_count_and_a_resumed_run_tries_again(
     assert kept["genotypes_trained"] == 2
 
 
+def fails(*_: object) -> dict[int, TnasError]:
+    raise TnasError("no scheduler.", hint="start one")
+
+
+def test_a_run_keeps_its_result_until_it_has_a_better_one(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_networks, "over_cluster", without(1))
+    run = Path(trained(pipeline, tmp_path).result["run"])
+    before = (run / "result.json").read_text()
+    monkeypatch.setattr(train_networks, "over_cluster", fails)
+    ran = tnas("resume", run, "--cluster", "tcp://nowhere:1")
+    assert ran.code == TnasError.exit_code
+    assert (run / "result.json").read_text() == before
+
+
 def test_none_is_left(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_networks, "over_cluster", without(0, 1))
     ran = trained(pipeline, tmp_path)
@@ -69,3 +85,22 @@ def test_none_is_left(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.Mo
     assert "error: no luck." in ran.stderr
     (run,) = tmp_path.iterdir()
     assert not (run / "result.json").is_file()
+
+
+def test_images_of_another_machine_are_refused_each_time(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Also by a process that has met them before."""
+    found = []
+
+    def over_cluster(address: ClusterAddress, work: Any, items: Iterator[int], *_: object) -> dict[int, TnasError]:
+        work.fingerprint = "of other images"
+        for item in items:
+            with pytest.raises(DataError, match="does not hold the images of this run") as caught:
+                work(item, ignore)
+            found.append(caught.value)
+        raise found[0]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(train_networks, "over_cluster", over_cluster)
+        assert trained(pipeline, tmp_path).code == DataError.exit_code
+    assert len(found) == 2
+    assert not list(tmp_path.rglob("last.pt"))

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from tnas_cli.errors import SettingsError
+from tnas_cli.runs import device
 from tnas_cli.runs.device import HERE, Machine, choose_device, environment
 from tnas_cli.version import __version__
 
@@ -45,3 +46,35 @@ def test_environment_names_what_a_result_needs() -> None:
     assert found["device"] == "cpu"
     assert found["threads"] == torch.get_num_threads()
     assert all(found[name] for name in ("python", "platform", "processor", "cores"))
+
+
+@pytest.fixture
+def third_of_four(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process as torchrun starts it, one of four on this machine."""
+    for name, value in {"RANK": 2, "WORLD_SIZE": 4, "LOCAL_RANK": 2, "LOCAL_WORLD_SIZE": 4}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    monkeypatch.setenv("MASTER_PORT", "1")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.mark.usefixtures("third_of_four")
+def test_a_process_of_torchrun_has_its_share_of_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although torchrun says 1."""
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(device, "usable_cores", lambda: 12)
+    try:
+        Machine(device="cpu").start()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("third_of_four")
+@pytest.mark.parametrize(("name", "said"), [("mps", "cannot use the device mps"), ("cuda", "no GPU of its own")])
+def test_a_process_of_torchrun_without_a_device_of_its_own(
+    name: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(SettingsError, match=said):
+        device._own(torch.device(name))

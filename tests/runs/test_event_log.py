@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tnas_cli.records.kinds import Step, Validated
 from tnas_cli.records.writing import line
+from tnas_cli.runs import event_log
 from tnas_cli.runs.event_log import EventLog
 
 
@@ -73,3 +77,22 @@ def test_processes_that_add_at_once_leave_whole_lines(log: EventLog) -> None:
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
     found = [(record["stage"], record["tasks"]) for record in map(json.loads, texts(log))]
     assert sorted(found) == [(str(number), tasks) for number in range(3) for tasks in range(20)]
+
+
+def test_lines_of_other_stages_survive_a_rewind(log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever adds a line while the log is cut back adds it to the new one."""
+    log.append(step(9, "a"))
+    is_beyond, begun = event_log._is_beyond, threading.Event()
+
+    def slowly(*arguments: Any) -> bool:
+        begun.set()
+        time.sleep(0.3)
+        return is_beyond(*arguments)
+
+    monkeypatch.setattr(event_log, "_is_beyond", slowly)
+    cutting = threading.Thread(target=log.rewind, args=("a", 0, set()))
+    cutting.start()
+    begun.wait()
+    EventLog(log.path).append(step(9, "b"))
+    cutting.join()
+    assert log.path.read_text(encoding="utf-8") == step(9, "b")

@@ -181,6 +181,17 @@ def test_other_versions_are_refused_by_name(two_workers: Cluster, run: Path, mon
     assert Write(run).done() == set()
 
 
+def test_a_worker_that_comes_late_is_checked_too(
+    two_workers: Cluster, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = module.versions()
+    monkeypatch.setattr(module, "check_workers", lambda *_: None)
+    monkeypatch.setattr(module, "versions", lambda: {**versions, "torch": "1.0"})
+    with pytest.raises(TnasError, match=r"worker tcp://127.0.0.1:\d+ has torch 2.* but this process has 1.0"):
+        all_done(two_workers, Write(run), 4)
+    assert Write(run).done() == set()
+
+
 class Told:
     """A client whose workers answer as the test says."""
 
@@ -301,7 +312,19 @@ def test_a_killed_client_goes_on_where_it_was(
     """Its units end with it, or are found again by the client that resumes the run."""
     genotypes = tmp_path / "genotypes.jsonl"
     genotypes.write_text(pipeline.decoded.stdout)
-    words = ("train-eval", genotypes, *LONG, "--runs", tmp_path / "runs", "--cluster", two_workers.file)
+    (data,) = pipeline.cache.glob("*.h5")
+    shutil.copy(data, tmp_path / "shapes.h5")  # which the workers, elsewhere, know by another name than the client
+    words = (
+        "train-eval",
+        genotypes,
+        "--dataset",
+        "shapes.h5",
+        *LONG,
+        "--runs",
+        tmp_path / "runs",
+        "--cluster",
+        two_workers.file,
+    )
     client = start(*words, *pipeline.here, cwd=tmp_path)
     until(lambda: client.poll() is not None or list((tmp_path / "runs").glob("*/*/last.pt")))
     os.kill(client.pid, signal.SIGKILL)
@@ -316,6 +339,7 @@ def test_a_killed_client_goes_on_where_it_was(
     ("words", "said"),
     [
         (("--side-by-side", 2), "--side-by-side 2 has no effect with --cluster"),
+        (("--hours", 1), "--hours has no effect on several trainings with --cluster"),
         (("--dry-run",), "--cluster has no effect with --dry-run"),
     ],
 )

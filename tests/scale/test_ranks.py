@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -64,6 +64,7 @@ class Search:
     tasks: Tasks = TASKS
     fingerprint: str = "of these images"
     engine_name: str = "torch"
+    settings: SearchSettings = SETTINGS
 
     def duty(self, number: int) -> Duty:
         network = t_nas.search_network(SETTINGS, 1)
@@ -75,8 +76,15 @@ class Search:
 class Recipe:
     """Gives each member its own work, or the error that it meets."""
 
-    works: list[Any]
+    works: ClassVar[list[Any]] = []
     kind: str = "searching"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    given: Sequence[Any] = ()
+
+    @classmethod
+    def again(cls, settings: Mapping[str, Any], options: Mapping[str, Any], given: Sequence[Any]) -> Recipe:
+        assert settings == SETTINGS.to_dict()
+        return cls()
 
     def prepare(self, machine: Machine, listener: Callable[[Event], None]) -> Any:
         mine = self.works.pop()
@@ -92,7 +100,8 @@ def led(
     meeting = Meeting(size)
     groups = [ThreadGroup(meeting, rank, (leaves or {}).get(rank)) for rank in range(size)]
     followers = [Follower(group) for group in groups[1:]]
-    recipe = Recipe(others or [Search() for _ in followers])
+    recipe = Recipe()
+    Recipe.works[:] = others or [Search() for _ in followers]
 
     def leading() -> Any:
         leader = Leader(groups[0], None)
@@ -213,7 +222,7 @@ def test_work_of_one_process_is_refused() -> None:
 
     leader = Leader(ThreadGroup(Meeting(1), 0), None)
     with pytest.raises(SettingsError, match="a run of the kind searching is one process's work"):
-        leader.ready(Recipe([]), HERE, Other())  # type: ignore[arg-type]
+        leader.ready(Recipe(), HERE, Other())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("lost", [0, 1])

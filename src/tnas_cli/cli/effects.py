@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tnas_cli.errors import SettingsError
 from tnas_cli.runs.device import Machine
 from tnas_cli.settings.applies import refuse
 from tnas_cli.settings.features import INHERITANCE, RUN, SCRATCH
@@ -20,6 +21,14 @@ def refuse_beside_dry_run(seeds: int, machine: Machine) -> None:
     asked = {"seeds": seeds > 1, "tensorboard": machine.tensorboard, "cluster": machine.cluster}
     given = [name for name, value in asked.items() if value]
     refuse(given, dict.fromkeys(given, RUN), frozenset(), "--dry-run", {})
+
+
+def refuse_beside_cluster(side_by_side: int | None, machine: Machine) -> None:
+    """Raises SettingsError for a number of networks at a time on a cluster, whose workers decide it."""
+    if machine.cluster is not None and side_by_side is not None and side_by_side > 1:
+        raise SettingsError(
+            f"--side-by-side {side_by_side} has no effect with --cluster.", hint="leave one of them out"
+        )
 
 
 def refuse_for_weights(given: dict[str, object], reads: frozenset[str], weights: str) -> None:

@@ -67,6 +67,8 @@ def _refused() -> int:
         error = SettingsError(
             "torchrun has no standard input for all.", hint="write the records to a file, and name it"
         )
+    elif others := [word for word in words if word.split("=")[0] in ("--side-by-side", "--cluster")]:
+        error = SettingsError(f"{others[0]} has no effect with torchrun.", hint="leave one of them out")
     if error is None:
         return 0
     sys.stderr.write(f"error: {error}\n")

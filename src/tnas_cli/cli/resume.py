@@ -9,6 +9,7 @@ import typer
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
+from tnas_cli.cli.effects import refuse_beside_cluster
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.show import show
 from tnas_cli.runs.device import Machine
@@ -49,6 +50,7 @@ def resume(
     from tnas_cli.commands.resume import resume as go_on
     from tnas_cli.runs.changes import Changes
 
+    refuse_beside_cluster(side_by_side, machine)
     with screen.progress() as listener:
         result = go_on(run, changes=Changes(hours, side_by_side), machine=machine, listener=listener)
     show(screen, result)

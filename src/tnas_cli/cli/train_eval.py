@@ -9,7 +9,7 @@ import typer
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
-from tnas_cli.cli.effects import refuse_beside_dry_run, refuse_for_weights
+from tnas_cli.cli.effects import refuse_beside_cluster, refuse_beside_dry_run, refuse_for_weights
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.genotypes import read_argument
 from tnas_cli.cli.given import Wanted, wanted_of
@@ -113,6 +113,7 @@ def train_eval(
     refuse_for_weights(
         beside | {"checkpoint": checkpoint, "all_tasks": all_tasks, "cross": cross}, weights_read(kind), weights
     )
+    refuse_beside_cluster(side_by_side, machine)
     if dry_run:
         refuse_beside_dry_run(seeds, machine)
     records = read_argument(

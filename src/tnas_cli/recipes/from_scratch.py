@@ -34,6 +34,7 @@ from tnas_cli.runs.ranks import here
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.scale import processes
+from tnas_cli.scale.cluster import check_address
 from tnas_cli.scale.share import Duty
 from tnas_cli.settings.train import TrainSettings
 
@@ -47,7 +48,8 @@ LONG_ENOUGH = 500
 @dataclass(frozen=True)
 class FromScratch(Recipe):
     """Networks to train: each distinct one once. limit: only the most frequent genotypes (of equally frequent ones the
-    earlier). side_by_side: networks trained at a time, None for the fastest number.
+    earlier). side_by_side: networks trained at a time, None for the fastest number; of no meaning where a cluster or
+    the processes of torchrun do the work.
 
     `settings.hours` ends the training of a single network. With several, none is started that would not end in time.
     """
@@ -96,6 +98,13 @@ class FromScratch(Recipe):
             images=image_counts(settings),
             listener=listener,
         )
+        if machine.cluster is not None:
+            check_address(machine.cluster)
+            if settings.hours and len(chosen) > 1:
+                raise SettingsError(
+                    "--hours has no effect on several trainings with --cluster.",
+                    hint="give --tasks; stopping the run saves it, and tnas resume goes on",
+                )
         asked = 1 if self.side_by_side is None and settings.tasks < LONG_ENOUGH else self.side_by_side
         count = _at_a_time(asked, machine, engine, device, len(chosen))
         return FromScratchWork(self, settings, chosen, len(genotypes), cache, device, machine, engine, count)
@@ -152,14 +161,8 @@ class FromScratchWork(DataWork):
 def _at_a_time(asked: int | None, machine: Machine, engine: Engine, device: torch.device, networks: int) -> int:
     """How many networks are trained at a time; raises SettingsError if that number is impossible."""
     if here().size > 1:  # all of them work on one network
-        if asked is not None and asked > 1:
-            raise SettingsError(f"--side-by-side {asked} has no effect with torchrun.", hint="leave one of them out")
-        if machine.cluster is not None:
-            raise SettingsError("--cluster has no effect with torchrun.", hint="leave one of them out")
         return 1
     if machine.cluster is not None:
-        if asked is not None and asked > 1:
-            raise SettingsError(f"--side-by-side {asked} has no effect with --cluster.", hint="leave one of them out")
         return 1
     if asked is None:
         # One thread per network wastes nothing on waiting for the others; PyTorch's operations use all threads anyway.

@@ -45,6 +45,7 @@ def over_seeds(train: Callable[[TrainSettings], TrainResult], settings: TrainSet
         if both is None
         else Accuracy(mean=statistics.fmean(found.mean for found in inductive), interval=both),
         means=tuple(means),
+        set_aside=tuple(each for result in results for each in result.set_aside or ()) or None,
     )
 
 

@@ -29,7 +29,7 @@ from tnas_cli.scale.cluster import over_cluster
 from tnas_cli.scale.processes import side_by_side
 
 #: How long a lost worker's process may still hold a network.
-SECONDS_TO_LEAVE, SECONDS_BETWEEN_LOOKS = 60.0, 0.5
+SECONDS_TO_LEAVE, SECONDS_BETWEEN_LOOKS = 60.0, 1.0
 
 if TYPE_CHECKING:
     from tnas_cli.recipes.from_scratch import FromScratch, FromScratchWork
@@ -153,7 +153,7 @@ class _Worker:
     """
 
     def __init__(self, work: FromScratchWork, run: Path, *, alone: bool = False) -> None:
-        self.recipe: FromScratch = work.recipe
+        self.recipe: FromScratch = replace(work.recipe, settings=work.settings)
         threads = 1 if alone else max(1, torch.get_num_threads() // work.count)
         where = work.machine.cache_root or from_environment("TNAS_CACHE")
         self.machine: Machine = replace(
@@ -170,17 +170,20 @@ class _Worker:
     def __call__(self, position: int, listener: Callable[[events.Event], None]) -> None:
         if self.work is None:
             alone = replace(self.recipe, side_by_side=1)
-            self.work = replace(alone.prepare(self.machine, events.ignore), count=self.count)
-            self._check_images(self.work)
+            work = replace(alone.prepare(self.machine, events.ignore), count=self.count)
+            self._check_images(work)
+            self.work = work
         life = Life(RunDirectory.open(self.run), listener)
         if not self.alone:
             train_network(self.work, life, position)
             return
         folder = result_file(self.work, life.run, position).parent
+        began_before = folder.is_dir()
         folder.mkdir(exist_ok=True)
         with _held(folder, life):
             if not result_file(self.work, life.run, position).is_file():
-                _rewind_one(self.work, life, position)
+                if began_before:
+                    _rewind_one(self.work, life, position)
                 train_network(self.work, life, position)
 
     def _check_images(self, work: FromScratchWork) -> None:

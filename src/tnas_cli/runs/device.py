@@ -63,8 +63,10 @@ class Machine:
             require_tensorboard()
         if self.threads is not None:
             torch.set_num_threads(self.threads)
+        elif on_this_machine() > 1 and os.environ.get("OMP_NUM_THREADS", "1") == "1":
+            torch.set_num_threads(max(1, usable_cores() // on_this_machine()))  # torchrun has set it to 1
         elif "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(max(1, min(torch.get_num_threads(), usable_cores() // on_this_machine())))
+            torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
         return _own(choose_device(self.device))
 
 
@@ -72,8 +74,15 @@ def _own(device: torch.device) -> torch.device:
     """The GPU of this process, if torchrun started one for each."""
     import torch
 
-    if str(device) != "cuda" or not started_by_torchrun():
+    if device.type == "cpu" or not started_by_torchrun():
         return device
+    if device.type != "cuda":
+        raise SettingsError(f"torchrun cannot use the device {device.type}.", hint="add --device cpu")
+    if local_rank() >= torch.cuda.device_count():
+        raise SettingsError(
+            f"process {local_rank()} of this machine has no GPU of its own; there are {torch.cuda.device_count()}.",
+            hint="lower torchrun's --nproc-per-node, or add --device cpu",
+        )
     device = torch.device("cuda", local_rank())
     torch.cuda.set_device(device)
     return device

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
@@ -61,22 +61,41 @@ class EventLog:
             return
         with self._alone() as file:
             _without_half_line(file)
-        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [text for text in lines if not _is_beyond(text, stage, done, validated)]
-        if len(kept) < len(lines):
-            write_text(self.path, "".join(kept))
+            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [text for text in lines if not _is_beyond(text, stage, done, validated)]
+            if len(kept) < len(lines):
+                write_text(self.path, "".join(kept))
 
     @contextmanager
     def _alone(self) -> Iterator[FileIO]:
         """The log, open for a line; no other process adds to it within the block."""
         try:
-            with self.path.open("a+b", buffering=0) as file:
-                if sys.platform != "win32":
-                    with suppress(OSError):  # a file system without locks
-                        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+            with ExitStack() as stack:
+                file = stack.enter_context(self._locked())
+                while not _is_at(file, self.path):  # it was cut back while this process waited
+                    stack.pop_all().close()
+                    file = stack.enter_context(self._locked())
                 yield file
         except OSError as error:
             raise cannot_write(self.path, error) from error
+
+    @contextmanager
+    def _locked(self) -> Iterator[FileIO]:
+        with self.path.open("a+b", buffering=0) as file:
+            if sys.platform != "win32":
+                with suppress(OSError):  # a file system without locks
+                    fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+            yield file
+
+
+def _is_at(file: FileIO, path: Path) -> bool:
+    """Whether an open file is still the one with this name."""
+    if sys.platform == "win32":  # where an open file keeps its name
+        return True
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _without_half_line(file: FileIO) -> int:

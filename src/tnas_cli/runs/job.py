@@ -124,10 +124,9 @@ def _resume(
             )
         ranks.here().ready(recipe, machine, work)
         run = RunDirectory.open(path)
-        # In this order, since a run that is killed in between must neither pass for finished nor keep the old plan.
-        if finished is not None:
-            remove(path / RESULT)
         if changes.named:
+            # In this order, since a run that is killed in between must neither pass for finished nor keep the old plan.
+            remove(path / RESULT)
             work.reopen(run)
             run.write_settings(work.settings.to_toml())
             _file(work, machine).write(path)

@@ -27,6 +27,7 @@ from tnas_cli.runs.events import Event, Listener, Note
 from tnas_cli.runs.interrupt import StoppedError, StopRequest, stop_request
 from tnas_cli.runs.run_file import NAME
 from tnas_cli.scale.processes import Work
+from tnas_cli.spelling import command
 
 #: A unit that has failed so often with its own error is set aside.
 TRIES = 3
@@ -67,21 +68,31 @@ def over_cluster(
     with connected(address) as client, stop_request() as stop:
         wait_for_workers(client, listener, stop)
         check_workers(client, run)
-        return _Units(client, work, items, run, heard, listener, stop).all_done()
+        return _Units(client, address.address, work, items, run, heard, listener, stop).all_done()
+
+
+def check_address(address: ClusterAddress) -> None:
+    """Raises SettingsError for a cluster that cannot be asked: for want of a package, or of a file."""
+    require_dask()
+    if _is_file(address) and not Path(address.address).is_file():
+        raise SettingsError(
+            f"there is no scheduler file {address.address}.",
+            hint="name the FILE of: dask scheduler --scheduler-file FILE; or tcp://HOST:PORT",
+        )
+    for file in (address.tls_ca, address.tls_cert, address.tls_key):
+        if file is not None and not file.is_file():
+            raise SettingsError(f"there is no file {file}.", hint="--tls-ca, --tls-cert and --tls-key name PEM files")
+
+
+def _is_file(address: ClusterAddress) -> bool:
+    return "://" not in address.address
 
 
 @contextmanager
 def connected(address: ClusterAddress) -> Iterator[Any]:
     """A client of the scheduler at an address; raises TnasError if there is none."""
     distributed = require_dask()
-    where: dict[str, Any] = {"address": address.address}
-    if address.address.endswith(".json"):
-        if not Path(address.address).is_file():
-            raise SettingsError(
-                f"there is no scheduler file {address.address}.",
-                hint="name the FILE of: dask scheduler --scheduler-file FILE",
-            )
-        where = {"scheduler_file": address.address}
+    where = {"scheduler_file" if _is_file(address) else "address": address.address}
     try:
         client = distributed.Client(
             **where, security=_security(address), timeout=SECONDS_TO_CONNECT, set_as_default=False
@@ -102,9 +113,6 @@ def _security(address: ClusterAddress) -> Any:
     """Dask's description of the certificates; None where there are none."""
     if address.tls_ca is None and address.tls_cert is None and address.tls_key is None:
         return None
-    for file in (address.tls_ca, address.tls_cert, address.tls_key):
-        if file is not None and not file.is_file():
-            raise SettingsError(f"there is no file {file}.", hint="--tls-ca, --tls-cert and --tls-key name PEM files")
     return require_dask().Security(
         require_encryption=True,
         tls_ca_file=_text(address.tls_ca),
@@ -125,13 +133,18 @@ def wait_for_workers(client: Any, listener: Listener, stop: StopRequest) -> None
         if stop:
             raise StoppedError
         if time.monotonic() - began > SECONDS_FOR_WORKERS:
-            raise TnasError(
-                f"the Dask cluster at {client.scheduler.address} has no workers.",
-                hint="start some with: dask worker ADDRESS --nthreads 1 --nworkers N",
-            )
+            raise no_workers(client.scheduler.address)
         time.sleep(SECONDS_BETWEEN_LOOKS)
     threads = client.nthreads()
     listener(Note(f"{len(threads)} worker(s), {sum(threads.values())} unit(s) at a time"))
+
+
+def no_workers(address: str) -> TnasError:
+    """What to do without any."""
+    return TnasError(
+        f"the Dask cluster at {address} has no workers.",
+        hint="start some with: dask worker ADDRESS --nthreads 1 --nworkers N",
+    )
 
 
 def versions() -> dict[str, str]:
@@ -149,11 +162,7 @@ def check_workers(client: Any, run: Path) -> None:
     for package, theirs in found.items():
         for worker, version in theirs.items():
             if version != ours[package]:
-                has = f"{package} {version}" if isinstance(version, str) else f"no {package}"
-                raise TnasError(
-                    f"worker {worker} has {has}, but this process has {ours[package]}.",
-                    hint="install the same versions everywhere; Dask's worker must run in the environment of tnas",
-                )
+                raise other_version(worker, package, version if isinstance(version, str) else None, ours[package])
     mine = (run / NAME).read_text(encoding="utf-8")
     for worker, text in client.run(Path.read_text, run / NAME, encoding="utf-8", on_error="return").items():
         if text != mine:
@@ -163,11 +172,21 @@ def check_workers(client: Any, run: Path) -> None:
             )
 
 
+def other_version(worker: str, package: str, theirs: str | None, ours: str) -> TnasError:
+    """A worker cannot do what this process would do."""
+    has = f"no {package}" if theirs is None else f"{package} {theirs}"
+    return TnasError(
+        f"worker {worker} has {has}, but this process has {ours}.",
+        hint="install the same versions everywhere; Dask's worker must run in the environment of tnas",
+    )
+
+
 @dataclass
 class _Units:
     """Units on their way through a cluster."""
 
     client: Any
+    address: str
     work: Work
     items: Iterator[int]
     run: Path
@@ -180,14 +199,16 @@ class _Units:
     under_way: dict[str, tuple[int, Any]] = field(default_factory=dict)
     #: What arrived: an event of an item, or the key of a future that has ended.
     arrived: queue.Queue[tuple[int, Event] | str] = field(default_factory=queue.Queue)
+    #: When the threads of workers were counted; when there were any; how many.
     counted: float = 0.0
+    manned: float = 0.0
     slots: int = 1
     #: How often each item was submitted.
     begun: dict[int, int] = field(default_factory=dict)
 
     def all_done(self) -> dict[int, TnasError]:
         """Keep twice as many units under way as can run, until none is left."""
-        self.payload = pickle.dumps(self.work)
+        self.payload, self.versions = pickle.dumps(self.work), versions()
         # Another run, or this one with something changed, must not meet these units or their processes.
         self.name = hashlib.sha256(str(self.run.resolve()).encode() + self.payload).hexdigest()[:16]
         topic = f"tnas-{self.name}"
@@ -213,10 +234,9 @@ class _Units:
     def _submit(self, item: int, topic: str) -> None:
         from tnas_cli.scale.unit import do_unit
 
-        # A client that continues a run finds its units, which still run, by these names.
         times = self.begun.get(item, 0)
         key, self.begun[item] = f"tnas-{self.name}-{item}-{times}", times + 1
-        future = self.client.submit(do_unit, self.payload, self.name, item, key, topic, key=key)
+        future = self.client.submit(do_unit, self.payload, self.name, item, key, topic, self.versions, key=key)
         self.under_way[key] = (item, future)
         future.add_done_callback(lambda ended: self.arrived.put(ended.key))
 
@@ -234,17 +254,22 @@ class _Units:
                 self.heard(*found)
 
     def _ended(self, item: int, future: Any) -> None:
-        from tnas_cli.scale.unit import DONE, STOPPED
+        from tnas_cli.scale.unit import DONE, REFUSED, STOPPED
 
         if future.status in ("cancelled", "lost"):
-            raise _lost(self.client)
+            raise self._lost()
         if future.status == "error":
             error = future.exception()
+            if isinstance(error, ImportError):  # of a worker that came after the others were checked
+                raise TnasError(f"a worker has no tnas, or another one ({error}).", hint=INSTALL)
             self._failed(item, TnasError(f"{type(error).__name__}: {error}", hint="Dask's workers may say more"))
             return
         outcome, failure = future.result()
         if outcome == STOPPED:  # its worker ends
             self.again.append(item)
+        elif outcome == REFUSED:
+            assert failure is not None
+            raise failure
         elif outcome != DONE:
             assert failure is not None
             self._failed(item, failure)
@@ -265,18 +290,30 @@ class _Units:
             return
         self.counted = time.monotonic()
         if self.client.status != "running":
-            raise _lost(self.client)
+            raise self._lost()
         try:
-            self.slots = max(1, sum(self.client.nthreads().values()))
+            threads = sum(self.client.nthreads().values())
         except (OSError, TimeoutError) as error:
-            raise _lost(self.client) from error
+            raise self._lost() from error
+        if threads:
+            self.slots, self.manned = threads, self.counted
+        elif self.counted - self.manned > SECONDS_FOR_WORKERS:
+            raise no_workers(self.address)
+        elif self.slots:
+            self.listener(Note("all workers are gone; waiting for others"))
+            self.slots = 0
+
+    def _lost(self) -> TnasError:
+        again = command("tnas", "resume", self.run, "--cluster", self.address)
+        return TnasError(
+            f"the Dask scheduler at {self.address} no longer answers; everything that was finished is kept.",
+            hint=f"start it and its workers again, then: {again}",
+        )
 
     def _cancel(self) -> None:
         """Have the units under way save and end, and wait for them as long as that takes."""
-        if (
-            not self.under_way or self.client.status != "running"
-        ):  # workers that lose their scheduler save by themselves
-            return
+        if not self.under_way or self.client.status != "running":
+            return  # workers that have lost their scheduler save by themselves
         futures = [future for _, future in self.under_way.values()]
         with suppress(Exception):  # the scheduler may go just now
             self.client.cancel(futures)
@@ -290,11 +327,3 @@ def _busy(name: str) -> bool:
     from tnas_cli.scale.unit import busy
 
     return busy(name)
-
-
-def _lost(client: Any) -> TnasError:
-    address = getattr(client.scheduler, "address", "the address")
-    return TnasError(
-        f"the Dask scheduler at {address} no longer answers; everything that was finished is kept.",
-        hint="start it and its workers again, then resume the run",
-    )

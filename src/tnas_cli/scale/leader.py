@@ -79,6 +79,8 @@ class Leader:
     def ready(self, recipe: Recipe, machine: Machine, work: Work) -> None:
         if not isinstance(work, Shared):
             raise SettingsError(f"a run of the kind {recipe.kind} is one process's work.", hint="leave torchrun out")
+        # As it is kept: with absolute paths, and everything settled.
+        recipe = type(recipe).again(work.settings.to_dict(), recipe.options, recipe.given)
         self.order(PREPARE)
         self.group.tell((recipe, replace(machine, engine=work.engine_name)))
         ours = identity(work)

@@ -115,7 +115,7 @@ def listen(busy: list[Process], heard: Callable[[int, Event], None]) -> BaseExce
             process.handle.join()
             return TnasError(
                 f"a process of this run ended unexpectedly (exit code {process.handle.exitcode}).",
-                hint="it may have been short of memory; finished work is kept: resume with --side-by-side 1",
+                hint="it may have been short of memory; finished work is kept: resume it with fewer at a time",
             )
         if kind == "event":
             heard(item, value)

@@ -11,17 +11,18 @@ import pickle
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from distributed import Status, Worker, get_worker
 
 from tnas_cli.errors import TnasError
 from tnas_cli.runs.events import Event, Progress
-from tnas_cli.scale.processes import Process, end, listen, started
+from tnas_cli.scale.cluster import other_version, versions
+from tnas_cli.scale.processes import AVAILABLE, Process, end, listen, started
 
 #: How a unit ended, with its error where it has one.
-DONE, FAILED, STOPPED = "done", "failed", "stopped"
+DONE, FAILED, STOPPED, REFUSED = "done", "failed", "stopped", "refused"
 Outcome = tuple[str, TnasError | None]
 
 SECONDS_BETWEEN_REPORTS = 1.0
@@ -37,23 +38,29 @@ def busy(run: str) -> bool:
     return _busy[run] > 0
 
 
-def do_unit(work: bytes, run: str, item: int, key: str, topic: str) -> Outcome:
+def do_unit(work: bytes, run: str, item: int, key: str, topic: str, needed: Mapping[str, str]) -> Outcome:
     """Do `work`, which is pickled, for an item, as the Dask task `key`. run: names the run and its work, for which a
-    process may be used again. topic: where its events are reported, each as an item and a pickled event.
+    process may be used again. topic: where its events are reported, each as an item and a pickled event. needed: the
+    client's versions, which a worker that came late may not have.
 
     It saves and stops where nobody wants the task any more: the client has gone, or the worker is about to end.
     """
+    worker = get_worker()
+    for package, theirs in versions().items():
+        if theirs != needed[package]:
+            return REFUSED, other_version(worker.address, package, theirs, needed[package])
+    if not AVAILABLE:
+        return REFUSED, TnasError(f"worker {worker.address} runs on Windows.", hint="use workers on Linux or macOS")
     with _guard:
         _busy[run] += 1
     try:
-        return _done(work, run, item, key, topic)
+        return _done(worker, work, run, item, key, topic)
     finally:
         with _guard:
             _busy[run] -= 1
 
 
-def _done(work: bytes, run: str, item: int, key: str, topic: str) -> Outcome:
-    worker = get_worker()
+def _done(worker: Worker, work: bytes, run: str, item: int, key: str, topic: str) -> Outcome:
     process = _ready(run, work, item)
     report = _reporting(worker, topic, item)
     failure, asked = None, False
@@ -104,15 +111,18 @@ def _keep(run: str, process: Process) -> None:
 
 
 def _reporting(worker: Worker, topic: str, item: int) -> Callable[[int, Event], None]:
-    """Passes events on to the client: of progress, the last of each second, and the end."""
+    """Passes events on to the client: of progress, the last of each second, and the end; of others, none twice."""
     said = 0.0
+    last: Event | None = None
 
     def report(_: int, event: Event) -> None:
-        nonlocal said
+        nonlocal said, last
         now = time.monotonic()
         if isinstance(event, Progress) and event.done < event.total and now - said < SECONDS_BETWEEN_REPORTS:
             return
-        said = now
+        if event == last:
+            return
+        said, last = now, event
         worker.log_event(topic, {"item": item, "event": pickle.dumps(event)})
 
     return report
