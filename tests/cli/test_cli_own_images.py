@@ -17,6 +17,9 @@ import torch
 
 from tests.conftest import TRAINING, Pipeline
 from tests.running import Ran, drawing, succeeding, task_folder, tnas
+from tnas_cli.commands.predict import predict
+from tnas_cli.records.kinds import Predicted
+from tnas_cli.runs.events import Note
 
 CLASSES = range(18, 21)
 
@@ -312,6 +315,25 @@ def test_a_model_of_an_older_or_damaged_file(kept: tuple[Path, Ran], tmp_path: P
         assert "has shape" in refused("predict", tmp_path / "changed.pt", tmp_path).stderr
     (tmp_path / "cut.pt").write_bytes(model.read_bytes()[:1000])
     assert "damaged" in refused("predict", tmp_path / "cut.pt", tmp_path).stderr
+
+
+def test_a_page_is_written_when_the_work_ends_early(kept: tuple[Path, Ran], tmp_path: Path) -> None:
+    """It has what was answered, and names the rest."""
+    for number in range(4):
+        drawing(18, 60 + number).save(tmp_path / f"{number}.png")
+    page, answered, notes = tmp_path / "out.html", [], []
+
+    def each(answer: Predicted) -> None:
+        answered.append(answer)
+        if len(answered) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(kept[0], [tmp_path], each=each, page=page, listener=notes.append)
+    text = page.read_text()
+    assert text.count('src="data:image/') == 2
+    assert text.count("not answered: stopped") == 2
+    assert Note(f"{page} shows what was answered") in notes
 
 
 def test_images_of_the_same_name_are_told_apart_on_the_page(kept: tuple[Path, Ran], tmp_path: Path) -> None:

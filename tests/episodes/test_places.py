@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 import tarfile
 import tracemalloc
 import zipfile
@@ -13,6 +15,7 @@ import pytest
 
 from tests.episodes.small_data import truncated
 from tnas_cli.episodes import archives, places, unfolding
+from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.places import Folder, open_place
 from tnas_cli.errors import DataError
 
@@ -251,3 +254,19 @@ def test_what_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "text.txt").unlink()
     with pytest.raises(DataError, match=r"text\.txt cannot be read: No such file"):
         lost.read()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file system that takes any bytes as a name")
+def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    """Of a file: it is left out and named. Of a folder: it would be a class without a name, and is refused."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.png").write_bytes(b"one")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/a/caf\xe9.png")).write_bytes(b"two")
+    account = Account()
+    found = places.DiskFolder(tmp_path, account)
+    assert everything(found) == {"a/1.png": b"one"}
+    (noted,) = account.record().noted
+    assert (noted.why, noted.count, noted.names) == (places.NOT_UTF_8, 1, (f"{tmp_path}/a/caf?.png",))
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff")).mkdir()
+    with pytest.raises(DataError, match="not a UTF-8 name"):
+        places.DiskFolder(tmp_path, Account()).folders()

@@ -17,7 +17,7 @@ from tnas_cli.records.parts import LeftOut
 from tnas_cli.report.predictions_page import PredictionsPage
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.runs.endings import PAGES, ending_of
-from tnas_cli.runs.events import Listener, ignore
+from tnas_cli.runs.events import Listener, Note, ignore
 from tnas_cli.runs.files import check_can_write
 
 
@@ -54,7 +54,7 @@ def predict(
     certain first. sort: a folder in which the images are sorted into a folder per class. reject: answers below this
     probability are unsure, and sorted into a folder of their own. Images that cannot be read are listed in the result.
     Raises SettingsError for another ending of the page than .html or .htm, CheckpointError, DataError where no image
-    is named, and TnasError for what cannot be written.
+    is named, and TnasError for what cannot be written. A page is also written when the work ends early.
     """
     if page is not None:
         ending_of(page, PAGES, "--page")
@@ -67,15 +67,28 @@ def predict(
     unsure = UNSURE if UNSURE not in kept.classes else f"{UNSURE} images"
     answers = Answers(kept, found, account, reject, listener)
     answers.left_out += [LeftOut(file=name, reason=why) for name, why in account.not_used]
-    for answer in answers:
-        each(answer)
-        if shown is not None:
-            shown.add(answer)
-        if sorter is not None:
-            sorter.put(Path(answer.image), unsure if answer.unsure else answer.class_)
+    try:
+        for answer in answers:
+            if shown is not None:
+                shown.add(answer)
+            each(answer)
+            if sorter is not None:
+                sorter.put(Path(answer.image), unsure if answer.unsure else answer.class_)
+    except BaseException:
+        if shown is not None and shown.answered:
+            listener(Note(f"{shown.write(answers.left_out + _not_asked(shown, answers))} shows what was answered"))
+        raise
     result = answers.result()
     if shown is not None:
         result = replace(result, page=str(shown.write(answers.left_out)))
     if sorter is not None:
         result = replace(result, sorted_into=str(sorter.folder), sorted_files=sorter.count)
     return result
+
+
+def _not_asked(shown: PredictionsPage, answers: Answers) -> list[LeftOut]:
+    """The images that had no turn before the work ended."""
+    met = {answer.image for answer, _ in shown.answered} | {left.file for left in answers.left_out}
+    return [
+        LeftOut(file=image.name, reason="not answered: stopped") for image in answers.images if image.name not in met
+    ]

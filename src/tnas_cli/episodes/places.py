@@ -31,6 +31,7 @@ SYSTEM = frozenset(
 )
 LOST_LINK = "links that lead nowhere or in a circle"
 NOT_REGULAR = "pipes, sockets or devices"
+NOT_UTF_8 = "files whose names are not UTF-8"
 
 
 @dataclass(frozen=True)
@@ -143,10 +144,12 @@ class DiskFolder(Folder):
             why = _why_hidden(path.name) or self._not_to_read(path)
             if why:
                 self.account.left_out(why, shown(str(path)))
-            elif not path.name.isascii() and path.name.encode("utf-8", "replace").decode() != path.name:
+            elif shown(path.name) == path.name:
+                (folders if path.is_dir() else files).append(path)
+            elif path.is_dir():  # a class without a name that can be kept
                 raise DataError(f"{self.path} holds {path.name!r}, which is not a UTF-8 name.", hint="rename it")
             else:
-                (folders if path.is_dir() else files).append(path)
+                self.account.left_out(NOT_UTF_8, shown(str(path)))
         return folders, files
 
     @staticmethod
