@@ -30,11 +30,11 @@ def diverging(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def let(*at: int, outer: bool = False) -> None:
         left = list(at)
 
-        def meta_gradient(learner: Any, state: Any, batch: Any, progress: float) -> Any:
+        def meta_gradient(learner: Any, state: Any, *others: Any) -> Any:
             if state.tasks_done in left:
                 left.remove(state.tasks_done)
                 raise DivergedError("diverged.", hint="lower it", task="training task 5", outer=outer)
-            return plain(learner, state, batch, progress)
+            return plain(learner, state, *others)
 
         monkeypatch.setattr(meta_learn, "_meta_gradient", meta_gradient)
 

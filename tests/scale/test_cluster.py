@@ -312,7 +312,7 @@ def test_a_killed_client_goes_on_where_it_was(
     """Its units end with it, or are found again by the client that resumes the run."""
     genotypes = tmp_path / "genotypes.jsonl"
     genotypes.write_text(pipeline.decoded.stdout)
-    (data,) = pipeline.cache.glob("*.h5")
+    (data,) = pipeline.cache.glob("shapes-*.h5")
     shutil.copy(data, tmp_path / "shapes.h5")  # which the workers, elsewhere, know by another name than the client
     words = (
         "train-eval",
