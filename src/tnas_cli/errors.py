@@ -8,6 +8,7 @@
     ├── GenotypeError         4  a genotype or an adapted record cannot be read
     ├── ExpectationError      5  `report --check`: a result is missing, or outside its expected range
     ├── WriteError            1  a file cannot be written; the earlier one is kept
+    ├── LostRankError         1  a process of a group has ended, or cannot be reached any more
     └── Interrupted         130  stopped by the user, with a checkpoint saved
 
 A message says what went wrong and which value or path it concerns; the hint says what to do or which command to run.
@@ -71,6 +72,10 @@ class DivergedError(TnasError):
         return partial(DivergedError, hint=self.hint, task=self.task, position=self.position, outer=self.outer), (
             self.what,
         )
+
+
+class LostRankError(TnasError):
+    """A process of the group that works on a run has ended, or cannot be reached any more."""
 
 
 class SettingsError(TnasError):

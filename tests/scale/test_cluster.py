@@ -108,23 +108,32 @@ def test_a_stop_saves_what_is_under_way(two_workers: Cluster, run: Path) -> None
     assert all_done(two_workers, work, 6) == {}, "the next call does what is left, on the same workers"
 
 
-def test_a_killed_workers_unit_goes_on_elsewhere(tmp_path: Path, run: Path) -> None:
-    """Its process ends with it. The second worker begins when the first has a unit."""
-    work = Wait(run)
-    (tmp_path / "dask").mkdir()
-    with dask_cluster(tmp_path / "dask", 1) as cluster:
+def disturbed(folder: Path, work: Wait, disturb: Callable[[Cluster], None]) -> None:
+    """One unit on a worker that is disturbed when it has the unit and another worker begins."""
+    folder.mkdir()
+    with dask_cluster(folder, 1) as cluster:
 
-        def disturb() -> None:
+        def disturbing() -> None:
             until(lambda: work.tried(0))
             cluster.worker()
-            cluster.processes[1].kill()
-            until(lambda: len(work.tried(0)) == 2)
-            (run / "go").write_text("")
+            disturb(cluster)
+            (work.folder / "go").write_text("")
 
-        disturbing = threading.Thread(target=disturb)
-        disturbing.start()
+        thread = threading.Thread(target=disturbing)
+        thread.start()
         assert all_done(cluster, work, 1) == {}
-        disturbing.join()
+        thread.join()
+
+
+def test_a_killed_workers_unit_goes_on_elsewhere(tmp_path: Path, run: Path) -> None:
+    """Its process ends with it."""
+    work = Wait(run)
+
+    def kill(cluster: Cluster) -> None:
+        cluster.processes[1].kill()
+        until(lambda: len(work.tried(0)) == 2)
+
+    disturbed(tmp_path / "dask", work, kill)
     first, second = work.tried(0)
     assert first != second
     assert not alive(first)
@@ -133,20 +142,12 @@ def test_a_killed_workers_unit_goes_on_elsewhere(tmp_path: Path, run: Path) -> N
 def test_a_worker_that_is_told_to_end_saves_first(tmp_path: Path, run: Path) -> None:
     """As at the end of a batch queue's time: SIGTERM."""
     work = Wait(run)
-    (tmp_path / "dask").mkdir()
-    with dask_cluster(tmp_path / "dask", 1) as cluster:
 
-        def disturb() -> None:
-            until(lambda: work.tried(0))
-            cluster.worker()
-            cluster.processes[1].terminate()
-            until((run / "0.saved").is_file)
-            (run / "go").write_text("")
+    def terminate(cluster: Cluster) -> None:
+        cluster.processes[1].terminate()
+        until((run / "0.saved").is_file)
 
-        disturbing = threading.Thread(target=disturb)
-        disturbing.start()
-        assert all_done(cluster, work, 1) == {}
-        disturbing.join()
+    disturbed(tmp_path / "dask", work, terminate)
     assert work.done() == {0}
 
 

@@ -14,7 +14,7 @@ from tests.scale.thread_group import Meeting, ThreadGroup, together
 from tests.synthetic import pattern_tasks
 from tnas_cli.engines.interface import MetaGradient
 from tnas_cli.engines.torch_engine import TorchEngine
-from tnas_cli.errors import DataError, DivergedError, Interrupted, SettingsError, TnasError, WriteError
+from tnas_cli.errors import DataError, DivergedError, Interrupted, LostRankError, SettingsError, TnasError, WriteError
 from tnas_cli.methods import t_nas
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.together import MetaBatch
@@ -23,7 +23,6 @@ from tnas_cli.runs import ranks
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.runs.events import Event, Validated
 from tnas_cli.runs.interrupt import stop_request
-from tnas_cli.runs.ranks import LostRankError
 from tnas_cli.scale import share
 from tnas_cli.scale.follower import Follower
 from tnas_cli.scale.leader import Leader, OverRanks, sharing

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from tnas_cli.runs.ranks import LostRankError
+from tnas_cli.errors import LostRankError
 
 T = TypeVar("T")
 PATIENCE = 60

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Item = TypeVar("Item")
 Part = TypeVar("Part")
 
 #: Tasks share a computation up to this many pixels: operations that are too small cost time, and so does memory that
@@ -35,16 +36,25 @@ def in_parts(function: Callable[[slice], Part], images: Tensor) -> list[Part]:
     count = max(workers, math.ceil(tasks / together))
     bounds = [tasks * part // count for part in range(count + 1)]
     slices = [slice(*pair) for pair in itertools.pairwise(bounds)]
-    if workers == 1:
-        return [function(of) for of in slices]
+    return on_threads(function, slices, workers)
 
-    def alone(of: slice) -> Part:
+
+def on_threads(function: Callable[[Item], Part], items: Sequence[Item], workers: int) -> list[Part]:
+    """`function` of each item, in their order, on so many threads at the same time, which share PyTorch's threads.
+
+    An exception in one of them is raised here, when those under way have ended.
+    """
+    threads = torch.get_num_threads()
+    if workers == 1:
+        return [function(item) for item in items]
+
+    def alone(item: Item) -> Part:
         torch.set_num_threads(threads // workers)  # for this thread and for threads started later
-        return function(of)
+        return function(item)
 
     try:
         with ThreadPoolExecutor(workers, "tnas-part") as pool:
-            return list(pool.map(alone, slices))
+            return list(pool.map(alone, items))
     finally:
         torch.set_num_threads(threads)
 

@@ -51,11 +51,11 @@ def train_networks(work: FromScratchWork, life: Life) -> Reached:
     """
     files = [result_file(work, life.run, position) for position in range(len(work.chosen))]
     bar, positions = _Bar(life, len(files), sum(file.is_file() for file in files)), _positions(work, files)
-    if life.resumed:
+    if life.resumed and work.machine.cluster is None:  # there, each network's worker does so when it holds its folder
         _rewind(work, life, files)
     aside: Mapping[int, TnasError] = {}
     if work.machine.cluster is not None:
-        on_workers = _Worker(work, life.run.path.resolve(), alone=True)
+        on_workers = _Worker(work, life.run.path.resolve(), elsewhere=True)
         aside = over_cluster(work.machine.cluster, on_workers, positions, on_workers.run, bar.heard, life.listener)
     elif work.count > 1:
         side_by_side(_Worker(work, life.run.path), positions, work.count, bar.heard)
@@ -149,12 +149,12 @@ def _held(folder: Path, life: Life) -> Iterator[None]:
 class _Worker:
     """Trains single networks of a run in another process, with its share of the threads and the engine of this one.
 
-    alone: it may be on another machine, where a lost process may still train the same network.
+    elsewhere: it may be on another machine, where a lost process may still train the same network.
     """
 
-    def __init__(self, work: FromScratchWork, run: Path, *, alone: bool = False) -> None:
+    def __init__(self, work: FromScratchWork, run: Path, *, elsewhere: bool = False) -> None:
         self.recipe: FromScratch = replace(work.recipe, settings=work.settings)
-        threads = 1 if alone else max(1, torch.get_num_threads() // work.count)
+        threads = 1 if elsewhere else max(1, torch.get_num_threads() // work.count)
         where = work.machine.cache_root or from_environment("TNAS_CACHE")
         self.machine: Machine = replace(
             work.machine,
@@ -164,7 +164,7 @@ class _Worker:
             cache_root=where and where.resolve(),
             cluster=None,
         )
-        self.run, self.count, self.alone, self.fingerprint = run, work.count, alone, work.fingerprint
+        self.run, self.count, self.elsewhere, self.fingerprint = run, work.count, elsewhere, work.fingerprint
         self.work: FromScratchWork | None = None
 
     def __call__(self, position: int, listener: Callable[[events.Event], None]) -> None:
@@ -174,7 +174,7 @@ class _Worker:
             self._check_images(work)
             self.work = work
         life = Life(RunDirectory.open(self.run), listener)
-        if not self.alone:
+        if not self.elsewhere:
             train_network(self.work, life, position)
             return
         folder = result_file(self.work, life.run, position).parent

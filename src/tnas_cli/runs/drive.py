@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from tnas_cli.errors import LostRankError
 from tnas_cli.records import kinds
 from tnas_cli.runs.events import Event, Listener, Progress, StepDone, Validated
 from tnas_cli.runs.interrupt import StoppedError, stop_request
-from tnas_cli.runs.ranks import LostRankError
 from tnas_cli.runs.run_directory import RunDirectory
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from tnas_cli.errors import DataError, DivergedError, Interrupted, SettingsError, WriteError
+from tnas_cli.errors import DataError, DivergedError, Interrupted, LostRankError, SettingsError, WriteError
 from tnas_cli.plain import as_written
 from tnas_cli.records import reading, writing
 from tnas_cli.records.results import Result
@@ -32,7 +32,6 @@ from tnas_cli.runs.held import remove_left
 from tnas_cli.runs.interrupt import StoppedError, stop_request
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.lock import locked
-from tnas_cli.runs.ranks import LostRankError
 from tnas_cli.runs.recipe import Recipe, Work
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.runs.run_file import RunFile

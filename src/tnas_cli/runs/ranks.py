@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from tnas_cli.errors import TnasError
 from tnas_cli.records.results import Result
 
 if TYPE_CHECKING:
@@ -23,10 +22,6 @@ R = TypeVar("R", bound=Result)
 
 #: What torchrun tells each process that it starts.
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-
-
-class LostRankError(TnasError):
-    """A process of the group has ended, or cannot be reached any more."""
 
 
 class Ranks(Protocol):
@@ -53,13 +48,10 @@ class Ranks(Protocol):
         """Tell the others that the work on this run has ended."""
 
 
-class Alone:
-    """The only process."""
+class Unled:
+    """A process that leads no others: it has nothing to tell them."""
 
-    leads, size = True, 1
-
-    def follow(self) -> Result:
-        raise AssertionError
+    size = 1
 
     def made_before(self) -> Path | None:
         return None
@@ -72,6 +64,15 @@ class Alone:
 
     def end(self, outcome: Result | BaseException) -> None:
         pass
+
+
+class Alone(Unled):
+    """The only process."""
+
+    leads = True
+
+    def follow(self) -> Result:
+        raise AssertionError("it has nobody to follow")
 
 
 _here: list[Ranks] = [Alone()]

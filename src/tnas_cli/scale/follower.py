@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from tnas_cli.engines.interface import MetaGradient
-from tnas_cli.errors import TnasError
+from tnas_cli.errors import LostRankError, TnasError
 from tnas_cli.methods.together import MetaBatch
 from tnas_cli.records.results import Result
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import ignore
 from tnas_cli.runs.interrupt import StopRequest, stop_request
-from tnas_cli.runs.ranks import LostRankError
+from tnas_cli.runs.ranks import Unled
 from tnas_cli.runs.recipe import Recipe, Work
 from tnas_cli.scale.leader import END, ERRORS, GRADIENT, PREPARE, VALIDATE, identity, validated
 from tnas_cli.scale.share import FAILED, STOP, Duty, Shared, flattened, named, packed, share, tried
@@ -22,7 +21,7 @@ from tnas_cli.scale.torch_group import Group
 from tnas_cli.spaces.parameters import Parameters
 
 
-class Follower:
+class Follower(Unled):
     """Process 1, 2, ... of a group. `told`: whether the error that ends it was the leader's, who has said it; `lost`:
     whether the leader ended without a word."""
 
@@ -94,18 +93,6 @@ class Follower:
         found, self.error = tried(lambda: duty.gradients(parameters, which, own), nothing)
         report = (STOP if stop else 0) | (0 if self.error is None else FAILED)
         self.group.gather(packed(found, duty.parameters, len(share(0, self.size, which.count)), report))
-
-    def made_before(self) -> Path | None:
-        return None
-
-    def made(self, run: Path) -> None:
-        pass
-
-    def ready(self, recipe: Recipe, machine: Machine, work: Work) -> None:
-        pass
-
-    def end(self, outcome: Result | BaseException) -> None:
-        pass
 
 
 def prepared(recipe: Recipe, machine: Machine) -> Work:

@@ -18,14 +18,14 @@ import torch
 from torch import Tensor
 
 from tnas_cli.engines.interface import MetaGradient
-from tnas_cli.errors import Interrupted, SettingsError, TnasError
+from tnas_cli.errors import Interrupted, LostRankError, SettingsError, TnasError
 from tnas_cli.methods.learner import Learner
 from tnas_cli.methods.meta_learn import Tasks
 from tnas_cli.methods.together import ALONE, MetaBatch, Together, in_order
 from tnas_cli.records.results import Result
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.interrupt import ask_to_stop
-from tnas_cli.runs.ranks import LostRankError, here
+from tnas_cli.runs.ranks import here
 from tnas_cli.runs.recipe import Recipe, Work
 from tnas_cli.scale.share import (
     FAILED,

@@ -7,7 +7,6 @@ threads there are nor on which tasks they share.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from tnas_cli.engines.interface import MetaGradient
+from tnas_cli.engines.parts import on_threads
 from tnas_cli.errors import DivergedError, TnasError
 from tnas_cli.methods.learner import Learner, accuracies
 from tnas_cli.methods.meta_learn import Tasks
@@ -71,19 +71,7 @@ class Shared(Protocol):
 
 def by_one_thread(function: Callable[[int], T], positions: Sequence[int]) -> list[T]:
     """`function` of each position, at the same time on as many threads as this process has."""
-    threads = torch.get_num_threads()
-    if threads == 1:
-        return [function(position) for position in positions]
-
-    def alone(position: int) -> T:
-        torch.set_num_threads(1)  # for this thread and for threads started later
-        return function(position)
-
-    try:
-        with ThreadPoolExecutor(threads, "tnas-task") as pool:
-            return list(pool.map(alone, positions))
-    finally:
-        torch.set_num_threads(threads)
+    return on_threads(function, positions, torch.get_num_threads())
 
 
 def share(rank: int, size: int, count: int) -> range:

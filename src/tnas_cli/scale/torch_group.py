@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch._C._distributed_c10d import PrefixStore, TCPStore
 
-from tnas_cli.runs.ranks import LostRankError
+from tnas_cli.errors import LostRankError
 
 T = TypeVar("T")
 
