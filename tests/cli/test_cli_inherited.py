@@ -69,7 +69,6 @@ def test_a_resumed_run_reaches_the_same_numbers(pipeline: Pipeline, tmp_path: Pa
     [
         (("--weights", "inherit"), "unknown --weights 'inherit'"),
         (("--alpha-inner", 0.2), "--alpha-inner has no effect"),
-        (("--dry-run",), "--dry-run has no effect"),
         (("--limit", 1), "--limit has no effect"),
         (("--epochs", 1), "--epochs"),
         (("--side-by-side", 2), "--side-by-side has no effect"),

@@ -182,13 +182,21 @@ def _line(event: events.Progress, seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in a readable form: '8 s', '3 min 20 s', '2 h 05 min'."""
+    """Seconds in a readable form: '8 s', '3 min 20 s', '2 h 05 min', '12 days 3 h'."""
     if seconds < 60:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 72:
+        return f"{hours} h {minutes:02d} min"
+    return f"{hours // 24} days {hours % 24} h"
+
+
+def size(count: int) -> str:
+    """Bytes in a readable form: '1.3 MB', '2.10 GB'."""
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def progress() -> events.Listener:

@@ -11,7 +11,7 @@ from tnas_cli.settings.features import INHERITANCE, RUN, SCRATCH
 
 #: The machinery that each option belongs to.
 NEEDS = {
-    **dict.fromkeys(("limit", "side_by_side", "seeds", "dry_run", "cluster"), SCRATCH),
+    **dict.fromkeys(("limit", "side_by_side", "seeds", "workers", "cluster"), SCRATCH),
     **dict.fromkeys(("all_tasks", "checkpoint", "cross"), INHERITANCE),
 }
 
@@ -21,6 +21,16 @@ def refuse_beside_dry_run(seeds: int, machine: Machine) -> None:
     asked = {"seeds": seeds > 1, "tensorboard": machine.tensorboard, "cluster": machine.cluster}
     given = [name for name, value in asked.items() if value]
     refuse(given, dict.fromkeys(given, RUN), frozenset(), "--dry-run", {})
+
+
+def refuse_in_estimate(dry_run: bool, workers: int | None, price: float | None, side_by_side: int | None) -> None:
+    """Raises SettingsError for what only an estimate reads, if there is none, and for a number of networks at a time
+    here, if it is for a cluster's workers."""
+    if not dry_run and (workers, price) != (None, None):
+        option = "--price" if workers is None else "--workers"
+        raise SettingsError(f"{option} has no effect without --dry-run.", hint="add --dry-run, or leave it out")
+    if workers is not None and side_by_side is not None:
+        raise SettingsError("--side-by-side has no effect with --workers.", hint="leave one of them out")
 
 
 def refuse_beside_cluster(side_by_side: int | None, machine: Machine) -> None:

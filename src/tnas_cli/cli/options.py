@@ -49,6 +49,14 @@ CacheDir = Annotated[
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Estimate the cost on this machine, and stop.")]
+PlannedWorkers = Annotated[
+    int | None,
+    typer.Option("--workers", callback=at_least(1), metavar="N", help="The estimate is for N workers of a cluster."),
+]
+Price = Annotated[
+    float | None,
+    typer.Option("--price", callback=at_least(0), metavar="X", help="The estimate names the price, at X a core hour."),
+]
 MaxSkips = Annotated[
     int | None,
     typer.Option(

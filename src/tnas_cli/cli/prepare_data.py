@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import Screen, add_row, table
+from tnas_cli.cli.console import Screen, add_row, size, table
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.say_account import say_account
 from tnas_cli.errors import SettingsError
@@ -143,7 +143,7 @@ def _warn(screen: Screen, record: PreparedData) -> None:
 
 
 def _show(screen: Screen, record: PreparedData) -> None:
-    screen.text(f"{record.dataset} ({record.protocol}), {_images(record)}, {_size(record.bytes)}")
+    screen.text(f"{record.dataset} ({record.protocol}), {_images(record)}, {size(record.bytes)}")
     drawn = table(["split"])
     drawn.add_column("classes", justify="right")
     drawn.add_column("images", justify="right")
@@ -164,10 +164,6 @@ def _images(record: PreparedData) -> str:
     return f"{record.size} x {record.size} {colour}"
 
 
-def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
 def _list(screen: Screen, known: DataSets) -> None:
     if screen.as_json:
         screen.record(known.to_json())
@@ -182,4 +178,4 @@ def _prepared(record: PreparedData | UnreadableCache) -> str:
     if isinstance(record, UnreadableCache):
         return f"unreadable: {Path(record.path).name}"
     images = sum(counts.images for counts in record.splits.values())
-    return f"{record.protocol}, {_images(record)}, {images:,} images, {_size(record.bytes)}"
+    return f"{record.protocol}, {_images(record)}, {images:,} images, {size(record.bytes)}"

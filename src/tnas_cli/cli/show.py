@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from tnas_cli.cli.console import Screen, add_row, duration, table
+from tnas_cli.cli.console import Screen, add_row, duration, size, table
 from tnas_cli.records.other_results import Estimate, TrainEstimate
-from tnas_cli.records.parts import Accuracy, Budget, OwnTasks
+from tnas_cli.records.parts import Accuracy, Budget, OwnTasks, PlannedCost
 from tnas_cli.records.results import Result, SearchResult, SupervisedResult, TrainResult, TransferResult
 
 
@@ -36,9 +36,31 @@ def show_estimate(screen: Screen, cost: Estimate) -> None:
         screen.text(f"arithmetic         {cost.flops_per_task / 1e9:.2f} GFLOP per task")
     screen.text(f"measured           {cost.seconds_per_step:.3g} s per meta-batch, {cost.steps:,} of them")
     screen.text(f"validation         {duration(cost.seconds_per_validation)} each time")
-    if isinstance(cost, TrainEstimate) and cost.genotypes > 1:
-        screen.text(f"networks           {cost.genotypes}, {cost.side_by_side} at a time")
+    if isinstance(cost, TrainEstimate):
+        for line in _training_lines(cost):
+            screen.text(line)
     screen.text(f"total to expect    {duration(cost.total_seconds)}")
+
+
+def _training_lines(cost: TrainEstimate) -> list[str]:
+    """Of trainings: how they are divided, what they leave on the disk, and what others would cost."""
+    at_a_time = f"{cost.side_by_side} at a time" + ("" if cost.workers is None else f", by {cost.workers} workers")
+    lines = [f"networks           {cost.genotypes:,}, {at_a_time}"] if cost.genotypes > 1 or cost.workers else []
+    if cost.bytes is not None:
+        lines.append(f"storage            {size(cost.bytes.storage)} in the run's folder")
+        if cost.bytes.traffic is not None:
+            lines.append(f"traffic            {size(cost.bytes.traffic)} in all, between workers and shared files")
+    for name, planned in (("cost", cost.cost), ("the paper's cell", cost.paper_cost), ("a tenth", cost.tenth_cost)):
+        if planned is not None:
+            lines.append(f"{name:<18} {_planned(planned)}")
+    return lines
+
+
+def _planned(cost: PlannedCost) -> str:
+    price = "" if cost.price is None else f", price {cost.price:,.2f}"
+    what = f"{cost.genotypes:,} x {cost.tasks:,} tasks"
+    hours = f"{cost.core_hours:,.0f}" if cost.core_hours >= 100 else f"{cost.core_hours:.3g}"
+    return f"{what}: {hours} core hours{price}, {duration(cost.seconds)}"
 
 
 def whole(value: int | None) -> str:

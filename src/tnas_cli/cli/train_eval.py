@@ -9,7 +9,12 @@ import typer
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen
-from tnas_cli.cli.effects import refuse_beside_cluster, refuse_beside_dry_run, refuse_for_weights
+from tnas_cli.cli.effects import (
+    refuse_beside_cluster,
+    refuse_beside_dry_run,
+    refuse_for_weights,
+    refuse_in_estimate,
+)
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.genotypes import read_argument
 from tnas_cli.cli.given import Wanted, wanted_of
@@ -33,6 +38,8 @@ def train_eval(
     ] = None,
     wanted: Annotated[Wanted, From(wanted_of(TrainSettings))],
     dry_run: options.DryRun = False,
+    workers: options.PlannedWorkers = None,
+    price: options.Price = None,
     limit: options.Limit = None,
     max_skips: options.MaxSkips = None,
     side_by_side: Annotated[
@@ -95,25 +102,26 @@ def train_eval(
 ) -> None:
     """Train each distinct genotype once from scratch (first-order MAML) and measure it on the stored test tasks.
 
-    4conv trains MAML's network of four convolutions with 32 filters, 4conv-64 with 64; both need --dataset. With
-    --hours, the most frequent genotypes are trained first, as long as there is time for another one; a single training
-    uses all of the time.
+    4conv trains MAML's network of four convolutions with 32 filters, 4conv-64 with 64. With --hours, the most frequent
+    genotypes come first, as long as there is time for another one; a single training uses all of it.
 
-    With --weights inherited, the search's weights are meta-trained once for all genotypes, through the steps that turn
-    an adapted search network into its decoded one. Ctrl-C saves, and `tnas resume RUN` continues.
+    With --weights inherited, the search's weights are meta-trained once for all genotypes instead. Ctrl-C saves, and
+    `tnas resume RUN` continues.
     """
     from tnas_cli.commands import train_eval as work
+    from tnas_cli.recipes.estimate_training import Bill
     from tnas_cli.recipes.train_settings import Weights, settings_for, weights_read
 
     if weights not in WEIGHTS:
         raise SettingsError(f"unknown --weights {weights!r}.", hint=did_you_mean(weights, WEIGHTS))
     kind: Weights = "scratch" if weights == "scratch" else "inherited, all tasks" if all_tasks else "inherited"
-    beside: dict[str, object] = {"limit": limit, "side_by_side": side_by_side, "seeds": seeds > 1, "dry_run": dry_run}
+    beside: dict[str, object] = {"limit": limit, "side_by_side": side_by_side, "seeds": seeds > 1, "workers": workers}
     beside |= {"cluster": machine.cluster}
     refuse_for_weights(
         beside | {"checkpoint": checkpoint, "all_tasks": all_tasks, "cross": cross}, weights_read(kind), weights
     )
     refuse_beside_cluster(side_by_side, machine)
+    refuse_in_estimate(dry_run, workers, price, side_by_side)
     if dry_run:
         refuse_beside_dry_run(seeds, machine)
     records = read_argument(
@@ -121,15 +129,19 @@ def train_eval(
     )
     trainings = limit if kind == "scratch" else 1
     settings = settings_for(records, wanted.preset, wanted.given, wanted.file, trainings=trainings, weights=kind)
-    where: dict[str, Any] = {"runs": runs, "machine": machine}
     how: dict[str, Any] = {"limit": limit, "side_by_side": side_by_side}
+    inherited: dict[str, Any] = {"checkpoint": checkpoint, "all_tasks": all_tasks, "cross": cross}
     with screen.progress() as listener:
+        where: dict[str, Any] = {"machine": machine, "listener": listener}
         if dry_run:
-            show_estimate(screen, work.estimate_training(records, settings, machine=machine, listener=listener, **how))
+            where["bill"] = Bill(workers, price)
+            if kind == "scratch":
+                show_estimate(screen, work.estimate_training(records, settings, **how, **where))
+            else:
+                show_estimate(screen, work.estimate_inheriting(records, settings, **inherited, **where))
             return
         if kind == "scratch":
-            result = work.train_eval(records, settings, seeds=seeds, listener=listener, **how, **where)
+            result = work.train_eval(records, settings, seeds=seeds, runs=runs, **how, **where)
         else:
-            inherited: dict[str, Any] = {"checkpoint": checkpoint, "all_tasks": all_tasks, "cross": cross}
-            result = work.inherit(records, settings, listener=listener, **inherited, **where)
+            result = work.inherit(records, settings, runs=runs, **inherited, **where)
     show(screen, result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tnas_cli.recipes.estimate_training import estimate_from_scratch
+from tnas_cli.recipes.estimate_training import HERE_AND_FREE, Bill, estimate_from_scratch, estimate_inherited
 from tnas_cli.recipes.from_scratch import FromScratch
 from tnas_cli.recipes.inherited import Inherited, checkpoint_of
 from tnas_cli.recipes.several_seeds import over_seeds
@@ -51,11 +51,13 @@ def estimate_training(
     *,
     limit: int | None = None,
     side_by_side: int | None = 1,
+    bill: Bill = HERE_AND_FREE,
     machine: Machine = HERE,
     listener: Listener = ignore,
 ) -> TrainEstimate:
-    """What training will cost, measured on the first network, times the number of distinct ones."""
-    return estimate_from_scratch(FromScratch(settings, records, limit, side_by_side), machine, listener)
+    """What `train_eval` will cost, measured on the first network, times the number of distinct ones; and what the
+    paper's cell would cost, and a tenth of it."""
+    return estimate_from_scratch(FromScratch(settings, records, limit, side_by_side), machine, listener, bill)
 
 
 def inherit(
@@ -78,3 +80,19 @@ def inherit(
     """
     recipe = Inherited(settings, records, checkpoint or checkpoint_of(records), all_tasks, cross)
     return job.start(recipe, TrainResult, runs=runs, machine=machine, listener=listener)
+
+
+def estimate_inheriting(
+    records: Sequence[TrainableRecord],
+    settings: TrainSettings,
+    *,
+    checkpoint: Path | None = None,
+    all_tasks: bool = False,
+    cross: int | None = None,
+    bill: Bill = HERE_AND_FREE,
+    machine: Machine = HERE,
+    listener: Listener = ignore,
+) -> TrainEstimate:
+    """What `inherit` will cost, measured on this machine."""
+    recipe = Inherited(settings, records, checkpoint or checkpoint_of(records), all_tasks, cross)
+    return estimate_inherited(recipe, machine, listener, bill.price)

@@ -64,11 +64,15 @@ def estimate(
     per_validation = (time.perf_counter() - begin) * settings.validation_tasks / len(validation_batch)
 
     steps = -(-plan.tasks // plan.meta_batch)
-    validations = -(-plan.tasks // plan.validate_every)
-    total = steps * per_step + validations * per_validation
+    total = seconds_of(plan, per_step, per_validation)
     if total > plan.seconds:
         steps, total = max(1, int(steps * plan.seconds / total)), plan.seconds
     return Estimate(weight_count(state.parameters), flops, per_step, per_validation, steps, total)
+
+
+def seconds_of(plan: Plan, per_step: float, per_validation: float) -> float:
+    """How long a plan takes without its time limit."""
+    return -(-plan.tasks // plan.meta_batch) * per_step + -(-plan.tasks // plan.validate_every) * per_validation
 
 
 def _wait(device: torch.device) -> None:

@@ -17,7 +17,7 @@ from tnas_cli.engines.choose import choose_engine
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError
-from tnas_cli.methods.meta_learn import MetaState, Plan, meta_learn
+from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.registry import search_method
 from tnas_cli.methods.soft_pruning import PRUNE_STEPS, SoftPruning
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
@@ -170,11 +170,25 @@ class InheritedWork(DataWork):
         measured = on_all_tasks(self, life, best, state) if self.recipe.all_tasks else on_own_tasks(self, life, best)
         return result(self, life, measured, state, seconds)
 
+    def start(self) -> MetaState:
+        """The state before the meta-training: what the search reached."""
+        start = {name: tensor.clone() for name, tensor in self.meta.parameters.items()}
+        return MetaState(start, adam(start, {}, AdamRule(self.settings.alpha_outer)))
+
+    def tasks(self) -> Tasks:
+        """Of the meta-training and its validation."""
+        return Episodes().tasks(self.cache, self.settings, self.device)
+
+    def tests(self) -> int:
+        """How many times a genotype will be tested on a task."""
+        if self.recipe.all_tasks:
+            return self.settings.test_tasks * len({record.digest for record in self.genotypes})
+        own = sum(own_task(record, self.settings, self.cache) is not None for record in self.genotypes)
+        return own * (1 + 2 * (self.recipe.cross or 0))
+
     def _trained(self, life: Life) -> MetaState:
         """The state after the meta-training, which resumes where it stopped."""
-        run = life.run
-        start = {name: tensor.clone() for name, tensor in self.meta.parameters.items()}
-        state = MetaState(start, adam(start, {}, AdamRule(self.settings.alpha_outer)))
+        run, state = life.run, self.start()
         if run.last.is_file():
             restore(checkpoint.load(run.last, KIND), state)
         life.rewind("inherit", state.tasks_done, (entry["tasks"] for entry in state.history))
@@ -190,17 +204,15 @@ class InheritedWork(DataWork):
             checkpoint.save(path, to_checkpoint(KIND, state, about))
 
         life.listener(events.Note(f"meta-training the inherited weights in {run.path}"))
-        tasks = Episodes().tasks(self.cache, self.settings, self.device)
         saving = Saving(last=lambda: save(run.last), best=lambda: save(run.best))
-        steps = meta_learn(self.learner, state, tasks, Plan.of(self.settings))
+        steps = meta_learn(self.learner, state, self.tasks(), Plan.of(self.settings))
         life.drive(steps, saving, stage="inherit", history=state.history)
         return state
 
     def _best(self, life: Life, state: MetaState) -> Best:
         """The best meta-parameters by validation tasks, which also calibrate their checkpoint."""
         parameters = parameters_of(checkpoint.load(life.run.best, KIND), shapes_of(state.parameters), self.device)
-        tasks = Episodes().tasks(self.cache, self.settings, self.device)
-        fitted = ((self.learner.fit(parameters, b.support), b.query_x, b.query_y) for b in tasks.validate())
+        fitted = ((self.learner.fit(parameters, b.support), b.query_x, b.query_y) for b in self.tasks().validate())
         found = calibrate(fitted)
         keep(life.run.best, KIND, found)
         return Best(parameters, found[0])

@@ -9,7 +9,7 @@ from typing import ClassVar
 from tnas_cli.records.account import InputAccount
 from tnas_cli.records.codec import Part
 from tnas_cli.records.fields import Count, Seconds, Share, Some, flat
-from tnas_cli.records.parts import Coverage, Environment, LeftOut, SplitFacts
+from tnas_cli.records.parts import Coverage, Environment, LeftOut, PlannedBytes, PlannedCost, SplitFacts
 from tnas_cli.records.results import Result
 
 
@@ -37,12 +37,22 @@ class SearchEstimate(Estimate):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainEstimate(Estimate):
-    """The cost of `tnas train-eval`: the numbers of one network, and `total_seconds` of all."""
+    """The cost of `tnas train-eval`: the numbers of one network, and `total_seconds` of all.
+
+    `cost` is what was asked for; `paper_cost` that of the paper's cell, 600 genotypes of 300,000 tasks each, on the
+    same cores, and `tenth_cost` that of a tenth of these tasks: both are None for inherited weights, which are trained
+    once. `side_by_side` networks are trained at a time: here, or by so many `workers` of a cluster.
+    """
 
     command = "train-eval"
 
     genotypes: Count
     side_by_side: Some
+    workers: Some | None = None
+    cost: PlannedCost | None = None
+    paper_cost: PlannedCost | None = None
+    tenth_cost: PlannedCost | None = None
+    bytes: PlannedBytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from tnas_cli.records.account import InputAccount
 from tnas_cli.records.codec import Part
-from tnas_cli.records.fields import Count, Share, Some, Way, given
+from tnas_cli.records.fields import Count, Seconds, Share, Some, Way, given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,3 +259,25 @@ class SplitFacts(Part):
 
     classes: Count
     images: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedCost(Part):
+    """What `genotypes` trainings of `tasks` tasks each cost, with what was measured of one: hours of single cores, the
+    time that passes, and the price where one of a core hour was given."""
+
+    genotypes: Count
+    tasks: Count
+    core_hours: Seconds
+    seconds: Seconds
+    price: Seconds | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedBytes(Part):
+    """What trainings write and read: `checkpoint` for each network every minute; `storage` stays in the run's folder;
+    `traffic` goes from and to all workers of a cluster, or is None without one."""
+
+    checkpoint: Count
+    storage: Count
+    traffic: Count | None = None
