@@ -76,6 +76,8 @@ class FromScratch(Recipe):
 
     def prepare(self, machine: Machine, listener: events.Listener) -> FromScratchWork:
         """Raises SettingsError, DataError and GenotypeError."""
+        if machine.cluster is not None:
+            check_address(machine.cluster)
         network_of(self.given)
         method = training_method(self.settings.method)
         check_fit(self.settings, method.about, machine.engine)
@@ -98,13 +100,11 @@ class FromScratch(Recipe):
             images=image_counts(settings),
             listener=listener,
         )
-        if machine.cluster is not None:
-            check_address(machine.cluster)
-            if settings.hours and len(chosen) > 1:
-                raise SettingsError(
-                    "--hours has no effect on several trainings with --cluster.",
-                    hint="give --tasks; stopping the run saves it, and tnas resume goes on",
-                )
+        if machine.cluster is not None and settings.hours and len(chosen) > 1:
+            raise SettingsError(
+                "--hours has no effect on several trainings with --cluster.",
+                hint="give --tasks; stopping the run saves it, and tnas resume goes on",
+            )
         asked = 1 if self.side_by_side is None and settings.tasks < LONG_ENOUGH else self.side_by_side
         count = _at_a_time(asked, machine, engine, device, len(chosen))
         return FromScratchWork(self, settings, chosen, len(genotypes), cache, device, machine, engine, count)

@@ -1,4 +1,4 @@
-"""The same work for several items on a Dask cluster, which somebody else started.
+"""The same work for several items on a Dask cluster, which somebody else started, or whose workers are jobs of a queue.
 
 Dask decides where a unit runs, and runs it again elsewhere if its worker is lost. Units save in the run's folder, which
 all workers see, so a unit that runs again goes on from its last checkpoint. Here is what a run needs beyond that: the
@@ -14,7 +14,7 @@ import platform
 import queue
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
@@ -26,6 +26,7 @@ from tnas_cli.runs.cluster_address import ClusterAddress
 from tnas_cli.runs.events import Event, Listener, Note
 from tnas_cli.runs.interrupt import StoppedError, StopRequest, stop_request
 from tnas_cli.runs.run_file import NAME
+from tnas_cli.scale.batch_queue import EXAMPLE, INSTALL, Submitted, jobs_of, require_jobqueue, submitted
 from tnas_cli.scale.processes import Work
 from tnas_cli.spelling import command
 
@@ -39,7 +40,6 @@ SECONDS_TO_CONNECT = 30
 SECONDS_FOR_WORKERS = 300
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_COUNTS = 2.0
-INSTALL = "pip install 'tnas-cli[cluster]'"
 
 
 def require_dask() -> Any:
@@ -65,19 +65,22 @@ def over_cluster(
     Raises TnasError for a cluster that cannot be used, that is lost, or whose workers differ from this process;
     StoppedError with everything saved; and the error of a unit that no second try can help.
     """
-    with connected(address) as client, stop_request() as stop:
-        wait_for_workers(client, listener, stop)
+    with connected(address) as (client, jobs), stop_request() as stop:
+        wait_for_workers(client, listener, stop, jobs)
         check_workers(client, run)
-        return _Units(client, address.address, work, items, run, heard, listener, stop).all_done()
+        return _Units(client, jobs, address.address, work, items, run, heard, listener, stop).all_done()
 
 
 def check_address(address: ClusterAddress) -> None:
     """Raises SettingsError for a cluster that cannot be asked: for want of a package, or of a file."""
     require_dask()
-    if _is_file(address) and not Path(address.address).is_file():
+    jobs = jobs_of(address.address)
+    if jobs is not None:
+        require_jobqueue(jobs.queue)
+    elif _is_file(address) and not Path(address.address).is_file():
         raise SettingsError(
             f"there is no scheduler file {address.address}.",
-            hint="name the FILE of: dask scheduler --scheduler-file FILE; or tcp://HOST:PORT",
+            hint=f"name the FILE of: dask scheduler --scheduler-file FILE; or tcp://HOST:PORT; or {EXAMPLE}",
         )
     for file in (address.tls_ca, address.tls_cert, address.tls_key):
         if file is not None and not file.is_file():
@@ -89,24 +92,29 @@ def _is_file(address: ClusterAddress) -> bool:
 
 
 @contextmanager
-def connected(address: ClusterAddress) -> Iterator[Any]:
-    """A client of the scheduler at an address; raises TnasError if there is none."""
-    distributed = require_dask()
-    where = {"scheduler_file" if _is_file(address) else "address": address.address}
-    try:
-        client = distributed.Client(
-            **where, security=_security(address), timeout=SECONDS_TO_CONNECT, set_as_default=False
-        )
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
-        raise TnasError(
-            f"no Dask scheduler answers at {address.address} ({str(error)[:200] or type(error).__name__}).",
-            hint="start one with: dask scheduler; and workers with: dask worker ADDRESS --nthreads 1 --nworkers N",
-        ) from error
-    try:
-        yield client
-    finally:
-        with suppress(Exception):  # the scheduler may have gone
-            client.close(timeout=5)
+def connected(address: ClusterAddress) -> Iterator[tuple[Any, Submitted | None]]:
+    """A client of the scheduler at an address; or of one in this process, and the jobs that it submitted. Raises
+    TnasError if there is none."""
+    distributed, asked, security = require_dask(), jobs_of(address.address), _security(address)
+    with ExitStack() as stack:
+        jobs = None
+        if asked is not None:
+            jobs = stack.enter_context(submitted(asked, security))
+            where = {"address": jobs.address}
+        else:
+            where = {"scheduler_file" if _is_file(address) else "address": address.address}
+        try:
+            client = distributed.Client(**where, security=security, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            raise TnasError(
+                f"no Dask scheduler answers at {address.address} ({str(error)[:200] or type(error).__name__}).",
+                hint="start one with: dask scheduler; and workers with: dask worker ADDRESS --nthreads 1 --nworkers N",
+            ) from error
+        try:
+            yield client, jobs
+        finally:
+            with suppress(Exception):  # the scheduler may have gone
+                client.close(timeout=5)
 
 
 def _security(address: ClusterAddress) -> Any:
@@ -125,14 +133,18 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def wait_for_workers(client: Any, listener: Listener, stop: StopRequest) -> None:
-    """Until there is a worker; raises TnasError if none comes, and StoppedError."""
+def wait_for_workers(client: Any, listener: Listener, stop: StopRequest, jobs: Submitted | None = None) -> None:
+    """Until there is a worker; raises TnasError if none comes, and StoppedError. Jobs of a queue may take any time."""
     listener(Note(f"Dask cluster at {client.scheduler.address}; dashboard: {client.dashboard_link}"))
+    if jobs is not None:
+        listener(Note(f"waiting for the first of {jobs.asked.workers} workers, jobs of {jobs.asked.queue}"))
     began = time.monotonic()
     while not client.nthreads():
         if stop:
             raise StoppedError
-        if time.monotonic() - began > SECONDS_FOR_WORKERS:
+        if jobs is not None:
+            jobs.keep_up()
+        elif time.monotonic() - began > SECONDS_FOR_WORKERS:
             raise no_workers(client.scheduler.address)
         time.sleep(SECONDS_BETWEEN_LOOKS)
     threads = client.nthreads()
@@ -186,6 +198,7 @@ class _Units:
     """Units on their way through a cluster."""
 
     client: Any
+    jobs: Submitted | None
     address: str
     work: Work
     items: Iterator[int]
@@ -295,9 +308,11 @@ class _Units:
             threads = sum(self.client.nthreads().values())
         except (OSError, TimeoutError) as error:
             raise self._lost() from error
+        if self.jobs is not None:
+            self.jobs.keep_up()
         if threads:
             self.slots, self.manned = threads, self.counted
-        elif self.counted - self.manned > SECONDS_FOR_WORKERS:
+        elif self.jobs is None and self.counted - self.manned > SECONDS_FOR_WORKERS:
             raise no_workers(self.address)
         elif self.slots:
             self.listener(Note("all workers are gone; waiting for others"))

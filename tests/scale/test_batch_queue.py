@@ -1,0 +1,152 @@
+"""Workers that are jobs of a batch queue: the real classes of dask-jobqueue, and a `sbatch` that starts jobs here."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TESTING, TRAINING, Pipeline
+from tests.running import tnas
+from tests.scale.cluster_works import Write
+from tests.scale.test_torchrun import same
+from tnas_cli.errors import SettingsError, TnasError
+from tnas_cli.runs.cluster_address import ClusterAddress
+from tnas_cli.runs.events import Event, Note, ignore
+from tnas_cli.runs.run_file import NAME
+from tnas_cli.scale import batch_queue
+from tnas_cli.scale.batch_queue import Jobs, jobs_of
+from tnas_cli.scale.cluster import check_address, over_cluster
+
+SUBMITS = """#!/bin/bash
+cp "$1" "$JOBS/script.$$"
+echo "$$" >> "$JOBS/submitted"
+bash "$JOBS/script.$$" > "$JOBS/log.$$" 2>&1 < /dev/null &
+echo "Submitted batch job $!"
+"""
+CANCELS = """#!/bin/bash
+echo "$1" >> "$JOBS/cancelled"
+pkill -TERM -P "$1"
+"""
+REFUSES = """#!/bin/bash
+echo "asked" >> "$JOBS/asked"
+if [ -e "$JOBS/open" ]; then exec "$JOBS/submits" "$@"; fi
+echo "sbatch: error: Batch job submission failed: Invalid account" >&2
+exit 1
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the commands of Slurm, and what was submitted; a job is a process."""
+    for name, script in (("sbatch", SUBMITS), ("submits", SUBMITS), ("scancel", CANCELS)):
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / NAME).write_text("{}")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv("JOBS", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("address", "jobs"),
+    [
+        ("slurm:workers=40", Jobs("slurm", 40, {"cores": 1, "memory": "2GB", "processes": 1})),
+        (
+            "Slurm:queue=gpu, workers=40,walltime=04:00:00",
+            Jobs("slurm", 40, {"cores": 1, "memory": "2GB", "processes": 1, "queue": "gpu", "walltime": "04:00:00"}),
+        ),
+        (
+            "pbs:workers=32,cores=16,memory=32GB,job-extra=x",
+            Jobs("pbs", 32, {"cores": 16, "memory": "32GB", "processes": 16, "job_extra": "x"}),
+        ),
+        ("tcp://node0:8786", None),
+        ("tls://node0:8786", None),
+        ("/shared/dask.json", None),
+        ("C:\\dask.json", None),
+        ("dask.json", None),
+    ],
+)
+def test_addresses(address: str, jobs: Jobs | None) -> None:
+    assert jobs_of(address) == jobs
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("slrm:workers=2", "no batch queue 'slrm'"),
+        ("slurm:", "no workers"),
+        ("slurm:queue=gpu", "no workers"),
+        ("slurm:workers=0", "workers=0"),
+        ("slurm:workers=many", "workers=many"),
+        ("slurm:workers=2,cores=-1", "cores=-1"),
+        ("slurm:workers", "'workers' in"),
+        ("slurm:workers=2,queue=", "'queue=' in"),
+    ],
+)
+def test_addresses_that_say_too_little(address: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        jobs_of(address)
+
+
+@pytest.mark.parametrize(
+    ("walltime", "seconds"),
+    [("04:00:00", 14280), ("4:00", 14280), ("1-00:00:00", 86280), ("00:02:00", 60), ("soon", None), (None, None)],
+)
+def test_workers_leave_before_their_time_is_up(walltime: str | None, seconds: int | None) -> None:
+    assert batch_queue._lifetime(walltime) == seconds
+
+
+def test_a_machine_without_the_queue_says_so() -> None:
+    with pytest.raises(SettingsError, match="no sbatch, which submits jobs to slurm"):
+        check_address(ClusterAddress("slurm:workers=2"))
+
+
+def test_jobs_are_submitted_and_cancelled(slurm: Path) -> None:
+    address = ClusterAddress("slurm:workers=2,queue=cpu,account=lab,walltime=00:10:00,memory=3GB")
+    check_address(address)
+    work, notes = Write(slurm), list[Event]()
+    assert over_cluster(address, work, iter(range(5)), slurm, lambda *_: None, notes.append) == {}
+    assert work.done() == set(range(5))
+    assert Note("waiting for the first of 2 workers, jobs of slurm") in notes
+    scripts = [script.read_text() for script in slurm.glob("script.*")]
+    assert len(scripts) == 2
+    for line in ("#SBATCH -p cpu", "#SBATCH -A lab", "#SBATCH -t 00:10:00", "#SBATCH --mem=3G", "--lifetime 480s"):
+        assert all(line in script for script in scripts)
+    assert len((slurm / "cancelled").read_text().split()) == 2
+
+
+def test_a_queue_that_takes_no_job(slurm: Path) -> None:
+    (slurm / "sbatch").write_text(REFUSES)
+    with pytest.raises(TnasError, match="takes no job: sbatch: error: Batch job submission failed: Invalid account"):
+        over_cluster(ClusterAddress("slurm:workers=2"), Write(slurm), iter(range(2)), slurm, lambda *_: None, ignore)
+
+
+def test_a_queue_that_takes_one_job_is_asked_again(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_queue, "SECONDS_BETWEEN_TRIES", 0.5)
+    (slurm / "sbatch").write_text(REFUSES.replace("if [ -e", 'if mkdir "$JOBS/first" 2> /dev/null || [ -e'))
+    (slurm / "open").symlink_to(slurm / "later")
+    work = Write(slurm)
+
+    def heard(item: int, event: Event) -> None:
+        if item == 3:
+            (slurm / "later").write_text("")
+        if item > 3:
+            time.sleep(0.3)  # until the second job is there
+
+    assert over_cluster(ClusterAddress("slurm:workers=2"), work, iter(range(20)), slurm, heard, ignore) == {}
+    assert work.done() == set(range(20))
+    assert len((slurm / "submitted").read_text().split()) == 2
+
+
+def test_a_training_by_jobs_is_that_of_this_machine(pipeline: Pipeline, slurm: Path) -> None:
+    words = ("train-eval", "-", *TRAINING, *TESTING, *pipeline.here, "--json", "--runs", slurm / "runs")
+    ran = tnas(*words, "--cluster", "slurm:workers=2", stdin=pipeline.decoded.stdout)
+    assert ran.code == 0, ran.stderr
+    assert ran.result["mean"] == pipeline.trained.result["mean"]
+    for network in ran.result["per_genotype"]:
+        one, other = (Path(run.result["run"]) / network["digest"] / "last.pt" for run in (ran, pipeline.trained))
+        assert same(one, other)
