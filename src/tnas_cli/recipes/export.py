@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.recipes.as_module import module
@@ -47,7 +48,7 @@ def export(model: Path, file: Path, form: str | None = None) -> ExportResult:
     example = torch.zeros(2, kept.images.channels, kept.images.size, kept.images.size)
     facts = metadata(kept)
     check_can_write(file)  # now, rather than when the exporter has done its work
-    write_bytes(file, (onnx_bytes if form == "onnx" else program_bytes)(network, example, facts))
+    write_bytes(file, (onnx_bytes if form == "onnx" else program_bytes)(program_of(network, example), facts))
     return ExportResult(model=str(model), path=str(file), format=form, classes=kept.classes, bytes=file.stat().st_size)
 
 
@@ -79,34 +80,37 @@ def _silent() -> Iterator[None]:
         logging.disable(before)
 
 
-def program_bytes(network: nn.Module, example: Tensor, facts: dict[str, str]) -> bytes:
-    """A file of PyTorch's own format, which `torch.export.load` reads."""
+def program_of(network: nn.Module, example: Tensor) -> ExportedProgram:
+    """What the network computes, for images like the example's, and any number of them."""
     with _silent():
-        program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("images")},))
-        file = io.BytesIO()
+        return torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("images")},))
+
+
+def program_bytes(program: ExportedProgram, facts: dict[str, str]) -> bytes:
+    """A file of PyTorch's own format, which `torch.export.load` reads."""
+    file = io.BytesIO()
+    with _silent():
         torch.export.save(program, file, extra_files=facts)
     return file.getvalue()
 
 
-def onnx_bytes(network: nn.Module, example: Tensor, facts: dict[str, str]) -> bytes:
+def onnx_bytes(program: ExportedProgram, facts: dict[str, str]) -> bytes:
     """A file of ONNX; raises TnasError where the extra is missing."""
     try:
         import onnx  # noqa: F401
     except ImportError as error:
         raise TnasError(f"ONNX cannot be imported ({error}).", hint="pip install 'tnas-cli[onnx]'") from error
     with _silent():
-        program = torch.onnx.export(
-            network,
-            (example,),
+        translated = torch.onnx.export(
+            program,
             input_names=["images"],
             output_names=["logits"],
-            dynamic_shapes=({0: torch.export.Dim("images")},),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
         )
-    assert program is not None
-    proto = program.model_proto
+    assert translated is not None
+    proto = translated.model_proto
     for key, value in facts.items():
         entry = proto.metadata_props.add()
         entry.key, entry.value = key, value
