@@ -18,7 +18,10 @@ TESTING = ("--test-tasks", 4, "--limit", 2)
 
 
 #: Tests that run whole commands, trainings and compiled kernels: folders, and files beside them.
-SLOW = ("cli", "commands", "engines", "golden", "methods", "recipes", "test_examples.py", "test_extension.py")
+SLOW = (
+    *("cli", "commands", "engines", "golden", "methods", "recipes", "scale", "report/figures"),
+    *("report/html/test_browser.py", "runs/test_cores.py", "test_examples.py", "test_extension.py", "test_start.py"),
+)
 
 
 #: Tests that spend their time in compilers, which coverage slows down without seeing anything of them.
@@ -35,10 +38,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     items.sort(key=lambda item: not item.path.relative_to(here).as_posix().startswith(LONG))
     for item in items:
-        first = item.path.relative_to(here).parts[0]
-        if first in SLOW or {"pipeline", "trained"} & set(getattr(item, "fixturenames", ())):
+        place = item.path.relative_to(here).as_posix()
+        if place.startswith(SLOW) or {"pipeline", "trained"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-        if item.path.relative_to(here).as_posix().startswith(COMPILING):
+        if place.startswith(COMPILING):
             item.add_marker(pytest.mark.no_cover)
 
 
