@@ -111,6 +111,7 @@ def test_side_by_side_gives_the_same_numbers(pipeline: Pipeline, tmp_path: Path)
     bars = [event for event in heard if isinstance(event, events.Progress) and event.stage == "train-eval"]
     assert {event.total for event in bars} == {2 * (4 + 3)}
     assert bars[-1].done == 2 * (4 + 3)
+    assert bars[-1].values.keys() == {"networks done", "tasks/s"} and bars[-1].values["networks done"] == 2
 
 
 def test_hours_decide_how_many_genotypes_are_trained(pipeline: Pipeline, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -304,6 +305,7 @@ def test_genotypes_are_trained_by_workers(pipeline: Pipeline, here: Path, two_wo
     assert equal(run, here)
     assert "Dask cluster at tcp://127.0.0.1:" in ran.stderr
     assert "unit(s) at a time" in ran.stderr
+    assert re.search(r"workers 2  networks done \d  tasks/s [\d.]+", ran.stderr)
     assert not list(run.rglob("*.lock*"))
 
 

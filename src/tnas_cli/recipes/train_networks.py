@@ -50,13 +50,14 @@ def train_networks(work: FromScratchWork, life: Life) -> Reached:
     longest so far; the first is always trained. Raises StoppedError with everything saved.
     """
     files = [result_file(work, life.run, position) for position in range(len(work.chosen))]
-    bar, positions = _Bar(life, len(files), sum(file.is_file() for file in files)), _positions(work, files)
+    several = work.machine.cluster is not None or work.count > 1
+    bar, positions = _Bar(life, len(files), sum(file.is_file() for file in files), several), _positions(work, files)
     if life.resumed and work.machine.cluster is None:  # there, each network's worker does so when it holds its folder
         _rewind(work, life, files)
     aside: Mapping[int, TnasError] = {}
     if work.machine.cluster is not None:
         on_workers = _Worker(work, life.run.path.resolve(), elsewhere=True)
-        aside = over_cluster(work.machine.cluster, on_workers, positions, on_workers.run, bar.heard, life.listener)
+        aside = over_cluster(work.machine.cluster, on_workers, positions, on_workers.run, bar.heard, bar.cluster)
     elif work.count > 1:
         side_by_side(_Worker(work, life.run.path), positions, work.count, bar.heard)
     else:
@@ -107,11 +108,15 @@ def _seconds(file: Path) -> float:
 
 
 class _Bar:
-    """One bar over all networks, training and test tasks alike."""
+    """One bar over all networks, training and test tasks alike. Where several are trained at a time, it has the speed
+    of all of them, rather than the loss of the one that was heard last."""
 
-    def __init__(self, life: Life, networks: int, finished: int) -> None:
-        self.life, self.networks, self.finished = life, networks, finished
+    def __init__(self, life: Life, networks: int, finished: int, several: bool) -> None:
+        self.life, self.networks, self.finished, self.several = life, networks, finished, several
         self.done: dict[int, int] = {}
+        self.workers: dict[str, float] = {}
+        #: When the first progress was heard, and what was done by then.
+        self.first: tuple[float, int] | None = None
 
     def at(self, position: int) -> events.Listener:
         """The listener of one network, whose own bar becomes a part of this one."""
@@ -122,8 +127,23 @@ class _Bar:
         if isinstance(event, events.Progress) and event.stage == STAGE:
             self.done[position] = event.done
             done = self.finished * event.total + sum(self.done.values())
-            event = events.Progress(event.stage, done, event.total * self.networks, event.unit, event.values)
+            values = self._of_all(done, event.total) if self.several else event.values
+            event = events.Progress(event.stage, done, event.total * self.networks, event.unit, values)
         self.life.pass_on(event)
+
+    def cluster(self, event: events.Event) -> None:
+        """Pass on what is said of the cluster itself."""
+        if isinstance(event, events.Workers):
+            self.workers = {"workers": event.count}
+        else:
+            self.life.listener(event)
+
+    def _of_all(self, done: int, each: int) -> Mapping[str, float]:
+        now = time.monotonic()
+        self.first = self.first or (now, done)
+        networks = self.finished + sum(tasks >= each for tasks in self.done.values())
+        seconds, tasks = now - self.first[0], done - self.first[1]
+        return {**self.workers, "networks done": networks} | ({"tasks/s": tasks / seconds} if seconds else {})
 
 
 @contextmanager

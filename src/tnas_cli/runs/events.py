@@ -29,6 +29,13 @@ class Note(Event):
     text: str
 
 
+@dataclass(frozen=True)
+class Workers(Event):
+    """So many units of work can be done at a time now."""
+
+    count: int
+
+
 Listener = Callable[[Event], None]
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from tnas_cli.errors import DivergedError, SettingsError, TnasError
 from tnas_cli.runs.cluster_address import ClusterAddress
-from tnas_cli.runs.events import Event, Listener, Note
+from tnas_cli.runs.events import Event, Listener, Note, Workers
 from tnas_cli.runs.interrupt import StoppedError, StopRequest, stop_request
 from tnas_cli.runs.run_file import NAME
 from tnas_cli.scale.batch_queue import EXAMPLE, INSTALL, Submitted, jobs_of, require_jobqueue, submitted
@@ -216,6 +216,7 @@ class _Units:
     counted: float = 0.0
     manned: float = 0.0
     slots: int = 1
+    said: int = 0
     #: How often each item was submitted.
     begun: dict[int, int] = field(default_factory=dict)
 
@@ -310,6 +311,9 @@ class _Units:
             raise self._lost() from error
         if self.jobs is not None:
             self.jobs.keep_up()
+        if threads != self.said:
+            self.said = threads
+            self.listener(Workers(threads))
         if threads:
             self.slots, self.manned = threads, self.counted
         elif self.jobs is None and self.counted - self.manned > SECONDS_FOR_WORKERS:
