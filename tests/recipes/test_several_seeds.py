@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.records.examples import a_training
+from tnas_cli.errors import Interrupted
 from tnas_cli.intervals import crossed
 from tnas_cli.recipes.several_seeds import over_seeds, search_over_seeds
 from tnas_cli.records.parts import Accuracy, Environment, TrainedNetwork
@@ -54,6 +55,22 @@ def searched(settings: SearchSettings) -> SearchResult:
         environment=Environment(),
         **unknown,
     )
+
+
+def test_a_stop_says_which_seeds_are_left() -> None:
+    def stopped(settings: SearchSettings) -> SearchResult:
+        if settings.seed < 6:
+            return searched(settings)
+        raise Interrupted("stopped; saved.", hint="continue with: tnas resume runs/6")
+
+    with pytest.raises(Interrupted, match="stopped; saved") as caught:
+        search_over_seeds(stopped, SearchSettings("glyphs", seed=5), 4)
+    assert caught.value.hint == (
+        "continue with: tnas resume runs/6; then the other seeds by --seed 7 --seeds 2; finished: runs/5"
+    )
+    with pytest.raises(Interrupted) as caught:
+        search_over_seeds(stopped, SearchSettings("glyphs", seed=5), 2)
+    assert caught.value.hint == "continue with: tnas resume runs/6; finished: runs/5"
 
 
 def test_the_run_that_validation_prefers_answers_for_all() -> None:

@@ -99,9 +99,17 @@ def test_what_a_killed_process_left_does_not_block(tmp_path: Path) -> None:
 def test_what_may_be_alive_is_not_taken_away(tmp_path: Path, content: str) -> None:
     owner = tmp_path / "lock.owner"
     owner.write_text(content)
-    with pytest.raises(BusyError), one_process(tmp_path / "lock"):
+    os.utime(owner, (0, time.time() - 3 * 3600 - 60))
+    with pytest.raises(BusyError) as caught, one_process(tmp_path / "lock"):
         raise AssertionError("taken away")
     assert owner.read_text() == content
+    assert caught.value.hint.endswith(f"it began 3 hours ago; if it no longer exists: rm {owner}")
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (61, "1 minute"), (7300, "2 hours"), (90000, "1 day")])
+def test_ages(seconds: int, words: str, tmp_path: Path) -> None:
+    os.utime(tmp_path, (0, time.time() - seconds))
+    assert lock._age(tmp_path) == words
 
 
 def test_a_live_owner_that_came_meanwhile_is_put_back(tmp_path: Path) -> None:

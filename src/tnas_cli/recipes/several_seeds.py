@@ -6,9 +6,11 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
+from tnas_cli.errors import Interrupted
 from tnas_cli.intervals import crossed
 from tnas_cli.records.parts import Accuracy
 from tnas_cli.records.results import SearchResult, TrainResult
@@ -26,7 +28,7 @@ def over_seeds(train: Callable[[TrainSettings], TrainResult], settings: TrainSet
     """
     if count == 1:
         return train(settings)
-    results = [train(settings.replace(seed=settings.seed + number)) for number in range(count)]
+    results = _each(train, settings, count)
     means = [result.mean for result in results]
     inductive = [result.inductive for result in results if result.inductive is not None]
     networks = _in_all(results)
@@ -47,6 +49,24 @@ def over_seeds(train: Callable[[TrainSettings], TrainResult], settings: TrainSet
         means=tuple(means),
         set_aside=tuple(each for result in results for each in result.set_aside or ()) or None,
     )
+
+
+S = TypeVar("S", SearchSettings, TrainSettings)
+R = TypeVar("R", SearchResult, TrainResult)
+
+
+def _each(work: Callable[[S], R], settings: S, count: int) -> list[R]:
+    """The result of every seed; a stop also says which seeds are finished, and which have not begun."""
+    results: list[R] = []
+    for seed in range(settings.seed, settings.seed + count):
+        try:
+            results.append(work(settings.replace(seed=seed)))
+        except Interrupted as stop:
+            finished = "".join(f"; finished: {result.run}" for result in results)
+            left = settings.seed + count - seed - 1
+            others = f"; then the other seeds by --seed {seed + 1}" + (f" --seeds {left}" if left > 1 else "")
+            raise Interrupted(stop.message, hint=stop.hint + (others if left else "") + finished) from None
+    return results
 
 
 def _in_all(results: Sequence[TrainResult]) -> dict[str, int]:
@@ -78,7 +98,7 @@ def search_over_seeds(
     """
     if count == 1:
         return search(settings)
-    results = [search(settings.replace(seed=settings.seed + number)) for number in range(count)]
+    results = _each(search, settings, count)
     accuracies = [result.validation_accuracy for result in results]
     return replace(
         results[accuracies.index(max(accuracies))],

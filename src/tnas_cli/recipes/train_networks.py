@@ -159,7 +159,7 @@ def _held(folder: Path, life: Life) -> Iterator[None]:
                 if time.monotonic() - began > SECONDS_TO_LEAVE:
                     raise TnasError(
                         f"{busy.holder} still works on {folder}.",
-                        hint=f"stop it, or remove {busy.owner} if it has gone",
+                        hint=busy.hint,
                     ) from None
             life.listener(events.Note(f"waiting for {folder.name}"))
             time.sleep(SECONDS_BETWEEN_LOOKS)

@@ -24,6 +24,7 @@ from tnas_cli.errors import TnasError
 from tnas_cli.plain import NOT_AS_WRITTEN, json_value
 from tnas_cli.runs.files import cannot_write
 from tnas_cli.runs.held import discard
+from tnas_cli.spelling import command
 
 NAME = ".lock"
 SECONDS_BETWEEN_LOOKS = 0.1
@@ -32,10 +33,16 @@ _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class BusyError(Exception):
-    """Another process holds the lock: `holder` says which one, `owner` is the file that names it."""
+    """Another process holds the lock: `holder` says which one, and `hint` what helps.
 
-    def __init__(self, owner: Path) -> None:
-        self.owner, self.holder = owner, _holder(owner)
+    by_file: only the file `owner` says so, which stays where a process of another machine was killed.
+    """
+
+    def __init__(self, owner: Path, *, by_file: bool = False) -> None:
+        self.holder = _holder(owner)
+        self.hint = "wait for it, or stop it with Ctrl-C there and resume it afterwards"
+        if by_file:
+            self.hint += f"; {_if_gone(owner)}"
 
 
 @contextmanager
@@ -50,7 +57,7 @@ def locked(run: Path) -> Iterator[None]:
         except BusyError as busy:
             raise TnasError(
                 f"{run} is running already: {busy.holder} works on it.",
-                hint="wait for it, or stop it with Ctrl-C there and resume it afterwards",
+                hint=busy.hint,
             ) from None
         except OSError as error:
             if error.errno not in _READ_ONLY:
@@ -110,9 +117,9 @@ def _own(owner: Path, waiting: Callable[[str], None] | None) -> None:
             _take_away(owner)
             continue
         if waiting is None:
-            raise BusyError(owner)
+            raise BusyError(owner, by_file=True)
         if not told:
-            waiting(f"{_holder(owner)}, unless it is gone and {owner} was left")
+            waiting(f"{_holder(owner)} ({_if_gone(owner)})")
             told = True
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
@@ -150,6 +157,23 @@ def _is_gone(owner: Path) -> bool:
         return True
     except (OSError, *NOT_AS_WRITTEN):
         return False
+
+
+def _if_gone(owner: Path) -> str:
+    return f"it began {_age(owner)} ago; if it no longer exists: {command('rm', owner)}"
+
+
+def _age(file: Path) -> str:
+    """How long ago a file was written, in its largest unit."""
+    try:
+        seconds = max(0.0, time.time() - file.stat().st_mtime)
+    except OSError:
+        return "a moment"
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            number = int(seconds // length)
+            return f"{number} {unit}{'s' if number > 1 else ''}"
+    return f"{int(seconds)} s"
 
 
 def _holder(owner: Path) -> str:
