@@ -47,6 +47,10 @@ def prepare_data(
     invert: Annotated[
         Text, typer.Option("--invert", help="Turn black into white: yes, no, or auto (images on a bright ground).")
     ] = None,
+    normalise: Annotated[
+        Text,
+        typer.Option("--normalise", metavar="HOW", help="measured (on training images), none, imagenet, or MEAN/STD."),
+    ] = None,
     keep_duplicates: Annotated[
         bool, typer.Option("--keep-duplicates", help="folder: keep a picture that is twice in its class.")
     ] = False,
@@ -80,6 +84,7 @@ def prepare_data(
             skip_bad=skip_bad or None,
             keep_duplicates=keep_duplicates or None,
             invert=invert,
+            normalise=normalise,
             force=force or None,
             seed=seed,
         )
@@ -99,6 +104,7 @@ def prepare_data(
             skip_bad=skip_bad,
             keep_duplicates=keep_duplicates or None,
             invert=invert,
+            normalise=normalise,
             seed=seed or 0,
             name=name,
             root=cache_dir,

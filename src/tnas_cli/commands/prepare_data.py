@@ -27,6 +27,7 @@ def prepare_data(
     skip_bad: bool = False,
     keep_duplicates: bool | None = None,
     invert: str | None = None,
+    normalise: str | None = None,
     seed: int = 0,
     name: str | None = None,
     root: Path | str | None = None,
@@ -41,6 +42,7 @@ def prepare_data(
     percentages of classes for train, validation and test; `skip_bad` leaves out images that cannot be read, and
     `keep_duplicates` keeps a picture that is twice in its class; the record's `account` says what became of the files.
     `invert` ('no', 'yes' or 'auto': those on a bright ground) turns black into white, for `folder` and `omniglot`.
+    `normalise` is 'measured' (mean and deviation of the training images), 'none', 'imagenet' or 'MEAN/STD'.
     `seed` decides random splits and drawings, `root` is the cache folder, `preview` a PNG file for a contact sheet.
     Raises SettingsError, DataError or TnasError.
     """
@@ -57,6 +59,7 @@ def prepare_data(
         skip_bad=skip_bad,
         keep_duplicates=keep_duplicates,
         invert=invert,
+        normalise=normalise,
         seed=seed,
         root=None if root is None else Path(root),
         force=force,

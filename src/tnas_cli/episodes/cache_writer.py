@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tnas_cli.episodes.account import Account, to_text
 from tnas_cli.episodes.cache_index import CacheIndex, Place, append_index
 from tnas_cli.episodes.hdf5_writing import hdf5_file
+from tnas_cli.episodes.normalisation import each_channel
 from tnas_cli.episodes.pixel_facts import PixelFacts
 from tnas_cli.episodes.sampling import standard_tables
 from tnas_cli.errors import DataError
@@ -194,7 +195,12 @@ def _write(file: Any, spool: _Spool, attributes: Attributes) -> CacheIndex:
     test = np.flatnonzero(np.asarray(spool.splits) == "test").astype(np.int64)
     for name, table in standard_tables(offset, test).items():
         tables[name] = table.astype(np.int32)
-    mean, std = (attributes.mean, attributes.std) if attributes.mean and attributes.std else facts.mean_and_std()
+    mean: Sequence[float]
+    std: Sequence[float]
+    if attributes.mean is None or attributes.std is None:
+        mean, std = facts.mean_and_std()
+    else:
+        mean, std = (each_channel(values, spool.shape[-1]) for values in (attributes.mean, attributes.std))
     said: dict[str, Any] = {
         "format": FORMAT,
         "schema": SCHEMA,

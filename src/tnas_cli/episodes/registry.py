@@ -17,6 +17,7 @@ from tnas_cli.episodes.cache_writer import tidy, write_cache
 from tnas_cli.episodes.class_split import SHARES
 from tnas_cli.episodes.dataset import DatasetSpec, Request
 from tnas_cli.episodes.images import INVERTS, RESIZES, Invert, Resize
+from tnas_cli.episodes.normalisation import each_channel, normalisation_of
 from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.errors import DataError, SettingsError, TnasError, did_you_mean
 from tnas_cli.runs.endings import CACHES, has_ending
@@ -58,6 +59,7 @@ def prepare(
     skip_bad: bool = False,
     keep_duplicates: bool | None = None,
     invert: str | None = None,
+    normalise: str | None = None,
     seed: int = 0,
     root: Path | None = None,
     force: bool = False,
@@ -70,8 +72,9 @@ def prepare(
     `shares` (per cent of the classes for train, val and test) are choices for `folder`, `resize` ('fit', 'crop' or
     'stretch') also for mini-imagenet and imagenet. `skip_bad` leaves out images that cannot be read, `keep_duplicates`
     (for `folder`) keeps a picture that is twice in its class. `invert` ('no', 'yes', or 'auto': those on a bright
-    ground) is a choice for `folder` and `omniglot`. Raises SettingsError for choices that cannot work, DataError for a
-    source that cannot be read, TnasError for a cache that cannot be written.
+    ground) is a choice for `folder` and `omniglot`. `normalise` is what `normalisation_of` reads. Raises SettingsError
+    for choices that cannot work, DataError for a source that cannot be read, TnasError for a cache that cannot be
+    written.
     """
     spec = dataset(name)
     if spec is None:
@@ -86,12 +89,21 @@ def prepare(
             f"--size {size} is outside {SMALLEST_IMAGE} to {LARGEST_IMAGE} pixels.", hint="choose a size in that range"
         )
     resize_as = _choices(spec, channels, resize, shares, skip_bad=skip_bad, keep_duplicates=keep_duplicates)
-    inverted = _invert(spec, invert)
+    inverted, normalised = _invert(spec, invert), None if normalise is None else normalisation_of(normalise)
     name, root = _name_of(spec, source, own_name), root or cache_root()
     done = None if force else _prepared(name, protocol, size or spec.size, root)
     if done is not None:
         shares_asked = "/".join(map(str, shares)) if shares else None
-        asked = {"channels": channels, "resize": resize, "shares": shares_asked, "seed": seed, "invert": invert}
+        asked: dict[str, object] = {
+            "channels": channels,
+            "resize": resize,
+            "shares": shares_asked,
+            "seed": seed,
+            "invert": invert,
+        }
+        if normalised is not None and normalised.mean is not None and normalised.std is not None:
+            asked |= {"mean": each_channel(normalised.mean, done.channels)}
+            asked |= {"std": each_channel(normalised.std, done.channels)}
         _check_same(done, name, source if spec.needs_source else None, asked)
         tidy(done.path)
         listener(Note(f"{name} is already prepared: {done.path}"))
@@ -115,6 +127,8 @@ def prepare(
     attributes = built.attributes
     if spec.name == "folder":
         attributes = replace(attributes, shares="/".join(map(str, request.shares)))
+    if normalised is not None:
+        attributes = replace(attributes, mean=normalised.mean, std=normalised.std)
     path = cache_path(name, protocol, built.size, root)
     _check_space(path, built.bytes)
     write_cache(path, built.classes, attributes, replace=force, listener=listener)
