@@ -50,7 +50,7 @@ def page() -> str:
     written = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
     known = [cls for room in (account, parts) for cls in vars(room).values() if isinstance(cls, type)]
     own = [cls for cls in dict.fromkeys(known) if issubclass(cls, Part) and cls is not Part]
-    own += [reported.Side, other_results.KnownDataSet, other_results.UnreadableCache]
+    own += [reported.Side, reported.Difference, other_results.KnownDataSet, other_results.UnreadableCache]
     return "\n".join([written + MARK + HEAD, *map(section, RECORDS), "## Parts of records\n", *map(section, own)])
 
 

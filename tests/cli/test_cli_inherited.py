@@ -104,9 +104,21 @@ def test_the_advantage_of_a_genotype_on_its_own_task(pipeline: Pipeline, tmp_pat
     for row in result["crossed"]:
         if own[row["index"]]["digest"] == row["digest"]:
             assert row["accuracy"] == own[row["index"]]["accuracy"], "the same genotype on the same task"
+    in_place = result["in_place"]
+    assert {name: [row["index"] for row in rows] for name, rows in in_place.items()} == {
+        "random": [0, 1, 2, 3],
+        "theta~": [0, 1, 2, 3],
+    }
+    assert len({row["digest"] for row in in_place["theta~"]}) == 1
+    assert len({row["digest"] for row in in_place["random"]}) == 4
     shown = succeeding("report", "--advantage", result["run"], "--json").result
+    for name, rows in in_place.items():
+        gains = [own[row["index"]]["accuracy"] - row["accuracy"] for row in rows]
+        assert shown["in_place"][name]["difference"] == pytest.approx(25 * sum(gains))
+        assert shown["in_place"][name]["tasks"] == 4
     assert shown["pairs"] <= 4 and abs(shown["difference"]) <= 100
-    assert "points" in succeeding("report", "--advantage", result["run"]).stdout
+    text = succeeding("report", "--advantage", result["run"]).stdout
+    assert "own genotype minus a random one: " in text and "own genotype minus that of theta~: " in text
     assert resumed_is_the_same(result)
 
 

@@ -135,14 +135,11 @@ def _compare(screen: Screen, runs: list[str], own_tasks: bool) -> None:
 def _advantage(screen: Screen, runs: list[str]) -> None:
     """Genotypes at home and away."""
     from tnas_cli.commands.report import advantage
-    from tnas_cli.records.reported import ReportResult
-    from tnas_cli.report.advantage import lines
+    from tnas_cli.report.advantage import lines, record
 
     found = advantage(runs)
     if screen.as_json:
-        difference, interval = 100 * found.mean, 100 * found.interval
-        result = ReportResult(tasks=found.tasks, difference=difference, interval=interval, p=found.p, pairs=found.pairs)
-        screen.record(result.to_json())
+        screen.record(record(found).to_json())
     else:
         screen.text("\n".join(lines(found)))
 

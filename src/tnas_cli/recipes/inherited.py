@@ -184,7 +184,7 @@ class InheritedWork(DataWork):
         if self.recipe.all_tasks:
             return self.settings.test_tasks * len({record.digest for record in self.genotypes})
         own = sum(own_task(record, self.settings, self.cache) is not None for record in self.genotypes)
-        return own * (1 + 2 * (self.recipe.cross or 0))
+        return own * (1 if self.recipe.cross is None else 3 + 2 * self.recipe.cross)
 
     def _trained(self, life: Life) -> MetaState:
         """The state after the meta-training, which resumes where it stopped."""

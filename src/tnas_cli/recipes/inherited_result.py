@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -33,8 +33,10 @@ from tnas_cli.records.results import TrainResult
 from tnas_cli.runs import events
 from tnas_cli.runs.device import environment
 from tnas_cli.runs.life import Life
+from tnas_cli.runs.seeds import numpy_generator
+from tnas_cli.spaces.decode import nodes_of
 from tnas_cli.spaces.genotype import Genotype
-from tnas_cli.spaces.parameters import Parameters
+from tnas_cli.spaces.parameters import THETA, Parameters
 from tnas_cli.spaces.registry import space
 from tnas_cli.spaces.shapes import count
 
@@ -57,6 +59,7 @@ class Measured:
     own_tasks: OwnTasks | None
     per_task: tuple[TaskAccuracy, ...]
     crossed: tuple[TaskAccuracy, ...] | None = None
+    in_place: Mapping[str, tuple[TaskAccuracy, ...]] | None = None
     per_genotype: tuple[TrainedNetwork, ...] | None = None
     selected: TrainedNetwork | None = None
 
@@ -107,6 +110,7 @@ def on_own_tasks(work: InheritedWork, life: Life, best: Best) -> Measured:
             for index, genotype, accuracy in zip(indices, targets, found.tolist(), strict=True)
         ),
         crossed=_on_others(work, life, best, pairs) if work.recipe.cross else None,
+        in_place=_in_place(work, life, best, indices) if work.recipe.cross else None,
     )
 
 
@@ -121,6 +125,30 @@ def _on_others(
         for step in steps
         for position, (_, genotype) in enumerate(pairs)
     ]
+    return _accuracies(work, life, best, cells)
+
+
+def _in_place(
+    work: InheritedWork, life: Life, best: Best, indices: Sequence[int]
+) -> dict[str, tuple[TaskAccuracy, ...]]:
+    """What other genotypes reach on the tasks, in place of those that decoded to them: a random one for each task, and
+    for all of them the one that theta~ decodes to."""
+    network = work.meta.network
+    theta = work.meta.parameters[THETA].detach().cpu()
+    fixed = network.space.decode(theta, work.learner.max_skips)
+    generator = numpy_generator(work.settings.seed, "genotypes in place of the tasks' own")
+    drawn = [network.space.random(generator, nodes_of(theta)) for _ in indices]
+    others = {"random": drawn, "theta~": [fixed] * len(indices)}
+    return {
+        name: _accuracies(work, life, best, list(zip(indices, genotypes, strict=True)))
+        for name, genotypes in others.items()
+    }
+
+
+def _accuracies(
+    work: InheritedWork, life: Life, best: Best, cells: Sequence[tuple[int, Genotype]]
+) -> tuple[TaskAccuracy, ...]:
+    """Transductive accuracies of genotypes on stored test tasks."""
     over_query, _ = _measure(work, life, best, [index for index, _ in cells], [genotype for _, genotype in cells])
     return tuple(
         TaskAccuracy(index=index, digest=genotype.digest, accuracy=accuracy)

@@ -101,9 +101,19 @@ class Outcome(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Difference(Part):
+    """A difference in points over tasks, with the half-width of its 95% interval."""
+
+    difference: float
+    interval: float
+    tasks: Count
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportResult(Result):
     """What `tnas report` did: a table, a comparison, an advantage, a check, figures or a page; the keys of the
-    others are absent. `p`: the share of random swaps with at least such a difference, over `pairs` of tasks."""
+    others are absent. `p`: the share of random swaps with at least such a difference, over `pairs` of tasks.
+    `in_place`: own genotypes minus others in their place, by what these are."""
 
     command = "report"
 
@@ -115,6 +125,7 @@ class ReportResult(Result):
     interval: float | None = None
     p: Share | None = None
     pairs: Count | None = None
+    in_place: Mapping[str, Difference] | None = None
     expectations: Count | None = None
     met: Count | None = None
     html: str | None = None

@@ -152,8 +152,9 @@ class TrainResult(Measured):
     `own_tasks` has each genotype on the test tasks that decoded to it. Of the `genotypes`, `genotypes_distinct` are
     different ones, and `genotypes_trained` were trained, within `hours` (null: no limit), `side_by_side` at a time. For
     inherited weights, `per_task` replaces `per_genotype`, unless `--all-tasks` was given; `crossed` has genotypes on
-    the tasks of others (`--cross`). A fixed network takes the place of a genotype, with its name as `digest`.
-    `set_aside` are those that failed on a cluster.
+    the tasks of others (`--cross`), and `in_place` other genotypes on the same tasks: `random`, another one for each
+    task, and `theta~`, the one genotype that the search's theta decodes to before it adapts. A fixed network takes the
+    place of a genotype, with its name as `digest`. `set_aside` are those that failed on a cluster.
     """
 
     command = "train-eval"
@@ -174,6 +175,7 @@ class TrainResult(Measured):
     per_genotype: tuple[TrainedNetwork, ...] | None = None
     per_task: tuple[TaskAccuracy, ...] | None = None
     crossed: tuple[TaskAccuracy, ...] | None = None
+    in_place: Mapping[str, tuple[TaskAccuracy, ...]] | None = None
     genotypes_distinct: Count | None = None
     side_by_side: Count | None = None
     set_aside: tuple[SetAside, ...] | None = None

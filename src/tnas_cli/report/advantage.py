@@ -1,4 +1,5 @@
-"""Does a genotype do better on the task that decoded to it? From genotypes that were also tested on each other's tasks.
+"""Does a genotype do better on the task that decoded to it? From genotypes that were also tested on each other's tasks,
+and from others that were tested in their place.
 
 For two tasks i and j with their genotypes, the advantage is half of what both reach at home minus what both reach on
 the other's task: levels of genotypes and of tasks cancel in every pair.
@@ -7,8 +8,8 @@ the other's task: levels of genotypes and of tasks cancel in every pair.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +17,34 @@ from numpy.typing import NDArray
 
 from tnas_cli.errors import DataError
 from tnas_cli.intervals import t_quantile
+from tnas_cli.records.reported import Difference, ReportResult
 from tnas_cli.records.results import TrainResult
 from tnas_cli.report.results import read_measured
 
 #: Random swaps of homes behind a p-value.
 SWAPS = 9999
 
+IN_PLACE = {"random": "a random one", "theta~": "that of theta~"}
+
 _HINT = "measure them first: tnas train-eval genotypes.jsonl --weights inherited --cross 3"
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """The accuracy of the tasks' own genotypes minus that of others in their place, over `tasks` with the half-width of
+    its 95% interval for other tasks. Shares of 1."""
+
+    mean: float
+    interval: float
+    tasks: int
 
 
 @dataclass(frozen=True)
 class Advantage:
     """Shares of 1: the mean over `pairs` of tasks whose genotypes differ, with the half-width of its 95% interval for
     other tasks with their genotypes. `p`: the share of random swaps of homes that are at least as far from 0, from
-    pairs that have no task in common. `alike`: pairs with the same genotype, which are left out."""
+    pairs that have no task in common. `alike`: pairs with the same genotype, which are left out. `in_place`: the same
+    tasks' own genotypes against others, by what these are."""
 
     mean: float
     interval: float
@@ -37,6 +52,7 @@ class Advantage:
     tasks: int
     pairs: int
     alike: int
+    in_place: Mapping[str, InPlace] = field(default_factory=dict)
 
 
 def advantage(sources: Sequence[str | Path]) -> Advantage:
@@ -62,7 +78,19 @@ def advantage(sources: Sequence[str | Path]) -> Advantage:
         gains.append((home[i][1] + home[j][1] - here - there) / 2)
     if len(gains) < 2:
         raise DataError("no two genotypes that differ were tested on each other's tasks.", hint=_HINT)
-    return of_pairs(np.array(edges), np.array(gains), alike)
+    in_place = {}
+    for name, rows in (found[0].in_place or {}).items():
+        pairs = [(home[row.index][1], row.accuracy) for row in rows if row.index in home]
+        if len(pairs) > 1:
+            in_place[name] = against(np.array(pairs))
+    return replace(of_pairs(np.array(edges), np.array(gains), alike), in_place=in_place)
+
+
+def against(pairs: NDArray[np.float64]) -> InPlace:
+    """The difference of pairs [tasks, 2]: the own genotype and another one on the same task."""
+    gains = pairs[:, 0] - pairs[:, 1]
+    interval = t_quantile(len(gains) - 1) * float(gains.std(ddof=1)) / math.sqrt(len(gains))
+    return InPlace(float(gains.mean()), interval, len(gains))
 
 
 def of_pairs(edges: NDArray[np.int64], gains: NDArray[np.float64], alike: int = 0) -> Advantage:
@@ -102,8 +130,29 @@ def lines(found: Advantage) -> list[str]:
         "tasks with their genotypes",
         f"{found.tasks:,} tasks in {found.pairs:,} pairs; p = {found.p:.2g} if homes are swapped at random",
     ]
+    for name, other in found.in_place.items():
+        said.append(
+            f"own genotype minus {IN_PLACE.get(name, name)}: {100 * other.mean:+.2f} ± {100 * other.interval:.2f} "
+            f"points, 95% interval over {other.tasks:,} tasks"
+        )
     if found.alike:
         said.append(f"left out: {found.alike:,} pairs whose tasks decoded to the same genotype")
     if abs(found.mean) <= found.interval:
         said.append("The interval contains 0: these tasks do not show an advantage.")
     return said
+
+
+def record(found: Advantage) -> ReportResult:
+    """The advantage as a record, in points."""
+    others = {
+        name: Difference(difference=100 * other.mean, interval=100 * other.interval, tasks=other.tasks)
+        for name, other in found.in_place.items()
+    }
+    return ReportResult(
+        tasks=found.tasks,
+        difference=100 * found.mean,
+        interval=100 * found.interval,
+        p=found.p,
+        pairs=found.pairs,
+        in_place=others or None,
+    )
