@@ -23,8 +23,8 @@ from tnas_cli.runs.events import Listener, ignore
 #: how many test tasks there are; the authors' code has 600.
 PAPER_GENOTYPES, PAPER_TASKS, PAPER_EPOCHS = 600, 300_000, 20
 
-#: On a cluster: what a unit costs beyond its training, and a worker's process before its first one; both are measured
-#: by benchmarks/cluster.py.
+#: On a cluster: what a unit costs beyond its training (benchmarks/cluster.md), and about how long the imports of a
+#: worker's process take before its first one.
 SECONDS_PER_UNIT, SECONDS_TO_START = 0.013, 5.0
 
 #: A checkpoint has each weight and Adam's two moments of it, in 4 bytes each; for each tensor a count of steps, and
