@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -252,8 +253,19 @@ def test_lines_say_what_is_reached(search: Path) -> None:
     unfinished(search)
     (search / "events.jsonl").write_text(step("search", done=2, loss=0.5, accuracy=0.25, theta=0.2, **{"tasks/s": 2.0}))
     ran = succeeding("watch", search)
-    assert "search: 2/8 tasks  loss 0.5  accuracy 0.25  tasks/s 2  3 s left\n" in ran.stderr
+    assert "search: 2/8 tasks  3 s left  loss 0.5  accuracy 0.25  tasks/s 2\n" in ran.stderr
     assert succeeding("watch", search, "--quiet").stderr == ""
+
+
+def test_bars_fit_a_terminal_of_80_columns(search: Path) -> None:
+    unfinished(search)
+    values = {"loss": 0.12345, "accuracy": 0.98765, "validation": 0.98765, "tasks/s": 0.12345}
+    (search / "events.jsonl").write_text(step("search", done=2, **values))
+    terminal = {"COLUMNS": "80", "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    shown = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", tnas("watch", search, environment=terminal).stderr)
+    for part in ("search", "2/8 tasks  48.6 s left", "loss 0.123  accuracy 0.988  validation 0.988  tasks/s 0.123"):
+        assert part in shown
+    assert "…" not in shown
 
 
 def test_lines_that_are_no_records_are_passed_over(search: Path) -> None:

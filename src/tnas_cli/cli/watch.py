@@ -85,7 +85,7 @@ def _view(screen: Screen) -> Iterator[events.Listener]:
         with Progress(*columns, console=screen.words, refresh_per_second=REFRESHES_PER_SECOND) as bars:
             yield _Bars(bars)
     else:
-        yield lambda event: screen.say(f"{event.stage}: {_words(event)}") if isinstance(event, events.Seen) else None
+        yield lambda event: screen.say(_line(event)) if isinstance(event, events.Seen) else None
 
 
 class _Bars:
@@ -101,14 +101,20 @@ class _Bars:
         if event.stage not in self.stages:
             self.stages[event.stage] = self.bars.add_task(visible(event.stage), words="")
         ended = event.done == event.asked and event.unit != "networks"
-        words = _words(event)
+        how_far, values = _words(event)
+        words = f"{how_far}\n{values}" if values else how_far  # one line of both is too long for 80 columns
         self.bars.update(
             self.stages[event.stage], completed=event.done, total=event.asked, words=words, visible=not ended
         )
 
 
-def _words(event: events.Seen) -> str:
+def _line(event: events.Seen) -> str:
+    return f"{event.stage}: {'  '.join(filter(None, _words(event)))}"
+
+
+def _words(event: events.Seen) -> tuple[str, str]:
+    """How far a stage is, with the time left, and its latest values."""
     done = f"{event.done:,}" if event.asked is None else f"{event.done:,}/{event.asked:,}"
     values = [f"{name} {value:.3g}" for name, value in event.values.items()]
     left = [] if event.left is None or event.done == event.asked else [f"{duration(event.left)} left"]
-    return "  ".join([f"{done} {event.unit}", *values, *left])
+    return "  ".join([f"{done} {event.unit}", *left]), "  ".join(values)

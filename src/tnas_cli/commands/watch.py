@@ -50,7 +50,7 @@ def watch(run: Path, *, listener: Listener = ignore) -> Iterator[Record]:
 def check_run(run: Path) -> None:
     """Raises DataError unless the folder is a run."""
     if not exists(run):
-        raise DataError(f"{run} does not exist.", hint="tnas runs lists the runs of a folder")
+        raise DataError(f"{run} does not exist.", hint="to see the runs of a folder, run: tnas runs DIR")
     if not is_run(run):
         raise DataError(f"{run} is not a run.", hint="name the folder of a search or of a training")
 
