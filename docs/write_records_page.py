@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from tnas_cli.records import account, kinds, other_results, parts, reported, results
+from tnas_cli.records import account, kinds, other_results, parts, reported, results, run_list
 from tnas_cli.records.codec import Part
 from tnas_cli.records.fields import LARGEST, Range
 
@@ -26,6 +26,7 @@ left out where it is not known or has nothing to say.
 RECORDS: tuple[type[Part], ...] = (
     *(kinds.Adapted, kinds.Predicted, kinds.Decoded, kinds.FixedNetwork, kinds.Step, kinds.Validated, kinds.Halved),
     kinds.ModelCard,
+    run_list.ListedRun,
     *(results.Measured, results.AdaptResult, results.TrainResult, results.SupervisedResult, results.TransferResult),
     *(results.SearchResult, other_results.SearchEstimate, other_results.TrainEstimate, other_results.DecodeResult),
     *(
@@ -35,6 +36,8 @@ RECORDS: tuple[type[Part], ...] = (
         other_results.DataSets,
         other_results.DoctorResult,
         other_results.ModelsResult,
+        run_list.RunsResult,
+        run_list.WatchResult,
         reported.ReportResult,
         reported.CiteResult,
     ),

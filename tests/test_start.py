@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.conftest import Pipeline
 from tests.episodes.small_data import class_tree
+from tests.running import unfinished
 from tnas_cli.spaces.known_genotypes import known
 
 #: Packages that take long to import.
@@ -63,6 +65,15 @@ def test_decoding_a_text_and_a_record_of_a_genotype_imports_nothing_heavy(pipeli
 
 def test_citing_imports_nothing_heavy(pipeline: Pipeline, tmp_path: Path) -> None:
     assert not imported_by(command("cite", pipeline.trained.result["run"]), tmp_path)
+
+
+def test_listing_and_watching_runs_imports_nothing_heavy(pipeline: Pipeline, tmp_path: Path) -> None:
+    for name in ("runs", "watch"):
+        assert not imported_by(command(name, "--help"), tmp_path)
+    assert not imported_by(command("runs", pipeline.runs), tmp_path)
+    unfinished(shutil.copytree(pipeline.runs, tmp_path / "runs"))
+    assert not imported_by(command("runs", tmp_path / "runs"), tmp_path)
+    assert not imported_by(command("watch", pipeline.trained.result["run"]), tmp_path)
 
 
 def test_an_adaptation_builds_no_optimiser_and_so_does_not_import_the_compiler(

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tnas_cli.commands.report import compare as compare
     from tnas_cli.commands.report import report as report_table  # noqa: F401  `report` is a package too
     from tnas_cli.commands.resume import resume as resume
+    from tnas_cli.commands.runs import list_runs as list_runs
     from tnas_cli.commands.search import estimate_search as estimate_search
     from tnas_cli.commands.search import search as search
     from tnas_cli.commands.supervised import supervised as supervised
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from tnas_cli.commands.train_eval import inherit as inherit
     from tnas_cli.commands.train_eval import train_eval as train_eval
     from tnas_cli.commands.transfer import transfer as transfer
+    from tnas_cli.commands.watch import watch as watch
     from tnas_cli.errors import TnasError as TnasError
     from tnas_cli.recipes.adapt import Asked as Asked
     from tnas_cli.recipes.as_module import module as module
@@ -82,6 +84,7 @@ _HOMES = {
     "figures": "commands.figures",
     "html_report": "report.html_report",
     "inherit": "commands.train_eval",
+    "list_runs": "commands.runs",
     "models": "commands.models",
     "module": "recipes.as_module",
     "predict": "commands.predict",
@@ -96,6 +99,7 @@ _HOMES = {
     "supervised": "commands.supervised",
     "train_eval": "commands.train_eval",
     "transfer": "commands.transfer",
+    "watch": "commands.watch",
 }
 
 __all__ = ["__version__", *_HOMES]

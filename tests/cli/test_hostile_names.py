@@ -84,6 +84,8 @@ def test_a_terminal_shows_every_name_and_obeys_none(hostile: Hostile) -> None:
         succeeding("report", hostile.folder / "measured.jsonl", "--format", "markdown"),
         succeeding("cite", hostile.checkpoint.parent),
         succeeding("resume", hostile.checkpoint.parent),
+        succeeding("runs", hostile.folder / "runs"),
+        succeeding("watch", hostile.checkpoint.parent),
         succeeding("prepare-data", "--list", "--cache-dir", hostile.folder / "cache"),
     ):
         _check_shown(ran.stdout.replace(str(hostile.checkpoint), "") + ran.stderr)
@@ -99,6 +101,8 @@ def test_an_error_shows_the_path_on_one_line() -> None:
         ("report", missing),
         ("resume", missing),
         ("cite", missing),
+        ("runs", missing),
+        ("watch", missing),
         ("export", missing, f"{NAME}.pdf"),
         ("prepare-data", NAME),
         ("search", "--dataset", NAME),

@@ -24,6 +24,8 @@ COMMANDS: dict[str, Callable[[Pipeline, Path], Arguments]] = {
     "train-eval": lambda p, runs: ("train-eval", p.folder / "one.jsonl", *TRAINING, *TESTING, "--runs", runs, *p.here),
     "report": lambda p, _: ("report", p.trained.result["run"]),
     "report --compare": lambda p, _: ("report", "--compare", p.trained.result["run"], p.trained.result["run"]),
+    "runs": lambda p, _: ("runs", p.runs),
+    "watch": lambda p, _: ("watch", p.trained.result["run"]),
     "cite": lambda p, _: ("cite", p.trained.result["run"]),
     "doctor": lambda p, _: ("doctor", "--threads", 1, "--device", "cpu"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tnas_cli.records import kinds, other_results, parts, reported, results
+from tnas_cli.records import kinds, other_results, parts, reported, results, run_list
 
 ENVIRONMENT = parts.Environment(package_version="0.2.0", device="cpu", threads=2)
 GENOTYPE = {"normal": [["sep_conv_3x3", 0], ["skip_connect", 1]], "reduce": [["max_pool_3x3", 0], ["dil_conv_5x5", 1]]}
@@ -124,6 +124,27 @@ EVERY = [
     ),
     reported.CiteResult(methods=("maml",), datasets=(), references=3),
     reported.ReportResult(table=2, measured=0),
+    run_list.ListedRun(
+        run="runs/search-1",
+        state="stopped",
+        reason="process 12 on here is gone",
+        command="search",
+        method="t-nas",
+        dataset="omniglot",
+        way=5,
+        shot=1,
+        seed=0,
+        done=8,
+        asked=40,
+        unit="tasks",
+        accuracy=0.5,
+        interval=0.1,
+        measured_on="validation",
+        wall_seconds=None,
+        changed="2026-01-02T03:04:05+00:00",
+    ),
+    run_list.RunsResult(folder="runs", found=3, finished=1, running=0, stopped=1, broken=1),
+    run_list.WatchResult(run="runs/search-1", state="gone", accuracy=None, interval=None),
     other_results.TrainEstimate(
         engine="torch",
         parameters=1,

@@ -58,10 +58,12 @@ def _register() -> None:
         quickstart,
         report,
         resume,
+        runs,
         search,
         supervised,
         train_eval,
         transfer,
+        watch,
     )
 
     app.command("prepare-data")(prepare_data.prepare_data)
@@ -73,6 +75,8 @@ def _register() -> None:
     app.command("decode")(decode.decode)
     app.command("train-eval")(train_eval.train_eval)
     app.command("report")(report.report)
+    app.command("runs")(runs.runs)
+    app.command("watch")(watch.watch)
     app.command("resume")(resume.resume)
     for name, command in (("supervised", supervised.supervised), ("transfer", transfer.transfer)):
         app.command(name, rich_help_panel="Other experiments of the paper")(command)

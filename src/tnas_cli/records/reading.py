@@ -16,7 +16,7 @@ from typing import IO, Any, TypeVar, overload
 
 from tnas_cli.errors import DataError
 from tnas_cli.plain import MOST_BYTES, NotPlainError, check_json, check_texts, why
-from tnas_cli.records import kinds, other_results, reported, results
+from tnas_cli.records import kinds, other_results, reported, results, run_list
 from tnas_cli.records.codec import decode
 from tnas_cli.records.kinds import VERSION, Record, Unknown
 from tnas_cli.records.migration import migrate
@@ -40,6 +40,7 @@ _BY_EVENT: dict[object, type[Record]] = {
             kinds.Step,
             kinds.Validated,
             kinds.Halved,
+            run_list.ListedRun,
         ),
         *(reported.Reference, reported.FigureFiles, reported.TableRecord, reported.Comparison, reported.Outcome),
     )
@@ -51,6 +52,7 @@ _BY_COMMAND: dict[object, type[results.Result]] = {
         *(results.SearchResult, other_results.SearchEstimate, other_results.TrainEstimate, other_results.DecodeResult),
         *(other_results.PredictResult, other_results.ExportResult, other_results.PreparedData),
         *(other_results.DoctorResult, other_results.ModelsResult, reported.ReportResult, reported.CiteResult),
+        *(run_list.RunsResult, run_list.WatchResult),
     )
 }
 

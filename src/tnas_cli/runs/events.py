@@ -36,6 +36,22 @@ class Workers(Event):
     count: int
 
 
+@dataclass(frozen=True)
+class Seen(Event):
+    """What the files of a run say of one of its stages while another process works on it.
+
+    `done` of `asked` units (None: not known) are finished, `left` is how many seconds the others will take (None: not
+    known), and `values` are the latest measurements.
+    """
+
+    stage: str
+    done: int
+    asked: int | None
+    unit: str
+    values: Mapping[str, float] = field(default_factory=dict)
+    left: float | None = None
+
+
 Listener = Callable[[Event], None]
 
 

@@ -15,6 +15,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,30 @@ def one_process(file: Path, waiting: Callable[[str], None] | None = None) -> Ite
             discard(left)
         with suppress(OSError):  # its file is gone already
             lock.release()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that a lock's file names: `name` in words; `since`, when it took the lock (seconds of the epoch);
+    `gone`, whether it has ended without giving the lock back."""
+
+    name: str
+    since: float
+    gone: bool
+
+
+def holder_of(run: Path) -> Holder | None:
+    """Who works on a run, or was killed at it; None where nobody does. The lock is neither taken nor tried.
+
+    A process of another machine counts as working: nothing is known of it.
+    """
+    owner = run / f"{NAME}.owner"
+    try:
+        since = owner.stat().st_mtime
+    except OSError:
+        return None
+    found = Holder(_holder(owner), since, _is_gone(owner))
+    return found if owner.exists() else None  # it may have been given back in between
 
 
 def _acquire(lock: Any, owner: Path, waiting: Callable[[str], None] | None) -> None:
