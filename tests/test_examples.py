@@ -15,6 +15,7 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 PRINTS = {
     "adapt_from_python.py": "Genotype(normal=",
     "draw_figures.py": "task.png",
+    "draw_readme.py": "readme-cells-dark.png",
     "fine_tune.py": "after fine-tuning",
     "pipeline.sh": "T-NAS: glyphs",
 }
