@@ -10,8 +10,9 @@ PIP_FLAGS ?=
 DATASET ?= omniglot
 BIN := .venv/bin
 INSTALLED := .venv/.tnas-installed
+SITE_INSTALLED := .venv/.tnas-site-installed
 
-.PHONY: help quickstart install fast test check fuzz kills borders bench bench-data equations growth profile docs clean
+.PHONY: help quickstart install fast test check fuzz kills borders bench bench-data equations growth profile docs site clean
 
 help:
 	@echo "make quickstart   install into .venv, then run the whole pipeline on the embedded data set (minutes)"
@@ -27,6 +28,7 @@ help:
 	@echo "make growth       measure and draw how cost grows with way, shot, tasks, steps and image size"
 	@echo "make profile      measure where the time of a real search goes (DATASET=omniglot, prepared)"
 	@echo "make docs         write docs/cli.md, docs/api.md and the tables of docs/settings.md and records.md from the code"
+	@echo "make site         build/site: the docs as pages to read and search in a browser, also without a network"
 
 quickstart: $(INSTALLED)
 	$(BIN)/tnas doctor --warm
@@ -86,6 +88,15 @@ docs: $(INSTALLED)
 	$(BIN)/python docs/write_api_page.py
 	$(BIN)/python docs/write_settings_page.py
 	$(BIN)/python docs/write_records_page.py
+
+# Sphinx with what it needs is not part of the checks, so it is installed when it is asked for.
+$(SITE_INSTALLED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[dev,docs]"
+	@touch $@
+
+site: $(SITE_INSTALLED)
+	$(BIN)/python -m sphinx -W --keep-going -n -q -c docs -b html . build/site
+	@echo "build/site/index.html"
 
 clean:
 	rm -rf .coverage build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
