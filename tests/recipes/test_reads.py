@@ -41,6 +41,7 @@ HARMLESS = {
     "meta-sgd": {"learned_rates"},
     "protonets": {"order"},
     "matching-nets": {"order"},
+    "matching-nets-fce": {"order"},
     "compare-nets": {"order", "channels"},
 }
 

@@ -119,6 +119,13 @@ OWN: dict[str, tuple[About, str]] = {
             reads=_METRIC,
             citation=("vinyals2016matching",),
         ),
+        "matching_nets_fce": About(
+            name="matching-nets-fce",
+            title="Matching nets with full context embeddings",
+            searches=False,
+            reads=_METRIC,
+            citation=("vinyals2016matching",),
+        ),
         "compare_nets": About(
             name="compare-nets",
             title="CompareNets",

@@ -15,6 +15,7 @@ from tnas_cli.engines.parts import in_equal_parts, in_parts, joined
 from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
+from tnas_cli.methods.class_means import WEIGHT
 from tnas_cli.methods.learner import Fitted, Labelled, Learner
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.moments import Moments, all_tasks, moments_given, moments_kept
@@ -146,3 +147,17 @@ def embedding(network: Network) -> Embedding:
             f"a {type(network).__name__} has no features to compare.", hint="give it a method `features`, as 4CONV has"
         )
     return network
+
+
+def feature_width(network: Network) -> int:
+    """How many features a network has; raises SettingsError for one without features, or without a linear layer that
+    says how many there are.
+    """
+    embedding(network)
+    classifier = network.specs().get(WEIGHT)
+    if classifier is None:
+        raise SettingsError(
+            f"a {type(network).__name__} does not say how many features it has.",
+            hint=f"give its `specs` a linear layer {WEIGHT!r} [way, features], as 4CONV has",
+        )
+    return classifier.shape[1]
