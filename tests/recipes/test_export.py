@@ -17,6 +17,7 @@ from tnas_cli.methods.learner import GradientSteps, Learner
 from tnas_cli.methods.matching_nets import MatchingNets
 from tnas_cli.methods.matching_nets_fce import MatchingNetsFCE, shapes_with_context
 from tnas_cli.methods.proto_nets import ProtoNets
+from tnas_cli.methods.siamese import Siamese, shapes_with_judge
 from tnas_cli.recipes import export
 from tnas_cli.recipes.as_module import TaskModule, of_member
 from tnas_cli.settings.train import TrainSettings
@@ -40,10 +41,11 @@ COMPARING: dict[str, Learner] = {
     "ProtoNets": ProtoNets(FourConv(3, 1, SIDE, filters=8), 3),
     "matching nets": MatchingNets(FourConv(3, 1, SIDE, filters=8), 3),
     "matching nets, full context": MatchingNetsFCE(FourConv(3, 1, SIDE, filters=8), 3),
+    "Siamese nets": Siamese(FourConv(3, 1, SIDE, filters=8), 3),
     "CompareNets": CompareNets(RelationNetwork(3, 1, SIDE, filters=8), 3),
 }
 #: The shapes of methods with weights besides those of the network.
-SHAPES = {"matching nets, full context": shapes_with_context}
+SHAPES = {"matching nets, full context": shapes_with_context, "Siamese nets": shapes_with_judge}
 SETTINGS = TrainSettings("x", way=3)
 MEANS = "4CONV, class means"
 ALL = [*NETWORKS, *COMPARING, MEANS]

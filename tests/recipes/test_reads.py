@@ -42,6 +42,7 @@ HARMLESS = {
     "protonets": {"order"},
     "matching-nets": {"order"},
     "matching-nets-fce": {"order"},
+    "siamese": {"order"},
     "compare-nets": {"order", "channels"},
 }
 
