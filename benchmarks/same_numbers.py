@@ -73,7 +73,7 @@ SCENARIOS: dict[str, tuple[tuple[str, ...], ...]] = {
     "train-meta-sgd": (("train-eval", "4conv", *_DATA, *_BUDGET, "--method", "meta-sgd"),),
     **{
         f"train-{name}": (("train-eval", "4conv", *_DATA, *_BUDGET, "--method", name),)
-        for name in ("protonets", "matching-nets", "compare-nets")
+        for name in ("protonets", "matching-nets", "matching-nets-fce", "siamese", "compare-nets")
     },
     "inherited": (("train-eval", "GENOTYPES", *_SHORT, "--weights", "inherited", "--checkpoint", "CHECKPOINT"),),
     "inherited-all": (
@@ -178,7 +178,7 @@ def _run(tree: Path, out: Path, scenario: str, forms: tuple[tuple[str, ...], ...
 
 def _engine_of(form: tuple[str, ...], engine: str) -> list[str]:
     """The option --engine; nothing if PyTorch computes the scenario anyway."""
-    only_torch = {"protonets", "matching-nets", "compare-nets", "IMAGES"}
+    only_torch = {"protonets", "matching-nets", "matching-nets-fce", "siamese", "compare-nets", "IMAGES"}
     return [] if only_torch & set(form) else ["--engine", engine]
 
 

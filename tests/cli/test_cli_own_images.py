@@ -18,6 +18,7 @@ import torch
 from tests.conftest import TRAINING, Pipeline
 from tests.running import Ran, drawing, succeeding, task_folder, tnas
 from tnas_cli.commands.predict import predict
+from tnas_cli.methods.registry import training_methods
 from tnas_cli.records.kinds import Predicted
 from tnas_cli.runs.events import Note
 
@@ -193,7 +194,7 @@ def runs(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     folder = tmp_path_factory.mktemp("runs")
     found = {"genotypes": Path(pipeline.trained.result["run"])}
     common = ("--dataset", "shapes", "--way", 3, "--shot", 1, *TRAINING, "--test-tasks", 2, *pipeline.here, "--json")
-    for method in ("maml", "maml++", "meta-sgd", "anil", "protonets", "matching-nets", "compare-nets"):
+    for method in training_methods():
         ran = succeeding("train-eval", "4conv", "--method", method, *common, "--runs", folder)
         found[method] = Path(ran.result["run"])
     inherited = ("train-eval", "-", "--weights", "inherited", *TRAINING, "--runs", folder, *pipeline.here)
@@ -201,7 +202,7 @@ def runs(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return found
 
 
-KINDS = ("genotypes", "maml", "maml++", "meta-sgd", "anil", "protonets", "matching-nets", "compare-nets", "inherited")
+KINDS = ("genotypes", *training_methods(), "inherited")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -15,9 +15,12 @@ from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.methods.compare_nets import CompareNets
 from tnas_cli.methods.learner import GradientSteps, Learner
 from tnas_cli.methods.matching_nets import MatchingNets
+from tnas_cli.methods.matching_nets_fce import MatchingNetsFCE, shapes_with_context
 from tnas_cli.methods.proto_nets import ProtoNets
+from tnas_cli.methods.siamese import Siamese, shapes_with_judge
 from tnas_cli.recipes import export
 from tnas_cli.recipes.as_module import TaskModule, of_member
+from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.parameters import draw
@@ -37,8 +40,13 @@ NETWORKS: dict[str, Network] = {
 COMPARING: dict[str, Learner] = {
     "ProtoNets": ProtoNets(FourConv(3, 1, SIDE, filters=8), 3),
     "matching nets": MatchingNets(FourConv(3, 1, SIDE, filters=8), 3),
+    "matching nets, full context": MatchingNetsFCE(FourConv(3, 1, SIDE, filters=8), 3),
+    "Siamese nets": Siamese(FourConv(3, 1, SIDE, filters=8), 3),
     "CompareNets": CompareNets(RelationNetwork(3, 1, SIDE, filters=8), 3),
 }
+#: The shapes of methods with weights besides those of the network.
+SHAPES = {"matching nets, full context": shapes_with_context, "Siamese nets": shapes_with_judge}
+SETTINGS = TrainSettings("x", way=3)
 MEANS = "4CONV, class means"
 ALL = [*NETWORKS, *COMPARING, MEANS]
 
@@ -47,8 +55,8 @@ def fitted(name: str) -> tuple[TaskModule, Tensor]:
     """The module of a network that was fitted to a task, and its inductive logits [N, way] for the query images."""
     network = name.removesuffix(", class means")
     learner = COMPARING[name] if name in COMPARING else GradientSteps(TorchEngine(), NETWORKS[network], RULE, RULE)
-    specs = learner.network.specs()  # type: ignore[attr-defined]
-    member = learner.fit(draw(specs, torch.Generator().manual_seed(0)), BATCH.support)
+    shapes = SHAPES.get(name, lambda network, settings: network.specs())(learner.network, SETTINGS)  # type: ignore[attr-defined]
+    member = learner.fit(draw(shapes, torch.Generator().manual_seed(0)), BATCH.support)
     member = member.by("means" if name == MEANS else "linear")
     return of_member(member).eval(), member.inductive(BATCH.query_x)[0]
 

@@ -41,6 +41,8 @@ HARMLESS = {
     "meta-sgd": {"learned_rates"},
     "protonets": {"order"},
     "matching-nets": {"order"},
+    "matching-nets-fce": {"order"},
+    "siamese": {"order"},
     "compare-nets": {"order", "channels"},
 }
 

@@ -68,6 +68,8 @@ def test_without_anything_the_paper_and_the_tool_are_cited() -> None:
         ("protonets", {"snell2017protonets"}),
         ("compare-nets", {"sung2018comparenets"}),
         ("matching-nets", {"vinyals2016matching"}),
+        ("siamese", {"koch2015siamese"}),
+        ("matching-nets-fce", {"vinyals2016matching"}),
         ("nasnet-a", {"zoph2018nasnet"}),
         ("amoebanet-a", {"real2019amoebanet"}),
         ("darts-second-order", {"liu2019darts"}),

@@ -119,6 +119,20 @@ OWN: dict[str, tuple[About, str]] = {
             reads=_METRIC,
             citation=("vinyals2016matching",),
         ),
+        "matching_nets_fce": About(
+            name="matching-nets-fce",
+            title="Matching nets with full context embeddings",
+            searches=False,
+            reads=_METRIC,
+            citation=("vinyals2016matching",),
+        ),
+        "siamese": About(
+            name="siamese",
+            title="Siamese nets",
+            searches=False,
+            reads=_METRIC,
+            citation=("koch2015siamese",),
+        ),
         "compare_nets": About(
             name="compare-nets",
             title="CompareNets",

@@ -1,6 +1,6 @@
 """Matching networks (Vinyals et al., 2016): attention over the support images by cosine similarity.
 
-Without their full context embeddings, as in most comparisons.
+Without their full context embeddings (`matching_nets_fce.py`), as in most comparisons.
 """
 
 from __future__ import annotations
@@ -31,10 +31,17 @@ class MatchingNets(MetricLearner):
         return self.network.features(parameters, x)
 
     def scores(self, parameters: Parameters, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
-        support, query = F.normalize(support, dim=-1), F.normalize(query, dim=-1)
-        attention = torch.bmm(query, support.transpose(1, 2)).softmax(-1)  # [T, Q, S]
-        probabilities = torch.bmm(attention, one_hot(support_y, self.way, support))  # [T, Q, way]
-        return (probabilities + TINY).log()
+        return attention_scores(support, support_y, query, self.way)
+
+
+def attention_scores(support: Tensor, support_y: Tensor, query: Tensor, way: int) -> Tensor:
+    """Logarithms of the classes' probabilities [T, Q, way], from embeddings [T, S, F] and [T, Q, F] and labels [T, S]:
+    the softmax over all support images of the cosine similarities, summed over each class.
+    """
+    support, query = F.normalize(support, dim=-1), F.normalize(query, dim=-1)
+    attention = torch.bmm(query, support.transpose(1, 2)).softmax(-1)  # [T, Q, S]
+    probabilities = torch.bmm(attention, one_hot(support_y, way, support))  # [T, Q, way]
+    return (probabilities + TINY).log()
 
 
 METHOD = TrainMethod(

@@ -15,6 +15,7 @@ from tnas_cli.engines.parts import in_equal_parts, in_parts, joined
 from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
+from tnas_cli.methods.class_means import WEIGHT
 from tnas_cli.methods.learner import Fitted, Labelled, Learner
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.moments import Moments, all_tasks, moments_given, moments_kept
@@ -50,14 +51,21 @@ class MetricLearner(Learner):
         """The loss of each task [T]: cross-entropy."""
         return task_losses(scores, labels)
 
+    def compared(self, parameters: Parameters, support: Labelled, query: Labelled) -> tuple[Tensor, Tensor]:
+        """Logits [T, Q, way] and the loss of each task [T], from labelled features; a method whose loss needs more than
+        the logits has its own.
+        """
+        scores = self.scores(parameters, *support, query[0])
+        return scores, self.losses(scores, query[1])
+
     def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
         names = list(parameters)
 
         def part(of: slice) -> tuple[list[Tensor], Tensor, Tensor]:
             leaves = {name: parameters[name].detach().requires_grad_() for name in names}
             own, support = for_tasks(leaves, of.stop - of.start), (batch.support_x[of], batch.support_y[of])
-            scores = self.together(own, support, batch.query_x[of])
-            losses = self.losses(scores, batch.query_y[of])
+            support, query = self._embedded(own, support, batch.query_x[of])
+            scores, losses = self.compared(own, support, (query, batch.query_y[of]))
             grads = torch.autograd.grad(losses.sum(), list(leaves.values()), materialize_grads=True)
             return list(grads), losses.detach(), task_accuracies(scores.detach(), batch.query_y[of])
 
@@ -73,9 +81,14 @@ class MetricLearner(Learner):
 
     def together(self, own: Parameters, support: Labelled, query: Tensor) -> Tensor:
         """Logits [T, Q, way], by parameters [T, ...]; support and query images pass the network together."""
+        (features, labels), query = self._embedded(own, support, query)
+        return self.scores(own, features, labels, query)
+
+    def _embedded(self, own: Parameters, support: Labelled, query: Tensor) -> tuple[Labelled, Tensor]:
+        """The support features [T, S, ...] with their labels, and the query features [T, Q, ...]."""
         features = self.embed(own, torch.cat([support[0], query], dim=1))  # [T, S + Q, ...]
         count = support[0].shape[1]
-        return self.scores(own, features[:, :count], support[1], features[:, count:])
+        return (features[:, :count], support[1]), features[:, count:]
 
 
 @dataclass(frozen=True)
@@ -146,3 +159,17 @@ def embedding(network: Network) -> Embedding:
             f"a {type(network).__name__} has no features to compare.", hint="give it a method `features`, as 4CONV has"
         )
     return network
+
+
+def feature_width(network: Network) -> int:
+    """How many features a network has; raises SettingsError for one without features, or without a linear layer that
+    says how many there are.
+    """
+    embedding(network)
+    classifier = network.specs().get(WEIGHT)
+    if classifier is None:
+        raise SettingsError(
+            f"a {type(network).__name__} does not say how many features it has.",
+            hint=f"give its `specs` a linear layer {WEIGHT!r} [way, features], as 4CONV has",
+        )
+    return classifier.shape[1]
