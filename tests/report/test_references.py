@@ -65,6 +65,7 @@ def test_without_anything_the_paper_and_the_tool_are_cited() -> None:
         ("maml", {"finn2017maml"}),
         ("meta-sgd", {"li2017metasgd"}),
         ("anil", {"raghu2020anil", "finn2017maml"}),
+        ("boil", {"oh2021boil", "finn2017maml"}),
         ("protonets", {"snell2017protonets"}),
         ("compare-nets", {"sung2018comparenets"}),
         ("matching-nets", {"vinyals2016matching"}),
