@@ -193,7 +193,7 @@ def runs(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     folder = tmp_path_factory.mktemp("runs")
     found = {"genotypes": Path(pipeline.trained.result["run"])}
     common = ("--dataset", "shapes", "--way", 3, "--shot", 1, *TRAINING, "--test-tasks", 2, *pipeline.here, "--json")
-    for method in ("maml", "maml++", "meta-sgd", "anil", "boil", "protonets", "matching-nets", "compare-nets"):
+    for method in ("maml", "maml++", "meta-sgd", "anil", "boil", "protonets", "matching-nets", "r2d2", "compare-nets"):
         ran = succeeding("train-eval", "4conv", "--method", method, *common, "--runs", folder)
         found[method] = Path(ran.result["run"])
     inherited = ("train-eval", "-", "--weights", "inherited", *TRAINING, "--runs", folder, *pipeline.here)

@@ -23,7 +23,7 @@ PIECES = ({"learned_rates": "step"}, {"step_norms": True}, {"multi_step": 0.1}, 
 def test_pieces_of_maml_plus_plus_belong_to_methods_with_an_inner_loop(method: str) -> None:
     for piece in PIECES:
         settings = TrainSettings("x", method=method, **piece)
-        if method in ("protonets", "matching-nets", "compare-nets"):
+        if method in ("protonets", "matching-nets", "r2d2", "compare-nets"):
             with pytest.raises(SettingsError, match=f"no effect with {method}") as caught:
                 check_fit(settings, about(method), "auto")
             assert "maml++" in caught.value.hint and "protonets" not in caught.value.hint
@@ -49,7 +49,7 @@ def test_equation_5_is_refused_where_it_is_not_read() -> None:
     assert caught.value.hint == "leave it out, or choose t-nas"
 
 
-@pytest.mark.parametrize("method", ["protonets", "matching-nets", "compare-nets"])
+@pytest.mark.parametrize("method", ["protonets", "matching-nets", "r2d2", "compare-nets"])
 def test_the_fused_engine_is_refused_where_pytorch_computes(method: str) -> None:
     with pytest.raises(SettingsError, match=f"--engine has no effect with {method}"):
         check_fit(TrainSettings("x", method=method), about(method), "fused")

@@ -16,6 +16,7 @@ from tnas_cli.methods.compare_nets import CompareNets
 from tnas_cli.methods.learner import GradientSteps, Learner
 from tnas_cli.methods.matching_nets import MatchingNets
 from tnas_cli.methods.proto_nets import ProtoNets
+from tnas_cli.methods.r2d2 import OWN_SPECS, R2D2
 from tnas_cli.recipes import export
 from tnas_cli.recipes.as_module import TaskModule, of_member
 from tnas_cli.spaces.decoded_network import DecodedNetwork
@@ -37,6 +38,7 @@ NETWORKS: dict[str, Network] = {
 COMPARING: dict[str, Learner] = {
     "ProtoNets": ProtoNets(FourConv(3, 1, SIDE, filters=8), 3),
     "matching nets": MatchingNets(FourConv(3, 1, SIDE, filters=8), 3),
+    "R2-D2": R2D2(FourConv(3, 1, SIDE, filters=8), 3),
     "CompareNets": CompareNets(RelationNetwork(3, 1, SIDE, filters=8), 3),
 }
 MEANS = "4CONV, class means"
@@ -48,6 +50,8 @@ def fitted(name: str) -> tuple[TaskModule, Tensor]:
     network = name.removesuffix(", class means")
     learner = COMPARING[name] if name in COMPARING else GradientSteps(TorchEngine(), NETWORKS[network], RULE, RULE)
     specs = learner.network.specs()  # type: ignore[attr-defined]
+    if name == "R2-D2":
+        specs = {n: spec for n, spec in specs.items() if not n.startswith("classifier.")} | OWN_SPECS
     member = learner.fit(draw(specs, torch.Generator().manual_seed(0)), BATCH.support)
     member = member.by("means" if name == MEANS else "linear")
     return of_member(member).eval(), member.inductive(BATCH.query_x)[0]

@@ -41,6 +41,7 @@ HARMLESS = {
     "meta-sgd": {"learned_rates"},
     "protonets": {"order"},
     "matching-nets": {"order"},
+    "r2d2": {"order"},
     "compare-nets": {"order", "channels"},
 }
 

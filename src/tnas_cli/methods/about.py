@@ -127,6 +127,13 @@ OWN: dict[str, tuple[About, str]] = {
             reads=_METRIC,
             citation=("vinyals2016matching",),
         ),
+        "r2d2": About(
+            name="r2d2",
+            title="R2-D2",
+            searches=False,
+            reads=_METRIC,
+            citation=("bertinetto2019closedform",),
+        ),
         "compare_nets": About(
             name="compare-nets",
             title="CompareNets",
