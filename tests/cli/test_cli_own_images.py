@@ -210,6 +210,7 @@ KINDS = (
     "boil",
     "protonets",
     "matching-nets",
+    "r2d2",
     "compare-nets",
     "inherited",
 )
