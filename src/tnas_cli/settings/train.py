@@ -19,7 +19,7 @@ class TrainSettings(MetaLearningSettings):
 
     method: str = setting(
         "maml",
-        help="maml, maml++, meta-sgd, anil, boil, protonets, matching-nets, r2d2 or compare-nets.",
+        help="maml, maml++, meta-sgd, anil, boil, r2d2, {proto,matching-,compare-}nets.",
         needs=features.SCRATCH,
     )
     test_tasks: int = setting(600, help="Test tasks.", panel=CHOICE, least=2, needs=features.TEST_TASKS)
