@@ -17,6 +17,8 @@ from tnas_cli.methods.learner import GradientSteps, Learner
 from tnas_cli.methods.matching_nets import MatchingNets
 from tnas_cli.methods.matching_nets_fce import MatchingNetsFCE, shapes_with_context
 from tnas_cli.methods.proto_nets import ProtoNets
+from tnas_cli.methods.r2d2 import R2D2
+from tnas_cli.methods.r2d2 import shapes as shapes_with_ridge
 from tnas_cli.methods.siamese import Siamese, shapes_with_judge
 from tnas_cli.recipes import export
 from tnas_cli.recipes.as_module import TaskModule, of_member
@@ -42,10 +44,15 @@ COMPARING: dict[str, Learner] = {
     "matching nets": MatchingNets(FourConv(3, 1, SIDE, filters=8), 3),
     "matching nets, full context": MatchingNetsFCE(FourConv(3, 1, SIDE, filters=8), 3),
     "Siamese nets": Siamese(FourConv(3, 1, SIDE, filters=8), 3),
+    "R2-D2": R2D2(FourConv(3, 1, SIDE, filters=8), 3),
     "CompareNets": CompareNets(RelationNetwork(3, 1, SIDE, filters=8), 3),
 }
 #: The shapes of methods with weights besides those of the network.
-SHAPES = {"matching nets, full context": shapes_with_context, "Siamese nets": shapes_with_judge}
+SHAPES = {
+    "matching nets, full context": shapes_with_context,
+    "Siamese nets": shapes_with_judge,
+    "R2-D2": shapes_with_ridge,
+}
 SETTINGS = TrainSettings("x", way=3)
 MEANS = "4CONV, class means"
 ALL = [*NETWORKS, *COMPARING, MEANS]

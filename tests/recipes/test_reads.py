@@ -43,6 +43,7 @@ HARMLESS = {
     "matching-nets": {"order"},
     "matching-nets-fce": {"order"},
     "siamese": {"order"},
+    "r2d2": {"order"},
     "compare-nets": {"order", "channels"},
 }
 

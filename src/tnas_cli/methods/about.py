@@ -109,6 +109,14 @@ OWN: dict[str, tuple[About, str]] = {
             reads=_BY_STEPS | {LEARNED_RATES, PIECES},
             citation=("finn2017maml", "raghu2020anil"),
         ),
+        "boil": About(
+            name="boil",
+            title="BOIL",
+            searches=False,
+            reads=_BY_STEPS | {LEARNED_RATES, PIECES},
+            differs={"alpha_inner": 0.5, "inner_steps": 1, "test_steps": 1},  # Oh et al., 2021, for 4CONV
+            citation=("finn2017maml", "oh2021boil"),
+        ),
         "proto_nets": About(
             name="protonets", title="ProtoNets", searches=False, reads=_METRIC, citation=("snell2017protonets",)
         ),
@@ -132,6 +140,13 @@ OWN: dict[str, tuple[About, str]] = {
             searches=False,
             reads=_METRIC,
             citation=("koch2015siamese",),
+        ),
+        "r2d2": About(
+            name="r2d2",
+            title="R2-D2",
+            searches=False,
+            reads=_METRIC,
+            citation=("bertinetto2019closedform",),
         ),
         "compare_nets": About(
             name="compare-nets",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -12,6 +12,7 @@ from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.labelled_images import Batches
 from tnas_cli.methods.about import About
+from tnas_cli.methods.adapt import with_way
 from tnas_cli.methods.learner import Learner, SteppingLearner
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.optimiser import outer_adam
@@ -48,14 +49,15 @@ class Method(Generic[N, S, L]):
     """What a method does; `about` holds the other facts.
 
     learner: what it does inside a task. shapes: its meta-parameters, which may be more or fewer than the network's.
-    optimiser: moves them along the outer gradient. stream: where its tasks come from. before: a phase before
-    the meta-learning.
+    optimiser: moves them along the outer gradient. with_way: the meta-parameters in the shapes of a network for another
+    number of classes. stream: where its tasks come from. before: a phase before the meta-learning.
     """
 
     about: About
     learner: Callable[[Engine, N, S], L]
     shapes: Callable[[N, S], dict[str, Spec]] = _of_the_network
     optimiser: Callable[[Parameters, S], torch.optim.Optimizer] = outer_adam
+    with_way: Callable[[Parameters, Mapping[str, Spec]], Parameters] = with_way
     stream: Stream = field(default_factory=Episodes)
     before: Phase[N, S] | None = None
 

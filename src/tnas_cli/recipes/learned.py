@@ -15,7 +15,6 @@ from torch import Tensor
 from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.episodes.own_images import Invert, OwnImages
 from tnas_cli.errors import CheckpointError, GenotypeError, SettingsError
-from tnas_cli.methods.adapt import with_way
 from tnas_cli.methods.class_means import Classifier
 from tnas_cli.methods.learner import Learner
 from tnas_cli.methods.method import Method
@@ -191,7 +190,7 @@ class Learned(ABC):
 
     def for_way(self, parameters: Parameters, network: Network) -> Parameters:
         """The meta-parameters for a network of another number of classes."""
-        return with_way(parameters, self.shapes(network))
+        return self._method.with_way(parameters, self.shapes(network))
 
 
 @dataclass(frozen=True)

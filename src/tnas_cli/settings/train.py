@@ -19,7 +19,7 @@ class TrainSettings(MetaLearningSettings):
 
     method: str = setting(
         "maml",
-        help="maml, maml++, meta-sgd, anil, protonets, matching-nets, matching-nets-fce, siamese or compare-nets.",
+        help="maml, meta-sgd, anil, boil, r2d2, protonets, siamese, ...: docs/methods.md.",
         needs=features.SCRATCH,
     )
     test_tasks: int = setting(600, help="Test tasks.", panel=CHOICE, least=2, needs=features.TEST_TASKS)
