@@ -10,6 +10,7 @@ from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.methods.learner import Fitted, Learner
 from tnas_cli.methods.registry import search_method, search_methods, training_method, training_methods
+from tnas_cli.methods.siamese import ALPHA
 from tnas_cli.methods.soft_pruning import PRUNE_STEPS, SoftPruning
 from tnas_cli.methods.t_nas import search_network
 from tnas_cli.settings.search import SearchSettings
@@ -28,7 +29,10 @@ def trained(name: str, network: Network, engine: Engine) -> tuple[Learner, Param
     method = training_method(name)
     values = {"dataset": "glyphs", "way": 3, "inner_steps": 2, "test_steps": 2, **method.about.differs, "method": name}
     settings = TrainSettings.from_dict(values)
-    return method.learner(engine, network, settings), method.start(network, settings, CPU).parameters
+    parameters = method.start(network, settings, CPU).parameters
+    if name == "siamese":  # at its start all classes have the same probability
+        parameters[ALPHA].detach().fill_(-1.0)
+    return method.learner(engine, network, settings), parameters
 
 
 def searched(name: str, engine: Engine) -> tuple[Learner, Parameters]:
