@@ -10,7 +10,6 @@ PIP_FLAGS ?=
 DATASET ?= omniglot
 BIN := .venv/bin
 INSTALLED := .venv/.tnas-installed
-SITE_INSTALLED := .venv/.tnas-site-installed
 
 .PHONY: help quickstart install fast test check fuzz kills borders bench bench-data equations growth profile docs site clean
 
@@ -90,11 +89,7 @@ docs: $(INSTALLED)
 	$(BIN)/python docs/write_records_page.py
 
 # Sphinx with what it needs is not part of the checks, so it is installed when it is asked for.
-$(SITE_INSTALLED): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[dev,docs]"
-	@touch $@
-
-site: $(SITE_INSTALLED)
+site: $(INSTALLED)
 	$(BIN)/python -m sphinx -W --keep-going -n -q -c docs -b html . build/site
 	@echo "build/site/index.html"
 

@@ -15,7 +15,7 @@ LINES = [line for block in re.findall(r"```console\n(.*?)```", PAGE, flags=re.DO
 
 
 def test_every_question_has_a_command() -> None:
-    questions = PAGE.split("\n### ")[1:]
+    questions = PAGE.split("\n## ")[1:]
     assert len(questions) > 10
     assert [text.splitlines()[0] for text in questions if "```console\ntnas " not in text] == []
 

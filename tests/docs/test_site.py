@@ -70,7 +70,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("sphinx", "myst_parser", "furo")),
-    reason="the site is not built: needs the extra docs (make site)",
+    reason="the site is not built: needs the extra docs",
 )
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     options = ["-W", "--keep-going", "-n", "-q", "-c", "docs", "-b", "html", "-d", tmp_path / "trees"]
