@@ -88,7 +88,6 @@ docs: $(INSTALLED)
 	$(BIN)/python docs/write_settings_page.py
 	$(BIN)/python docs/write_records_page.py
 
-# Sphinx with what it needs is not part of the checks, so it is installed when it is asked for.
 site: $(INSTALLED)
 	$(BIN)/python -m sphinx -W --keep-going -n -q -c docs -b html . build/site
 	@echo "build/site/index.html"

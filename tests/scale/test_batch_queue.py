@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+import dask
 import pytest
 
 from tests.conftest import TESTING, TRAINING, Pipeline
@@ -55,19 +56,21 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("address", "jobs"),
     [
         ("slurm:workers=40", Jobs("slurm", 40, {"cores": 1, "memory": "2GB", "processes": 1})),
+        ("sge:workers=40,cores=16", Jobs("sge", 40, {"cores": 16, "memory": "32GB", "processes": 1})),
         (
             "Slurm:queue=gpu, workers=40,walltime=04:00:00",
             Jobs("slurm", 40, {"cores": 1, "memory": "2GB", "processes": 1, "queue": "gpu", "walltime": "04:00:00"}),
         ),
         (
-            "pbs:workers=32,cores=16,memory=32GB,job-extra=x",
-            Jobs("pbs", 32, {"cores": 16, "memory": "32GB", "processes": 16, "job_extra": "x"}),
+            "pbs:workers=32,cores=16,memory=9GB,job-extra=x",
+            Jobs("pbs", 32, {"cores": 16, "memory": "9GB", "processes": 1, "job_extra": "x"}),
         ),
         ("tcp://node0:8786", None),
         ("tls://node0:8786", None),
         ("/shared/dask.json", None),
         ("C:\\dask.json", None),
         ("dask.json", None),
+        ("localhost:8786", None),
     ],
 )
 def test_addresses(address: str, jobs: Jobs | None) -> None:
@@ -85,6 +88,8 @@ def test_addresses(address: str, jobs: Jobs | None) -> None:
         ("slurm:workers=2,cores=-1", "cores=-1"),
         ("slurm:workers", "'workers' in"),
         ("slurm:workers=2,queue=", "'queue=' in"),
+        ("slurm:workers=2,walltime=30:00", "walltime=30:00 in"),
+        ("slurm:workers=2,walltime=240", "walltime=240 in"),
     ],
 )
 def test_addresses_that_say_too_little(address: str, words: str) -> None:
@@ -94,7 +99,7 @@ def test_addresses_that_say_too_little(address: str, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("walltime", "seconds"),
-    [("04:00:00", 14280), ("4:00", 14280), ("1-00:00:00", 86280), ("00:02:00", 60), ("soon", None), (None, None)],
+    [("04:00:00", 14280), ("4:00", None), ("1-00:00:00", 86280), ("00:02:00", 60), ("soon", None), (None, None)],
 )
 def test_workers_leave_before_their_time_is_up(walltime: str | None, seconds: int | None) -> None:
     assert batch_queue._lifetime(walltime) == seconds
@@ -111,12 +116,26 @@ def test_jobs_are_submitted_and_cancelled(slurm: Path) -> None:
     work, notes = Write(slurm), list[Event]()
     assert over_cluster(address, work, iter(range(5)), slurm, lambda *_: None, notes.append) == {}
     assert work.done() == set(range(5))
-    assert Note("waiting for the first of 2 workers, jobs of slurm") in notes
+    assert Note("waiting for the first of 2 job(s) of slurm") in notes
     scripts = [script.read_text() for script in slurm.glob("script.*")]
     assert len(scripts) == 2
     for line in ("#SBATCH -p cpu", "#SBATCH -A lab", "#SBATCH -t 00:10:00", "#SBATCH --mem=3G", "--lifetime 480s"):
         assert all(line in script for script in scripts)
     assert len((slurm / "cancelled").read_text().split()) == 2
+
+
+def test_a_job_with_two_cores_does_two_units_and_the_configured_time_is_kept(slurm: Path) -> None:
+    with dask.config.set(
+        {"jobqueue.slurm.walltime": "00:20:00", "jobqueue.slurm.worker-extra-args": ["--no-dashboard"]}
+    ):
+        work = Write(slurm)
+        notes = list[Event]()
+        address = ClusterAddress("slurm:workers=2,cores=2")
+        assert over_cluster(address, work, iter(range(4)), slurm, lambda *_: None, notes.append) == {}
+    assert Note("1 worker(s), 2 unit(s) at a time") in notes
+    (script,) = (script.read_text() for script in slurm.glob("script.*"))
+    for words in ("--nthreads 2", "--no-dashboard", "--lifetime 1080s", "#SBATCH --cpus-per-task=2"):
+        assert words in script
 
 
 def test_a_queue_that_takes_no_job(slurm: Path) -> None:

@@ -131,7 +131,10 @@ def _machine(
     cluster: Annotated[
         str | None,
         typer.Option(
-            "--cluster", metavar="ADDRESS", help="Dask: tcp://HOST:PORT, a file, or slurm:...", rich_help_panel=SEVERAL
+            "--cluster",
+            metavar="ADDRESS",
+            help="Dask: tcp://HOST:PORT, a file, slurm:workers=N.",
+            rich_help_panel=SEVERAL,
         ),
     ] = None,
     tls_ca: Annotated[Path | None, tls("--tls-ca", "The cluster's authority.")] = None,

@@ -21,7 +21,7 @@ from tnas_cli.runs.progress_of import Amounts, Given, Networks, amounts, given_t
 from tnas_cli.runs.run_directory import LOG
 from tnas_cli.runs.run_file import NAME, RunFile
 
-RESULT, SETTINGS = "result.json", "settings.toml"
+RESULT, SETTINGS, ENVIRONMENT = "result.json", "settings.toml", "environment.json"
 #: What changes while a run goes on; `networks` is a folder, which changes with its files.
 _CHANGING = (LOG, RESULT, NAME, SETTINGS, "last.pt", "networks")
 #: The command that makes runs of a kind, where it has another name.
@@ -30,7 +30,8 @@ _COMMAND_OF = {"inherited": "train-eval"}
 
 def is_run(path: Path) -> bool:
     """Whether a folder is a run, or what is left of one."""
-    return any(is_file(path / name) for name in (NAME, SETTINGS, LOG))
+    of_any = is_file(path / SETTINGS) and is_file(path / ENVIRONMENT)  # other programs have settings, too
+    return of_any or any(is_file(path / name) for name in (NAME, LOG))
 
 
 def command_of(kind: str) -> str:

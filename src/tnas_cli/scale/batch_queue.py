@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -34,8 +34,8 @@ QUEUES = {
 EXAMPLE = "slurm:workers=40,queue=cpu,walltime=04:00:00"
 INSTALL = "pip install 'tnas-cli[cluster]'"
 
-#: What dask-jobqueue would otherwise ask for. A worker has one thread; its unit needs about 1 GB.
-DEFAULTS = {"cores": 1, "memory": "2GB"}
+#: A unit needs about 1 GB.
+GIGABYTES_PER_UNIT = 2
 
 #: How long before its time limit a job begins to save and leave.
 SECONDS_BEFORE_THE_END = 120
@@ -46,27 +46,32 @@ SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_CLOSE = 10
 
 _NUMBERS = ("workers", "cores")
-_TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<hours>\d+):(?P<minutes>\d\d)(?::(?P<seconds>\d\d))?")
+_TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d)")
 
 
 @dataclass(frozen=True)
 class Jobs:
-    """So many workers, as jobs of a queue. A job with several `cores` has a worker for each. `options` are those of the
+    """Jobs of a queue that do `workers` units at a time, one on each of a job's cores. `options` are those of the
     queue's class in dask-jobqueue, such as queue, account, memory and walltime."""
 
     queue: str
     workers: int
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def count(self) -> int:
+        """The number of jobs."""
+        return math.ceil(self.workers / int(self.options["cores"]))
+
 
 def jobs_of(address: str) -> Jobs | None:
     """What an address such as `slurm:workers=40,queue=cpu` asks for; None for other addresses. Raises SettingsError."""
     queue, colon, rest = address.partition(":")
-    if not colon or rest.startswith("//") or not re.fullmatch(r"[A-Za-z_]{2,}", queue):
+    if not colon or rest.startswith("//") or rest.isdigit() or not re.fullmatch(r"[A-Za-z_]{2,}", queue):
         return None
     if queue.lower() not in QUEUES:
         raise SettingsError(f"there is no batch queue {queue!r}.", hint=did_you_mean(queue, QUEUES))
-    options: dict[str, Any] = {**DEFAULTS}
+    options: dict[str, Any] = {"cores": 1}
     for word in filter(None, map(str.strip, rest.split(","))):
         name, equals, value = word.partition("=")
         if not equals or not value:
@@ -74,8 +79,12 @@ def jobs_of(address: str) -> Jobs | None:
         options[name.strip().replace("-", "_")] = value.strip()
     for name in _NUMBERS:
         options[name] = _number(name, options.get(name, ""), address)
-    workers = options.pop("workers")
-    return Jobs(queue.lower(), workers, {**options, "processes": options["cores"]})
+    if queue.lower() != "lsf" and "walltime" in options and _seconds(options["walltime"]) is None:
+        raise SettingsError(
+            f"walltime={options['walltime']} in --cluster {address} cannot be read.", hint="write it as HH:MM:SS"
+        )
+    workers, memory = options.pop("workers"), f"{GIGABYTES_PER_UNIT * options['cores']}GB"
+    return Jobs(queue.lower(), workers, {"memory": memory, **options, "processes": 1})
 
 
 def _number(name: str, text: object, address: str) -> int:
@@ -116,9 +125,9 @@ class Submitted:
     def keep_up(self) -> None:
         """Submit the jobs that are missing: all of them at the beginning, and later those that have ended. Raises
         TnasError if the queue has refused all of them."""
-        self.cluster.scale(self.asked.workers)
-        job, jobs = self.cluster.job_cls, math.ceil(self.asked.workers / self.asked.options["processes"])
-        if len(job.refusals) >= jobs and not job.taken:
+        self.cluster.scale(self.asked.count)
+        job = self.cluster.job_cls
+        if len(job.refusals) >= self.asked.count and not job.taken:
             *_, last = job.refusals[-1].strip().splitlines() or ["it gives no reason"]
             raise TnasError(
                 f"the queue {self.asked.queue} takes no job: {last}.", hint="change the options in --cluster"
@@ -134,7 +143,8 @@ def submitted(jobs: Jobs, security: Any) -> Iterator[Submitted]:
         yield Submitted(jobs, cluster)
     finally:
         cluster.job_cls.ending = True
-        cluster.close(timeout=SECONDS_TO_CLOSE)
+        with suppress(Exception):  # a queue that does not answer must not hide how the work ended
+            cluster.close(timeout=SECONDS_TO_CLOSE)
 
 
 def _asking_again(job: Any) -> Any:
@@ -165,8 +175,9 @@ def _asking_again(job: Any) -> Any:
 
 def _cluster(jobs: Jobs, security: Any) -> Any:
     make = require_jobqueue(jobs.queue)
-    leave = _lifetime(jobs.options.get("walltime"))
-    extra = ["--lifetime", f"{leave}s"] if leave else []
+    configured = _configured(make)
+    leave = _lifetime(jobs.options.get("walltime", configured.get("walltime")))
+    extra = [*(configured.get("worker-extra-args") or ()), *(["--lifetime", f"{leave}s"] if leave else ())]
     try:
         return make(
             job_cls=_asking_again(make.job_cls),
@@ -185,11 +196,24 @@ def _cluster(jobs: Jobs, security: Any) -> Any:
         raise TnasError(f"no Dask scheduler can be started here ({error}).", hint="is its port taken?") from error
 
 
+def _configured(make: Any) -> Mapping[str, Any]:
+    """What dask-jobqueue's configuration says of the queue."""
+    import dask
+
+    found: Mapping[str, Any] = dask.config.get(f"jobqueue.{make.job_cls.default_config_name()}", {})
+    return found
+
+
 def _lifetime(walltime: object) -> int | None:
     """Seconds after which a worker saves and leaves, before its job is killed; None where no limit can be read."""
+    whole = _seconds(walltime)
+    return None if whole is None else max(whole - SECONDS_BEFORE_THE_END, whole // 2)
+
+
+def _seconds(walltime: object) -> int | None:
+    """Of HH:MM:SS or D-HH:MM:SS; shorter forms mean minutes in one queue and hours in another."""
     found = _TIME.fullmatch(str(walltime))
     if found is None:
         return None
     days, hours, minutes, seconds = (int(found[name] or 0) for name in ("days", "hours", "minutes", "seconds"))
-    whole = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-    return max(whole - SECONDS_BEFORE_THE_END, whole // 2)
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds

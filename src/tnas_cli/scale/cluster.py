@@ -118,14 +118,16 @@ def connected(address: ClusterAddress) -> Iterator[tuple[Any, Submitted | None]]
 
 
 def _security(address: ClusterAddress) -> Any:
-    """Dask's description of the certificates; None where there are none."""
+    """Dask's description of the certificates; None where there are none. A batch queue's scheduler and workers have the
+    user's, too."""
+    roles = ("client",) if jobs_of(address.address) is None else ("client", "scheduler", "worker")
     if address.tls_ca is None and address.tls_cert is None and address.tls_key is None:
         return None
     return require_dask().Security(
         require_encryption=True,
         tls_ca_file=_text(address.tls_ca),
-        tls_client_cert=_text(address.tls_cert),
-        tls_client_key=_text(address.tls_key),
+        **{f"tls_{role}_cert": _text(address.tls_cert) for role in roles},
+        **{f"tls_{role}_key": _text(address.tls_key) for role in roles},
     )
 
 
@@ -137,7 +139,7 @@ def wait_for_workers(client: Any, listener: Listener, stop: StopRequest, jobs: S
     """Until there is a worker; raises TnasError if none comes, and StoppedError. Jobs of a queue may take any time."""
     listener(Note(f"Dask cluster at {client.scheduler.address}; dashboard: {client.dashboard_link}"))
     if jobs is not None:
-        listener(Note(f"waiting for the first of {jobs.asked.workers} workers, jobs of {jobs.asked.queue}"))
+        listener(Note(f"waiting for the first of {jobs.asked.count} job(s) of {jobs.asked.queue}"))
     began = time.monotonic()
     while not client.nthreads():
         if stop:
@@ -326,7 +328,7 @@ class _Units:
         again = command("tnas", "resume", self.run, "--cluster", self.address)
         return TnasError(
             f"the Dask scheduler at {self.address} no longer answers; everything that was finished is kept.",
-            hint=f"start it and its workers again, then: {again}",
+            hint=again if self.jobs is not None else f"start it and its workers again, then: {again}",
         )
 
     def _cancel(self) -> None:
