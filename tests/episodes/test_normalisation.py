@@ -47,6 +47,7 @@ def photos(tmp_path: Path) -> Path:
 def test_what_is_chosen_is_in_the_cache_and_asked_for_again(photos: Path, tmp_path: Path) -> None:
     asked = ("prepare-data", "folder", "--source", photos, "--size", 20, "--cache-dir", tmp_path / "cache", "--json")
     measured = succeeding(*asked).result
+    assert succeeding(*asked, "--normalise", "measured").result["mean"] == measured["mean"]
     assert len(measured["mean"]) == 3 and measured["mean"] != [0.5, 0.5, 0.5]
     refused = tnas(*asked, "--normalise", "0.5/0.25")
     assert refused.code == 2 and "was prepared with mean" in refused.stderr and "--force" in refused.stderr
@@ -54,6 +55,8 @@ def test_what_is_chosen_is_in_the_cache_and_asked_for_again(photos: Path, tmp_pa
     assert (chosen["mean"], chosen["std"]) == ([0.5] * 3, [0.25] * 3)
     assert chosen["fingerprint"] == measured["fingerprint"]
     assert succeeding(*asked, "--normalise", "0.5/0.25").result["mean"] == [0.5] * 3
+    unlike = tnas(*asked, "--normalise", "measured")
+    assert unlike.code == 2 and "was prepared with normalise 0.5/0.25, not measured" in unlike.stderr
     named = succeeding(*asked, "--normalise", "imagenet", "--force").result
     assert named["mean"] == [0.485, 0.456, 0.406]
 

@@ -53,6 +53,11 @@ def test_workers_share_the_networks(pipeline: Pipeline) -> None:
     assert paper["seconds"] == pytest.approx(paper["core_hours"] * 3600 / 40, rel=0.01)
 
 
+def test_a_time_limit_is_refused_as_on_a_cluster(pipeline: Pipeline) -> None:
+    ran = tnas(*ESTIMATE, "--workers", 2, "--hours", 1, *pipeline.here, stdin=pipeline.decoded.stdout)
+    assert ran.code == 2 and "--hours has no effect on several trainings with --workers" in ran.stderr
+
+
 def test_the_bytes_are_those_of_a_run(pipeline: Pipeline) -> None:
     result = estimated(pipeline, "--limit", 1)
     digest = pipeline.trained.result["per_genotype"][0]["digest"]

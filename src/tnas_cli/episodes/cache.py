@@ -66,6 +66,7 @@ class ImageCache:
         self.resize = str(attributes.get("resize", ""))
         self.shares = str(attributes.get("shares", ""))
         self.invert = str(attributes.get("invert", ""))
+        self.normalise = str(attributes.get("normalise", ""))
         self.duplicates = int(attributes.get("duplicates", 0))
         # Caches of 0.2.0 and earlier have neither.
         self.bright_ground = float(attributes["bright_ground"]) if "bright_ground" in attributes else None

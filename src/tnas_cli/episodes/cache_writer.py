@@ -45,9 +45,9 @@ class ClassImages:
 class Attributes:
     """What a cache says about itself. Without `mean` and `std` both are measured on the training images (0..1).
 
-    `resize` says how images became squares, and `shares` how classes were divided, and `invert` whether
-    images were inverted, if there was a choice. `account`
-    says what became of the files; it grows while the classes are read.
+    `resize` says how images became squares, `shares` how classes were divided, `invert` whether images were inverted,
+    if there was a choice, and `normalise` how mean and std were chosen. `account` says what became of the files; it
+    grows while the classes are read.
     """
 
     dataset: str
@@ -61,6 +61,7 @@ class Attributes:
     resize: str = ""
     shares: str = ""
     invert: str = ""
+    normalise: str = ""
     account: Account = field(default_factory=Account)
 
 
@@ -216,6 +217,7 @@ def _write(file: Any, spool: _Spool, attributes: Attributes) -> CacheIndex:
         "resize": attributes.resize,
         "shares": attributes.shares,
         "invert": attributes.invert,
+        "normalise": attributes.normalise or ("measured" if attributes.mean is None else "none"),
         "duplicates": facts.duplicates(),
         "bright_ground": facts.bright_ground(),
         "account": to_text(attributes.account.record()),

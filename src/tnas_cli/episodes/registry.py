@@ -104,10 +104,14 @@ def prepare(
         if normalised is not None and normalised.mean is not None and normalised.std is not None:
             asked |= {"mean": each_channel(normalised.mean, done.channels)}
             asked |= {"std": each_channel(normalised.std, done.channels)}
+        elif normalised is not None and done.normalise:  # caches of earlier versions do not say it
+            asked |= {"normalise": normalise}
         _check_same(done, name, source if spec.needs_source else None, asked)
         tidy(done.path)
         listener(Note(f"{name} is already prepared: {done.path}"))
         return done
+    if normalised is not None and normalised.mean is not None and (known := channels or spec.channels):
+        each_channel(normalised.mean, known)
     request = Request(
         name,
         protocol,
@@ -128,7 +132,7 @@ def prepare(
     if spec.name == "folder":
         attributes = replace(attributes, shares="/".join(map(str, request.shares)))
     if normalised is not None:
-        attributes = replace(attributes, mean=normalised.mean, std=normalised.std)
+        attributes = replace(attributes, mean=normalised.mean, std=normalised.std, normalise=normalise or "")
     path = cache_path(name, protocol, built.size, root)
     _check_space(path, built.bytes)
     write_cache(path, built.classes, attributes, replace=force, listener=listener)

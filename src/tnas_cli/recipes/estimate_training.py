@@ -11,7 +11,7 @@ from tnas_cli.methods.meta_learn import MetaState, Plan
 from tnas_cli.methods.registry import training_method
 from tnas_cli.methods.unrolled import weight_count
 from tnas_cli.recipes.estimate import Estimate, estimate, seconds_of
-from tnas_cli.recipes.from_scratch import FromScratch, FromScratchWork
+from tnas_cli.recipes.from_scratch import FromScratch, FromScratchWork, refuse_hours
 from tnas_cli.recipes.inherited import Inherited
 from tnas_cli.records.other_results import TrainEstimate
 from tnas_cli.records.parts import PlannedBytes, PlannedCost
@@ -64,6 +64,8 @@ def estimate_from_scratch(
     If several train at a time, one is measured with its share of the threads, while the other threads rest.
     """
     work = recipe.prepare(machine, listener)
+    if bill.workers is not None:
+        refuse_hours(work.settings, len(work.chosen), "--workers")
     count = work.count if bill.workers is None else min(bill.workers, len(work.chosen))
     if count > 1 or bill.workers is not None:
         threads = 1 if bill.workers is not None else max(1, torch.get_num_threads() // count)

@@ -100,11 +100,8 @@ class FromScratch(Recipe):
             images=image_counts(settings),
             listener=listener,
         )
-        if machine.cluster is not None and settings.hours and len(chosen) > 1:
-            raise SettingsError(
-                "--hours has no effect on several trainings with --cluster.",
-                hint="give --tasks; stopping the run saves it, and tnas resume goes on",
-            )
+        if machine.cluster is not None:
+            refuse_hours(settings, len(chosen), "--cluster")
         asked = 1 if self.side_by_side is None and settings.tasks < LONG_ENOUGH else self.side_by_side
         count = _at_a_time(asked, machine, engine, device, len(chosen))
         return FromScratchWork(self, settings, chosen, len(genotypes), cache, device, machine, engine, count)
@@ -156,6 +153,15 @@ class FromScratchWork(DataWork):
         if len(self.chosen) < self.distinct:
             return f"training {len(self.chosen)} of {self.distinct} distinct genotypes, the most frequent first"
         return f"training {len(self.chosen)} distinct of {len(self.recipe.given)} genotypes"
+
+
+def refuse_hours(settings: TrainSettings, networks: int, where: str) -> None:
+    """Raises SettingsError for a time limit of several trainings on a cluster."""
+    if settings.hours and networks > 1:
+        raise SettingsError(
+            f"--hours has no effect on several trainings with {where}.",
+            hint="give --tasks; stopping the run saves it, and tnas resume goes on",
+        )
 
 
 def _at_a_time(asked: int | None, machine: Machine, engine: Engine, device: torch.device, networks: int) -> int:

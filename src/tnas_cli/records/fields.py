@@ -26,6 +26,8 @@ Count: TypeAlias = Annotated[int, Range(0)]
 Some: TypeAlias = Annotated[int, Range(1)]
 #: Classes of a task.
 Way: TypeAlias = Annotated[int, Range(2)]
+#: An amount of anything that can be divided.
+Quantity: TypeAlias = Annotated[float, Range(0)]
 #: A duration.
 Seconds: TypeAlias = Annotated[float, Range(0)]
 #: theta, [cells, edges, operations].

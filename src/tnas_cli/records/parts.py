@@ -7,7 +7,7 @@ from typing import Literal
 
 from tnas_cli.records.account import InputAccount
 from tnas_cli.records.codec import Part
-from tnas_cli.records.fields import Count, Seconds, Share, Some, Way, given
+from tnas_cli.records.fields import Count, Quantity, Seconds, Share, Some, Way, given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,9 +268,9 @@ class PlannedCost(Part):
 
     genotypes: Count
     tasks: Count
-    core_hours: Seconds
+    core_hours: Quantity
     seconds: Seconds
-    price: Seconds | None = None
+    price: Quantity | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
