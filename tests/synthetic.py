@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -84,3 +85,23 @@ def worst_relative_error(found: Mapping[str, Tensor], expected: Mapping[str, Ten
         float((found[name] - tensor).abs().max()) / max(float(tensor.abs().max()), 1e-6 * largest)
         for name, tensor in expected.items()
     )
+
+
+def check_slope(
+    gradients: Parameters,
+    loss: Callable[[Parameters], float],
+    w: Parameters,
+    *,
+    step: float = 1e-6,
+    moved: Collection[str] | None = None,
+) -> None:
+    """The gradients at w, along a random direction of these tensors (None: all), are the central difference of loss."""
+    generator = torch.Generator().manual_seed(5)
+    along = {name: torch.randn(t.shape, generator=generator, dtype=t.dtype) for name, t in w.items()}
+    along = {name: t for name, t in along.items() if moved is None or name in moved}
+
+    def at(distance: float) -> float:
+        return loss({name: t + distance * along[name] if name in along else t for name, t in w.items()})
+
+    slope = sum(float((gradients[name] * direction).sum()) for name, direction in along.items())
+    assert slope == pytest.approx((at(step) - at(-step)) / (2 * step), rel=1e-4)

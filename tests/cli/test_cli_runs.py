@@ -262,3 +262,13 @@ def test_nothing_is_written(held: Path) -> None:
     before = state()
     succeeding("runs", held.parent)
     assert state() == before
+
+
+def test_settings_of_other_programs_are_no_runs_and_what_is_below_them_is_found(tmp_path: Path) -> None:
+    run = tmp_path / "project" / "runs" / "search-1"
+    run.mkdir(parents=True)
+    (tmp_path / "project" / "settings.toml").write_text('theme = "dark"\n')
+    (run / "settings.toml").write_text("way = 5\n")
+    (run / "environment.json").write_text("{}\n")
+    found = succeeding("runs", tmp_path, "--json")
+    assert [record["run"] for record in found.records[:-1]] == [str(run)]

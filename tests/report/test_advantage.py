@@ -75,14 +75,14 @@ def test_it_is_read_from_a_result_and_pairs_alike_are_left_out(tmp_path: Path) -
 def test_others_in_their_place_are_compared_on_the_same_tasks() -> None:
     """A known difference is covered; by hand: gains 0.1, 0.2, 0.3 have a mean of 0.2 and a deviation of 0.1."""
     found = against(np.array([(0.5, 0.4), (0.7, 0.5), (0.9, 0.6)]))
-    assert (found.mean, found.tasks) == (pytest.approx(0.2), 3)
-    assert found.interval == pytest.approx(4.3027 * 0.1 / math.sqrt(3), rel=1e-4)
+    assert (found.difference, found.tasks) == (pytest.approx(20), 3)
+    assert found.interval == pytest.approx(100 * 4.3027 * 0.1 / math.sqrt(3), rel=1e-4)
     rng, hits = np.random.default_rng(3), 0
     for _ in range(400):
         level = rng.normal(0, 0.1, 40)
         pairs = np.stack([level + rng.normal(0.02, 0.05, 40), level + rng.normal(0, 0.05, 40)], axis=1)
         one = against(pairs)
-        hits += abs(one.mean - 0.02) < one.interval
+        hits += abs(one.difference - 2) < one.interval
     assert 0.95 - 4 * math.sqrt(0.95 * 0.05 / 400) < hits / 400
 
 

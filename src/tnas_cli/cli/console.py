@@ -194,6 +194,11 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} days {hours % 24} h"
 
 
+def done_of(done: int, asked: int | None, unit: str) -> str:
+    """How far something is: '40/2,000 tasks'; '40 tasks' where nobody knows how many there will be."""
+    return f"{done:,} {unit}" if asked is None else f"{done:,}/{asked:,} {unit}"
+
+
 def size(count: int) -> str:
     """Bytes in a readable form: '1.3 MB', '2.10 GB'."""
     return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

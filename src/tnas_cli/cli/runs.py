@@ -12,9 +12,11 @@ from rich import box
 from rich.table import Table
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import Screen, add_row, duration, table
+from tnas_cli.cli.console import Screen, add_row, done_of, duration, table
 from tnas_cli.cli.flat import From, flat
+from tnas_cli.cli.show import with_interval
 from tnas_cli.records.run_list import ListedRun, RunsResult
+from tnas_cli.runs.lock import age
 
 #: Columns of a terminal that are enough for one line per run.
 WIDE = 150
@@ -100,17 +102,14 @@ def _reason(run: ListedRun) -> list[str]:
 
 
 def _progress(run: ListedRun) -> str:
-    if run.done is None:
-        return ""
-    done = f"{run.done:,}" if run.asked is None else f"{run.done:,}/{run.asked:,}"
-    return f"{done} {run.unit}"
+    return "" if run.done is None else done_of(run.done, run.asked, run.unit or "")
 
 
 def _accuracy(run: ListedRun) -> str:
     if run.accuracy is None:
         return ""
-    interval = "" if run.interval is None else f" ± {100 * run.interval:.2f}"
-    return f"{100 * run.accuracy:.2f}{interval}%" + ("  validation" if run.measured_on == "validation" else "")
+    kind = "  validation" if run.measured_on == "validation" else ""
+    return with_interval(run.accuracy, run.interval) + kind
 
 
 def _time(run: ListedRun) -> str:
@@ -120,11 +119,7 @@ def _time(run: ListedRun) -> str:
 def _ago(run: ListedRun) -> str:
     if run.changed is None:
         return ""
-    seconds = max(0.0, time.time() - datetime.fromisoformat(run.changed).timestamp())
-    if seconds >= 3600:
-        hours = int(seconds // 3600)
-        return f"{hours} h ago" if hours < 72 else f"{hours // 24} days ago"
-    return f"{int(seconds)} s ago" if seconds < 60 else f"{int(seconds // 60)} min ago"
+    return f"{age(time.time() - datetime.fromisoformat(run.changed).timestamp())} ago"
 
 
 def _summary(result: RunsResult) -> str:

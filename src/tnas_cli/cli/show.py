@@ -73,6 +73,11 @@ def share(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
+def with_interval(mean: float, interval: float | None) -> str:
+    """An accuracy and the half-width of its interval, shares of 1, as '98.76 ± 0.20%'."""
+    return f"{percent(mean)}%" if interval is None else f"{percent(mean)} ± {percent(interval)}%"
+
+
 def percent(value: float | None) -> str:
     """A share of 1 as '98.76'; empty for None."""
     return "" if value is None else f"{100 * value:.2f}"

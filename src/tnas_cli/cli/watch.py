@@ -12,8 +12,9 @@ import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import REFRESHES_PER_SECOND, Screen, duration
+from tnas_cli.cli.console import REFRESHES_PER_SECOND, Screen, done_of, duration
 from tnas_cli.cli.flat import From, flat
+from tnas_cli.cli.show import with_interval
 from tnas_cli.records.run_list import WatchResult
 from tnas_cli.runs import events
 from tnas_cli.spelling import command, visible
@@ -51,7 +52,6 @@ def watch(
 
 
 def _say_end(screen: Screen, result: WatchResult) -> None:
-    go_on = command("tnas", "resume", Path(result.run))
     if result.state == "finished":
         screen.text(f"finished{_reached(result)}")
     elif result.state == "running":
@@ -60,15 +60,14 @@ def _say_end(screen: Screen, result: WatchResult) -> None:
     else:
         gone = "its process is gone; what it saved last is kept" if result.state == "gone" else "no process works on it"
         screen.text(f"stopped: {gone}")
-        screen.next(go_on)
+        screen.next(command("tnas", "resume", Path(result.run)))
 
 
 def _reached(result: WatchResult) -> str:
     if result.accuracy is None:
         return ""
-    interval = "" if result.interval is None else f" ± {100 * result.interval:.2f}"
     kind = "validation accuracy" if result.measured_on == "validation" else "accuracy"
-    return f": {kind} {100 * result.accuracy:.2f}{interval}%"
+    return f": {kind} {with_interval(result.accuracy, result.interval)}"
 
 
 @contextmanager
@@ -114,7 +113,6 @@ def _line(event: events.Seen) -> str:
 
 def _words(event: events.Seen) -> tuple[str, str]:
     """How far a stage is, with the time left, and its latest values."""
-    done = f"{event.done:,}" if event.asked is None else f"{event.done:,}/{event.asked:,}"
     values = [f"{name} {value:.3g}" for name, value in event.values.items()]
     left = [] if event.left is None or event.done == event.asked else [f"{duration(event.left)} left"]
-    return "  ".join([f"{done} {event.unit}", *left]), "  ".join(values)
+    return "  ".join([done_of(event.done, event.asked, event.unit), *left]), "  ".join(values)

@@ -14,7 +14,7 @@ from tnas_cli.records.reading import read, text_of
 from tnas_cli.records.reported import CiteResult, Reference
 from tnas_cli.records.results import Measured, SearchResult
 from tnas_cli.report.references import cited_for
-from tnas_cli.report.run_folder import LOG, SETTINGS
+from tnas_cli.runs.contents import GIVEN, LOG, SETTINGS
 from tnas_cli.version import __version__
 
 _HINT = "pass a run directory, what a command printed with --json, or - for stdin"
@@ -85,7 +85,7 @@ def _read(source: str, stdin: IO[str] | None, used: _Used) -> None:
         texts = {str(path): text_of(path, str(path))}
     else:
         _read_settings(path / SETTINGS, used)
-        files = [file for file in (path / "genotypes.jsonl", path / LOG) if file.is_file()]
+        files = [file for file in (path / GIVEN, path / LOG) if file.is_file()]
         texts = {str(file): text_of(file, str(file)) for file in files}
     for name, text in texts.items():
         for record in read(text, name, kind=_NAMING, log=path.is_dir()):

@@ -11,8 +11,9 @@ from typing import Any, get_args
 from tnas_cli.commands.resume import RECIPES
 from tnas_cli.errors import DataError, SettingsError, did_you_mean
 from tnas_cli.records.run_list import ListedRun, RunsResult, State
+from tnas_cli.runs.contents import is_run, is_surely_run
 from tnas_cli.runs.files import cannot_read
-from tnas_cli.runs.summary import is_run, summary
+from tnas_cli.runs.summary import summary
 from tnas_cli.spelling import command
 
 STATES: tuple[str, ...] = get_args(State)
@@ -84,17 +85,19 @@ def _runs_below(folder: Path, unreadable: list[str]) -> Iterator[Path]:
 
     seen: set[tuple[int, int]] = set()
     for place, names, _ in os.walk(folder, followlinks=True, onerror=refuse):
-        names[:] = sorted(name for name in names if not name.startswith(".") and _is_new(Path(place, name), seen))
-        runs = [name for name in names if is_run(Path(place, name))]
+        shown = [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+        names[:] = [path.name for path in shown if _is_new(path, seen, refuse)]
+        runs = [name for name in names if is_surely_run(Path(place, name))]
         yield from (Path(place, name) for name in runs)
         # Networks of a run are no runs: it is not searched.
         names[:] = [name for name in names if name not in runs]
 
 
-def _is_new(path: Path, seen: set[tuple[int, int]]) -> bool:
+def _is_new(path: Path, seen: set[tuple[int, int]], refuse: Callable[[OSError], None]) -> bool:
     try:
         found = path.stat()
-    except OSError:
+    except OSError as error:
+        refuse(error)
         return False
     key = (found.st_dev, found.st_ino)
     if key in seen:

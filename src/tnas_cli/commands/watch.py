@@ -9,13 +9,13 @@ from pathlib import Path
 from tnas_cli.errors import DataError
 from tnas_cli.records.kinds import Record
 from tnas_cli.records.run_list import WatchResult
+from tnas_cli.runs.contents import LOG, is_run
 from tnas_cli.runs.events import Listener, ignore
 from tnas_cli.runs.files import exists
 from tnas_cli.runs.lock import Holder, holder_of
 from tnas_cli.runs.log_reader import LogReader, tail
-from tnas_cli.runs.run_directory import LOG
 from tnas_cli.runs.run_file import NAME, RunFile
-from tnas_cli.runs.summary import accuracy_of, is_run, result_of
+from tnas_cli.runs.summary import accuracy_of, result_of
 from tnas_cli.runs.watched import Watched
 
 SECONDS_BETWEEN_LOOKS = 0.5

@@ -17,6 +17,12 @@ class Normalisation:
     mean: Values | None
     std: Values | None
 
+    def on(self, channels: int) -> dict[str, Values]:
+        """`mean` and `std` with a number for each channel, where they are not to be measured; raises SettingsError for
+        numbers for other channels."""
+        given = {"mean": self.mean, "std": self.std}
+        return {name: each_channel(values, channels) for name, values in given.items() if values is not None}
+
 
 NAMED = {
     "measured": Normalisation(None, None),

@@ -17,7 +17,7 @@ from tnas_cli.episodes.cache_writer import tidy, write_cache
 from tnas_cli.episodes.class_split import SHARES
 from tnas_cli.episodes.dataset import DatasetSpec, Request
 from tnas_cli.episodes.images import INVERTS, RESIZES, Invert, Resize
-from tnas_cli.episodes.normalisation import each_channel, normalisation_of
+from tnas_cli.episodes.normalisation import normalisation_of
 from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.errors import DataError, SettingsError, TnasError, did_you_mean
 from tnas_cli.runs.endings import CACHES, has_ending
@@ -94,24 +94,13 @@ def prepare(
     done = None if force else _prepared(name, protocol, size or spec.size, root)
     if done is not None:
         shares_asked = "/".join(map(str, shares)) if shares else None
-        asked: dict[str, object] = {
-            "channels": channels,
-            "resize": resize,
-            "shares": shares_asked,
-            "seed": seed,
-            "invert": invert,
-        }
-        if normalised is not None and normalised.mean is not None and normalised.std is not None:
-            asked |= {"mean": each_channel(normalised.mean, done.channels)}
-            asked |= {"std": each_channel(normalised.std, done.channels)}
-        elif normalised is not None and done.normalise:  # caches of earlier versions do not say it
-            asked |= {"normalise": normalise}
-        _check_same(done, name, source if spec.needs_source else None, asked)
+        asked = {"channels": channels, "resize": resize, "shares": shares_asked, "seed": seed, "invert": invert}
+        _check_same(done, name, source if spec.needs_source else None, asked | _as_numbers(normalise, done))
         tidy(done.path)
         listener(Note(f"{name} is already prepared: {done.path}"))
         return done
-    if normalised is not None and normalised.mean is not None and (known := channels or spec.channels):
-        each_channel(normalised.mean, known)
+    if normalised is not None and (known := channels or spec.channels):
+        normalised.on(known)  # others are refused before images are read
     request = Request(
         name,
         protocol,
@@ -224,6 +213,15 @@ def _prepared(name: str, protocol: str, size: int, root: Path) -> ImageCache | N
         return open_cache(path) if path.is_file() else None
     paths = [path for path in sorted(root.glob(f"{name}-{protocol}-*.h5")) if dataset_of(path) == name]
     return open_cache(paths[0]) if paths else None
+
+
+def _as_numbers(normalise: str | None, cache: ImageCache) -> dict[str, object]:
+    """What a cache must hold for the normalisation that is asked for."""
+    if normalise is None:
+        return {}
+    numbers = normalisation_of(normalise).on(cache.channels)
+    # Whether they were measured, caches of earlier versions do not say.
+    return {**numbers} or {"normalise": normalise if cache.normalise else None}
 
 
 def _check_same(cache: ImageCache, name: str, source: Path | None, asked: Mapping[str, object]) -> None:

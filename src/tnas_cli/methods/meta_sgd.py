@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.methods.about import OWN
-from tnas_cli.methods.method import TrainMethod
+from tnas_cli.methods.inner_loops import method_of
 from tnas_cli.methods.plus_plus import inner_loop
-from tnas_cli.methods.unrolled import InnerLoop, Unrolled
+from tnas_cli.methods.unrolled import InnerLoop
 from tnas_cli.settings.train import TrainSettings
-from tnas_cli.spaces.parameters import Spec
 
 
 def inner_loop_of(settings: TrainSettings) -> InnerLoop:
@@ -18,18 +16,4 @@ def inner_loop_of(settings: TrainSettings) -> InnerLoop:
     return replace(inner_loop(settings), learned_rates="weight")
 
 
-def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:
-    """The network's weights, and a rate for each."""
-    return inner_loop_of(settings).shapes(network.specs())
-
-
-def learner(engine: Engine, network: Network, settings: TrainSettings) -> Unrolled:
-    """The learner, of first or second order as the settings say."""
-    return Unrolled(engine, network, inner_loop_of(settings), settings.by_support)
-
-
-METHOD = TrainMethod(
-    about=OWN["meta-sgd"][0],
-    shapes=shapes,
-    learner=learner,
-)
+METHOD = method_of(OWN["meta-sgd"][0], inner_loop_of)

@@ -47,6 +47,11 @@ class MetricLearner(Learner):
     def embed(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Images [T, N, C, H, W], parameters [T, ...] -> features [T, N, ...]."""
 
+    def as_network(self, own: Parameters, support: Labelled) -> tuple[Network, Parameters] | None:
+        """A network and its parameters [T, ...] that give the same inductive answers without the support images; None
+        where every answer compares with these."""
+        return None
+
     def losses(self, scores: Tensor, labels: Tensor) -> Tensor:
         """The loss of each task [T]: cross-entropy."""
         return task_losses(scores, labels)

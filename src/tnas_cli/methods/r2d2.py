@@ -53,12 +53,11 @@ class R2D2(MetricLearner):
         weight, bias = self._layer(parameters, support, support_y)
         return torch.baddbmm(bias.unsqueeze(1), query, weight)
 
-    def as_network(self, own: Parameters, support: Labelled) -> Parameters:
-        """Parameters [T, ...] with which the network itself gives the inductive answers: those of the embedding, and
-        the solution as its classifier."""
+    def as_network(self, own: Parameters, support: Labelled) -> tuple[Network, Parameters]:
+        """The embedding's network, with the solution as its classifier."""
         weight, bias = self._layer(own, self.embed(own, support[0]), support[1])
         body = {name: tensor for name, tensor in own.items() if name not in OWN_SPECS}
-        return body | {WEIGHT: weight.transpose(1, 2), BIAS: bias}
+        return self.network, body | {WEIGHT: weight.transpose(1, 2), BIAS: bias}
 
     def _layer(self, parameters: Parameters, support: Tensor, support_y: Tensor) -> tuple[Tensor, Tensor]:
         """Weight [T, F, way] and bias [T, way] of the linear layer that gives logits."""

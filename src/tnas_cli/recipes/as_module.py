@@ -12,7 +12,6 @@ from tnas_cli.engines.interface import Network
 from tnas_cli.methods.ensemble import mean_answer
 from tnas_cli.methods.learner import Fitted, FittedNetwork
 from tnas_cli.methods.metric import Compared, MetricLearner
-from tnas_cli.methods.r2d2 import R2D2
 from tnas_cli.recipes.kept_model import KeptModel, load_model
 from tnas_cli.runs.device import Machine
 from tnas_cli.spaces.moments import Moments, moments_given, moments_kept
@@ -126,10 +125,10 @@ def of_member(member: Fitted) -> TaskModule:
     if isinstance(member, FittedNetwork):
         return NetworkModule(member.network, member.answering_parameters, member.support[0])
     assert isinstance(member, Compared)
-    if isinstance(member.learner, R2D2):  # solved once, so that a module has an ordinary linear layer
-        with torch.no_grad():
-            own = member.learner.as_network(member.own, member.support)
-        return NetworkModule(member.learner.network, own, member.support[0])
+    with torch.no_grad():
+        fixed = member.learner.as_network(member.own, member.support)
+    if fixed is not None:
+        return NetworkModule(*fixed, member.support[0])
     return ComparingModule(member.learner, member.own, member.support)
 
 

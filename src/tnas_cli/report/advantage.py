@@ -30,21 +30,11 @@ _HINT = "measure them first: tnas train-eval genotypes.jsonl --weights inherited
 
 
 @dataclass(frozen=True)
-class InPlace:
-    """The accuracy of the tasks' own genotypes minus that of others in their place, over `tasks` with the half-width of
-    its 95% interval for other tasks. Shares of 1."""
-
-    mean: float
-    interval: float
-    tasks: int
-
-
-@dataclass(frozen=True)
 class Advantage:
     """Shares of 1: the mean over `pairs` of tasks whose genotypes differ, with the half-width of its 95% interval for
     other tasks with their genotypes. `p`: the share of random swaps of homes that are at least as far from 0, from
-    pairs that have no task in common. `alike`: pairs with the same genotype, which are left out. `in_place`: the same
-    tasks' own genotypes against others, by what these are."""
+    pairs that have no task in common. `alike`: pairs with the same genotype, which are left out. `in_place`: the
+    tasks' own genotypes minus others on the same tasks, in points, by what the others are."""
 
     mean: float
     interval: float
@@ -52,7 +42,7 @@ class Advantage:
     tasks: int
     pairs: int
     alike: int
-    in_place: Mapping[str, InPlace] = field(default_factory=dict)
+    in_place: Mapping[str, Difference] = field(default_factory=dict)
 
 
 def advantage(sources: Sequence[str | Path]) -> Advantage:
@@ -86,11 +76,12 @@ def advantage(sources: Sequence[str | Path]) -> Advantage:
     return replace(of_pairs(np.array(edges), np.array(gains), alike), in_place=in_place)
 
 
-def against(pairs: NDArray[np.float64]) -> InPlace:
-    """The difference of pairs [tasks, 2]: the own genotype and another one on the same task."""
-    gains = pairs[:, 0] - pairs[:, 1]
+def against(pairs: NDArray[np.float64]) -> Difference:
+    """Of the accuracies of pairs [tasks, 2], shares of 1: the own genotype and another one on the same task. The
+    interval is for other tasks."""
+    gains = 100 * (pairs[:, 0] - pairs[:, 1])
     interval = t_quantile(len(gains) - 1) * float(gains.std(ddof=1)) / math.sqrt(len(gains))
-    return InPlace(float(gains.mean()), interval, len(gains))
+    return Difference(difference=float(gains.mean()), interval=interval, tasks=len(gains))
 
 
 def of_pairs(edges: NDArray[np.int64], gains: NDArray[np.float64], alike: int = 0) -> Advantage:
@@ -132,7 +123,7 @@ def lines(found: Advantage) -> list[str]:
     ]
     for name, other in found.in_place.items():
         said.append(
-            f"own genotype minus {IN_PLACE.get(name, name)}: {100 * other.mean:+.2f} ± {100 * other.interval:.2f} "
+            f"own genotype minus {IN_PLACE.get(name, name)}: {other.difference:+.2f} ± {other.interval:.2f} "
             f"points, 95% interval over {other.tasks:,} tasks"
         )
     if found.alike:
@@ -144,15 +135,11 @@ def lines(found: Advantage) -> list[str]:
 
 def record(found: Advantage) -> ReportResult:
     """The advantage as a record, in points."""
-    others = {
-        name: Difference(difference=100 * other.mean, interval=100 * other.interval, tasks=other.tasks)
-        for name, other in found.in_place.items()
-    }
     return ReportResult(
         tasks=found.tasks,
         difference=100 * found.mean,
         interval=100 * found.interval,
         p=found.p,
         pairs=found.pairs,
-        in_place=others or None,
+        in_place=found.in_place or None,
     )

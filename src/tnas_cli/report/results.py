@@ -14,7 +14,8 @@ from tnas_cli.errors import DataError
 from tnas_cli.records.reading import read, text_of
 from tnas_cli.records.results import Measured
 from tnas_cli.report.measured import measurements
-from tnas_cli.report.run_folder import LOG, is_run, runs_in
+from tnas_cli.report.run_folder import runs_in
+from tnas_cli.runs.contents import LOG, is_run
 
 _HINT = "pass run directories, a folder of them, files that tnas wrote with --json, or - for stdin"
 

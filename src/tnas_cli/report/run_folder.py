@@ -13,11 +13,11 @@ from tnas_cli.records.codec import Part, decode
 from tnas_cli.records.parts import Environment
 from tnas_cli.records.readers import MisfitError
 from tnas_cli.records.reading import text_of
+from tnas_cli.runs.contents import ENVIRONMENT, SETTINGS, is_run
 
 P = TypeVar("P", bound=Part)
 
 #: The log, in the order in which things happened; the file that every run has from its beginning; where it computed.
-LOG, SETTINGS, ENVIRONMENT = "events.jsonl", "settings.toml", "environment.json"
 _HINT = "pass a run directory as tnas left it"
 
 #: The settings of the paper by the kind of a run.
@@ -72,11 +72,6 @@ class RunFacts:
     settings: Mapping[str, object] = field(default_factory=dict)
     environment: Environment = field(default_factory=Environment)
     plan: RunPlan = field(default_factory=RunPlan)
-
-
-def is_run(path: Path) -> bool:
-    """Whether it is a run directory."""
-    return (path / LOG).is_file() or (path / SETTINGS).is_file()
 
 
 def runs_in(folder: Path) -> list[Path]:

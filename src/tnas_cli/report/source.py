@@ -16,7 +16,8 @@ from tnas_cli.records.kinds import Decoded, Record
 from tnas_cli.records.reading import parse, text_of, values_of
 from tnas_cli.records.results import Result
 from tnas_cli.report.figures.run_log import StageLog, stages_of
-from tnas_cli.report.run_folder import LOG, RunFacts, is_run, json_of, read_facts, runs_in
+from tnas_cli.report.run_folder import RunFacts, json_of, read_facts, runs_in
+from tnas_cli.runs.contents import GIVEN, LOG, is_run
 
 R = TypeVar("R", bound=Record)
 
@@ -137,7 +138,7 @@ def _from_run(path: Path, name: str) -> Source:
     facts = read_facts(path)
     records: list[Record] = []
     problems: list[str] = []
-    for part in ("genotypes.jsonl", LOG):
+    for part in (GIVEN, LOG):
         if (path / part).is_file():
             of_part, wrong = _records(text_of(path / part, str(path / part)), str(path / part), log=True)
             records += of_part

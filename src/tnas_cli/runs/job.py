@@ -25,6 +25,7 @@ from tnas_cli.records.results import Result
 from tnas_cli.runs import ranks, run_file
 from tnas_cli.runs.called import argv
 from tnas_cli.runs.changes import NONE, Changes
+from tnas_cli.runs.contents import GIVEN, RESULT
 from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.events import Listener, Note, ignore
 from tnas_cli.runs.files import remove, write_text
@@ -38,8 +39,6 @@ from tnas_cli.runs.run_file import RunFile
 from tnas_cli.spelling import command
 
 R = TypeVar("R", bound=Result)
-
-GIVEN, RESULT = "genotypes.jsonl", "result.json"
 
 
 def start(recipe: Recipe, kind: type[R], *, runs: Path, machine: Machine = HERE, listener: Listener = ignore) -> R:

@@ -185,20 +185,20 @@ def _is_gone(owner: Path) -> bool:
 
 
 def _if_gone(owner: Path) -> str:
-    return f"it began {_age(owner)} ago; if it no longer exists: {command('rm', owner)}"
-
-
-def _age(file: Path) -> str:
-    """How long ago a file was written, in its largest unit."""
     try:
-        seconds = max(0.0, time.time() - file.stat().st_mtime)
+        began = f"it began {age(time.time() - owner.stat().st_mtime)} ago; "
     except OSError:
-        return "a moment"
+        began = ""
+    return f"{began}if it no longer exists: {command('rm', owner)}"
+
+
+def age(seconds: float) -> str:
+    """A time in its largest unit alone, as '3 hours'."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
             number = int(seconds // length)
             return f"{number} {unit}{'s' if number > 1 else ''}"
-    return f"{int(seconds)} s"
+    return f"{max(0, int(seconds))} s"
 
 
 def _holder(owner: Path) -> str:

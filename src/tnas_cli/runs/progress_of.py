@@ -17,10 +17,10 @@ from typing import TypeAlias
 from tnas_cli.plain import as_written
 from tnas_cli.records import reading
 from tnas_cli.records.kinds import Decoded, FixedNetwork, Record, Step, Validated
+from tnas_cli.runs.contents import GIVEN, RESULT
 from tnas_cli.runs.files import read_json
 from tnas_cli.runs.run_file import NAME, RunFile
 
-GIVEN = "genotypes.jsonl"
 Given: TypeAlias = Decoded | FixedNetwork
 TRAINED, SUPERVISED = ("train-eval", "transfer"), "supervised"
 
@@ -52,7 +52,7 @@ def networks_of(run: Path, file: RunFile, given: Iterable[Given]) -> Networks | 
     distinct = len({json.dumps(_identity(record), sort_keys=True) for record in given})
     limit = file.options.get("limit")
     asked = min(distinct, limit) if isinstance(limit, int) and limit > 0 else distinct
-    return Networks(asked or None, frozenset(path.parent.name for path in run.glob("*/result.json")))
+    return Networks(asked or None, frozenset(path.parent.name for path in run.glob(f"*/{RESULT}")))
 
 
 def given_to(run: Path) -> list[Given]:

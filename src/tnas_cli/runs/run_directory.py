@@ -11,12 +11,10 @@ from tnas_cli.records.kinds import Record
 from tnas_cli.records.parts import Environment
 from tnas_cli.records.writing import line
 from tnas_cli.runs.board import FOLDER, Board, require_tensorboard
+from tnas_cli.runs.contents import ENVIRONMENT, LOG, SETTINGS
 from tnas_cli.runs.event_log import EventLog
 from tnas_cli.runs.files import cannot_write, new_folder, write_text
 from tnas_cli.spelling import quoted, safe_name
-
-#: What happened in a run, a record per line.
-LOG = "events.jsonl"
 
 
 class RunDirectory:
@@ -33,7 +31,7 @@ class RunDirectory:
     ) -> RunDirectory:
         """A new folder `root/name-<n>` with the first free n, never an existing one; `others` are the texts of further
         files. Nobody sees a folder in which one of them is missing."""
-        texts = {"settings.toml": settings, "environment.json": json.dumps(environment.to_json(), indent=2) + "\n"}
+        texts = {SETTINGS: settings, ENVIRONMENT: json.dumps(environment.to_json(), indent=2) + "\n"}
         return cls(new_folder(root, safe_name(name), {**texts, **(others or {})}))
 
     @classmethod
@@ -42,7 +40,7 @@ class RunDirectory:
 
         Raises DataError when there is none, SettingsError when it needs the package tensorboard and that is missing.
         """
-        if not (path / "settings.toml").is_file():
+        if not (path / SETTINGS).is_file():
             raise DataError(f"{path} is not a run directory.", hint="pass the folder of a run")
         run = cls(path)
         if (path / FOLDER).is_dir():
@@ -52,7 +50,7 @@ class RunDirectory:
 
     def write_settings(self, settings: str) -> None:
         """Replace `settings.toml`, if a call that continues the run changes them."""
-        write_text(self.path / "settings.toml", settings)
+        write_text(self.path / SETTINGS, settings)
 
     @property
     def best(self) -> Path:

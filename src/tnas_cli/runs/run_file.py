@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from tnas_cli.errors import DataError
 from tnas_cli.plain import NOT_AS_WRITTEN, json_value
+from tnas_cli.runs.contents import RUN, SETTINGS
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.files import write_text
 from tnas_cli.runs.paths import from_environment
@@ -18,7 +19,7 @@ from tnas_cli.version import __version__
 
 T = TypeVar("T")
 
-NAME = "run.json"
+NAME = RUN
 VERSION = 2
 
 
@@ -113,6 +114,6 @@ def _a(kind: type[T], value: object) -> T:
 
 
 def _hint(run: Path) -> str:
-    if (run / "settings.toml").is_file() and not (run / NAME).exists():
-        return f"tnas 0.1 made it: start it again with --settings {quoted(run / 'settings.toml')}"
+    if (run / SETTINGS).is_file() and not (run / NAME).exists():
+        return f"tnas 0.1 made it: start it again with --settings {quoted(run / SETTINGS)}"
     return "name the folder of a search or of a training"

@@ -14,24 +14,17 @@ from tnas_cli.records import reading
 from tnas_cli.records.kinds import Decoded, Record, Validated
 from tnas_cli.records.results import Measured, Result, SearchResult
 from tnas_cli.records.run_list import ListedRun
+from tnas_cli.runs.contents import LOG, RESULT, SETTINGS
 from tnas_cli.runs.files import exists, is_file, refused
 from tnas_cli.runs.lock import holder_of
 from tnas_cli.runs.log_reader import tail
 from tnas_cli.runs.progress_of import Amounts, Given, Networks, amounts, given_to, networks_of
-from tnas_cli.runs.run_directory import LOG
 from tnas_cli.runs.run_file import NAME, RunFile
 
-RESULT, SETTINGS, ENVIRONMENT = "result.json", "settings.toml", "environment.json"
 #: What changes while a run goes on; `networks` is a folder, which changes with its files.
 _CHANGING = (LOG, RESULT, NAME, SETTINGS, "last.pt", "networks")
 #: The command that makes runs of a kind, where it has another name.
 _COMMAND_OF = {"inherited": "train-eval"}
-
-
-def is_run(path: Path) -> bool:
-    """Whether a folder is a run, or what is left of one."""
-    of_any = is_file(path / SETTINGS) and is_file(path / ENVIRONMENT)  # other programs have settings, too
-    return of_any or any(is_file(path / name) for name in (NAME, LOG))
 
 
 def command_of(kind: str) -> str:

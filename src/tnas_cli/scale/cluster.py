@@ -13,7 +13,7 @@ import pickle
 import platform
 import queue
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -95,7 +95,8 @@ def _is_file(address: ClusterAddress) -> bool:
 def connected(address: ClusterAddress) -> Iterator[tuple[Any, Submitted | None]]:
     """A client of the scheduler at an address; or of one in this process, and the jobs that it submitted. Raises
     TnasError if there is none."""
-    distributed, asked, security = require_dask(), jobs_of(address.address), _security(address)
+    distributed, asked = require_dask(), jobs_of(address.address)
+    security = _security(address, ("client",) if asked is None else ("client", "scheduler", "worker"))
     with ExitStack() as stack:
         jobs = None
         if asked is not None:
@@ -117,10 +118,9 @@ def connected(address: ClusterAddress) -> Iterator[tuple[Any, Submitted | None]]
                 client.close(timeout=5)
 
 
-def _security(address: ClusterAddress) -> Any:
-    """Dask's description of the certificates; None where there are none. A batch queue's scheduler and workers have the
-    user's, too."""
-    roles = ("client",) if jobs_of(address.address) is None else ("client", "scheduler", "worker")
+def _security(address: ClusterAddress, roles: Sequence[str]) -> Any:
+    """Dask's description of the certificates, for each role that this process gives to somebody; None where there are
+    none."""
     if address.tls_ca is None and address.tls_cert is None and address.tls_key is None:
         return None
     return require_dask().Security(
