@@ -27,6 +27,7 @@ from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.parameters import draw
 from tnas_cli.spaces.relation_network import RelationNetwork
+from tnas_cli.spaces.resnet12 import ResNet12
 from tnas_cli.spaces.search_network import SearchNetwork
 from tnas_cli.spaces.task_norm import TaskNormed
 
@@ -35,6 +36,7 @@ RULE = InnerRule(0.1, 1.0, 2)
 NETWORKS: dict[str, Network] = {
     "4CONV": FourConv(3, 1, SIDE, filters=8),
     "4CONV, TaskNorm": TaskNormed(FourConv(3, 1, SIDE, filters=8)),
+    "ResNet-12": ResNet12(3, 1, SIDE, filters=2),
     "search network": SearchNetwork(3, 1, channels=4, nodes=2),
     # Among them are all operations.
     **{f"genotype {seed}": DecodedNetwork(random_genotype(seed, 2), 3, 1, channels=4) for seed in (0, 2, 6)},

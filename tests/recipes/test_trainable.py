@@ -29,12 +29,22 @@ def settings(records: list[TrainableRecord]) -> TrainSettings:
     return settings_for(records, "quick", GIVEN)
 
 
-@pytest.mark.parametrize(("text", "name"), [("4conv", "4conv-32"), ("4conv-32", "4conv-32"), ("4conv-64", "4conv-64")])
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("4conv", "4conv-32"),
+        ("4conv-32", "4conv-32"),
+        ("4conv-64", "4conv-64"),
+        ("resnet12", "resnet12-64"),
+        ("resnet12-8", "resnet12-8"),
+        ("resnet12-mtl", "resnet12-mtl-64"),
+    ],
+)
 def test_a_network_is_named_and_records_its_filters(text: str, name: str) -> None:
     (record,) = read_trainables(text)
     assert isinstance(record, FixedNetwork) and record.network == name
     assert Trainable.of(record).to_json() == {"network": name}
-    assert settings([record]).channels == int(name.removeprefix("4conv-"))
+    assert settings([record]).channels == int(name.rpartition("-")[2])
 
 
 def test_everything_else_is_a_genotype() -> None:

@@ -14,6 +14,7 @@ from tnas_cli.recipes.trainable import Trainable, read_trainables
 from tnas_cli.records.kinds import FixedNetwork as NetworkRecord
 from tnas_cli.spaces import networks
 from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.resnet12 import MTL, TADAM, ResNet12
 
 CPU = torch.device("cpu")
 
@@ -53,7 +54,11 @@ def test_tnass_own() -> None:
     assert networks.names()[:2] == ("4conv-32", "4conv-64")
     for name, network in networks.OWN.items():
         assert networks.fixed_network(name) is network
-        assert network.build(5, 3, 84) == FourConv(5, 3, 84, network.channels)
+        built = network.build(5, 3, 84)
+        assert isinstance(built, FourConv if name.startswith("4conv-") else ResNet12)
+        assert (built.filters, str(network.channels)) == (network.channels, name.rpartition("-")[2])
+        if isinstance(built, ResNet12):
+            assert built.form == (MTL if "mtl" in name else TADAM)
     assert set(networks.SHORT.values()) <= set(networks.OWN)
 
 

@@ -33,7 +33,7 @@ def train_eval(
     genotype: Annotated[
         str | None,
         typer.Argument(
-            help="A genotype: a published name (DARTS_V2), text, a file of records, or -; or 4conv, 4conv-64."
+            help="A genotype: a published name (DARTS_V2), text, a file of records, or -; or 4conv, resnet12."
         ),
     ] = None,
     wanted: Annotated[Wanted, From(wanted_of(TrainSettings))],
@@ -102,7 +102,7 @@ def train_eval(
 ) -> None:
     """Train each distinct genotype once from scratch (first-order MAML) and measure it on the stored test tasks.
 
-    4conv trains MAML's network of four convolutions with 32 filters, 4conv-64 with 64. With --hours, the most frequent
+    4conv (4conv-64) is MAML's network of 32 (64) filters; docs/method.md has resnet12. With --hours, the most frequent
     genotypes come first, as long as there is time for another one; a single training uses all of it.
 
     With --weights inherited, the search's weights are meta-trained once for all genotypes instead. Ctrl-C saves, and

@@ -74,17 +74,17 @@ def read_trainables(
     max_skips: int | None = None,
     listener: events.Listener = events.ignore,
 ) -> list[TrainableRecord]:
-    """A FixedNetwork if `source` names one (4conv, 4conv-64); otherwise what `read_genotypes` reads.
+    """A FixedNetwork if `source` names one (4conv, resnet12-16, ...); otherwise what `read_genotypes` reads.
 
-    Raises SettingsError for 4CONV with another number of filters, and for a network with `max_skips`; GenotypeError
-    for a network of another package that is broken.
+    Raises SettingsError for 4CONV or ResNet-12 with another number of filters, and for a network with `max_skips`;
+    GenotypeError for a network of another package that is broken.
     """
     name = SHORT.get(source, source)
     if name in names():
         if max_skips is not None:
             raise SettingsError(f"--max-skips has no meaning for {name}.", hint="leave it out")
         return [FixedNetwork(network=name, channels=fixed_network(name).channels)]
-    if re.fullmatch(r"4conv[-_]?\d+", source):
+    if re.fullmatch(r"(4conv|resnet12|resnet12-mtl)[-_]?\d+", source):
         raise SettingsError(f"there is no network {source!r}.", hint=did_you_mean(source, (*SHORT, *names())))
     return [*read_genotypes(source, stdin, max_skips, listener)]
 

@@ -78,7 +78,7 @@ def _of_space(name: str) -> tuple[str, ...]:
 
 
 def _of_network(name: str) -> tuple[str, ...]:
-    """What a fixed network cites; tnas's own networks cite nothing besides what their methods cite."""
+    """What a fixed network cites; 4CONV is cited through its methods."""
     found = fixed.OWN.get(name) or fixed.added().get(name)
     return () if found is None else found.citation
 

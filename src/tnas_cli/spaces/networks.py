@@ -10,6 +10,7 @@ from tnas_cli.errors import GenotypeError, did_you_mean
 from tnas_cli.runs.plug_ins import PlugIns
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.network import Network
+from tnas_cli.spaces.resnet12 import MTL, TADAM, Form, ResNet12
 
 GROUP = "tnas.networks"
 
@@ -37,11 +38,27 @@ def _four_conv(filters: int) -> FixedNetwork:
     return FixedNetwork(f"4conv-{filters}", f"4CONV with {filters} filters", filters, build)
 
 
-#: tnas's own networks.
-OWN = {network.name: network for network in map(_four_conv, (32, 64))}
+def _resnet12(name: str, form: Form, filters: int) -> FixedNetwork:
+    def build(way: int, in_channels: int, size: int) -> ResNet12:
+        return ResNet12(way, in_channels, size, filters, form)
+
+    cited = {"TADAM's": "oreshkin2018tadam", "MTL's": "sun2019mtl"}[form.title]
+    title = f"{form.title} ResNet-12 with {filters} to {8 * filters} filters"
+    return FixedNetwork(f"{name}-{filters}", title, filters, build, (cited,))
+
+
+#: tnas's own networks. ResNet-12 was published with 64 filters in its first block; narrower ones suit small machines.
+OWN = {
+    network.name: network
+    for network in (
+        *map(_four_conv, (32, 64)),
+        *(_resnet12("resnet12", TADAM, filters) for filters in (8, 16, 32, 64)),
+        *(_resnet12("resnet12-mtl", MTL, filters) for filters in (8, 16, 32, 64)),
+    )
+}
 
 #: Short names that a user may give instead.
-SHORT = {"4conv": "4conv-32"}
+SHORT = {"4conv": "4conv-32", "resnet12": "resnet12-64", "resnet12-mtl": "resnet12-mtl-64"}
 
 
 def fixed_network(name: str) -> FixedNetwork:

@@ -78,10 +78,10 @@ def separable(x: Tensor, taps: Tensor, weight: Tensor, stride: int, dilation: in
     return pointwise(depthwise(x, taps, stride, dilation), weight)
 
 
-def halve(x: Tensor) -> Tensor:
-    """Maximum of each 2 x 2 pixels; an odd last row or column is left out: [T, E, C, N, H, W] ->
-    [T, E, C, N, H // 2, W // 2], channels last in memory."""
-    return as_branches(F.max_pool2d(channels_last(x), 2), *x.shape[:2])
+def halve(x: Tensor, *, ceil: bool = False) -> Tensor:
+    """Maximum of each 2 x 2 pixels; an odd last row or column is left out, or with `ceil` counts by itself:
+    [T, E, C, N, H, W] -> [T, E, C, N, H / 2, W / 2], channels last in memory."""
+    return as_branches(F.max_pool2d(channels_last(x), 2, ceil_mode=ceil), *x.shape[:2])
 
 
 def max_pool(x: Tensor, stride: int) -> Tensor:
