@@ -79,7 +79,7 @@ def test_a_method_reads_what_it_declares_and_nothing_else(name: str) -> None:
     network: Any = SearchNetwork(3, 1, 4) if known.searches else FourConv(3, 1, 28, 8)
     cls: Any = SearchSettings if known.searches else TrainSettings
     # Pieces that are off by default, so that each can be turned on alone; Equation 5 combines with none of them.
-    off = {"learned_rates": "none", "step_norms": False, "multi_step": 0.0}
+    off = {"order": "first", "learned_rates": "none", "step_norms": False, "multi_step": 0.0}
     plain = cls(dataset="x", method=name, **{**known.differs, **off, "inner_steps": 1, "test_steps": 1})
     for setting in settings_of(cls).values():
         if setting.name in INNER and (name, setting.name) != ("t-nas++", "alternating"):

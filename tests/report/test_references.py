@@ -66,6 +66,7 @@ def test_without_anything_the_paper_and_the_tool_are_cited() -> None:
         ("meta-sgd", {"li2017metasgd"}),
         ("anil", {"raghu2020anil", "finn2017maml"}),
         ("boil", {"oh2021boil", "finn2017maml"}),
+        ("bilevel", {"franceschi2018bilevel"}),
         ("protonets", {"snell2017protonets"}),
         ("r2d2", {"bertinetto2019closedform"}),
         ("compare-nets", {"sung2018comparenets"}),

@@ -117,6 +117,14 @@ OWN: dict[str, tuple[About, str]] = {
             differs={"alpha_inner": 0.5, "inner_steps": 1, "test_steps": 1},  # Oh et al., 2021, for 4CONV
             citation=("finn2017maml", "oh2021boil"),
         ),
+        "bilevel": About(
+            name="bilevel",
+            title="Bilevel programming",
+            searches=False,
+            reads=_BY_STEPS | {LEARNED_RATES, PIECES},
+            differs={"order": "second"},  # Franceschi et al., 2018: the whole gradient
+            citation=("franceschi2018bilevel",),
+        ),
         "proto_nets": About(
             name="protonets", title="ProtoNets", searches=False, reads=_METRIC, citation=("snell2017protonets",)
         ),
