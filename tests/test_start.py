@@ -49,6 +49,11 @@ def test_a_report_imports_nothing_heavy(pipeline: Pipeline, tmp_path: Path) -> N
     assert not imported_by(command("report", pipeline.runs, "--format", "latex"), tmp_path)
 
 
+def test_a_page_of_a_training_draws_without_pytorch(pipeline: Pipeline, tmp_path: Path) -> None:
+    page = command("report", pipeline.trained.result["run"], "--html", tmp_path / "page.html")
+    assert imported_by(page, tmp_path) == {"matplotlib"}
+
+
 @pytest.mark.parametrize("name", ["DARTS_V2", "NASNet-A", "Auto-MAML-1shot"])
 def test_decoding_what_is_published_imports_nothing_heavy(name: str, tmp_path: Path) -> None:
     assert not imported_by(command("decode", name), tmp_path)

@@ -11,11 +11,12 @@ from tnas_cli.report.cell_layout import (
     LABEL_WIDTH,
     STATE_RADIUS,
     CellLayout,
+    as_drawn,
     lay_out,
     state_names,
 )
 from tnas_cli.report.figures.picture import Picture, save
-from tnas_cli.report.figures.theme import DARK, LIGHT, Theme, new_figure
+from tnas_cli.report.figures.theme import LIGHT, Theme, new_figure
 from tnas_cli.runs.endings import PICTURES, ending_of
 from tnas_cli.spaces.genotype import CELLS, Genotype
 from tnas_cli.spaces.operations_table import Family, Operation
@@ -44,20 +45,14 @@ LOOKS: dict[Family, Look] = {
     "skip": Look("#555555", "#EDEDED", "-", "bold"),
     "other": Look("#8A4F7D", "#EEDCEA", (0, (6.0, 1.4, 1.2, 1.4)), "dashed"),
 }
-DARK_LOOKS: dict[Family, Look] = {
-    "separable": LOOKS["separable"]._replace(line="#56B4E9", fill="#12384F"),
-    "dilated": LOOKS["dilated"]._replace(line="#F0945A", fill="#4A2613"),
-    "pool": LOOKS["pool"]._replace(line="#3ED0A0", fill="#0D4031"),
-    "skip": LOOKS["skip"]._replace(line="#C4C8CE", fill="#33373E"),
-    "other": LOOKS["other"]._replace(line="#D9A0CC", fill="#42273C"),
-}
 OUTPUT_COLOUR = "#9A9A9A"
-STATE_FILL = {LIGHT.name: "#FFF3C4", DARK.name: "#4D430F"}
+STATE_FILL = "#FFF3C4"
 
 
 def look(operation: Operation, theme: Theme = LIGHT) -> Look:
     """The look of an operation's family."""
-    return (DARK_LOOKS if theme is DARK else LOOKS)[operation.family]
+    found = LOOKS[operation.family]
+    return found._replace(line=theme.shown(found.line), fill=theme.shown(found.fill))
 
 
 def to_dot(genotype: Genotype) -> str:
@@ -173,15 +168,13 @@ def _draw_cell(
             Circle(
                 (state.x + dx, dy),
                 STATE_RADIUS,
-                facecolor=STATE_FILL[theme.name],
+                facecolor=theme.shown(STATE_FILL),
                 edgecolor=theme.ink,
                 linewidth=1.2,
                 zorder=4,
             )
         )
-        axes.text(
-            state.x + dx, dy, f"${state.name}$", fontsize=11.5, color=theme.ink, zorder=5, parse_math=True, **CENTRED
-        )
+        axes.text(state.x + dx, dy, as_drawn(state.name), fontsize=11.5, color=theme.ink, zorder=5, **CENTRED)
     axes.text(
         layout.right - STATE_RADIUS + dx,
         layout.output_lane + dy - 0.06,

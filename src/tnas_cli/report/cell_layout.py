@@ -80,6 +80,15 @@ def state_names(nodes: int) -> tuple[str, ...]:
     return ("c_{k-2}", "c_{k-1}", *(str(node) for node in range(nodes)), "c_{k}")
 
 
+def as_drawn(name: str) -> str:
+    """The name of a state with its index as a subscript: 'cₖ₋₂' for 'c_{k-2}'."""
+    letter, _, index = name.partition("_")
+    return letter + index.strip("{}").translate(_SUBSCRIPTS)
+
+
+_SUBSCRIPTS = str.maketrans("k-12", "ₖ₋₁₂")
+
+
 def lay_out(edges: tuple[Edge, ...]) -> CellLayout:
     """Place the states, labels and lines of a cell with two edges per node."""
     nodes = len(edges) // 2

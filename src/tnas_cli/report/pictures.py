@@ -1,4 +1,7 @@
-"""Which figures can be drawn from what was read, and why the others cannot."""
+"""Which figures can be drawn from what was read, and why the others cannot.
+
+PyTorch takes longer to import than a page to draw, and only checkpoints and theta need it.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from tnas_cli.errors import CheckpointError, DataError, TnasError
 from tnas_cli.methods.registry import about
-from tnas_cli.recipes.decoded import Origin, decoded_theta
-from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture
+from tnas_cli.recipes.decoded import Origin, decoded
 from tnas_cli.records.kinds import Adapted, Decoded
 from tnas_cli.records.parts import TaskName
 from tnas_cli.records.results import AdaptResult, TrainResult, TransferResult
@@ -23,12 +24,14 @@ from tnas_cli.report.figures.smoothness import checked_theta
 from tnas_cli.report.figures.steps import Steps, checked_losses, steps_picture
 from tnas_cli.report.figures.theta_map import Encoding, theta_picture
 from tnas_cli.report.source import Source, Sources
-from tnas_cli.report.task_picture import picture_of_task
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.settings.features import INNER_THETA
 from tnas_cli.spaces.genotype import Genotype
-from tnas_cli.spaces.parameters import THETA
 from tnas_cli.spaces.registry import USUAL, space
+from tnas_cli.spaces.shapes import THETA
+
+if TYPE_CHECKING:
+    from tnas_cli.recipes.meta_architecture import MetaArchitecture
 
 #: How many adapted thetas are shown beside the meta-architecture, as in the paper's Figure 5, and how many genotypes.
 ADAPTED_SHOWN = 3
@@ -122,9 +125,13 @@ def _of_adapted(source: Source, found: Pictures, machine: Machine) -> None:
 
     if any(record.support_losses or record.theta is not None for record in adapted):
         found.add(name, "support losses", steps, "")
-    found.add(
-        name, "task images", lambda: picture_of_task(f"{name}-task", _with_members(adapted[0], source), machine), ""
-    )
+
+    def images() -> Picture:
+        from tnas_cli.report.task_picture import picture_of_task
+
+        return picture_of_task(f"{name}-task", _with_members(adapted[0], source), machine)
+
+    found.add(name, "task images", images, "")
 
 
 def _with_members(record: Adapted, source: Source) -> Adapted:
@@ -160,19 +167,20 @@ def _theta(source: Source, adapted: Sequence[Adapted], found: Pictures) -> Pictu
 def _of_genotypes(source: Source, found: Pictures) -> None:
     """The most frequent genotypes of genotype records, or of adapted records if there are none."""
     name = source.name
-    records = source.of(Decoded)
-    if not records:
-        records = _decoded(source.of(Adapted))
-    known: dict[str, tuple[Genotype, Decoded]] = {}
+    records: Sequence[Decoded | Adapted] = source.of(Decoded) or source.of(Adapted)
+    known: dict[str, tuple[Genotype, Decoded | Adapted]] = {}
     counts: Counter[str] = Counter()
     for number, record in enumerate(records, start=1):
         try:
-            genotype = Genotype.from_json(record.genotype)
+            genotype = _genotype(record, number)
         except TnasError as error:
-            found.left_out.append(f"{name}: no cells of genotype record {number}: {error.message}")
+            # The heat map says why theta of an adapted record cannot be used.
+            if isinstance(record, Decoded):
+                found.left_out.append(f"{name}: no cells of genotype record {number}: {error.message}")
             continue
         known.setdefault(genotype.digest, (genotype, record))
         counts[genotype.digest] += 1
+    of = len(records) if source.of(Decoded) else counts.total()
     result = source.result
     networks = result.per_genotype if isinstance(result, TrainResult | TransferResult) else None
     trained = [network.digest for network in networks or ()]
@@ -184,7 +192,8 @@ def _of_genotypes(source: Source, found: Pictures) -> None:
             continue
         found.genotypes.add(digest)
         genotype, record = known[digest]
-        facts = _facts(record, counts[digest], len(records), source.setting)
+        told = record if isinstance(record, Decoded) else decoded(genotype, Origin.of(record))
+        facts = _facts(told, counts[digest], of, source.setting)
         picture = cells_picture(f"{name}-cells-{digest}", f"genotype {digest}", genotype, facts)
         found.by_source.setdefault(name, []).append(picture)
     if len(order) > GENOTYPES_SHOWN:
@@ -192,16 +201,14 @@ def _of_genotypes(source: Source, found: Pictures) -> None:
         found.left_out.append(f"{name}: no cells of {more} further genotypes: draw them with tnas decode --picture")
 
 
-def _decoded(adapted: Sequence[Adapted]) -> list[Decoded]:
-    """What adapted records decode to; the heat map says why one cannot be decoded."""
-    records = []
-    for number, record in enumerate(adapted, start=1):
-        try:
-            theta = torch.from_numpy(checked_theta(record.theta or (), f"adapted record {number}", record.space))
-            records.append(decoded_theta(theta, Origin.of(record)))
-        except TnasError:
-            continue
-    return records
+def _genotype(record: Decoded | Adapted, number: int) -> Genotype:
+    """What a genotype record holds, or an adapted one decodes to."""
+    if isinstance(record, Decoded):
+        return Genotype.from_json(record.genotype)
+    import torch
+
+    theta = checked_theta(record.theta or (), f"adapted record {number}", record.space)
+    return space(record.space).decode(torch.from_numpy(theta))
 
 
 def _facts(record: Decoded, count: int, of: int, setting: str) -> str:
@@ -226,6 +233,10 @@ def _checkpoint_of(record: Adapted) -> Path:
 
 
 def _meta(path: Path) -> MetaArchitecture:
+    import torch
+
+    from tnas_cli.recipes.meta_architecture import load_meta_architecture
+
     return load_meta_architecture(path, torch.device("cpu"))
 
 

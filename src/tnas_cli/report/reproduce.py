@@ -18,7 +18,6 @@ from tnas_cli.methods.registry import about
 from tnas_cli.records.kinds import Adapted, FixedNetwork
 from tnas_cli.records.results import AdaptResult, Measured, SearchResult
 from tnas_cli.report.html.page import Commands
-from tnas_cli.report.reproduce_setting import setting_options
 from tnas_cli.report.source import Source
 from tnas_cli.runs import shipped
 from tnas_cli.runs.endings import CACHES, has_ending
@@ -58,6 +57,8 @@ def _of_run(source: Source, kind: Kind) -> Commands:
     genotypes = _source_of_genotypes(source) if kind == "train_eval" else []
     try:
         if source.setting in LARGE:
+            from tnas_cli.report.reproduce_setting import setting_options
+
             options = setting_options(source.setting, settings)
         else:
             fixed = bool(genotypes) and not isinstance(genotypes[0], Path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,12 +12,45 @@ from PIL import Image
 
 from tests.helpers import AUTO_MAML_5SHOT, random_genotype
 from tests.report.figures.looking import assert_words_stand_apart
+from tests.report.figures.test_curves import a_log
+from tests.report.figures.test_task_grid import a_task
+from tests.report.figures.test_theta_map import a_theta
 from tnas_cli.errors import SettingsError
 from tnas_cli.report.cell_graph import cells_picture
-from tnas_cli.report.figures.picture import save, svg_text
-from tnas_cli.report.figures.theme import DARK, LIGHT, THEMES
+from tnas_cli.report.figures.curves import FEW_SHOT, curves_picture
+from tnas_cli.report.figures.picture import Picture, save, svg_text
+from tnas_cli.report.figures.steps import Steps, steps_picture
+from tnas_cli.report.figures.task_grid import task_picture
+from tnas_cli.report.figures.theme import DARK, LIGHT, THEMES, in_the_dark
+from tnas_cli.report.figures.theta_map import Encoding, theta_picture
 
 PICTURE = cells_picture("cells", "two cells", AUTO_MAML_5SHOT, "25,000 weights.")
+
+
+def of_every_kind() -> list[Picture]:
+    curves = curves_picture("curves", "a run", {"search": a_log()}, FEW_SHOT)
+    assert curves is not None
+    adapted = [Steps(f"task {n}", (1.6, 0.5), 5, (0.2, 0.8), (0.2, 1.0)) for n in range(9)]
+    return [
+        PICTURE,
+        task_picture("grid", "a task", a_task()),
+        steps_picture("few", "few tasks", adapted[:2]),
+        steps_picture("many", "many tasks", adapted),
+        theta_picture("theta", "two", [Encoding("meta", a_theta(0)), Encoding("task", a_theta(1), decoded=True)]),
+        curves,
+    ]
+
+
+def with_numbered_names(svg: str) -> str:
+    """Matplotlib names a shape after what it looks like, its colours among that."""
+    known: dict[str, str] = {}
+    return re.sub(r"\b[mp][0-9a-f]{10}\b", lambda found: known.setdefault(found[0], f"name{len(known)}"), svg)
+
+
+@pytest.mark.parametrize("picture", of_every_kind(), ids=lambda picture: picture.name)
+def test_drawn_light_and_recoloured_it_is_what_is_drawn_dark(picture: Picture) -> None:
+    light, dark = (svg_text(picture.drawn(theme)) for theme in (LIGHT, DARK))
+    assert with_numbered_names(in_the_dark(light)) == with_numbered_names(dark) != with_numbered_names(light)
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)

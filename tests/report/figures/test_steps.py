@@ -29,7 +29,9 @@ def tasks(count: int, way: int = 5) -> list[Steps]:
 def test_each_task_is_a_line_from_zero_steps_on(theme: Theme, count: int) -> None:
     figure = steps_picture("steps", "adaptation", tasks(count)).draw(theme)
     (axes,) = figure.axes
-    drawn = [list(line.get_ydata()) for line in axes.lines if len(line.get_ydata()) == 3]
+    lines = [line.get_xydata() for line in axes.lines]
+    segments = [path for collection in axes.collections for path in collection.get_segments()]
+    drawn = [xy[:, 1].tolist() for xy in [*segments, *lines] if xy[:, 0].tolist() == [0, 1, 2]]
     assert drawn[:count] == [list(task.losses) for task in tasks(count)]
     assert axes.get_ylim()[0] == 0
     texts = {text for text, _ in words(figure)}

@@ -48,7 +48,7 @@ def test_what_is_no_theta_is_refused_by_its_place(values: object) -> None:
 
 def test_edges_are_named_by_their_ends() -> None:
     names = edge_names(4)
-    assert names[:3] == ["$c_{k-2}$ → 0", "$c_{k-1}$ → 0", "$c_{k-2}$ → 1"] and names[-1] == "2 → 3"
+    assert names[:3] == ["cₖ₋₂ → 0", "cₖ₋₁ → 0", "cₖ₋₂ → 1"] and names[-1] == "2 → 3"
     assert len(names) == 14
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -94,15 +94,21 @@ def draw_steps(title: str, tasks: Sequence[Steps], theme: Theme) -> Figure:
 
 
 def _losses(axes: Axes, tasks: Sequence[Steps], theme: Theme) -> None:
+    from matplotlib.collections import LineCollection
+
     style(axes, theme)
     named = len(tasks) <= MOST_NAMED
-    for number, task in enumerate(tasks):
-        look = theme.stroke(number)
-        options: dict[str, Any] = {"color": theme.quiet, "linewidth": 0.8, "alpha": 0.6}
-        if named:
-            options = {"color": look.colour, "linestyle": look.dashes, "linewidth": 1.5, "marker": look.marker}
-        axes.plot(range(len(task.losses)), task.losses, markersize=5, label=task.name if named else None, **options)
-    if not named:
+    if named:
+        for number, task in enumerate(tasks):
+            look = theme.stroke(number)
+            axes.plot(
+                range(len(task.losses)), task.losses, markersize=5, label=task.name, color=look.colour,
+                linestyle=look.dashes, linewidth=1.5, marker=look.marker,
+            )  # fmt: skip
+    else:
+        # One collection: as lines of their own, hundreds of tasks would take longer than all else on a page.
+        paths = [np.column_stack((range(len(task.losses)), task.losses)) for task in tasks]
+        axes.add_collection(LineCollection(paths, colors=theme.quiet, linewidths=0.8, alpha=0.6))
         # The steps that all tasks have.
         common = min(len(task.losses) for task in tasks)
         mean = np.mean([task.losses[:common] for task in tasks], axis=0)

@@ -1,11 +1,13 @@
 """Colours of all figures, for a light and for a dark background.
 
 Lines take Okabe and Ito's colours, darkened on white and lightened on black until they stand out; a second sign
-(dashes, a marker, a shape) always says the same, so that a figure can be read in gray.
+(dashes, a marker, a shape) always says the same, so that a figure can be read in gray. The two backgrounds differ by
+one table of colours, so that a figure is drawn once for both.
 """
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -38,6 +40,10 @@ class Theme:
     right: str
     wrong: str
 
+    def shown(self, colour: str) -> str:
+        """What a colour for a light background becomes on this one."""
+        return IN_THE_DARK.get(colour, colour) if self.name == "dark" else colour
+
     def stroke(self, number: int) -> Stroke:
         """The look of line `number`; colours repeat after six lines, pairs of colour and dashes only after thirty."""
         colour = self.colours[number % len(self.colours)]
@@ -64,15 +70,46 @@ LIGHT = Theme(
     right="#0072B2",
     wrong="#C04A00",
 )
+#: Colours on white, and what they become on black. A colour that is not here is the same on both.
+IN_THE_DARK = {
+    "#FFFFFF": "#16181C",
+    "#1A1A1A": "#F0F0F0",
+    "#595959": "#ABB0B8",
+    "#D4D4D4": "#3C4048",
+    "#0072B2": "#56B4E9",
+    "#A63F00": "#F0945A",
+    "#00704F": "#3ED0A0",
+    "#8F4A78": "#DDA0C8",
+    "#7A5C00": "#F0E442",
+    "#C04A00": "#F0945A",
+    # Families of operations in a cell, their labels, and the states.
+    "#009E73": "#3ED0A0",
+    "#555555": "#C4C8CE",
+    "#8A4F7D": "#D9A0CC",
+    "#CFE4F1": "#12384F",
+    "#F9DCC9": "#4A2613",
+    "#CDEEE4": "#0D4031",
+    "#EDEDED": "#33373E",
+    "#EEDCEA": "#42273C",
+    "#FFF3C4": "#4D430F",
+}
+
+
+def in_the_dark(svg: str) -> str:
+    """The SVG text of a figure for a light background as one for a dark background."""
+    known = {light.lower(): dark.lower() for light, dark in IN_THE_DARK.items()}
+    return re.sub(r"#[0-9a-f]{6}\b", lambda found: known.get(found[0], found[0]), svg)
+
+
 DARK = Theme(
     name="dark",
-    ground="#16181C",
-    ink="#F0F0F0",
-    quiet="#ABB0B8",
-    rule="#3C4048",
-    colours=("#56B4E9", "#F0945A", "#3ED0A0", "#DDA0C8", "#F0E442", "#F0F0F0"),
-    right="#56B4E9",
-    wrong="#F0945A",
+    ground=IN_THE_DARK[LIGHT.ground],
+    ink=IN_THE_DARK[LIGHT.ink],
+    quiet=IN_THE_DARK[LIGHT.quiet],
+    rule=IN_THE_DARK[LIGHT.rule],
+    colours=tuple(IN_THE_DARK[colour] for colour in LIGHT.colours),
+    right=IN_THE_DARK[LIGHT.right],
+    wrong=IN_THE_DARK[LIGHT.wrong],
 )
 THEMES = (LIGHT, DARK)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tnas_cli.report.cell_layout import as_drawn, state_names
 from tnas_cli.report.figures.curves import share_of_one
 from tnas_cli.report.figures.picture import Picture
 from tnas_cli.report.figures.smoothness import (
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 CELL_TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
 #: Cividis rises evenly in lightness, so that it reads the same in gray and with any kind of colour vision.
 COLOURS = "cividis"
-MARK = "#D55E00"
+#: The map is the same on both backgrounds, and so are the marks on it.
+MARK, MARK_RIM = "#D55E00", "#FAFAFA"
 PANEL_WIDTH, ROW = 2.35, 0.185
 LEFT, RIGHT, TOP, BOTTOM, BETWEEN_X, BETWEEN_Y = 0.85, 0.95, 1.02, 0.86, 0.2, 0.34
 
@@ -62,8 +64,8 @@ def theta_picture(name: str, title: str, encodings: Sequence[Encoding]) -> Pictu
 
 
 def edge_names(nodes: int) -> list[str]:
-    """'$c_{k-2}$ → 0', ... in the order of theta's rows."""
-    names = ["$c_{k-2}$", "$c_{k-1}$", *map(str, range(nodes))]
+    """'cₖ₋₂ → 0', ... in the order of theta's rows."""
+    names = list(map(as_drawn, state_names(nodes)))
     return [f"{names[source]} → {node}" for source, node in theta_order(nodes)]
 
 
@@ -114,6 +116,7 @@ def _numbers(found: Smoothness) -> str:
 def _panel(axes: Axes, encoding: Encoding, cell: int, scale: float, theme: Theme) -> AxesImage:
     p = probabilities(encoding.theta[cell])  # [E, 8]
     edges, operations = p.shape
+    axes.set_facecolor(theme.ground)
     # Without interpolation an SVG holds one pixel per number and asks its viewer to keep the borders sharp.
     extent = (0, operations, edges, 0)
     image = axes.imshow(p, cmap=COLOURS, vmin=0.0, vmax=scale, interpolation="none", aspect="auto", extent=extent)
@@ -130,7 +133,7 @@ def _panel(axes: Axes, encoding: Encoding, cell: int, scale: float, theme: Theme
             marker="o",
             markersize=5.2,
             markerfacecolor=MARK,
-            markeredgecolor="white",
+            markeredgecolor=MARK_RIM,
             markeredgewidth=1.1,
         )
     for spine in axes.spines.values():
@@ -152,7 +155,7 @@ def _decoded(encoding: Encoding, cell: int) -> list[tuple[int, int]]:
 def _names(axes: Axes, theme: Theme, edges: int, space: Space, *, rows: bool, columns: bool) -> None:
     axes.tick_params(length=0, colors=theme.ink, labelsize=SMALL)
     names = edge_names(nodes_of_edges(edges)) if rows else [""] * edges
-    axes.set_yticks(np.arange(edges) + 0.5, names, parse_math=True)
+    axes.set_yticks(np.arange(edges) + 0.5, names)
     readable = [row.title for row in space.operations]
     axes.set_xticks(
         np.arange(len(readable)) + 0.5,
@@ -173,7 +176,9 @@ def _colour_bar(
     operations: int,
 ) -> None:
     width, total = size
-    bar = figure.add_axes(((width - RIGHT + 0.36) / width, BOTTOM / total, 0.11 / width, height / total))
+    bar = figure.add_axes(
+        ((width - RIGHT + 0.36) / width, BOTTOM / total, 0.11 / width, height / total), facecolor=theme.ground
+    )
     colour_bar = figure.colorbar(image, cax=bar)
     colour_bar.outline.set_visible(False)
     ticks = [scale * step / 4 for step in range(5)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tnas_cli.report.figures.picture import Picture, svg_text
-from tnas_cli.report.figures.theme import DARK, LIGHT
+from tnas_cli.report.figures.theme import LIGHT, in_the_dark
 from tnas_cli.report.html.template import render_template
 
 PIXELS_PER_INCH = 96
@@ -81,12 +81,11 @@ class Page:
 
 
 def as_figure(picture: Picture) -> HtmlFigure:
-    """Draw a picture in both themes."""
-    light, dark = (picture.drawn(theme) for theme in (LIGHT, DARK))
-    width, height = (round(PIXELS_PER_INCH * inches) for inches in light.get_size_inches())
-    return HtmlFigure(
-        picture.title, picture.caption, _data_uri(svg_text(light)), _data_uri(svg_text(dark)), width, height
-    )
+    """Draw a picture once, for both themes."""
+    figure = picture.drawn(LIGHT)
+    width, height = (round(PIXELS_PER_INCH * inches) for inches in figure.get_size_inches())
+    light = svg_text(figure)
+    return HtmlFigure(picture.title, picture.caption, _data_uri(light), _data_uri(in_the_dark(light)), width, height)
 
 
 def _data_uri(svg: str) -> str:
