@@ -22,6 +22,12 @@ def edges(request: pytest.FixtureRequest) -> tuple[Edge, ...]:
     return CELLS[request.param]
 
 
+def layouts(edges: tuple[Edge, ...]) -> list[CellLayout]:
+    """With an output that joins all nodes, also both inputs, or only the first input and the last node."""
+    nodes = len(edges) // 2
+    return [lay_out(edges, joined) for joined in ((), tuple(range(nodes + 2)), (0, nodes + 1))]
+
+
 def fine(line: Line) -> list[tuple[float, float]]:
     """Points at most 0.02 apart along a line."""
     points = [line.points[0]]
@@ -73,8 +79,7 @@ def test_labels_and_states_stand_apart(edges: tuple[Edge, ...]) -> None:
 
 
 def test_no_line_passes_through_a_label_or_a_state(edges: tuple[Edge, ...]) -> None:
-    layout = lay_out(edges)
-    for line in layout.lines:
+    for layout, line in ((one, line) for one in layouts(edges) for line in one.lines):
         for x, y in fine(line):
             for label in layout.labels:
                 inside = abs(x - label.x) < LABEL_WIDTH / 2 - 1e-6 and abs(y - label.y) < LABEL_HEIGHT / 2 - 1e-6
@@ -93,17 +98,16 @@ def test_lanes_do_not_run_on_top_of_each_other(edges: tuple[Edge, ...]) -> None:
         assert len(shared) < 6, f"{one.operation} and {other.operation} share {shared}"
 
 
-def test_every_node_feeds_the_output(edges: tuple[Edge, ...]) -> None:
-    layout = lay_out(edges)
-    ways = [line for line in layout.lines if line.operation is None]
+def test_every_joined_state_feeds_the_output(edges: tuple[Edge, ...]) -> None:
     nodes = len(edges) // 2
-    assert sorted(state_at(layout, way.points[0]) for way in ways) == list(range(2, nodes + 2))
-    assert {state_at(layout, way.points[-1]) for way in ways} == {nodes + 2}
+    for layout, joined in zip(layouts(edges), (range(2, nodes + 2), range(nodes + 2), (0, nodes + 1)), strict=True):
+        ways = [line for line in layout.lines if line.operation is None]
+        assert sorted(state_at(layout, way.points[0]) for way in ways) == list(joined)
+        assert {state_at(layout, way.points[-1]) for way in ways} == {nodes + 2}
 
 
 def test_everything_lies_within_the_stated_bounds(edges: tuple[Edge, ...]) -> None:
-    layout = lay_out(edges)
-    for line in layout.lines:
+    for layout, line in ((one, line) for one in layouts(edges) for line in one.lines):
         for x, y in line.points:
             assert layout.left - 1e-9 <= x <= layout.right + 1e-9
             assert layout.bottom - 1e-9 <= y <= layout.top + 1e-9

@@ -3,9 +3,12 @@ import torch
 
 from tests import oracle
 from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, OPERATIONS, random_genotype
+from tests.spaces import space_oracle
 from tests.synthetic import labelled, parameters_of
+from tnas_cli.engines.choose import why_not_fused
 from tnas_cli.spaces.decoded_network import DecodedNetwork
-from tnas_cli.spaces.genotype import Genotype
+from tnas_cli.spaces.genotype import CELLS, Genotype
+from tnas_cli.spaces.known_genotypes import KNOWN, Known
 from tnas_cli.spaces.parameters import count
 
 
@@ -30,6 +33,18 @@ def test_logits_are_those_of_the_oracle(genotype: Genotype, size: int, in_channe
         oracle.decoded_logits(w, images, genotype.normal, genotype.reduce) for w, images in zip(own, x, strict=True)
     ]
     torch.testing.assert_close(found, torch.stack(expected), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("one", [one for one in KNOWN if not one.cells.in_search_space], ids=lambda one: one.name)
+def test_published_cells_outside_of_the_space_are_those_of_the_oracle(one: Known) -> None:
+    """Their own operations, the states that they join, and inputs that a reduction cell joins at half the size."""
+    network = DecodedNetwork(one.cells, 3, 1, channels=4)
+    w = parameters_of(network, 5)
+    x, _ = labelled(1, 3, 2, 1, 25, seed=2)
+    found = network.logits({name: tensor.unsqueeze(0) for name, tensor in w.items()}, x)[0]
+    edges, joined = ({name: of(name) for name in CELLS} for of in (one.cells.cell, one.cells.joined))
+    torch.testing.assert_close(found, space_oracle.decoded_logits(w, x[0], edges, joined), rtol=1e-9, atol=1e-9)
+    assert why_not_fused(DecodedNetwork(one.cells, 3, 1, channels=16), torch.device("cpu")) is not None
 
 
 @pytest.mark.parametrize("operation", OPERATIONS[1:])

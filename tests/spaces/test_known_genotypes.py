@@ -8,7 +8,7 @@ from tests.helpers import AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, random_genotype
 from tnas_cli.errors import GenotypeError
 from tnas_cli.spaces.cells import Cell, Cells
 from tnas_cli.spaces.genotype import Genotype
-from tnas_cli.spaces.known_genotypes import KNOWN, known
+from tnas_cli.spaces.known_genotypes import KNOWN, known, unpublished
 
 #: Copied from DARTS's genotypes.py, not from tnas.
 DARTS_V2 = (
@@ -68,6 +68,28 @@ def test_an_unknown_name() -> None:
     assert known("DARTS_V3") is None
 
 
+def loose_ends(cell: Cell) -> tuple[int, ...]:
+    used = {source for _, source in cell.edges}
+    return tuple(state for state in range(2, 2 + cell.nodes) if state not in used)
+
+
+@pytest.mark.parametrize("name", ["ENAS", "ENAS-paper"])
+def test_enas_joins_its_loose_ends(name: str) -> None:
+    """Pham et al. concatenate the states that no node uses; both inputs are used in all four cells."""
+    for cell in (cells(name).normal, cells(name).reduce):
+        assert {0, 1} <= {source for _, source in cell.edges}
+        assert cell.concat == loose_ends(cell)
+
+
+def test_base_cells_are_genotypes_of_darts_space() -> None:
+    assert cells("BASE-CIFAR").in_search_space and cells("base_imagenet").in_search_space
+
+
+def test_rows_of_table_8_without_published_cells() -> None:
+    assert unpublished("nasnet-b") == "NASNet-B" and unpublished("NASNET_C") == "NASNet-C"
+    assert unpublished("NASNet-A") is None and known("NASNet-B") is None
+
+
 @pytest.mark.parametrize(
     ("edges", "concat", "message"),
     [
@@ -76,6 +98,8 @@ def test_an_unknown_name() -> None:
         ([["none", 0], ["skip_connect", 1]], [2], "none"),
         ([["skip_connect", 0], ["skip_connect", 2]], [2], "comes from state 2"),
         ([["skip_connect", 0], ["skip_connect", 1]], [3], "concatenates"),
+        ([["skip_connect", 0], ["skip_connect", 1]], [-1, 2], "concatenates"),
+        ([["skip_connect", 0], ["skip_connect", 1]], [2, 2], "concatenates"),
         ([["skip_connect", 0], ["skip_connect", 1]], [], "concatenates"),
         ([["skip_connect", 0], ["skip_connect", 1]], "2", "normal_concat is '2'"),
         ([["skip_connect", 0], "skip"], [2], "is not an edge"),

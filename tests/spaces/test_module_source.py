@@ -12,6 +12,7 @@ from tests.helpers import random_genotype
 from tests.synthetic import parameters_of
 from tnas_cli.errors import GenotypeError
 from tnas_cli.spaces import module_source as source
+from tnas_cli.spaces.architecture import Architecture
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.genotype import Genotype
@@ -20,7 +21,7 @@ from tnas_cli.spaces.registry import space
 
 GENOTYPES = {
     **{f"random {seed}": random_genotype(seed, 4) for seed in range(4)},
-    **{known.name: known.cells.to_genotype() for known in KNOWN if known.cells.in_search_space},
+    **{known.name: known.architecture for known in KNOWN},
 }
 
 
@@ -31,10 +32,14 @@ def loaded(text: str) -> dict[str, Any]:
     return names
 
 
-def equal(genotype: Genotype, side: int) -> None:
+def cells_of(architecture: Architecture) -> Cells:
+    return architecture if isinstance(architecture, Cells) else Cells.of(architecture)
+
+
+def equal(genotype: Architecture, side: int) -> None:
     network = DecodedNetwork(genotype, 3, 1, channels=8)
     w = parameters_of(network)
-    text = source.module_source(Cells.of(genotype), genotype.digest)
+    text = source.module_source(cells_of(genotype), genotype.digest)
     module = loaded(text)["Network"](way=3, image_channels=1, channels=8).double()
     tensors = [part for name, tensor in w.items() for part in (tensor if name.endswith(".skip") else (tensor,))]
     with torch.no_grad():
@@ -53,6 +58,7 @@ def test_it_computes_what_tnas_computes(name: str) -> None:
 @pytest.mark.parametrize("side", [20, 21, 35])
 def test_sides_of_all_kinds(side: int) -> None:
     equal(random_genotype(7, 4), side)
+    equal(GENOTYPES["AmoebaNet-B"], side)
 
 
 def test_another_space() -> None:
@@ -67,7 +73,7 @@ def random_of(name: str) -> Genotype:
 
 def test_the_file_imports_pytorch_alone_and_every_line_is_short() -> None:
     for genotype in GENOTYPES.values():
-        text = source.module_source(Cells.of(genotype), genotype.digest)
+        text = source.module_source(cells_of(genotype), genotype.digest)
         imported = {
             alias.name if isinstance(node, ast.Import) else node.module
             for node in ast.walk(ast.parse(text))
@@ -78,13 +84,6 @@ def test_the_file_imports_pytorch_alone_and_every_line_is_short() -> None:
         lines = [line for line in text.splitlines() if not line.startswith("Genotype(")]
         assert max(map(len, lines)) <= 120
         assert genotype.digest in text
-
-
-@pytest.mark.parametrize("name", [known.name for known in KNOWN if not known.cells.in_search_space])
-def test_published_cells_outside_the_space_run(name: str) -> None:
-    cells = next(known.cells for known in KNOWN if known.name == name)
-    module = loaded(source.module_source(cells, cells.digest))["Network"](way=4, image_channels=3, channels=4)
-    assert module(torch.rand(2, 3, 32, 32)).shape == (2, 4)
 
 
 def test_an_operation_without_text_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

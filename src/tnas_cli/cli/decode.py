@@ -41,8 +41,9 @@ def decode(
     """Decode adapted tasks to genotypes: the two strongest edges of each node, each with its best operation.
 
     For a checkpoint, the meta-architecture theta~ itself is decoded; it is not meant to be used for a task (Appendix
-    B). The names of published genotypes are DARTS_V1, DARTS_V2, NASNet-A, AmoebaNet-A, Auto-MAML-1shot and
-    Auto-MAML-5shot.
+    B). The names of published cells are DARTS_V1, DARTS_V2, NASNet-A, AmoebaNet-A (as DARTS has it),
+    AmoebaNet-A-Real, AmoebaNet-B, AmoebaNet-C, PNASNet-5, ENAS, ENAS-paper, BASE-CIFAR, BASE-ImageNet, Auto-Meta,
+    Auto-MAML-1shot and Auto-MAML-5shot.
 
     --max-skips is not part of the paper: while a cell has more skip connections than that, the weakest of them is
     forbidden and the cell is decoded again.
@@ -50,7 +51,7 @@ def decode(
     from tnas_cli.commands.decode import decode as decode_source
     from tnas_cli.commands.next_steps import after_decoding
     from tnas_cli.report.cell_graph import to_dot
-    from tnas_cli.spaces.genotype import Genotype
+    from tnas_cli.spaces.architecture import architecture
 
     if form is not None and form not in FORMATS:
         raise SettingsError(f"unknown format {form!r}.", hint=did_you_mean(form, FORMATS))
@@ -63,7 +64,7 @@ def decode(
         if as_json:
             screen.record(record.to_json())
         else:
-            screen.text(to_dot(Genotype.from_json(record.genotype)) if form == "dot" else record.darts)
+            screen.text(to_dot(architecture(record.genotype)) if form == "dot" else record.darts)
 
     records, result = decode_source(
         source, stdin=stdin, picture=picture, module=module, max_skips=max_skips, each=each, listener=screen.told
@@ -73,7 +74,7 @@ def decode(
         return
     for record in records if screen.verbose else records[:1]:
         number = record.parameters
-        weights = "outside of the search space" if number is None else f"{number:,} weights"
+        weights = "an unknown number of weights" if number is None else f"{number:,} weights"
         screen.say(f"{record.digest}: {weights}, {record.skip_connections} skip connections, {record.pools} pools")
     numbers = sorted(record.parameters for record in records if record.parameters is not None)
     spread = f", {numbers[0]:,} to {numbers[-1]:,} weights" if numbers else ""

@@ -13,9 +13,10 @@ from tnas_cli.records.other_results import DecodeResult
 from tnas_cli.runs.endings import PICTURES, ending_of
 from tnas_cli.runs.events import Listener, ignore
 from tnas_cli.runs.files import check_can_write, write_text
+from tnas_cli.spaces.architecture import architecture
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.collapse import collapse
-from tnas_cli.spaces.genotype import CELLS, Genotype
+from tnas_cli.spaces.genotype import CELLS
 from tnas_cli.spaces.module_source import module_source
 
 #: How many of the most frequent genotypes the result counts.
@@ -91,7 +92,7 @@ def _each_distinct(records: Sequence[Decoded], file: Path, write: Callable[[Deco
 def _draw(record: Decoded, path: Path) -> None:
     from tnas_cli.report.cell_graph import draw
 
-    draw(Genotype.from_json(record.genotype), path, title=f"{record.digest}  {record.parameters:,} weights")
+    draw(architecture(record.genotype), path, title=f"{record.digest}  {record.parameters:,} weights")
 
 
 def _write_module(record: Decoded, path: Path) -> None:

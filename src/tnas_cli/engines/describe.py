@@ -31,6 +31,7 @@ def _describe(network: Network) -> Description:
         found = Description(shapes, network.way, network.in_channels, said.filters)
     elif isinstance(said, TwoCells):
         cells = tuple(map(_cell, said.cells))
+        _check_joined(said)
         theta = (2 * _edges(said.nodes), said.operations) if said.operations else (0, 0)
         found = Description(shapes, network.way, network.in_channels, said.channels, said.nodes, cells, theta)
     else:
@@ -39,6 +40,16 @@ def _describe(network: Network) -> Description:
     if reason is not None:
         raise NoKernelError(reason)
     return found
+
+
+def _check_joined(said: TwoCells) -> None:
+    nodes = tuple(range(2, 2 + said.nodes))
+    for cell in said.cells:
+        if cell.joined != nodes or max(branch.node for branch in cell.branches) != said.nodes - 1:
+            raise NoKernelError(
+                f"its cells have equally many nodes and join all of them, but the {cell.name} cell here joins the "
+                f"states {list(cell.joined)}."
+            )
 
 
 def _edges(nodes: int) -> int:

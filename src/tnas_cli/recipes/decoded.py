@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tnas_cli.records.kinds import Adapted, Decoded
 from tnas_cli.records.parts import CountedFor, DataFacts, TaskName
-from tnas_cli.spaces.cells import Cells
-from tnas_cli.spaces.genotype import Genotype
+from tnas_cli.spaces.architecture import Architecture, build_network
 from tnas_cli.spaces.registry import USUAL, space
 from tnas_cli.spaces.shapes import count
 
@@ -58,8 +57,8 @@ class Origin:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-def decoded(genotype: Genotype, origin: Origin = Origin()) -> Decoded:
-    """The record of a genotype of a search space."""
+def decoded(genotype: Architecture, origin: Origin = Origin()) -> Decoded:
+    """The record of an architecture."""
     origin = replace(origin, space=genotype.space)
     kinds = genotype.without_weights
     return Decoded(
@@ -80,23 +79,5 @@ def decoded_theta(theta: Tensor, origin: Origin) -> Decoded:
     return decoded(space(origin.space).decode(theta, origin.max_skips), origin)
 
 
-def decoded_cells(cells: Cells, origin: Origin = Origin()) -> Decoded:
-    """The record of cells that may lie outside the search space; then their number of weights is None, since the
-    network of two cells (Section 5.2.2) cannot be built of them."""
-    if cells.in_search_space:
-        return decoded(cells.to_genotype(), origin)
-    origin, kinds = replace(origin, space=cells.space), cells.without_weights
-    return Decoded(
-        digest=cells.digest,
-        genotype=cells.to_json(),
-        darts=cells.to_darts(),
-        parameters=None,
-        skip_connections=kinds["skip_connections"],
-        pools=kinds["pools"],
-        **origin.fields(),
-    )
-
-
-def _weights(genotype: Genotype, of: CountedFor) -> int:
-    network = space(genotype.space).decoded_network(genotype, of.way, of.image_channels, of.channels)
-    return count(network.specs())
+def _weights(genotype: Architecture, of: CountedFor) -> int:
+    return count(build_network(genotype, of.way, of.image_channels, of.channels).specs())

@@ -11,7 +11,7 @@ from typing import Any
 
 from tnas_cli.errors import CheckpointError, DataError, GenotypeError, SettingsError, did_you_mean
 from tnas_cli.plain import NOT_AS_WRITTEN
-from tnas_cli.recipes.decoded import Origin, decoded, decoded_cells, decoded_theta
+from tnas_cli.recipes.decoded import Origin, decoded, decoded_theta
 from tnas_cli.records.codec import decode
 from tnas_cli.records.kinds import Adapted, Decoded
 from tnas_cli.records.parts import DataFacts, TaskName
@@ -20,10 +20,10 @@ from tnas_cli.runs import events, shipped
 from tnas_cli.runs.endings import CHECKPOINTS, has_ending
 from tnas_cli.runs.files import is_file
 from tnas_cli.settings.train import TrainSettings
-from tnas_cli.spaces.cells import Cells
-from tnas_cli.spaces.genotype import CELLS, Genotype
+from tnas_cli.spaces.architecture import architecture
+from tnas_cli.spaces.genotype import CELLS
 from tnas_cli.spaces.genotype_text import Written, find, is_log
-from tnas_cli.spaces.known_genotypes import KNOWN, known
+from tnas_cli.spaces.known_genotypes import KNOWN, known, unpublished
 from tnas_cli.spaces.registry import space
 from tnas_cli.spaces.space import Space
 
@@ -66,11 +66,18 @@ def _read(source: str, stdin: str | None, max_skips: int | None, listener: event
         return _from_text(source, "the argument", max_skips, listener)
     published = known(source)
     if published is not None:
-        return [decoded_cells(published.cells, Origin(name=published.name, method=published.method))]
+        return [decoded(published.architecture, Origin(name=published.name, method=published.method))]
+    missing = unpublished(source)
     path, name = shipped.located(Path(source)), None
     before, _, after = source.rpartition(":")
     if not is_file(path) and is_file(Path(before)):
         path, name = Path(before), after
+    if missing is not None and not is_file(path):
+        raise GenotypeError(
+            f"the cells of {missing} were found in no public code or genotype file: tnas has its row of Table 8, but "
+            "not its cells.",
+            hint="take NASNet-A: tnas decode NASNet-A",
+        )
     if has_ending(path, CHECKPOINTS):
         return [_from_checkpoint(path, max_skips)]
     try:
@@ -158,14 +165,7 @@ def _from_object(entry: Found, max_skips: int | None) -> Decoded:
 
 
 def _from_json(value: object, origin: Origin) -> Decoded:
-    """A genotype, or cells such as NASNet-A's; errors are worded as for a genotype."""
-    try:
-        return decoded(Genotype.from_json(value), origin)
-    except GenotypeError as error:
-        try:
-            return decoded_cells(Cells.from_json(value), origin)
-        except GenotypeError:
-            raise error from None
+    return decoded(architecture(value), origin)
 
 
 def _from_adapted(record: Adapted, where: str, max_skips: int | None) -> Decoded:

@@ -44,10 +44,9 @@ from tnas_cli.settings.applies import refuse, refuse_settings
 from tnas_cli.settings.features import STEPS_LOG, SUPERVISED_READS
 from tnas_cli.settings.preset import preset
 from tnas_cli.settings.supervised import SupervisedSettings
-from tnas_cli.spaces.cells import Cells
+from tnas_cli.spaces.architecture import Architecture, architecture, build_network
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.operations_table import SKIP_CONNECT
-from tnas_cli.spaces.registry import space
 from tnas_cli.spaces.shapes import count
 from tnas_cli.spaces.space import SpaceNetwork
 
@@ -98,7 +97,7 @@ class Supervised(Recipe):
             raise SettingsError(what if genotypes else "no genotype was given.", hint=ASK)
         if machine.tensorboard:
             refuse(["tensorboard"], {"tensorboard": STEPS_LOG}, frozenset(), "tnas supervised, which logs no steps", {})
-        cells = [Cells.from_json(record.genotype).to_genotype() for record in genotypes]
+        cells = [architecture(record.genotype) for record in genotypes]
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
         check_records(genotypes, cache, allowed=machine.allow_other_data)
@@ -108,8 +107,7 @@ class Supervised(Recipe):
             check_same_data(meta.data, cache, str(self.checkpoint), allowed=machine.allow_other_data)
         batch = tasks_of(cache, "test", settings, settings.tasks, device)
         networks = [
-            space(genotype.space).decoded_network(genotype, settings.way, cache.channels, settings.channels)
-            for genotype in cells or (EXAMPLE,)
+            build_network(genotype, settings.way, cache.channels, settings.channels) for genotype in cells or (EXAMPLE,)
         ]
         engine = choose_engine(machine.engine, decisive(networks, device), device, listener=listener)
         if not self.resumed:
@@ -129,7 +127,7 @@ class SupervisedWork(DataWork):
     recipe: Supervised
     settings: SupervisedSettings
     given: Sequence[Decoded]
-    cells: Sequence[Genotype]
+    cells: Sequence[Architecture]
     cache: ImageCache
     batch: TaskBatch
     device: torch.device
@@ -158,14 +156,13 @@ class SupervisedWork(DataWork):
         where = (self.device, self.machine, life.listener)
         return search(self.cache, self.batch, self.settings, self.cells, self.recipe.checkpoint, *where)
 
-    def _network(self, genotype: Genotype) -> SpaceNetwork:
-        size = (self.settings.way, self.cache.channels, self.settings.channels)
-        return space(genotype.space).decoded_network(genotype, *size)
+    def _network(self, genotype: Architecture) -> SpaceNetwork:
+        return build_network(genotype, self.settings.way, self.cache.channels, self.settings.channels)
 
     def _train_all(self, life: Life, found: Architectures) -> tuple[dict[tuple[int, str], float], list[Bins | None]]:
         """Accuracy of each task with each of its genotypes, by the task's number and the genotype's digest; and the
         probabilities of each genotype's answers, None where they were not kept."""
-        tasks: dict[Genotype, list[int]] = {}
+        tasks: dict[Architecture, list[int]] = {}
         for task, genotypes in enumerate(found.genotypes):
             for genotype in dict.fromkeys(genotypes):
                 tasks.setdefault(genotype, []).append(task)
@@ -174,7 +171,7 @@ class SupervisedWork(DataWork):
         for number, (genotype, own) in enumerate(tasks.items(), start=1):
             stage = f"network {number} of {len(tasks)}"
 
-            def train(genotype: Genotype = genotype, own: list[int] = own, stage: str = stage) -> dict[str, Any]:
+            def train(genotype: Architecture = genotype, own: list[int] = own, stage: str = stage) -> dict[str, Any]:
                 measured = self._train(life, genotype, own, stage)
                 return {"tasks": own, "accuracies": measured.accuracies, "bins": asdict(measured.bins)}
 
@@ -186,7 +183,7 @@ class SupervisedWork(DataWork):
                 bins.append(Bins.from_json(kept["bins"]) if "bins" in kept else None)
         return accuracies, bins
 
-    def _train(self, life: Life, genotype: Genotype, tasks: Sequence[int], stage: str) -> Measure:
+    def _train(self, life: Life, genotype: Architecture, tasks: Sequence[int], stage: str) -> Measure:
         """Train one genotype on all its tasks together and measure it on each."""
         network, settings = self._network(genotype), self.settings
         which, everything = torch.tensor(tasks, device=self.device), self.batch

@@ -10,7 +10,7 @@ import torch
 from tnas_cli.methods.calibration import Bins, error_of
 from tnas_cli.methods.learner import interval
 from tnas_cli.records.parts import GenotypeAccuracy, SupervisedTask
-from tnas_cli.spaces.genotype import Genotype
+from tnas_cli.spaces.architecture import Architecture
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Summary:
 
 
 def summarise(
-    genotypes: Sequence[Sequence[Genotype]],
+    genotypes: Sequence[Sequence[Architecture]],
     accuracies: Mapping[tuple[int, str], float],
     bins: Sequence[Bins | None],
-    weights: Callable[[Genotype], int],
+    weights: Callable[[Architecture], int],
 ) -> Summary:
     """The numbers of a result.
 

@@ -24,6 +24,7 @@ from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.seeds import numpy_generator
 from tnas_cli.settings.supervised import SupervisedSettings
+from tnas_cli.spaces.architecture import Architecture, architecture
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA
 from tnas_cli.spaces.registry import space
@@ -37,7 +38,7 @@ class Architectures:
     """The genotypes of each task, the seconds of search per task (None where a task needs none), and the seconds that
     were spent before, on other tasks (S2)."""
 
-    genotypes: tuple[tuple[Genotype, ...], ...]
+    genotypes: tuple[tuple[Architecture, ...], ...]
     seconds: float | None = None
     seconds_before: float | None = None
     search_tasks: int | None = None
@@ -54,7 +55,7 @@ class Architectures:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Architectures:
         """Read the form of `to_json`."""
-        genotypes = tuple(tuple(map(Genotype.from_json, task)) for task in value["genotypes"])
+        genotypes = tuple(tuple(map(architecture, task)) for task in value["genotypes"])
         return cls(genotypes, value["seconds"], value["seconds_before"], value["search_tasks"])
 
 
@@ -85,7 +86,7 @@ def search(
     cache: ImageCache,
     batch: TaskBatch,
     settings: SupervisedSettings,
-    given: Sequence[Genotype],
+    given: Sequence[Architecture],
     checkpoint: Path | None,
     device: torch.device,
     machine: Machine,

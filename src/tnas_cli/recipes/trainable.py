@@ -18,8 +18,7 @@ from tnas_cli.records.parts import Amount, TrainedNetwork
 from tnas_cli.runs import events
 from tnas_cli.settings.features import INNER_LOOP
 from tnas_cli.settings.train import TrainSettings
-from tnas_cli.spaces.decoded_network import DecodedNetwork
-from tnas_cli.spaces.genotype import Genotype
+from tnas_cli.spaces.architecture import Architecture, architecture, build_network
 from tnas_cli.spaces.networks import SHORT, fixed_network, names
 from tnas_cli.spaces.registry import USUAL
 
@@ -31,13 +30,13 @@ class Trainable:
     """A network before its data set is known: a genotype under its digest, or a fixed network under its name."""
 
     name: str
-    genotype: Genotype | None
+    genotype: Architecture | None
 
     @classmethod
     def of(cls, record: TrainableRecord) -> Trainable:
         """What a record names; raises GenotypeError for what does not exist."""
         if isinstance(record, Decoded):
-            genotype = Genotype.from_json(record.genotype)
+            genotype = architecture(record.genotype)
             return cls(genotype.digest, genotype)
         return cls(fixed_network(record.network).name, None)
 
@@ -47,7 +46,7 @@ class Trainable:
         if self.genotype is None:
             network = fixed_network(self.name).build(settings.way, image_channels, size)
         else:
-            network = DecodedNetwork(self.genotype, settings.way, image_channels, settings.channels)
+            network = build_network(self.genotype, settings.way, image_channels, settings.channels)
         adapts = INNER_LOOP in training_method(settings.method).about.reads
         if not adapts or settings.statistics != "task":
             return network
@@ -60,7 +59,7 @@ class Trainable:
         """From what a checkpoint says of it; raises KeyError, and GenotypeError for what does not exist."""
         if "genotype" not in about:
             return cls(fixed_network(about["network"]).name, None)
-        genotype = Genotype.from_json(about["genotype"])
+        genotype = architecture(about["genotype"])
         return cls(genotype.digest, genotype)
 
     def to_json(self) -> dict[str, Any]:

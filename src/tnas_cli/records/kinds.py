@@ -110,10 +110,10 @@ class Decoded(Record):
 
     `genotype` is {"normal": [[operation, source], ...], "reduce": ...} (cells outside of the search space also have
     `normal_concat` and `reduce_concat` in it). `darts` is the same in DARTS's notation, `digest` its short name.
-    `parameters` is the number of weights of its network, null if the space has no such network; `counted_for` says
-    which network that is. `skip_connections` and `pools` are counted over the edges of both cells. `max_skips` is the
-    limit of skip connections in each cell. `name` is that of a published genotype. The other keys are those of the
-    record or checkpoint that it was decoded from.
+    `parameters` is the number of weights of its network; `counted_for` says which network that is (records of earlier
+    versions may have null for both). `skip_connections` and `pools` are counted over the edges of both cells.
+    `max_skips` is the limit of skip connections in each cell. `name` is that of a published genotype. The other keys
+    are those of the record or checkpoint that it was decoded from.
     """
 
     event = "genotype"

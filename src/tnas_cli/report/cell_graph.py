@@ -18,7 +18,8 @@ from tnas_cli.report.cell_layout import (
 from tnas_cli.report.figures.picture import Picture, save
 from tnas_cli.report.figures.theme import LIGHT, Theme, new_figure
 from tnas_cli.runs.endings import PICTURES, ending_of
-from tnas_cli.spaces.genotype import CELLS, Genotype
+from tnas_cli.spaces.architecture import Architecture
+from tnas_cli.spaces.genotype import CELLS
 from tnas_cli.spaces.operations_table import Family, Operation
 
 if TYPE_CHECKING:
@@ -55,12 +56,12 @@ def look(operation: Operation, theme: Theme = LIGHT) -> Look:
     return found._replace(line=theme.shown(found.line), fill=theme.shown(found.fill))
 
 
-def to_dot(genotype: Genotype) -> str:
+def to_dot(genotype: Architecture) -> str:
     """Both cells as one Graphviz digraph, a cluster each; for example for `dot -Tpdf`."""
     lines = ["digraph genotype {", '  rankdir="LR";', '  node [shape="box", style="rounded", fontname="Helvetica"];']
     lines.append('  edge [fontname="Helvetica"];')
     for cell in CELLS:
-        names = state_names(genotype.nodes)
+        names = state_names(len(genotype.cell(cell)) // 2)
         lines += [f'  subgraph "cluster_{cell}" {{', f'    label="{CELL_TITLES[cell]}";']
         lines += [f'    "{cell}_{state}" [label="{_plain(name)}"];' for state, name in enumerate(names)]
         for index, (operation, source) in enumerate(genotype.rows(cell)):
@@ -70,7 +71,8 @@ def to_dot(genotype: Genotype) -> str:
                 f'style="{family.dot_style}"];'
             )
         output = len(names) - 1
-        lines += [f'    "{cell}_{s}" -> "{cell}_{output}" [color="{OUTPUT_COLOUR}"];' for s in range(2, output)]
+        joined = genotype.joined(cell)
+        lines += [f'    "{cell}_{s}" -> "{cell}_{output}" [color="{OUTPUT_COLOUR}"];' for s in joined]
         lines.append("  }")
     return "\n".join([*lines, "}"]) + "\n"
 
@@ -79,7 +81,7 @@ def _plain(name: str) -> str:
     return name.replace("{", "").replace("}", "")
 
 
-def draw(genotype: Genotype, path: Path, title: str | None = None, theme: Theme = LIGHT) -> None:
+def draw(genotype: Architecture, path: Path, title: str | None = None, theme: Theme = LIGHT) -> None:
     """Draw both cells, one above the other, into an SVG or PNG file; the same bytes for the same genotype and title.
 
     Raises SettingsError for another ending, TnasError where the file cannot be written.
@@ -89,16 +91,16 @@ def draw(genotype: Genotype, path: Path, title: str | None = None, theme: Theme 
     save(picture.drawn(theme), path)
 
 
-def cells_picture(name: str, title: str, genotype: Genotype, facts: str = "") -> Picture:
+def cells_picture(name: str, title: str, genotype: Architecture, facts: str = "") -> Picture:
     """Both cells of a genotype as graphs; the caption is the genotype in DARTS's form, after `facts`."""
     return Picture(
         name, title, f"{facts} {genotype.to_darts()}".strip(), lambda theme: draw_cells(genotype, title, theme)
     )
 
 
-def draw_cells(genotype: Genotype, title: str, theme: Theme) -> Figure:
+def draw_cells(genotype: Architecture, title: str, theme: Theme) -> Figure:
     """The figure of `draw`."""
-    cells = {name: lay_out(genotype.cell(name)) for name in CELLS}
+    cells = {name: lay_out(genotype.cell(name), genotype.joined(name)) for name in CELLS}
     width = max(layout.right - layout.left for layout in cells.values()) + 2 * MARGIN
     height = sum(_height(layout) for layout in cells.values()) + BETWEEN + 2 * MARGIN + TITLE
     figure = new_figure(theme, width, height)

@@ -89,9 +89,11 @@ def as_drawn(name: str) -> str:
 _SUBSCRIPTS = str.maketrans("k-12", "ₖ₋₁₂")
 
 
-def lay_out(edges: tuple[Edge, ...]) -> CellLayout:
-    """Place the states, labels and lines of a cell with two edges per node."""
+def lay_out(edges: tuple[Edge, ...], joined: tuple[int, ...] = ()) -> CellLayout:
+    """Place the states, labels and lines of a cell with two edges per node; joined: the states that the output
+    concatenates, all nodes if it is empty."""
     nodes = len(edges) // 2
+    joined = joined or tuple(range(2, 2 + nodes))
     positions = _state_positions(nodes)
     sides = _choose_sides(edges)
     labels, lines, routes = [], [], []
@@ -110,8 +112,8 @@ def lay_out(edges: tuple[Edge, ...]) -> CellLayout:
     lanes = _assign_lanes(routes)
     depth = {side: max((lane for route, lane in lanes.items() if route.side == side), default=-1) for side in (1, -1)}
     output_lane = -(FIRST_LANE + LANE_STEP * (depth[-1] + 1))
-    lines += _lane_lines(lanes, positions)
-    lines += _output_lines(lanes, positions, output_lane)
+    lines += _lane_lines(lanes, positions, joined)
+    lines += _output_lines(lanes, positions, joined, output_lane)
     return CellLayout(
         states=tuple(State(name, x) for name, x in zip(state_names(nodes), positions, strict=True)),
         labels=tuple(labels),
@@ -176,7 +178,7 @@ def _ports(positions: list[float], source: int, count: int, rank: int) -> Point:
     return positions[source] + offset, math.sqrt(STATE_RADIUS**2 - offset**2)
 
 
-def _lane_lines(lanes: dict[_Route, int], positions: list[float]) -> list[Line]:
+def _lane_lines(lanes: dict[_Route, int], positions: list[float], joined: tuple[int, ...]) -> list[Line]:
     lines = []
     for route, lane in lanes.items():
         # Outer lanes leave further left, so that no lane crosses the riser of another line from the same state.
@@ -184,8 +186,8 @@ def _lane_lines(lanes: dict[_Route, int], positions: list[float]) -> list[Line]:
             (other for other in lanes if (other.source, other.side) == (route.source, route.side)),
             key=lambda other: -lanes[other],
         )
-        # Below an intermediate node, the first port belongs to the line into the output.
-        shift = int(route.side < 0 and route.source >= 2)
+        # Below a joined state, the first port belongs to the line into the output.
+        shift = int(route.side < 0 and route.source in joined)
         x, rim = _ports(positions, route.source, len(outer_first) + shift, outer_first.index(route) + shift)
         y = FIRST_LANE + LANE_STEP * lane
         end = (_label_x(positions, route.node), LABEL_OFFSET + LABEL_HEIGHT / 2)
@@ -194,9 +196,11 @@ def _lane_lines(lanes: dict[_Route, int], positions: list[float]) -> list[Line]:
     return lines
 
 
-def _output_lines(lanes: dict[_Route, int], positions: list[float], output_lane: float) -> list[Line]:
+def _output_lines(
+    lanes: dict[_Route, int], positions: list[float], joined: tuple[int, ...], output_lane: float
+) -> list[Line]:
     lines = []
-    for state in range(2, len(positions) - 1):
+    for state in joined:
         below = sum((route.source, route.side) == (state, -1) for route in lanes)
         x, rim = _ports(positions, state, below + 1, 0)
         end = positions[-1]

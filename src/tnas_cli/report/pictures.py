@@ -26,7 +26,7 @@ from tnas_cli.report.figures.theta_map import Encoding, theta_picture
 from tnas_cli.report.source import Source, Sources
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.settings.features import INNER_THETA
-from tnas_cli.spaces.genotype import Genotype
+from tnas_cli.spaces.architecture import Architecture, architecture
 from tnas_cli.spaces.registry import USUAL, space
 from tnas_cli.spaces.shapes import THETA
 
@@ -168,7 +168,7 @@ def _of_genotypes(source: Source, found: Pictures) -> None:
     """The most frequent genotypes of genotype records, or of adapted records if there are none."""
     name = source.name
     records: Sequence[Decoded | Adapted] = source.of(Decoded) or source.of(Adapted)
-    known: dict[str, tuple[Genotype, Decoded | Adapted]] = {}
+    known: dict[str, tuple[Architecture, Decoded | Adapted]] = {}
     counts: Counter[str] = Counter()
     for number, record in enumerate(records, start=1):
         try:
@@ -201,10 +201,10 @@ def _of_genotypes(source: Source, found: Pictures) -> None:
         found.left_out.append(f"{name}: no cells of {more} further genotypes: draw them with tnas decode --picture")
 
 
-def _genotype(record: Decoded | Adapted, number: int) -> Genotype:
+def _genotype(record: Decoded | Adapted, number: int) -> Architecture:
     """What a genotype record holds, or an adapted one decodes to."""
     if isinstance(record, Decoded):
-        return Genotype.from_json(record.genotype)
+        return architecture(record.genotype)
     import torch
 
     theta = checked_theta(record.theta or (), f"adapted record {number}", record.space)
@@ -218,7 +218,7 @@ def _facts(record: Decoded, count: int, of: int, setting: str) -> str:
         if setting == "supervised"
         else f"Decoded for {count} of {of} tasks. "
     )
-    return f"{size}{often if of > 1 else ''}Arrows carry their operation; the output is the concatenation of all nodes."
+    return f"{size}{often if of > 1 else ''}Arrows carry their operation; the output concatenates its inputs."
 
 
 def _counted_for(record: Decoded) -> str:

@@ -1,7 +1,7 @@
-"""Two cells as the literature publishes them: any number of nodes, more operations, and outputs of only some nodes.
+"""Two cells as the literature publishes them: any number of nodes, more operations, and outputs of any states.
 
-A `Genotype` is what a search space can hold: its operations, and every node in the output. NASNet-A and AmoebaNet-A
-(Appendix D compares with them) lie outside DARTS's space; `Cells` hold them.
+A `Genotype` is what a search space can hold: its operations, and every node in the output. Most cells of Tables 7 and 8
+(Appendix D) lie outside DARTS's space; `Cells` hold them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from tnas_cli.errors import GenotypeError, did_you_mean
 from tnas_cli.spaces.genotype import CELLS, Edge, Genotype, by_edge, is_list
-from tnas_cli.spaces.operations_table import TABLE
+from tnas_cli.spaces.operations_table import TABLE, Operation
 from tnas_cli.spaces.operations_table import operation as row_of
 from tnas_cli.spaces.registry import USUAL
 from tnas_cli.spaces.registry import space as space_of
@@ -48,11 +48,12 @@ class Cell:
                     f"{position // 2 + 1}.",
                     hint="correct the source state of that edge",
                 )
-        states = range(2, 2 + self.nodes)
-        if not self.concat or any(state not in states for state in self.concat):
+        states = range(2 + self.nodes)
+        repeated = len(set(self.concat)) < len(self.concat)
+        if not self.concat or repeated or any(state not in states for state in self.concat):
             raise GenotypeError(
                 f"a cell of {self.nodes} nodes concatenates {list(self.concat)}.",
-                hint=f"choose at least one of the states {list(states)}",
+                hint=f"choose at least one of the states {list(states)}, none of them twice",
             )
 
     @property
@@ -82,7 +83,7 @@ class Cells:
 
     def to_genotype(self) -> Genotype:
         """The same cells in the search space; raises GenotypeError if it does not hold them."""
-        hint = "such cells can be trained by tnas transfer only"
+        hint = "tnas train-eval (from scratch), tnas supervised and tnas transfer take such cells"
         known = {row.name for row in space_of(self.space).operations}
         for name, cell in zip(CELLS, (self.normal, self.reduce), strict=True):
             if not cell.joins_all_nodes:
@@ -114,10 +115,25 @@ class Cells:
             return self.to_genotype().digest
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:8]
 
+    def cell(self, name: str) -> tuple[Edge, ...]:
+        """The edges of the cell called 'normal' or 'reduce', two per node."""
+        return self._named(name).edges
+
+    def joined(self, name: str) -> tuple[int, ...]:
+        """The states that the output of the cell of that name concatenates."""
+        return self._named(name).concat
+
+    def rows(self, name: str) -> tuple[tuple[Operation, int], ...]:
+        """The edges of the cell of that name with the operations themselves."""
+        return tuple((row_of(operation), source) for operation, source in self.cell(name))
+
+    def _named(self, name: str) -> Cell:
+        return self.normal if name == "normal" else self.reduce
+
     @property
     def without_weights(self) -> dict[str, int]:
         """How many edges of both cells have no weights, by kind, as records carry it."""
-        kept = [row_of(name) for name, _ in self.normal.edges + self.reduce.edges]
+        kept = [row for name in CELLS for row, _ in self.rows(name)]
         return {"skip_connections": sum(row.is_skip for row in kept), "pools": sum(row.is_pool for row in kept)}
 
     def to_json(self) -> dict[str, Any]:

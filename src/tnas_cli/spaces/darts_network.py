@@ -94,7 +94,9 @@ class DartsNetwork(nn.Module):
 
 
 class DartsCell(nn.Module):
-    """Two inputs made equally wide and large, two operations per node, and some nodes joined."""
+    """Two inputs made equally wide and large, two operations per node, and some states joined.
+
+    A reduction cell halves an input that it joins."""
 
     def __init__(self, cell: Cell, fed: tuple[int, int], width: int, reduction: bool, smaller: bool) -> None:
         """fed: channels of both inputs; smaller: whether the second input has half the first one's size."""
@@ -105,6 +107,8 @@ class DartsCell(nn.Module):
             operation(name).form.torch().module(width, 2 if reduction and source < 2 else 1)
             for name, source in cell.edges
         )
+        halved = [state for state in cell.concat if state < 2 and reduction]
+        self.joins = nn.ModuleDict({str(state): FactorisedReduce(width, width) for state in halved})
         self.sources = tuple(source for _, source in cell.edges)
         self.concat = cell.concat
         self.channels = width * len(cell.concat)
@@ -120,6 +124,8 @@ class DartsCell(nn.Module):
             fed.append(y)
             if position % 2:
                 states.append(fed[-2] + fed[-1])
+        for state, halve in self.joins.items():
+            states[int(state)] = halve(states[int(state)])
         return torch.cat([states[state] for state in self.concat], dim=1)
 
 

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tnas_cli.spaces import operations as ops
-from tnas_cli.spaces.decoded_network import DecodedNetwork
+from tnas_cli.spaces.decoded_network import DecodedNetwork, halved_inputs
 from tnas_cli.spaces.description import CellDescription
+from tnas_cli.spaces.operations_table import SKIP_CONNECT
 from tnas_cli.spaces.parameters import Parameters
 from tnas_cli.spaces.stem import linear, pooled, stem
 from tnas_cli.spaces.torch_forms import affine_norm
@@ -28,7 +29,7 @@ def features(network: DecodedNetwork, parameters: Parameters, x: Tensor) -> Tens
 
 
 def _cell(w: Parameters, cell: CellDescription, before: Tensor, previous: Tensor) -> Tensor:
-    """Concatenation of all intermediate nodes: [T, 1, nodes * C, N, h', w']."""
+    """Concatenation of the joined states: [T, 1, joined * C, N, h', w']."""
     states = []
     for index, x in enumerate((before, previous)):
         name = f"{cell.name}.input{index}"
@@ -38,4 +39,6 @@ def _cell(w: Parameters, cell: CellDescription, before: Tensor, previous: Tensor
             b.operation.form.torch().decoded(states[b.source], w, b.weights.removesuffix("."), b.stride) for b in pair
         )
         states.append(first + second)
-    return torch.cat(states[2:], dim=2)
+    for state in halved_inputs(cell):
+        states[state] = SKIP_CONNECT.form.torch().decoded(states[state], w, f"{cell.name}.join{state}", cell.stride)
+    return torch.cat([states[state] for state in cell.joined], dim=2)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.description import Branch, CellDescription, TwoCells
 from tnas_cli.spaces.genotype import Genotype
+from tnas_cli.spaces.operations_table import SKIP_CONNECT
 from tnas_cli.spaces.shapes import Spec, Specs, classifier_specs, norm_specs, stem_specs, stem_widths
 
 if TYPE_CHECKING:
@@ -22,30 +24,33 @@ if TYPE_CHECKING:
 class DecodedNetwork:
     """f(x; w) for images of any size from 20 to 224 pixels; `channels` is the normal cell's width."""
 
-    genotype: Genotype
+    genotype: Genotype | Cells
     way: int
     in_channels: int
     channels: int = 16
 
     def specs(self) -> Specs:
         """Shapes of all weights w."""
-        nodes = self.genotype.nodes
         stem_out = stem_widths(self.channels)[1]
         specs = stem_specs(self.in_channels, self.channels)
-        inputs = {"normal": (stem_out, stem_out), "reduce": (stem_out, nodes * self.channels)}
-        for cell in self.description().cells:
+        normal, reduce = self.description().cells
+        inputs = {"normal": (stem_out, stem_out), "reduce": (stem_out, len(normal.joined) * self.channels)}
+        for cell in (normal, reduce):
             for index, fed in enumerate(inputs[cell.name]):
                 specs[f"{cell.name}.input{index}"] = Spec((cell.width, fed), fan_in=fed)
                 specs |= norm_specs(f"{cell.name}.input{index}", cell.width)
             for branch in cell.branches:
                 own = branch.operation.form.weights(cell.width, branch.stride)
                 specs |= {f"{branch.weights}{key}": spec for key, spec in own.items()}
-        return specs | classifier_specs(2 * self.channels * nodes, self.way)
+            for state in halved_inputs(cell):
+                own = SKIP_CONNECT.form.weights(cell.width, cell.stride)
+                specs |= {f"{cell.name}.join{state}.{key}": spec for key, spec in own.items()}
+        return specs | classifier_specs(2 * self.channels * len(reduce.joined), self.way)
 
     def description(self) -> TwoCells:
         """Two branches for each node."""
         cells = (self._cell("normal", self.channels, 1), self._cell("reduce", 2 * self.channels, 2))
-        return TwoCells(self.channels, self.genotype.nodes, 0, cells)
+        return TwoCells(self.channels, len(self.genotype.cell("normal")) // 2, 0, cells)
 
     def _cell(self, name: str, width: int, stride: int) -> CellDescription:
         """The reduction cell halves the size on edges that leave one of its inputs."""
@@ -54,7 +59,7 @@ class DecodedNetwork:
             Branch(row, source, position // 2, stride if source < 2 else 1, f"{name}.{position}.")
             for position, (row, source) in enumerate(rows)
         )
-        return CellDescription(name, width, stride, tuple(branches))
+        return CellDescription(name, width, stride, tuple(branches), self.genotype.joined(name))
 
     def logits(self, parameters: Parameters, x: Tensor) -> Tensor:
         """x [T, N, C, H, W], every parameter with a leading T -> logits [T, N, way]."""
@@ -67,3 +72,8 @@ class DecodedNetwork:
         from tnas_cli.spaces.decoded_forward import features
 
         return features(self, parameters, x)
+
+
+def halved_inputs(cell: CellDescription) -> tuple[int, ...]:
+    """The inputs that a cell's output joins after a factorised reduction."""
+    return tuple(state for state in cell.joined if state < 2 and cell.stride == 2)

@@ -28,19 +28,22 @@ class Branch:
 @dataclass(frozen=True)
 class CellDescription:
     """A cell of that name: `input0` and `input1` make its inputs `width` channels wide, every node sums its branches,
-    and the output joins all nodes."""
+    and the output joins the states `joined`. An input that a cell of stride 2 joins passes a factorised reduction,
+    whose weights begin with the cell's name and `join` and the input's number."""
 
     name: str
     width: int
     stride: int
     branches: tuple[Branch, ...]
+    joined: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class TwoCells:
     """A stem of two convolutions, a cell that keeps the size, a cell that halves it, and a linear layer.
 
-    operations: the number of theta's columns if the cells are searched, and norms within cells are plain; otherwise 0.
+    nodes: of the normal cell. operations: the number of theta's columns if the cells are searched, and norms within
+    cells are plain; otherwise 0.
     """
 
     channels: int

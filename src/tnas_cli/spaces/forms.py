@@ -102,26 +102,32 @@ class Identity(Form):
 
 @dataclass(frozen=True)
 class Pool(Form):
-    """The maximum, or the mean without the padding, of 3 x 3 pixels; in the search network a norm follows."""
+    """The maximum, or the mean without the padding, of `size` x `size` pixels; in the search network a norm follows.
+
+    size: 3, around the pixel; the maximum also 2, of the pixel and those to the right and below.
+    """
 
     of: Literal["max", "mean"]
+    size: int = 3
 
     def torch(self) -> TorchForm:
         """A pool."""
         from tnas_cli.spaces.torch_forms import Pool as Found
 
-        return Found(self.of)
+        return Found(self.of, self.size)
 
     def constructor(self, stride: int) -> str:
-        """PyTorch's own."""
+        """PyTorch's own, but for 2 x 2."""
+        if self.size == 2:
+            return f"MaxPool2(stride={stride})"
         if self.of == "max":
             return f"nn.MaxPool2d(3, {stride}, padding=1)"
         return f"nn.AvgPool2d(3, {stride}, padding=1, count_include_pad=False)"
 
     @property
-    def kernel(self) -> Kernel:
-        """One kernel for each kind."""
-        return Kernel("max pool" if self.of == "max" else "mean pool")
+    def kernel(self) -> Kernel | None:
+        """One kernel for each kind of 3 x 3 pixels."""
+        return None if self.size != 3 else Kernel("max pool" if self.of == "max" else "mean pool")
 
 
 @dataclass(frozen=True)
@@ -210,3 +216,49 @@ class Crossed(Form):
     def constructor(self, stride: int) -> str:
         """A class of the file."""
         return f"Crossed(channels, size={self.size}, stride={stride})"
+
+
+@dataclass(frozen=True)
+class Bottleneck(Form):
+    """Convolutions on a quarter of the channels: 1 x 1, one convolution for each of `sides` (rows and columns of its
+    taps), 1 x 1; ReLU before each and a norm after each.
+
+    At stride 2 a single convolution halves both axes; of a row and a column each halves its own.
+    """
+
+    sides: tuple[tuple[int, int], ...]
+
+    def torch(self) -> TorchForm:
+        """All convolutions."""
+        from tnas_cli.spaces.torch_forms import Bottleneck as Found
+
+        return Found(self.steps)
+
+    def steps(self, stride: int) -> tuple[tuple[int, int, int, int], ...]:
+        """Rows and columns of the taps and both strides of each convolution in between."""
+        alone = len(self.sides) == 1
+        return tuple((r, c, stride if r > 1 or alone else 1, stride if c > 1 or alone else 1) for r, c in self.sides)
+
+    def weights(self, width: int, stride: int) -> Specs:
+        """Those of each convolution [O, I, rows, columns], from the first to the last."""
+        narrow = max(1, width // 4)
+        last = len(self.sides) + 1
+        specs: Specs = {}
+        for i, (rows, columns) in enumerate(((1, 1), *self.sides, (1, 1))):
+            fed, to = narrow if i else width, width if i == last else narrow
+            specs[f"{i}.conv"] = Spec((to, fed, rows, columns), fan_in=fed * rows * columns)
+            specs |= norm_specs(f"{i}", to)
+        return specs
+
+    def multiply_adds(self, width: int, pixels: int, stride: int) -> int:
+        """The first convolution sees all pixels; after it each axis is halved in its turn."""
+        narrow, area = max(1, width // 4), pixels * stride * stride
+        total = area * width * narrow
+        for rows, columns, down, across in self.steps(stride):
+            area //= down * across
+            total += area * narrow * narrow * rows * columns
+        return total + area * narrow * width
+
+    def constructor(self, stride: int) -> str:
+        """A class of the file."""
+        return f"Bottleneck(channels, sides={list(self.sides)}, stride={stride})"

@@ -62,6 +62,10 @@ class Genotype:
         """The edges of the cell called 'normal' or 'reduce', two per node."""
         return self.normal if name == "normal" else self.reduce
 
+    def joined(self, name: str) -> tuple[int, ...]:
+        """The states that the output of the cell of that name concatenates: all nodes."""
+        return tuple(range(2, 2 + self.nodes))
+
     @property
     def digest(self) -> str:
         """Eight hexadecimal digits that name this architecture."""
@@ -102,7 +106,7 @@ class Genotype:
             if states is not None and (not isinstance(states, Sequence) or list(states) != all_nodes):
                 raise GenotypeError(
                     f"{name}_concat={states} does not list every node {all_nodes}.",
-                    hint="such cells can be trained by tnas transfer only",
+                    hint="tnas train-eval (from scratch), tnas supervised and tnas transfer take such cells",
                 )
         return found
 

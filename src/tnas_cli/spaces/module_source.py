@@ -60,6 +60,33 @@ _CLASSES = {
     def __init__(self, channels, stride):
         super().__init__(nn.ReLU(), nn.Conv2d(channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
 ''',
+    "Bottleneck": '''class Bottleneck(nn.Sequential):
+    """A quarter of the channels in between: 1 x 1, convolutions of the `sides` of taps, 1 x 1; ReLU before each, batch
+    norm after each. The first side of a tap along an axis has the stride of that axis.
+    """
+
+    def __init__(self, channels, sides, stride):
+        narrow = max(1, channels // 4)
+        shapes = [(1, 1), *sides, (1, 1)]
+        widths = [channels, *[narrow] * (len(shapes) - 1), channels]
+        layers = []
+        for position, (shape, fed, to) in enumerate(zip(shapes, widths, widths[1:])):
+            inner = 0 < position < len(shapes) - 1
+            steps = [stride if inner and (side > 1 or len(sides) == 1) else 1 for side in shape]
+            padding = [side // 2 for side in shape]
+            layers += [nn.ReLU(), nn.Conv2d(fed, to, shape, steps, padding, bias=False), nn.BatchNorm2d(to)]
+        super().__init__(*layers)
+''',
+    "MaxPool2": '''class MaxPool2(nn.Module):
+    """The maximum of each pixel and those to the right and below; a row and a column of padding there."""
+
+    def __init__(self, stride):
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x):
+        return F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), 2, self.stride)
+''',
     "Crossed": '''class Crossed(nn.Sequential):
     """ReLU, convolution of a row of taps, convolution of a column of taps, batch norm."""
 
@@ -82,13 +109,14 @@ _BODY = '''class Input(nn.Sequential):
 
 class Cell(nn.Module):
     """States 0 and 1 are the inputs; every further state is the sum of two operations on earlier ones; the output joins
-    the states in `joined`.
+    the states in `joined`, some of them after an operation in `joins`.
     """
 
-    def __init__(self, inputs, edges, sources, joined):
+    def __init__(self, inputs, edges, sources, joined, joins):
         super().__init__()
         self.inputs = nn.ModuleList(inputs)
         self.edges = nn.ModuleList(edges)
+        self.joins = nn.ModuleDict(joins)
         self.sources, self.joined = sources, joined
 
     def forward(self, before, previous):
@@ -98,23 +126,30 @@ class Cell(nn.Module):
             states.append(
                 self.edges[first](states[self.sources[first]]) + self.edges[second](states[self.sources[second]])
             )
+        for state, join in self.joins.items():
+            states[int(state)] = join(states[int(state)])
         return torch.cat([states[state] for state in self.joined], dim=1)
 
 
 def normal_cell(fed, channels):
-    """Keeps the size: [N, fed, H, W] -> [N, {nodes} * channels, H, W]."""
+    """Keeps the size: [N, fed, H, W] -> [N, {normal_width} * channels, H, W]."""
     edges = [
 {normal}
     ]
-    return Cell([Input(fed, channels), Input(fed, channels)], edges, {normal_sources}, {normal_joined})
+    inputs = [Input(fed, channels), Input(fed, channels)]
+    sources = {normal_sources}
+    return Cell(inputs, edges, sources, {normal_joined}, {{}})
 
 
 def reduction_cell(before, previous, channels):
-    """Halves the size: [N, ..., H, W] -> [N, {nodes} * channels, ceil(H / 2), ceil(W / 2)]."""
+    """Halves the size: [N, ..., H, W] -> [N, {reduce_width} * channels, ceil(H / 2), ceil(W / 2)]."""
     edges = [
 {reduce}
     ]
-    return Cell([Input(before, channels), Input(previous, channels)], edges, {reduce_sources}, {reduce_joined})
+    inputs = [Input(before, channels), Input(previous, channels)]
+    sources = {reduce_sources}
+    joins = {reduce_joins}
+    return Cell(inputs, edges, sources, {reduce_joined}, joins)
 
 
 class Network(nn.Module):
@@ -146,9 +181,9 @@ class Network(nn.Module):
 def module_source(cells: Cells, digest: str) -> str:
     """The text of the file; raises GenotypeError for an operation of another package that has no text."""
     used: set[str] = set()
-    parts: dict[str, object] = {"nodes": len(cells.normal.concat)}
+    parts: dict[str, object] = {}
     for name, cell, stride in (("normal", cells.normal, 1), ("reduce", cells.reduce, 2)):
-        lines = []
+        lines: list[str] = []
         for position, (row, source) in enumerate(cell.edges):
             made = operation(row).form.constructor(stride if source < 2 else 1)
             if made is None:
@@ -160,6 +195,10 @@ def module_source(cells: Cells, digest: str) -> str:
         parts[name] = "\n".join(lines)
         parts[f"{name}_sources"] = [source for _, source in cell.edges]
         parts[f"{name}_joined"] = list(cell.concat)
+        halved = [state for state in cell.concat if state < 2 and stride == 2]
+        if halved:
+            used.add("FactorisedReduce")
+        parts[f"{name}_joins"] = "{" + ", ".join(f'"{state}": FactorisedReduce(channels)' for state in halved) + "}"
         parts[f"{name}_width"] = len(cell.concat)
     head = _HEAD.format(digest=digest, version=__version__, darts=cells.to_darts())
     classes = [text for name, text in _CLASSES.items() if name in used]

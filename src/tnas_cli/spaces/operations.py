@@ -9,6 +9,8 @@ last in memory.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -87,6 +89,13 @@ def halve(x: Tensor, *, ceil: bool = False) -> Tensor:
 def max_pool(x: Tensor, stride: int) -> Tensor:
     """3 x 3 maximum, size kept at stride 1: [T, E, C, N, H, W] -> [T, E, C, N, H', W']."""
     y = F.max_pool2d(_planes_last(x), 3, stride=stride, padding=1).contiguous()
+    return y.reshape(*x.shape[:4], *y.shape[-2:])
+
+
+def max_pool_2(x: Tensor, stride: int) -> Tensor:
+    """Maximum of each pixel and those to the right and below, size kept at stride 1: [T, E, C, N, H, W] ->
+    [T, E, C, N, H', W']."""
+    y = F.max_pool2d(F.pad(x.flatten(0, 3).unsqueeze(0), (0, 1, 0, 1), value=-math.inf), 2, stride)
     return y.reshape(*x.shape[:4], *y.shape[-2:])
 
 

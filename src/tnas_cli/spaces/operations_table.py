@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tnas_cli.errors import GenotypeError, did_you_mean
-from tnas_cli.spaces.forms import Crossed, Form, Identity, Nothing, Pointwise, Pool, Separable
+from tnas_cli.spaces.forms import Bottleneck, Crossed, Form, Identity, Nothing, Pointwise, Pool, Separable
 
 #: Operations of a family are drawn alike.
 Family = Literal["separable", "dilated", "pool", "skip", "other"]
@@ -43,6 +43,7 @@ class Operation:
 
 NONE = Operation("none", "none", Nothing(), "other")
 MAX_POOL_3X3 = Operation("max_pool_3x3", "max pool 3×3", Pool("max"), "pool")
+MAX_POOL_2X2 = Operation("max_pool_2x2", "max pool 2×2", Pool("max", 2), "pool")
 AVG_POOL_3X3 = Operation("avg_pool_3x3", "avg pool 3×3", Pool("mean"), "pool")
 SKIP_CONNECT = Operation("skip_connect", "skip connect", Identity(), "skip")
 SEP_CONV_3X3 = Operation("sep_conv_3x3", "sep conv 3×3", Separable(3, 1, 2), "separable")
@@ -50,8 +51,12 @@ SEP_CONV_5X5 = Operation("sep_conv_5x5", "sep conv 5×5", Separable(5, 1, 2), "s
 SEP_CONV_7X7 = Operation("sep_conv_7x7", "sep conv 7×7", Separable(7, 1, 2), "separable")
 DIL_CONV_3X3 = Operation("dil_conv_3x3", "dil conv 3×3", Separable(3, 2, 1), "dilated")
 DIL_CONV_5X5 = Operation("dil_conv_5x5", "dil conv 5×5", Separable(5, 2, 1), "dilated")
+SEP_CONV_3X3_ONCE = Operation("sep_conv_3x3_once", "sep 3×3 once", Separable(3, 1, 1), "separable")
 CONV_1X1 = Operation("conv_1x1", "conv 1×1", Pointwise(), "other")
 CONV_7X1_1X7 = Operation("conv_7x1_1x7", "conv 7×1 1×7", Crossed(7), "other")
+CONV_1X5_5X1 = Operation("conv_1x5_5x1", "conv 1×5 5×1", Crossed(5), "other")
+NARROW_CONV_3X3 = Operation("narrow_conv_3x3", "¼ conv 3×3", Bottleneck(((3, 3),)), "other")
+NARROW_CONV_1X7_7X1 = Operation("narrow_conv_1x7_7x1", "¼ 1×7 7×1", Bottleneck(((1, 7), (7, 1))), "other")
 
 TABLE = (
     NONE,
@@ -65,6 +70,11 @@ TABLE = (
     DIL_CONV_5X5,
     CONV_1X1,
     CONV_7X1_1X7,
+    MAX_POOL_2X2,
+    SEP_CONV_3X3_ONCE,
+    CONV_1X5_5X1,
+    NARROW_CONV_3X3,
+    NARROW_CONV_1X7_7X1,
 )
 
 _ROWS = {row.name: row for row in TABLE}

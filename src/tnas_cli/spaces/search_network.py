@@ -81,7 +81,7 @@ class SearchNetwork:
                     share = (first + index) * len(columns) + column
                     entry = stored.index((source, node))
                     branches.append(Branch(row, source, node, step, prefix, entry, share))
-        return CellDescription(name, width, stride, tuple(branches))
+        return CellDescription(name, width, stride, tuple(branches), tuple(range(2, 2 + self.nodes)))
 
     def logits(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Equation 3 on all edges of both cells: x [T, N, C, H, W], every parameter with a leading T -> [T, N, way]."""

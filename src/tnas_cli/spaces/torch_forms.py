@@ -6,7 +6,9 @@ bias; DARTS's evaluation network (Appendix D) is made of modules. Activations ar
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -119,9 +121,10 @@ class Identity(TorchForm):
 
 @dataclass(frozen=True)
 class Pool(TorchForm):
-    """3 x 3 maximum or mean."""
+    """Maximum or mean of 3 x 3, or maximum of 2 x 2."""
 
     of: Literal["max", "mean"]
+    size: int
 
     def shared(self, states: Tensor, stride: int) -> Tensor:
         """Pool and norm."""
@@ -132,13 +135,26 @@ class Pool(TorchForm):
         return self._pool(x, stride)
 
     def module(self, channels: int, stride: int) -> nn.Module:
-        """PyTorch's own."""
+        """PyTorch's own, but for 2 x 2."""
+        if self.size == 2:
+            return _MaxPool2(stride)
         if self.of == "max":
             return nn.MaxPool2d(3, stride, padding=1)
         return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
 
     def _pool(self, x: Tensor, stride: int) -> Tensor:
+        if self.size == 2:
+            return ops.max_pool_2(x, stride)
         return ops.max_pool(x, stride) if self.of == "max" else ops.avg_pool(x, stride)
+
+
+class _MaxPool2(nn.Module):
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=-math.inf), 2, self.stride)
 
 
 @dataclass(frozen=True)
@@ -228,3 +244,42 @@ class Crossed(TorchForm):
             nn.Conv2d(channels, channels, (self.size, 1), (stride, 1), (reach, 0), bias=False),
             nn.BatchNorm2d(channels),
         )
+
+
+@dataclass(frozen=True)
+class Bottleneck(TorchForm):
+    """Convolutions of all channels; `between` gives taps and strides of those between the first and the last for a
+    stride: (rows, columns, down, across)."""
+
+    between: Callable[[int], tuple[tuple[int, int, int, int], ...]]
+
+    def searched(self, x: Leaving, w: Parameters, gain: Tensor, stride: int) -> Tensor:
+        """Norms but the last one are plain."""
+        y = x.fanned
+        steps = self._steps(stride)
+        for i, (_, _, down, across) in enumerate(steps):
+            y = ops.full(F.relu(y) if i else y, w[f"{i}.conv"], (down, across))
+            y = ops.batch_norm(y, gain if i == len(steps) - 1 else None)
+        return y
+
+    def decoded(self, x: Tensor, w: Parameters, prefix: str, stride: int) -> Tensor:
+        """All norms are affine."""
+        for i, (_, _, down, across) in enumerate(self._steps(stride)):
+            y = ops.full(F.relu(x), w[f"{prefix}.{i}.conv"].unsqueeze(1), (down, across))
+            x = affine_norm(w, f"{prefix}.{i}", y)
+        return x
+
+    def module(self, channels: int, stride: int) -> nn.Module:
+        """Each with its ReLU and norm."""
+        layers: list[nn.Module] = []
+        steps = self._steps(stride)
+        for i, (rows, columns, down, across) in enumerate(steps):
+            narrow = max(1, channels // 4)
+            fed, to = (narrow if i else channels), (channels if i == len(steps) - 1 else narrow)
+            padding = rows // 2, columns // 2
+            convolution = nn.Conv2d(fed, to, (rows, columns), (down, across), padding, bias=False)
+            layers += [nn.ReLU(), convolution, nn.BatchNorm2d(to)]
+        return nn.Sequential(*layers)
+
+    def _steps(self, stride: int) -> tuple[tuple[int, int, int, int], ...]:
+        return ((1, 1, 1, 1), *self.between(stride), (1, 1, 1, 1))
