@@ -15,7 +15,7 @@ from tests.methods import class_pictures as pictures
 from tests.recipes.calls import resume, supervised
 from tnas_cli.episodes.cache import open_cache
 from tnas_cli.episodes.tasks import TaskBatch, evaluation_indices, load_batch
-from tnas_cli.errors import DataError, GenotypeError, Interrupted, SettingsError
+from tnas_cli.errors import DataError, Interrupted, SettingsError
 from tnas_cli.recipes import supervised_search
 from tnas_cli.recipes.decoded import Origin, decoded
 from tnas_cli.recipes.genotypes import read_genotypes
@@ -162,6 +162,13 @@ def test_a_stopped_run_reads_what_it_found_and_finished(signs: str, tmp_path: Pa
         assert resumed[key] == whole[key]
 
 
+def test_cells_outside_of_the_search_space_are_trained(signs: str, tmp_path: Path) -> None:
+    cell = [["skip_connect", 0], ["max_pool_2x2", 1]]
+    cells = {"normal": cell, "normal_concat": [0, 2], "reduce": cell, "reduce_concat": [1, 2]}
+    result = supervised(read_genotypes(json.dumps(cells)), settings(signs), runs=tmp_path, machine=HERE)
+    assert result["genotypes_trained"] == result["tasks"]
+
+
 def test_what_is_refused(signs: str, tmp_path: Path) -> None:
     def run(records: list[Any], **given: Any) -> None:
         supervised(records, settings(signs, **given), runs=tmp_path, machine=HERE)
@@ -172,8 +179,6 @@ def test_what_is_refused(signs: str, tmp_path: Path) -> None:
         run(read_genotypes("DARTS_V1"), method="random")
     with pytest.raises(SettingsError, match="none is given"):
         run([], method="t-nas")
-    with pytest.raises(GenotypeError, match="concatenates"):
-        run(read_genotypes("NASNet-A"))
     with pytest.raises(SettingsError, match="--way 5"):
         run([], method="s1", way=5)
     chosen = settings(signs, method="t-nas")
