@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import TESTING, TRAINING, Pipeline
+from tests.methods import class_pictures as pictures
+from tests.recipes.calls import resume, supervised, transfer
+from tests.recipes.test_recipes_supervised import HERE, TINY
 from tests.running import succeeding, tnas
 from tnas_cli.errors import DataError, TnasError
-from tnas_cli.recipes import train_networks
+from tnas_cli.recipes.genotypes import read_genotypes
+from tnas_cli.recipes.supervised import supervised_settings
+from tnas_cli.recipes.transfer import transfer_settings
 from tnas_cli.runs.cluster_address import ClusterAddress
+from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import Event, Listener, ignore
+from tnas_cli.scale import workers
 from tnas_cli.scale.processes import Work
 
 
@@ -30,10 +38,13 @@ def without(*failing: int) -> Callable[..., dict[int, TnasError]]:
         listener: Listener,
     ) -> dict[int, TnasError]:
         assert run.is_absolute()
+        aside = {}
         for item in items:
-            if item not in failing:
+            if item in failing:
+                aside[item] = TnasError("no luck.", hint="try again")
+            else:
                 work(item, ignore)
-        return {item: TnasError("no luck.", hint="try again") for item in failing}
+        return aside
 
     return over_cluster
 
@@ -46,7 +57,7 @@ def trained(pipeline: Pipeline, runs: Path) -> Any:
 def test_the_others_count_and_a_resumed_run_tries_again(
     pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_networks, "over_cluster", without(1))
+    monkeypatch.setattr(workers, "over_cluster", without(1))
     ran = trained(pipeline, tmp_path)
     assert ran.code == 0, ran.stderr
     assert "trained 1 of 2 genotypes: the others were set aside" in ran.stderr
@@ -62,6 +73,71 @@ def test_the_others_count_and_a_resumed_run_tries_again(
     assert kept["genotypes_trained"] == 2
 
 
+def genotypes_of(pipeline: Pipeline) -> tuple[Any, ...]:
+    return ("train-eval", "-", "--weights", "inherited", "--checkpoint", pipeline.best, *TRAINING, *pipeline.here)
+
+
+@pytest.mark.parametrize("all_tasks", [False, True])
+def test_tests_of_inherited_weights(
+    all_tasks: bool, pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit that fails is one of the tests: with --all-tasks one genotype's, otherwise all tasks of this data set."""
+    more = ("--all-tasks", "--test-tasks", 2) if all_tasks else ("--cross", 1)
+    words = (*genotypes_of(pipeline), *more, "--runs", tmp_path, "--cluster", "tcp://nowhere:1", "--json")
+    monkeypatch.setattr(workers, "over_cluster", without(1))
+    ran = succeeding(*words, stdin=pipeline.decoded.stdout)
+    assert "not all tests could be made" in ran.stderr
+    assert {one["error"] for one in ran.result["set_aside"]} == {"no luck."}
+    if all_tasks:
+        named = {row["digest"] for row in ran.result["per_genotype"]}
+        assert named.isdisjoint(one["digest"] for one in ran.result["set_aside"])
+    else:
+        assert not ran.result["crossed"] and len(ran.result["per_task"]) == 4
+    again = succeeding("resume", ran.result["run"], "--json").result
+    assert "set_aside" not in again
+    assert len(again["per_genotype"] if all_tasks else again["crossed"]) >= 4
+
+
+@pytest.mark.parametrize(("method", "units"), [("s1", 2), ("s2", 2), ("random", 4)])
+def test_supervised(method: str, units: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S1 and S2 need all searches; of trainings, the others count."""
+    path = tmp_path / "signs-drawn-20.h5"
+    pictures.characters(path)
+    tiny = {**TINY, "dataset": str(path), "method": method}
+    chosen, runs = supervised_settings("quick", {}, tiny), tmp_path / "runs"
+    there = replace(HERE, cluster=ClusterAddress("tcp://nowhere:1"))
+    monkeypatch.setattr(workers, "over_cluster", without(1))
+    if method == "random":
+        result = supervised([], chosen, runs=runs, machine=there)
+        assert result["genotypes_trained"] == units - 1
+        assert [one["error"] for one in result["set_aside"]] == ["no luck."]
+    else:
+        with pytest.raises(TnasError, match="no luck"):
+            supervised([], chosen, runs=runs, machine=there)
+        (run,) = runs.iterdir()
+        assert [file.name for file in (run / "searches").iterdir()] == ["task-0.json"]
+    monkeypatch.setattr(workers, "over_cluster", without())
+    (run,) = runs.iterdir()
+    result = resume(run, machine=there)
+    here = supervised([], chosen, runs=runs, machine=HERE)
+    assert result.get("set_aside") is None
+    assert (result["mean"], result["per_task"]) == (here["mean"], here["per_task"])
+
+
+def test_transfer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "toy-images-20.h5"
+    pictures.cache(path)
+    records = [*read_genotypes("NASNet-A"), *read_genotypes("DARTS_V2")]
+    tiny = {"layers": 3, "channels": 4, "epochs": 1, "batch": 24, "dataset": str(path)}
+    there = Machine("cpu", 1, cluster=ClusterAddress("tcp://nowhere:1"))
+    monkeypatch.setattr(workers, "over_cluster", without(1))
+    result = transfer(records, transfer_settings("quick", tiny), runs=tmp_path / "runs", machine=there)
+    assert result["genotypes_trained"] == 1
+    assert [one["error"] for one in result["set_aside"]] == ["no luck."]
+    again = resume(Path(result["run"]))
+    assert again["genotypes_trained"] == 2 and again.get("set_aside") is None
+
+
 def fails(*_: object) -> dict[int, TnasError]:
     raise TnasError("no scheduler.", hint="start one")
 
@@ -69,17 +145,17 @@ def fails(*_: object) -> dict[int, TnasError]:
 def test_a_run_keeps_its_result_until_it_has_a_better_one(
     pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_networks, "over_cluster", without(1))
+    monkeypatch.setattr(workers, "over_cluster", without(1))
     run = Path(trained(pipeline, tmp_path).result["run"])
     before = (run / "result.json").read_text()
-    monkeypatch.setattr(train_networks, "over_cluster", fails)
+    monkeypatch.setattr(workers, "over_cluster", fails)
     ran = tnas("resume", run, "--cluster", "tcp://nowhere:1")
     assert ran.code == TnasError.exit_code
     assert (run / "result.json").read_text() == before
 
 
 def test_none_is_left(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_networks, "over_cluster", without(0, 1))
+    monkeypatch.setattr(workers, "over_cluster", without(0, 1))
     ran = trained(pipeline, tmp_path)
     assert ran.code == TnasError.exit_code
     assert "error: no luck." in ran.stderr
@@ -100,7 +176,7 @@ def test_images_of_another_machine_are_refused_each_time(pipeline: Pipeline, tmp
         raise found[0]
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(train_networks, "over_cluster", over_cluster)
+        patched.setattr(workers, "over_cluster", over_cluster)
         assert trained(pipeline, tmp_path).code == DataError.exit_code
     assert len(found) == 2
     assert not list(tmp_path.rglob("last.pt"))

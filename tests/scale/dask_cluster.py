@@ -52,7 +52,11 @@ class Cluster:
         return self._run("dask_worker", *words, "--nanny" if nanny else "--no-nanny")
 
     def _run(self, program: str, *words: str) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src"))),
+            "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
+        }
         command = [sys.executable, "-m", f"distributed.cli.{program}", "--no-dashboard", *words, *self.tls]
         log = (self.folder / f"{program}-{len(self.processes)}.log").open("wb")
         with log:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,6 @@ from tnas_cli.scale.cluster import check_workers, over_cluster
 pytestmark = pytest.mark.slow
 PATIENCE = 120
 MAKE_CERTIFICATE = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-
-
-@pytest.fixture(scope="module")
-def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """With nannies, as `dask worker` starts them."""
-    with dask_cluster(tmp_path_factory.mktemp("cluster"), 2, nanny=True) as cluster:
-        yield cluster
 
 
 @pytest.fixture
@@ -352,10 +345,3 @@ def test_options_without_an_effect(words: tuple[str | int, ...], said: str, pipe
     assert ran.code == SettingsError.exit_code
     assert said in ran.stderr
     assert not list(tmp_path.iterdir())
-
-
-def test_inherited_weights_need_no_cluster(pipeline: Pipeline) -> None:
-    words = ("--weights", "inherited", "--cluster", "tcp://127.0.0.1:9")
-    ran = tnas("train-eval", "-", *words, stdin=pipeline.decoded.stdout)
-    assert ran.code == SettingsError.exit_code
-    assert "--cluster has no effect with --weights inherited" in ran.stderr

@@ -11,7 +11,7 @@ from tnas_cli.settings.features import INHERITANCE, RUN, SCRATCH
 
 #: The machinery that each option belongs to.
 NEEDS = {
-    **dict.fromkeys(("limit", "side_by_side", "seeds", "workers", "cluster"), SCRATCH),
+    **dict.fromkeys(("limit", "side_by_side", "seeds", "workers"), SCRATCH),
     **dict.fromkeys(("all_tasks", "checkpoint", "cross"), INHERITANCE),
 }
 

@@ -90,7 +90,7 @@ def screen(as_json: Json = False, quiet: Quiet = False, verbose: Verbose = False
 
 def tls(name: str, what: str) -> Any:
     """A PEM file."""
-    return typer.Option(name, metavar="FILE", help=what, rich_help_panel=SEVERAL)
+    return typer.Option(name, metavar="FILE", help=what, rich_help_panel=MACHINE)
 
 
 def _machine(
@@ -114,7 +114,7 @@ def _machine(
         str,
         typer.Option(
             "--engine",
-            help="What computes: auto, fused (CPU) or torch.",
+            help="auto, fused (CPU) or torch.",
             show_default=False,
             metavar="TEXT",
             rich_help_panel=MACHINE,
@@ -133,8 +133,8 @@ def _machine(
         typer.Option(
             "--cluster",
             metavar="ADDRESS",
-            help="Dask: tcp://HOST:PORT, a file, slurm:workers=N.",
-            rich_help_panel=SEVERAL,
+            help="Dask: tcp://HOST:PORT, FILE, slurm:...",
+            rich_help_panel=MACHINE,
         ),
     ] = None,
     tls_ca: Annotated[Path | None, tls("--tls-ca", "The cluster's authority.")] = None,

@@ -28,7 +28,7 @@ def supervised(
     wanted: Annotated[Wanted, From(wanted_of(SupervisedSettings))],
     checkpoint: options.Checkpoint = None,
     runs: options.Runs = Path("runs"),
-    machine: Annotated[Machine, From(options.machine_without("tensorboard"))],
+    machine: Annotated[Machine, From(options.on_cluster("tensorboard"))],
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Find architectures for a few larger tasks, train each on its task from scratch, and measure it (Section 5.3).

@@ -116,7 +116,6 @@ def train_eval(
         raise SettingsError(f"unknown --weights {weights!r}.", hint=did_you_mean(weights, WEIGHTS))
     kind: Weights = "scratch" if weights == "scratch" else "inherited, all tasks" if all_tasks else "inherited"
     beside: dict[str, object] = {"limit": limit, "side_by_side": side_by_side, "seeds": seeds > 1, "workers": workers}
-    beside |= {"cluster": machine.cluster}
     refuse_for_weights(
         beside | {"checkpoint": checkpoint, "all_tasks": all_tasks, "cross": cross}, weights_read(kind), weights
     )

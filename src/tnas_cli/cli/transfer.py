@@ -22,7 +22,7 @@ def transfer(
     wanted: Annotated[Wanted, From(wanted_of(TransferSettings))],
     limit: options.Limit = None,
     runs: options.Runs = Path("runs"),
-    machine: Annotated[Machine, From(options.machine_without("engine", "allow_other_data"))],
+    machine: Annotated[Machine, From(options.on_cluster("engine", "allow_other_data"))],
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Train a network of many cells on one data set, and measure it on the test images (Appendix D).

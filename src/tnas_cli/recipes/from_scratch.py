@@ -20,9 +20,9 @@ from tnas_cli.recipes.data import check_tasks, image_counts, open_data, settled
 from tnas_cli.recipes.from_scratch_result import method_of, result
 from tnas_cli.recipes.same_data import check_records
 from tnas_cli.recipes.train_network import duty, result_file
-from tnas_cli.recipes.train_networks import train_networks
+from tnas_cli.recipes.train_networks import Networks, train_networks
 from tnas_cli.recipes.trainable import Trainable, TrainableRecord, network_of, trainables
-from tnas_cli.recipes.work import DataWork
+from tnas_cli.recipes.units import UnitsWork
 from tnas_cli.records.kinds import Record
 from tnas_cli.records.results import TrainResult
 from tnas_cli.runs import events
@@ -108,7 +108,7 @@ class FromScratch(Recipe):
 
 
 @dataclass(frozen=True)
-class FromScratchWork(DataWork):
+class FromScratchWork(UnitsWork):
     """Networks that are ready to be trained: `chosen`, each with how many tasks decoded to it; `distinct` is how many
     there were to choose from; `count` are trained at a time."""
 
@@ -137,6 +137,16 @@ class FromScratchWork(DataWork):
         life.listener(events.Note(self._what()))
         reached = train_networks(self, life)
         return result(self, life, reached.trained, reached.aside)
+
+    @property
+    def at_a_time(self) -> int:
+        return self.count
+
+    def units(self, stage: str, run: RunDirectory) -> Networks:
+        return Networks(self)
+
+    def elsewhere(self) -> FromScratch:
+        return replace(self.recipe, settings=self.settings, side_by_side=self.count)
 
     def duty(self, number: int) -> Duty:
         """What the processes of a group compute of the training of a network of `chosen`."""

@@ -19,8 +19,9 @@ from tnas_cli.recipes.trainable import (
     space_of,
     with_counts,
 )
+from tnas_cli.recipes.units import set_aside
 from tnas_cli.records.kinds import Decoded
-from tnas_cli.records.parts import Amount, Budget, CountedFor, SetAside
+from tnas_cli.records.parts import Amount, Budget, CountedFor
 from tnas_cli.records.results import TrainResult
 from tnas_cli.runs.device import environment
 from tnas_cli.runs.life import Life
@@ -81,7 +82,7 @@ def result(
         genotypes_trained=len(trained),
         genotypes_distinct=work.distinct,
         side_by_side=work.count,
-        set_aside=tuple(SetAside(digest=name, error=error.message) for name, error in aside.items()) or None,
+        set_aside=set_aside(aside),
         hours=settings.hours or None,
         seed=settings.seed,
         wall_seconds=life.seconds,

@@ -24,23 +24,25 @@ from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_ch
 from tnas_cli.methods.streams import Episodes
 from tnas_cli.recipes.calibrate import calibrate, keep
 from tnas_cli.recipes.data import image_counts, open_data, settled
-from tnas_cli.recipes.inherited_result import Best, on_all_tasks, on_own_tasks, result
+from tnas_cli.recipes.inherited_result import result, summary
+from tnas_cli.recipes.inherited_units import KIND, TESTS, TRAINING, MetaTraining, Tests
 from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture
 from tnas_cli.recipes.same_data import check_records, check_same_data
 from tnas_cli.recipes.trainable import TrainableRecord, max_skips_of, own_task, trainables
-from tnas_cli.recipes.work import DataWork
+from tnas_cli.recipes.units import Units, UnitsWork, do_all, set_aside
 from tnas_cli.records.kinds import Decoded, Record
 from tnas_cli.records.results import TrainResult
 from tnas_cli.runs import checkpoint, events, shipped
 from tnas_cli.runs.changes import Changes
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.drive import Saving
+from tnas_cli.runs.files import remove
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
+from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.scale.cluster import check_address
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.update.outer import AdamRule, adam
-
-KIND = checkpoint.INHERITED_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Inherited(Recipe):
 
     def prepare(self, machine: Machine, listener: events.Listener) -> InheritedWork:
         """Raises SettingsError, DataError and CheckpointError."""
+        if machine.cluster is not None:
+            check_address(machine.cluster)
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
         meta = load_meta_architecture(self.checkpoint, device)
@@ -87,7 +91,7 @@ class Inherited(Recipe):
         )
         base = search_method(meta.settings.method).learner(engine, meta.network, meta.settings)
         learner = SoftPruning(engine, meta.network, base, PRUNE_STEPS, max_skips=max_skips_of(genotypes))
-        return InheritedWork(self, settings, genotypes, meta, learner, cache, device, engine)
+        return InheritedWork(self, settings, genotypes, meta, learner, cache, device, machine, engine)
 
     def _genotypes(self, cache: ImageCache, meta: MetaArchitecture) -> list[Decoded]:
         """The given records; raises SettingsError unless all are genotypes that fit the checkpoint."""
@@ -146,7 +150,7 @@ def checkpoint_of(records: Sequence[TrainableRecord]) -> Path:
 
 
 @dataclass(frozen=True)
-class InheritedWork(DataWork):
+class InheritedWork(UnitsWork):
     """The meta-training and the measuring, ready to run."""
 
     recipe: Inherited
@@ -156,6 +160,7 @@ class InheritedWork(DataWork):
     learner: SoftPruning
     cache: ImageCache
     device: torch.device
+    machine: Machine
     engine: Engine
 
     @property
@@ -163,12 +168,33 @@ class InheritedWork(DataWork):
         s = self.settings
         return f"train-eval-{self.cache.dataset}-{s.way}w{s.shot}s-{self.meta.settings.method}-inherited"
 
+    def units(self, stage: str, run: RunDirectory) -> Units:
+        return MetaTraining(self) if stage == TRAINING else Tests(self, run)
+
+    def elsewhere(self) -> Inherited:
+        path = shipped.located(self.recipe.checkpoint).resolve()
+        return replace(self.recipe, settings=self.settings, checkpoint=path)
+
+    def reopen(self, run: RunDirectory) -> None:
+        for item in range(len(tests := Tests(self, run))):
+            remove(tests.file(run, item))
+        remove(MetaTraining(self).file(run, 0))
+
     def run(self, life: Life) -> TrainResult:
-        state = self._trained(life)
-        seconds = life.seconds
-        best = self._best(life, state)
-        measured = on_all_tasks(self, life, best, state) if self.recipe.all_tasks else on_own_tasks(self, life, best)
-        return result(self, life, measured, state, seconds)
+        if aside := do_all(self, TRAINING, life):
+            raise aside[0]
+        tests, state = Tests(self, life.run), self.start()
+        aside = do_all(self, TESTS, life)
+        answers = tests.found()
+        if not any(answers[name].cells for name in tests.own):
+            raise next(iter(aside.values()))
+        restore(checkpoint.load(life.run.last, KIND), state)
+        named = {digest: aside[item] for digest, item in tests.names(aside).items()}
+        if named:
+            life.listener(events.Note(f"not all tests could be made: those of {len(named)} genotypes were set aside"))
+        seconds = MetaTraining(self).seconds(life.run)
+        found = summary(self, answers, tests.calibration, state)
+        return result(self, life, found, state, seconds, set_aside(named))
 
     def start(self) -> MetaState:
         """The state before the meta-training: what the search reached."""
@@ -186,8 +212,9 @@ class InheritedWork(DataWork):
         own = sum(own_task(record, self.settings, self.cache) is not None for record in self.genotypes)
         return own * (1 if self.recipe.cross is None else 3 + 2 * self.recipe.cross)
 
-    def _trained(self, life: Life) -> MetaState:
-        """The state after the meta-training, which resumes where it stopped."""
+    def train(self, life: Life) -> float:
+        """The meta-training, which resumes where it stopped; the best meta-parameters by validation tasks also
+        calibrate their checkpoint. Returns its seconds."""
         run, state = life.run, self.start()
         if run.last.is_file():
             restore(checkpoint.load(run.last, KIND), state)
@@ -207,12 +234,7 @@ class InheritedWork(DataWork):
         saving = Saving(last=lambda: save(run.last), best=lambda: save(run.best))
         steps = meta_learn(self.learner, state, self.tasks(), Plan.of(self.settings))
         life.drive(steps, saving, stage="inherit", history=state.history)
-        return state
-
-    def _best(self, life: Life, state: MetaState) -> Best:
-        """The best meta-parameters by validation tasks, which also calibrate their checkpoint."""
-        parameters = parameters_of(checkpoint.load(life.run.best, KIND), shapes_of(state.parameters), self.device)
+        parameters = parameters_of(checkpoint.load(run.best, KIND), shapes_of(state.parameters), self.device)
         fitted = ((self.learner.fit(parameters, b.support), b.query_x, b.query_y) for b in self.tasks().validate())
-        found = calibrate(fitted)
-        keep(life.run.best, KIND, found)
-        return Best(parameters, found[0])
+        keep(run.best, KIND, calibrate(fitted))
+        return state.seconds

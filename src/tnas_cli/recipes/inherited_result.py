@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, cast
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 
-from tnas_cli.episodes.tasks import evaluation_indices, load_batch
-from tnas_cli.methods.calibration import Measure
-from tnas_cli.methods.class_means import Classifier
+from tnas_cli.methods.calibration import Bins
 from tnas_cli.methods.learner import interval
 from tnas_cli.methods.meta_learn import MetaState
 from tnas_cli.methods.registry import title_of
-from tnas_cli.methods.streams import TASKS_PER_BATCH
 from tnas_cli.recipes.few_shot_result import Trained, mean_per_task, summarise
 from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.recipes.trainable import kinds_without_weights, max_skips_of, own_task, own_tasks, space_of, with_counts
@@ -26,22 +23,48 @@ from tnas_cli.records.parts import (
     Calibration,
     CountedFor,
     OwnTasks,
+    SetAside,
     TaskAccuracy,
     TrainedNetwork,
 )
 from tnas_cli.records.results import TrainResult
-from tnas_cli.runs import events
 from tnas_cli.runs.device import environment
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.seeds import numpy_generator
 from tnas_cli.spaces.decode import nodes_of
 from tnas_cli.spaces.genotype import Genotype
-from tnas_cli.spaces.parameters import THETA, Parameters
+from tnas_cli.spaces.parameters import THETA
 from tnas_cli.spaces.registry import space
 from tnas_cli.spaces.shapes import count
 
 if TYPE_CHECKING:
     from tnas_cli.recipes.inherited import InheritedWork
+
+
+#: A stored test task, and the genotype that answers to it.
+Cell = tuple[int, Genotype]
+
+OWN, OTHERS = "own", "others"
+
+
+@dataclass
+class Answers:
+    """Answers to stored test tasks: accuracies, transductive and inductive, of each task's genotype, and the bins of
+    their probabilities, of some tasks each."""
+
+    cells: list[Cell] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)
+    inductive: list[float] = field(default_factory=list)
+    bins: list[Bins] = field(default_factory=list)
+    inductive_bins: list[Bins] = field(default_factory=list)
+
+    @property
+    def per_task(self) -> tuple[TaskAccuracy, ...]:
+        """The transductive accuracies."""
+        return tuple(
+            TaskAccuracy(index=index, digest=genotype.digest, accuracy=accuracy)
+            for (index, genotype), accuracy in zip(self.cells, torch.tensor(self.accuracies).tolist(), strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -64,40 +87,75 @@ class Measured:
     selected: TrainedNetwork | None = None
 
 
-@dataclass(frozen=True)
-class Best:
-    """The best meta-parameters by validation tasks, and what these say of their inductive answers."""
+def cells_of(work: InheritedWork) -> dict[str, list[Cell]]:
+    """What is measured, by name: the test tasks, each with a genotype.
 
-    parameters: Parameters
-    calibration: Calibration
-
-
-def on_own_tasks(work: InheritedWork, life: Life, best: Best) -> Measured:
-    """Every genotype on the test task that decoded to it."""
-    pairs = [
+    `own`: every genotype on the test task that decoded to it; or by a genotype's digest: it on all stored test tasks.
+    With `cross`, also `others`, and what other genotypes reach on the tasks in place of their own: `random`, another
+    one for each task, and `theta~`, the one that theta~ decodes to.
+    """
+    if work.recipe.all_tasks:
+        return {g.digest: [(index, g) for index in range(work.settings.test_tasks)] for g in _counted(work)}
+    own = [
         (index, Genotype.from_json(record.genotype))
         for record in work.genotypes
         if (index := own_task(record, work.settings, work.cache)) is not None
     ]
-    indices, targets = [index for index, _ in pairs], [genotype for _, genotype in pairs]
-    over_query, over_support = _measure(work, life, best, indices, targets)
-    found, inductive = torch.tensor(over_query.accuracies), torch.tensor(over_support.accuracies)
-    weights = torch.tensor([float(_weights(work, genotype)) for genotype in targets])
+    return {OWN: own} | ({OTHERS: _others(work, own), **_in_place(work, own)} if work.recipe.cross else {})
+
+
+def _counted(work: InheritedWork) -> Counter[Genotype]:
+    return Counter(Genotype.from_json(record.genotype) for record in work.genotypes)
+
+
+def _others(work: InheritedWork, own: Sequence[Cell]) -> list[Cell]:
+    """Every genotype on the tasks of the next `cross` genotypes and of those before it, round in a circle: each
+    genotype and each task is met equally often, and of two of them both ways are measured."""
+    steps = [step for number in range(1, (work.recipe.cross or 0) + 1) for step in (number, -number)]
+    return [
+        (own[(position + step) % len(own)][0], genotype) for step in steps for position, (_, genotype) in enumerate(own)
+    ]
+
+
+def _in_place(work: InheritedWork, own: Sequence[Cell]) -> dict[str, list[Cell]]:
+    network = work.meta.network
+    theta = work.meta.parameters[THETA].detach().cpu()
+    fixed = network.space.decode(theta, work.learner.max_skips)
+    generator = numpy_generator(work.settings.seed, "genotypes in place of the tasks' own")
+    drawn = [network.space.random(generator, nodes_of(theta)) for _ in own]
+    others = {"random": drawn, "theta~": [fixed] * len(own)}
+    return {
+        name: [(index, genotype) for (index, _), genotype in zip(own, genotypes, strict=True)]
+        for name, genotypes in others.items()
+    }
+
+
+def summary(work: InheritedWork, found: Mapping[str, Answers], calibration: Calibration, state: MetaState) -> Measured:
+    """The measured part of the result; found: the answers to what `cells_of` names, as far as they are known."""
+    if work.recipe.all_tasks:
+        return _on_all_tasks(work, found, calibration, state)
+    return _on_own_tasks(work, found, calibration)
+
+
+def _on_own_tasks(work: InheritedWork, answers: Mapping[str, Answers], calibration: Calibration) -> Measured:
+    own = answers[OWN]
+    found, inductive = torch.tensor(own.accuracies), torch.tensor(own.inductive)
+    weights = torch.tensor([float(_weights(work, genotype)) for _, genotype in own.cells])
     kinds = kinds_without_weights(work.genotypes)
     mean, half = float(found.double().mean()), interval(found)
     return Measured(
         mean=mean,
         interval=half,
         interval_over=("genotypes", "tasks") if len(kinds) > 1 else ("tasks",),
-        ece=over_query.bins.error,
+        ece=Bins.sum(own.bins).error,
         tasks=len(found),
         parameters_mean=float(weights.mean()),
         inductive=Accuracy(
             mean=float(inductive.double().mean()),
             interval=interval(inductive),
-            ece=over_support.bins.error,
+            ece=Bins.sum(own.inductive_bins).error,
         ),
-        classifier=best.calibration.classifier,
+        classifier=calibration.classifier,
         own_tasks=OwnTasks(tasks=len(found), mean=mean, interval=half),
         per_task=tuple(
             TaskAccuracy(
@@ -107,72 +165,31 @@ def on_own_tasks(work: InheritedWork, life: Life, best: Best) -> Measured:
                 skip_connections=kinds[genotype.digest]["skip_connections"],
                 pools=kinds[genotype.digest]["pools"],
             )
-            for index, genotype, accuracy in zip(indices, targets, found.tolist(), strict=True)
+            for (index, genotype), accuracy in zip(own.cells, found.tolist(), strict=True)
         ),
-        crossed=_on_others(work, life, best, pairs) if work.recipe.cross else None,
-        in_place=_in_place(work, life, best, indices) if work.recipe.cross else None,
+        crossed=answers[OTHERS].per_task if work.recipe.cross else None,
+        in_place={name: one.per_task for name, one in answers.items() if name not in (OWN, OTHERS)} or None,
     )
 
 
-def _on_others(
-    work: InheritedWork, life: Life, best: Best, pairs: Sequence[tuple[int, Genotype]]
-) -> tuple[TaskAccuracy, ...]:
-    """Every genotype on the tasks of the next `cross` genotypes and of those before it, round in a circle: each
-    genotype and each task is met equally often, and of two of them both ways are measured."""
-    steps = [step for number in range(1, (work.recipe.cross or 0) + 1) for step in (number, -number)]
-    cells = [
-        (pairs[(position + step) % len(pairs)][0], genotype)
-        for step in steps
-        for position, (_, genotype) in enumerate(pairs)
-    ]
-    return _accuracies(work, life, best, cells)
-
-
-def _in_place(
-    work: InheritedWork, life: Life, best: Best, indices: Sequence[int]
-) -> dict[str, tuple[TaskAccuracy, ...]]:
-    """What other genotypes reach on the tasks, in place of those that decoded to them: a random one for each task, and
-    for all of them the one that theta~ decodes to."""
-    network = work.meta.network
-    theta = work.meta.parameters[THETA].detach().cpu()
-    fixed = network.space.decode(theta, work.learner.max_skips)
-    generator = numpy_generator(work.settings.seed, "genotypes in place of the tasks' own")
-    drawn = [network.space.random(generator, nodes_of(theta)) for _ in indices]
-    others = {"random": drawn, "theta~": [fixed] * len(indices)}
-    return {
-        name: _accuracies(work, life, best, list(zip(indices, genotypes, strict=True)))
-        for name, genotypes in others.items()
-    }
-
-
-def _accuracies(
-    work: InheritedWork, life: Life, best: Best, cells: Sequence[tuple[int, Genotype]]
-) -> tuple[TaskAccuracy, ...]:
-    """Transductive accuracies of genotypes on stored test tasks."""
-    over_query, _ = _measure(work, life, best, [index for index, _ in cells], [genotype for _, genotype in cells])
-    return tuple(
-        TaskAccuracy(index=index, digest=genotype.digest, accuracy=accuracy)
-        for (index, genotype), accuracy in zip(cells, torch.tensor(over_query.accuracies).tolist(), strict=True)
-    )
-
-
-def on_all_tasks(work: InheritedWork, life: Life, best: Best, state: MetaState) -> Measured:
+def _on_all_tasks(
+    work: InheritedWork, answers: Mapping[str, Answers], calibration: Calibration, state: MetaState
+) -> Measured:
     """Every distinct genotype on the same stored test tasks, as for training from scratch."""
-    genotypes = Counter(Genotype.from_json(record.genotype) for record in work.genotypes)
-    indices = list(range(work.settings.test_tasks))
     entries = []
-    for done, (genotype, times) in enumerate(genotypes.items(), start=1):
-        found, inductive = _measure(work, life, best, indices, [genotype] * len(indices))
+    for genotype, times in _counted(work).items():
+        found = answers[genotype.digest]
+        if not found.cells:
+            continue
         kept = {
             "validation": state.best_accuracy,
             "accuracies": found.accuracies,
-            "inductive": inductive.accuracies,
-            "classifier": best.calibration.classifier,
-            "bins": asdict(found.bins),
-            "inductive_bins": asdict(inductive.bins),
+            "inductive": found.inductive,
+            "classifier": calibration.classifier,
+            "bins": asdict(Bins.sum(found.bins)),
+            "inductive_bins": asdict(Bins.sum(found.inductive_bins)),
         }
         entries.append(Trained.from_json(genotype.digest, times, _weights(work, genotype), kept))
-        life.listener(events.Progress("test", done, len(genotypes), "genotypes"))
     own = own_tasks(work.genotypes, work.settings, work.cache)
     summary = with_counts(work.genotypes, summarise(entries, own))
     return Measured(
@@ -194,7 +211,14 @@ def on_all_tasks(work: InheritedWork, life: Life, best: Best, state: MetaState) 
     )
 
 
-def result(work: InheritedWork, life: Life, found: Measured, state: MetaState, training_seconds: float) -> TrainResult:
+def result(
+    work: InheritedWork,
+    life: Life,
+    found: Measured,
+    state: MetaState,
+    training_seconds: float,
+    aside: tuple[SetAside, ...] | None,
+) -> TrainResult:
     """What the run measured."""
     settings, method = work.settings, work.meta.settings.method
     return TrainResult(
@@ -220,6 +244,7 @@ def result(work: InheritedWork, life: Life, found: Measured, state: MetaState, t
         space=space_of(work.genotypes),
         genotypes=len(work.genotypes),
         genotypes_trained=0,
+        set_aside=aside,
         hours=settings.hours or None,
         seed=settings.seed,
         wall_seconds=life.seconds,
@@ -232,25 +257,6 @@ def result(work: InheritedWork, life: Life, found: Measured, state: MetaState, t
         engine=work.engine_name,
         environment=environment(work.device),
     )
-
-
-def _measure(
-    work: InheritedWork, life: Life, best: Best, indices: Sequence[int], targets: Sequence[Genotype]
-) -> tuple[Measure, Measure]:
-    """Answers on the stored test tasks `indices`, each with its genotype: transductive and inductive."""
-    s = work.settings
-    table = evaluation_indices(work.cache, "test", s.way, s.shot, s.query, max(indices, default=0) + 1)
-    over_query, over_support = Measure(), Measure(best.calibration.temperature)
-    classifier = cast("Classifier", best.calibration.classifier)
-    for first in range(0, len(indices), TASKS_PER_BATCH):
-        these = slice(first, first + TASKS_PER_BATCH)
-        batch = load_batch(work.cache, table[list(indices[these])], s.shot).to(work.device, torch.float32)
-        learner = replace(work.learner, targets=tuple(targets[these]))
-        transductive, inductive = learner.fit(best.parameters, batch.support).by(classifier).both(batch.query_x)
-        over_query.add(transductive, batch.query_y)
-        over_support.add(inductive, batch.query_y)
-        life.listener(events.Progress("tasks", len(over_query.accuracies), len(indices), "test tasks"))
-    return over_query, over_support
 
 
 def _weights(work: InheritedWork, genotype: Genotype) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,8 +14,6 @@ from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
-from tnas_cli.methods import supervised as training
-from tnas_cli.methods.calibration import Bins, Measure
 from tnas_cli.methods.registry import title_of
 from tnas_cli.plain import as_written
 from tnas_cli.recipes.data import open_data, settled
@@ -24,22 +22,24 @@ from tnas_cli.recipes.same_data import check_records, check_same_data
 from tnas_cli.recipes.supervised_result import Summary, summarise
 from tnas_cli.recipes.supervised_search import (
     Architectures,
-    black_of,
     check_engine,
-    finished,
     meta_architecture,
     search,
     tasks_of,
 )
+from tnas_cli.recipes.supervised_units import NETWORKS, SEARCH, SEPARATE, Searches, SupervisedNetworks, searched
 from tnas_cli.recipes.trainable import TrainableRecord, found_by, trainables
-from tnas_cli.recipes.work import DataWork
+from tnas_cli.recipes.units import Units, UnitsWork, do_all, set_aside
 from tnas_cli.records.kinds import Decoded, Record
-from tnas_cli.records.parts import Amount, Budget, CountedFor
+from tnas_cli.records.parts import Amount, Budget, CountedFor, SetAside
 from tnas_cli.records.results import SupervisedResult
 from tnas_cli.runs import events, shipped
 from tnas_cli.runs.device import Machine, environment
+from tnas_cli.runs.files import read_json
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
+from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.scale.cluster import check_address
 from tnas_cli.settings.applies import refuse, refuse_settings
 from tnas_cli.settings.features import STEPS_LOG, SUPERVISED_READS
 from tnas_cli.settings.preset import preset
@@ -50,6 +50,7 @@ from tnas_cli.spaces.operations_table import SKIP_CONNECT
 from tnas_cli.spaces.shapes import count
 from tnas_cli.spaces.space import SpaceNetwork
 
+FOUND = "found.json"
 ASK = "name a genotype, or choose one of --method t-nas, s1, s2 and random"
 
 
@@ -87,6 +88,8 @@ class Supervised(Recipe):
 
     def prepare(self, machine: Machine, listener: events.Listener) -> SupervisedWork:
         """Raises SettingsError, GenotypeError and DataError."""
+        if machine.cluster is not None:
+            check_address(machine.cluster)
         genotypes = [record for record in self.given if isinstance(record, Decoded)]
         if len(genotypes) < len(self.given):
             raise SettingsError(
@@ -121,8 +124,9 @@ EXAMPLE = Genotype(_CELL, _CELL)
 
 
 @dataclass(frozen=True)
-class SupervisedWork(DataWork):
-    """Tasks that are ready to be searched for and trained on. A unit is a genotype, with all its tasks."""
+class SupervisedWork(UnitsWork):
+    """Tasks that are ready to be searched for and trained on. A unit is a genotype, with all its tasks; of a search on
+    a cluster, a task."""
 
     recipe: Supervised
     settings: SupervisedSettings
@@ -143,65 +147,48 @@ class SupervisedWork(DataWork):
     def name(self) -> str:
         return f"supervised-{self.cache.dataset}-{self.settings.way}w{self.settings.shot}s-{self.method}"
 
+    def units(self, stage: str, run: RunDirectory) -> Units:
+        if stage == SEARCH:
+            return Searches(self.settings.method, self.cache, self.batch, self.settings, self.device, self.machine)
+        return SupervisedNetworks(self, self._kept(run))
+
+    def elsewhere(self) -> Supervised:
+        return replace(self.recipe, settings=self.settings, checkpoint=None, resumed=True)
+
     def run(self, life: Life) -> SupervisedResult:
-        kept = life.once("found.json", lambda: self._search(life).to_json())
-        with as_written(life.run.path / "found.json"):
-            found = Architectures.from_json(kept)
-        accuracies, bins = self._train_all(life, found)
-        summary = summarise(found.genotypes, accuracies, bins, lambda g: count(self._network(g).specs()))
-        return self._result(life, found, summary)
+        life.once(FOUND, lambda: self._search(life).to_json())
+        found = self._kept(life.run)
+        aside = do_all(self, NETWORKS, life)
+        networks = SupervisedNetworks(self, found)
+        accuracies, bins = networks.measured(life.run)
+        if not accuracies:
+            raise next(iter(aside.values()))
+        if aside:
+            note = f"trained {len(networks) - len(aside)} of {len(networks)} networks: the others were set aside"
+            life.listener(events.Note(note))
+        summary = summarise(found.genotypes, accuracies, bins, lambda g: count(self.network(g).specs()))
+        named = {networks.genotype(item).digest: error for item, error in sorted(aside.items())}
+        return self._result(life, found, summary, set_aside(named))
+
+    def _kept(self, run: RunDirectory) -> Architectures:
+        """What the search found."""
+        with as_written(run.path / FOUND):
+            return Architectures.from_json(read_json(run.path / FOUND))
 
     def _search(self, life: Life) -> Architectures:
         life.listener(events.Note(f"supervised learning in {life.run.path}"))
+        if self.machine.cluster is not None and self.settings.method in SEPARATE:
+            return searched(self, life)
         where = (self.device, self.machine, life.listener)
         return search(self.cache, self.batch, self.settings, self.cells, self.recipe.checkpoint, *where)
 
-    def _network(self, genotype: Architecture) -> SpaceNetwork:
+    def network(self, genotype: Architecture) -> SpaceNetwork:
+        """The decoded network of a genotype."""
         return build_network(genotype, self.settings.way, self.cache.channels, self.settings.channels)
 
-    def _train_all(self, life: Life, found: Architectures) -> tuple[dict[tuple[int, str], float], list[Bins | None]]:
-        """Accuracy of each task with each of its genotypes, by the task's number and the genotype's digest; and the
-        probabilities of each genotype's answers, None where they were not kept."""
-        tasks: dict[Architecture, list[int]] = {}
-        for task, genotypes in enumerate(found.genotypes):
-            for genotype in dict.fromkeys(genotypes):
-                tasks.setdefault(genotype, []).append(task)
-        accuracies: dict[tuple[int, str], float] = {}
-        bins: list[Bins | None] = []
-        for number, (genotype, own) in enumerate(tasks.items(), start=1):
-            stage = f"network {number} of {len(tasks)}"
-
-            def train(genotype: Architecture = genotype, own: list[int] = own, stage: str = stage) -> dict[str, Any]:
-                measured = self._train(life, genotype, own, stage)
-                return {"tasks": own, "accuracies": measured.accuracies, "bins": asdict(measured.bins)}
-
-            name = f"networks/{genotype.digest}.json"
-            kept = life.once(name, train)
-            with as_written(life.run.path / name):
-                pairs = zip(kept["tasks"], kept["accuracies"], strict=True)
-                accuracies |= {(int(task), genotype.digest): float(value) for task, value in pairs}
-                bins.append(Bins.from_json(kept["bins"]) if "bins" in kept else None)
-        return accuracies, bins
-
-    def _train(self, life: Life, genotype: Architecture, tasks: Sequence[int], stage: str) -> Measure:
-        """Train one genotype on all its tasks together and measure it on each."""
-        network, settings = self._network(genotype), self.settings
-        which, everything = torch.tensor(tasks, device=self.device), self.batch
-        batch = TaskBatch(
-            everything.support_x[which],
-            everything.support_y[which],
-            everything.query_x[which],
-            everything.query_y[which],
-            everything.way,
-        )
-        purpose = f"supervised weights of {genotype.digest}"
-        parameters = training.initial(network, settings.seed, purpose, tasks, self.device)
-        black = black_of(self.cache, self.device)
-        steps = training.train(self.engine, network, parameters, batch, tasks, black, settings, stage)
-        parameters = finished(steps, life.listener)
-        return training.measure(self.engine, network, parameters, batch)
-
-    def _result(self, life: Life, found: Architectures, summary: Summary) -> SupervisedResult:
+    def _result(
+        self, life: Life, found: Architectures, summary: Summary, aside: tuple[SetAside, ...] | None
+    ) -> SupervisedResult:
         settings, cache = self.settings, self.cache
         searched = None if found.search_tasks is None else Amount(amount=found.search_tasks, unit="tasks")
         return SupervisedResult(
@@ -226,6 +213,7 @@ class SupervisedWork(DataWork):
             transductive=True,
             weights="from-scratch",
             channels=settings.channels,
+            set_aside=aside,
             seed=settings.seed,
             wall_seconds=life.seconds,
             resumed=life.resumed,

@@ -37,12 +37,17 @@ def summarise(
     """The numbers of a result.
 
     genotypes: those of each task, where one that is named twice counts twice; accuracies: by the task's number and the
-    genotype's digest; bins: the probabilities of each genotype's answers; weights: the number of weights of a
-    genotype's network.
+    genotype's digest, where one without an accuracy, and a task without any, does not count; bins: the probabilities of
+    each genotype's answers; weights: the number of weights of a genotype's network.
     """
-    rows = [[accuracies[task, genotype.digest] for genotype in own] for task, own in enumerate(genotypes)]
+    known = {
+        task: reached
+        for task, own in enumerate(genotypes)
+        if (reached := [genotype for genotype in own if (task, genotype.digest) in accuracies])
+    }
+    rows = [[accuracies[task, genotype.digest] for genotype in own] for task, own in known.items()]
     per_task = torch.tensor([sum(row) / len(row) for row in rows], dtype=torch.float64)
-    everything = [genotype for own in genotypes for genotype in own]
+    everything = [genotype for own in known.values() for genotype in own]
     return Summary(
         mean=float(per_task.mean()),
         interval=interval(per_task),
@@ -54,12 +59,12 @@ def summarise(
         per_task=tuple(
             SupervisedTask(
                 task=task,
-                mean=float(per_task[task]),
+                mean=float(per_task[place]),
                 genotypes=tuple(
                     GenotypeAccuracy(digest=genotype.digest, accuracy=value)
                     for genotype, value in zip(own, row, strict=True)
                 ),
             )
-            for task, (own, row) in enumerate(zip(genotypes, rows, strict=True))
+            for place, ((task, own), row) in enumerate(zip(known.items(), rows, strict=True))
         ),
     )

@@ -114,11 +114,11 @@ def search(
         return _t_nas(meta, cache, batch, settings, device, machine, listener)
     if settings.method == "s1":
         begin = time.monotonic()
-        found = _darts(cache, batch, settings, "s1", device, machine, listener)
+        found = darts_on(cache, batch, tasks, settings, "s1", device, machine, listener)
         return Architectures(tuple((genotype,) for genotype in found), (time.monotonic() - begin) / len(tasks))
     begin = time.monotonic()
     elsewhere = tasks_of(cache, "train", settings, settings.genotypes, device)
-    found = _darts(cache, elsewhere, settings, "s2", device, machine, listener)
+    found = darts_on(cache, elsewhere, range(len(elsewhere)), settings, "s2", device, machine, listener)
     return Architectures((tuple(found),) * len(tasks), None, time.monotonic() - begin)
 
 
@@ -135,20 +135,23 @@ def _network(settings: SupervisedSettings, cache: ImageCache) -> SearchedNetwork
     return usual.search_network(settings.way, cache.channels, settings.channels, usual.nodes)
 
 
-def _darts(
+def darts_on(
     cache: ImageCache,
     batch: TaskBatch,
+    tasks: Sequence[int],
     settings: SupervisedSettings,
     stage: str,
     device: torch.device,
     machine: Machine,
     listener: events.Listener,
 ) -> list[Genotype]:
+    """The genotype that DARTS finds for each task of a batch; `tasks` are their numbers. One task's does not depend on
+    the others, except for the rounding of the torch engine."""
     network = _network(settings, cache)
     second = settings.order == "second"
     engine = choose_engine(machine.engine, network, device, second_order=second, listener=listener)
     black = black_of(cache, device)
-    theta = finished(darts(engine, network, batch, range(len(batch)), black, settings, stage), listener)
+    theta = finished(darts(engine, network, batch, tasks, black, settings, stage), listener)
     return [network.space.decode(own) for own in theta]
 
 

@@ -75,6 +75,7 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
     best, last = folder / "best.pt", folder / "last.pt"
     if last.is_file():
         restore(checkpoint.load(last, KIND), state)
+    life.rewind(trainable.name, state.tasks_done, (entry["tasks"] for entry in state.history))
     before = state.seconds
     about = {
         "settings": settings.to_dict(),

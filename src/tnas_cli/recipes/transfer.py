@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,7 +14,7 @@ import torch
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.labelled_images import LabelledImages, labelled_images
 from tnas_cli.episodes.registry import dataset_of
-from tnas_cli.errors import SettingsError
+from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.methods import transfer as training
 from tnas_cli.methods.calibration import Bins
 from tnas_cli.methods.registry import title_of
@@ -24,7 +24,7 @@ from tnas_cli.plain import as_written
 from tnas_cli.recipes.data import open_data, settled
 from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.recipes.trainable import TrainableRecord, found_by, search_budget, space_of, trainables
-from tnas_cli.recipes.work import DataWork
+from tnas_cli.recipes.units import Units, UnitsWork, do_all, set_aside
 from tnas_cli.records.kinds import Decoded, Record
 from tnas_cli.records.parts import Amount, Budget
 from tnas_cli.records.results import TransferResult
@@ -35,6 +35,8 @@ from tnas_cli.runs.endings import CACHES, has_ending
 from tnas_cli.runs.files import read_json, write_text
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
+from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.scale.cluster import check_address
 from tnas_cli.settings.applies import refuse, refuse_together
 from tnas_cli.settings.features import ENGINE
 from tnas_cli.settings.preset import preset
@@ -76,6 +78,8 @@ class Transfer(Recipe):
 
     def prepare(self, machine: Machine, listener: events.Listener) -> TransferWork:
         """Raises GenotypeError, SettingsError and DataError."""
+        if machine.cluster is not None:
+            check_address(machine.cluster)
         if machine.engine == "fused":
             refuse(["engine"], {"engine": ENGINE}, frozenset(), "tnas transfer, which PyTorch computes", {})
         genotypes = [record for record in self.given if isinstance(record, Decoded)]
@@ -91,11 +95,11 @@ class Transfer(Recipe):
         train = labelled_images(cache, settings.train_split)
         validation = None if settings.train_split == "train+val" else labelled_images(cache, "val")
         test = labelled_images(cache, "test")
-        return TransferWork(self, settings, genotypes, chosen, cache, train, validation, test, device)
+        return TransferWork(self, settings, genotypes, chosen, cache, train, validation, test, device, machine)
 
 
 @dataclass(frozen=True)
-class TransferWork(DataWork):
+class TransferWork(UnitsWork):
     """Cells that are ready to be trained: `chosen`, each with how many records decoded to it; each is one unit."""
 
     recipe: Transfer
@@ -107,6 +111,7 @@ class TransferWork(DataWork):
     validation: LabelledImages | None
     test: LabelledImages
     device: torch.device
+    machine: Machine
     engine: None = None
 
     @property
@@ -116,19 +121,42 @@ class TransferWork(DataWork):
     def run(self, life: Life) -> TransferResult:
         what = f"training {len(self.chosen)} network(s) on {len(self.train):,} images in {life.run.path}"
         life.listener(events.Note(what))
-        return self._result(life, [self._one(life, cells, times) for cells, times in self.chosen])
+        aside = do_all(self, "networks", life)
+        reached = [self._finished(life.run, item) for item in range(len(self.chosen))]
+        trained = [one for one in reached if one is not None]
+        if not trained:
+            raise next(iter(aside.values()))
+        if aside:
+            note = f"trained {len(trained)} of {len(reached)} networks: the others were set aside"
+            life.listener(events.Note(note))
+        return self._result(life, trained, {self.chosen[item][0].digest: aside[item] for item in sorted(aside)})
 
-    def _one(self, life: Life, cells: Cells, times: int) -> Transferred:
-        """Train one network, or go on where it stopped, and test it; a finished one is only read."""
-        folder = life.run.path / cells.digest
+    def units(self, stage: str, run: RunDirectory) -> TransferNetworks:
+        return TransferNetworks(self)
+
+    def elsewhere(self) -> Transfer:
+        return replace(self.recipe, settings=self.settings)
+
+    def file(self, run: RunDirectory, item: int) -> Path:
+        """What a network leaves when it is trained and tested."""
+        return run.path / self.chosen[item][0].digest / "result.json"
+
+    def _finished(self, run: RunDirectory, item: int) -> Transferred | None:
+        cells, times = self.chosen[item]
+        done = self.file(run, item)
+        if not done.is_file():
+            return None
         shape = training.shape_of(self.settings, self.train)
-        state = training.start(cells, shape, self.settings, self.device)
-        number, done = weights(state.network), folder / "result.json"
-        if done.is_file():
-            kept = read_json(done)
-            with as_written(done):
-                bins = Bins.from_json(kept["bins"]) if "bins" in kept else None
-                return Transferred(cells.digest, times, number, kept["validation"], torch.tensor(kept["right"]), bins)
+        number, kept = weights(training.start(cells, shape, self.settings, self.device).network), read_json(done)
+        with as_written(done):
+            bins = Bins.from_json(kept["bins"]) if "bins" in kept else None
+            return Transferred(cells.digest, times, number, kept["validation"], torch.tensor(kept["right"]), bins)
+
+    def train_one(self, life: Life, item: int) -> None:
+        """Train one network, or go on where it stopped, and test it."""
+        cells, done = self.chosen[item][0], self.file(life.run, item)
+        state = training.start(cells, training.shape_of(self.settings, self.train), self.settings, self.device)
+        folder = done.parent
         best, last = folder / "best.pt", folder / "last.pt"
         if last.is_file():
             restore(checkpoint.load(last, KIND), state)
@@ -148,9 +176,8 @@ class TransferWork(DataWork):
         right, bins = training.measure(state.network, self.test, self.device)
         kept = {"validation": validation, "right": right.tolist(), "bins": asdict(bins)}
         write_text(done, json.dumps(kept) + "\n")
-        return Transferred(cells.digest, times, number, validation, right, bins)
 
-    def _result(self, life: Life, trained: list[Transferred]) -> TransferResult:
+    def _result(self, life: Life, trained: list[Transferred], aside: Mapping[str, TnasError]) -> TransferResult:
         settings, method = self.settings, found_by(self.genotypes)
         summary = training.summarise(trained)
         return TransferResult(
@@ -170,7 +197,8 @@ class TransferWork(DataWork):
             transductive=False,
             weights="from-scratch",
             genotypes=len(self.genotypes),
-            genotypes_trained=len(self.chosen),
+            genotypes_trained=len(trained),
+            set_aside=set_aside(aside),
             layers=settings.layers,
             channels=settings.channels,
             seed=settings.seed,
@@ -183,3 +211,19 @@ class TransferWork(DataWork):
             engine=self.engine_name,
             environment=environment(self.device),
         )
+
+
+@dataclass(frozen=True)
+class TransferNetworks(Units):
+    """Each distinct network of many cells."""
+
+    work: TransferWork
+
+    def __len__(self) -> int:
+        return len(self.work.chosen)
+
+    def file(self, run: RunDirectory, item: int) -> Path:
+        return self.work.file(run, item)
+
+    def do(self, life: Life, item: int) -> None:
+        self.work.train_one(life, item)

@@ -193,7 +193,8 @@ class TrainResult(Measured):
 
 @dataclass(frozen=True, kw_only=True)
 class SupervisedResult(Measured):
-    """Section 5.3: each genotype of each task trained from scratch on the task's support set."""
+    """Section 5.3: each genotype of each task trained from scratch on the task's support set. `set_aside` are genotypes
+    that failed on a cluster."""
 
     command = "supervised"
     setting = "supervised"
@@ -211,12 +212,18 @@ class SupervisedResult(Measured):
     search_seconds: Seconds | None = given(missing=None)
     search_seconds_before: Seconds | None = given(missing=None)
     channels: Some | None = None
+    set_aside: tuple[SetAside, ...] | None = None
     resumed: bool = given(missing=False)
+
+    @property
+    def complete(self) -> bool:
+        return not self.set_aside
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransferResult(Measured):
-    """Appendix D: cells trained on a data set with labels. There are no tasks; the interval is over `images`."""
+    """Appendix D: cells trained on a data set with labels. There are no tasks; the interval is over `images`.
+    `set_aside` are cells that failed on a cluster."""
 
     command = "transfer"
     setting = "transfer"
@@ -237,7 +244,12 @@ class TransferResult(Measured):
     per_genotype: tuple[TrainedNetwork, ...] | None = None
     layers: Some | None = None
     channels: Some | None = None
+    set_aside: tuple[SetAside, ...] | None = None
     resumed: bool = given(missing=False)
+
+    @property
+    def complete(self) -> bool:
+        return not self.set_aside
 
 
 @dataclass(frozen=True, kw_only=True)
