@@ -19,6 +19,9 @@ import pytest
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SECONDS = 60.0
+#: The accessibility check, where `make test` or npm has put it.
+_AXE = Path(__file__).parents[1] / "build" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = _AXE if _AXE.is_file() else None
 
 needs_browser = pytest.mark.skipif(PROGRAM is None, reason="needs Chromium (chromium or google-chrome in the PATH)")
 

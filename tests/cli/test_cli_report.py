@@ -101,7 +101,7 @@ def test_without_arguments_all_measured_runs_are_taken(
 
 @pytest.mark.parametrize(
     ("name", "start"),
-    [("t.md", "### Table 2"), ("t.csv", "table,"), ("t.json", "{"), ("t.tex", "% needs"), ("t.txt", "Table 2")],
+    [("t.md", "### Table 2"), ("t.csv", "table,"), ("t.json", "{"), ("t.tex", "% needs"), ("t.txt", "98.76 ± 0.34%")],
 )
 def test_a_file_gets_the_format_of_its_ending(run: Path, tmp_path: Path, name: str, start: str) -> None:
     path = tmp_path / "new" / name

@@ -22,17 +22,22 @@ GAP = 2
 
 
 class TableOf:
-    """The table and its notes. Where a terminal has no room for all columns, two things move.
+    """How good it is and how sure, then the table and its notes.
 
-    The paper's words (architecture, parameters) go below the method's name, our intervals below our numbers.
+    Where a terminal has no room for all columns, two things move: the paper's words (architecture, parameters) go
+    below the method's name, our intervals below our numbers.
     """
 
     def __init__(self, table: Table) -> None:
         self.table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from tnas_cli.report.answer import answers
         from tnas_cli.report.grids import details
 
+        for answer in answers([ours.measurement for ours in self.table.measured]):
+            yield Text(answer, style="bold")
+            yield Text()
         yield _draw(self.table, wide=_wide_width(self.table) <= options.max_width)
         further = details(self.table)
         if further is not None:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tnas_cli.records.results import Measured, Result, SearchResult
+from tnas_cli.report.answer import answers, question, who
+from tnas_cli.report.figures.accuracies import Reached, accuracies_picture
 from tnas_cli.report.grids import BELOW, Grid, details, main
-from tnas_cli.report.html.page import HtmlTable, Page, PaperPart, SourceFigures, as_figure, render
+from tnas_cli.report.html.page import (
+    HtmlFigure,
+    HtmlTable,
+    Page,
+    PaperPart,
+    SideBySide,
+    SourceFigures,
+    as_figure,
+    render,
+)
 from tnas_cli.report.html.summary import NUMERIC, TITLES, duration, summary_rows
-from tnas_cli.report.measured import measurements
+from tnas_cli.report.measured import accuracy_of, has_interval, measurements
 from tnas_cli.report.paper_tables import paper_table_numbers
 from tnas_cli.report.pictures import find_pictures
 from tnas_cli.report.reproduce import reproduce
@@ -43,27 +55,31 @@ def html_report(
     """
     ending_of(file, PAGES, "--html")
     found = read_sources(sources, stdin)
-    results: list[Measured] = []
+    measured: list[tuple[str, Measured]] = []
     for source in found.read:
         # A run and the file that its command wrote may both be given: that is one measurement.
-        results += [result for result in _measured(source) if result not in results]
+        known = [result for _, result in measured]
+        measured += [(source.name, result) for result in _measured(source) if result not in known]
+    results = [result for _, result in measured]
     pictures = find_pictures(found, machine)
     figures = [SourceFigures(name, tuple(map(as_figure, of))) for name, of in pictures.by_source.items()]
     rows = [row for source in found.read for row in summary_rows(source)]
     page = Page(
         title="T-NAS report",
         facts=_facts(found.read, results),
+        answers=answers(results),
         summary=HtmlTable(
             "summary-table", "The sources, and what they measured", TITLES, NUMERIC, (("", tuple(rows)),)
         ),
+        comparison=_comparison(measured),
         papers=_paper_parts(results),
         figures=figures,
         left_out=pictures.left_out,
         settings=_side_by_side(
-            "settings-table", "settings.toml of each run", "setting", {s.name: s.facts.settings for s in found.read}
+            "settings", "settings.toml of each run", "setting", {s.name: s.facts.settings for s in found.read}
         ),
         environment=_side_by_side(
-            "environment-table",
+            "environment",
             "environment.json of each run",
             "property",
             {s.name: s.facts.environment.to_json() for s in found.read},
@@ -125,19 +141,46 @@ def _grid(name: str, caption: str, grid: Grid) -> HtmlTable:
     return HtmlTable(name, caption, grid.titles, grid.numeric, tuple(groups))
 
 
-def _side_by_side(name: str, caption: str, first: str, values: Mapping[str, Mapping[str, object]]) -> HtmlTable | None:
-    """A row per key, a column per source that has any; the last column says where the sources differ."""
+def _comparison(measured: Sequence[tuple[str, Measured]]) -> HtmlFigure | None:
+    """All accuracies in one figure, where there are several; a source's name tells apart what is called the same."""
+    if len(measured) < 2:
+        return None
+    names = Counter(who(m) for _, m in measured)
+    reached = [
+        Reached(
+            who(m) if names[who(m)] == 1 else f"{who(m)}, {source}",
+            question(m),
+            accuracy_of(m).mean,
+            accuracy_of(m).interval if has_interval(m) else 0.0,
+        )
+        for source, m in measured
+    ]
+    return as_figure(accuracies_picture("accuracies", "What was measured", reached))
+
+
+def _side_by_side(name: str, caption: str, first: str, values: Mapping[str, Mapping[str, object]]) -> SideBySide | None:
+    """A row per key: where the sources differ with a column for each that has any, else with the one value."""
     having = {source: record for source, record in values.items() if record}
     if not having:
         return None
-    keys = list(dict.fromkeys(key for record in having.values() for key in record))
-    rows = []
-    for key in keys:
+    differ, same = [], []
+    for key in dict.fromkeys(key for record in having.values() for key in record):
         shown = [_text(record[key]) if key in record else "" for record in having.values()]
-        differ = "differs" if len({text for text in shown if text}) > 1 else ""
-        rows.append((key, *shown, *([differ] if len(having) > 1 else [])))
-    titles = (first, *having, *(["same?"] if len(having) > 1 else []))
-    return HtmlTable(name, caption, titles, (False,) * len(titles), (("", tuple(rows)),))
+        said = {text for text in shown if text}
+        if len(said) > 1:
+            differ.append((key, *shown))
+        else:
+            same.append((key, *said) if said else (key, ""))
+    several = len(having) > 1
+    agreed = f"{caption}: the same in all" if several else caption
+    return SideBySide(
+        _of_rows(f"{name}-differ", f"{caption}: where they differ", (first, *having), differ),
+        _of_rows(f"{name}-same", agreed, (first, "all" if several else next(iter(having))), same),
+    )
+
+
+def _of_rows(name: str, caption: str, titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> HtmlTable | None:
+    return HtmlTable(name, caption, titles, (False,) * len(titles), (("", tuple(rows)),)) if rows else None
 
 
 def _text(value: object) -> str:

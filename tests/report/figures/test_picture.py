@@ -17,6 +17,7 @@ from tests.report.figures.test_task_grid import a_task
 from tests.report.figures.test_theta_map import a_theta
 from tnas_cli.errors import SettingsError
 from tnas_cli.report.cell_graph import cells_picture
+from tnas_cli.report.figures.accuracies import Reached, accuracies_picture
 from tnas_cli.report.figures.curves import FEW_SHOT, curves_picture
 from tnas_cli.report.figures.picture import Picture, save, svg_text
 from tnas_cli.report.figures.steps import Steps, steps_picture
@@ -25,6 +26,13 @@ from tnas_cli.report.figures.theme import DARK, LIGHT, THEMES, in_the_dark
 from tnas_cli.report.figures.theta_map import Encoding, theta_picture
 
 PICTURE = cells_picture("cells", "two cells", AUTO_MAML_5SHOT, "25,000 weights.")
+
+
+MEASURED = [
+    Reached("t-nas", "omniglot", 0.5, 0.1),
+    Reached("maml", "omniglot", 0.75, 0.05),
+    Reached("maml", "fc100", 0.4, 0.0),
+]
 
 
 def of_every_kind() -> list[Picture]:
@@ -38,6 +46,7 @@ def of_every_kind() -> list[Picture]:
         steps_picture("many", "many tasks", adapted),
         theta_picture("theta", "two", [Encoding("meta", a_theta(0)), Encoding("task", a_theta(1), decoded=True)]),
         curves,
+        accuracies_picture("accuracies", "all", MEASURED),
     ]
 
 
@@ -89,3 +98,17 @@ def test_the_caption_is_the_genotype() -> None:
 def test_no_words_of_a_cell_cover_others(seed: int) -> None:
     genotype = random_genotype(seed, nodes=4 if seed < 4 else 2)
     assert_words_stand_apart(cells_picture("cells", f"genotype {genotype.digest}", genotype).draw(DARK))
+
+
+def test_accuracies_are_in_order_where_their_bars_say() -> None:
+    picture = accuracies_picture("accuracies", "all", MEASURED)
+    assert picture.caption.startswith("omniglot: 75.00 ± 5.00% maml, 50.00 ± 10.00% t-nas; fc100: 40.00% maml.")
+    figure = picture.draw(LIGHT)
+    (axes,) = figure.axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["omniglot", "maml", "t-nas", "fc100", "maml"]
+    drawn = [(x, names[y]) for bars in axes.containers for x, y in zip(*bars.lines[0].get_data(), strict=True)]
+    assert drawn == [(75, "maml"), (50, "t-nas"), (40, "maml")]
+    ends = [segment[:, 0].tolist() for bars in axes.containers for segment in bars.lines[2][0].get_segments()]
+    assert ends == [pytest.approx(pair) for pair in ([70, 80], [40, 60], [40, 40])]
+    assert_words_stand_apart(figure)

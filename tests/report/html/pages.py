@@ -7,8 +7,9 @@ from typing import Any
 
 from tests.helpers import AUTO_MAML_1SHOT
 from tnas_cli.report.cell_graph import cells_picture
+from tnas_cli.report.figures.accuracies import Reached, accuracies_picture
 from tnas_cli.report.figures.steps import Steps, steps_picture
-from tnas_cli.report.html.page import Commands, HtmlTable, Page, PaperPart, SourceFigures, as_figure
+from tnas_cli.report.html.page import Commands, HtmlTable, Page, PaperPart, SideBySide, SourceFigures, as_figure
 
 SUMMARY = HtmlTable(
     "summary-table",
@@ -27,7 +28,12 @@ TABLE = HtmlTable(
         ("not in the paper's table:", (("x", "", "1"),)),
     ),
 )
-SETTINGS = HtmlTable("settings-table", "settings", ("setting", "run-a"), (False, False), (("", (("way", "5"),)),))
+SETTINGS = SideBySide(
+    HtmlTable(
+        "settings-differ", "settings", ("setting", "run-a", "run-b"), (False,) * 3, (("", (("way", "5", "20"),)),)
+    ),
+    HtmlTable("settings-same", "settings: the same", ("setting", "all"), (False, False), (("", (("shot", "1"),)),)),
+)
 
 
 def a_page(**changes: Any) -> Page:
@@ -39,7 +45,11 @@ def a_page(**changes: Any) -> Page:
     page = Page(
         title="T-NAS report",
         facts=("3 sources",),
+        answers=("64.07 ± 5.42% right.",),
         summary=SUMMARY,
+        comparison=as_figure(
+            accuracies_picture("accuracies", "all", [Reached("a", "q", 0.64, 0.05), Reached("b", "q", 0.5, 0.0)])
+        ),
         papers=(
             PaperPart("paper-table-2", "Table 2: 5-way accuracy on Omniglot", (TABLE,), ("[1] a note",), True),
             PaperPart(

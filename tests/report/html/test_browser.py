@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser import Browser, needs_browser
+from tests.browser import AXE, Browser, needs_browser
 from tests.report.html.pages import SUMMARY, a_page
 from tnas_cli.report.figures.theme import DARK, LIGHT
 from tnas_cli.report.html.page import HtmlTable, render
@@ -40,6 +40,28 @@ def test_it_says_nothing_loads_nothing_and_fits_its_width(
     assert chromium.run("innerWidth") == width
     assert chromium.run("document.documentElement.scrollWidth") <= width
     assert chromium.run("[...document.images].every(image => image.complete && image.naturalWidth > 100)")
+
+
+@pytest.mark.skipif(AXE is None, reason="needs axe-core: npm install --prefix build axe-core")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1400])
+def test_it_passes_an_accessibility_check(chromium: Browser, page: Path, width: int, scheme: str) -> None:
+    assert AXE is not None
+    chromium.open(page, width=width, scheme=scheme)
+    chromium.run(f"{AXE.read_text(encoding='utf-8')};1")
+    found = chromium.run("axe.run().then(found => found.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
+    assert found == []
+    assert chromium.run("axe.run().then(found => found.passes.length)") > 20
+
+
+def test_the_check_finds_what_is_wrong(chromium: Browser, tmp_path: Path) -> None:
+    if AXE is None:
+        pytest.skip("needs axe-core: npm install --prefix build axe-core")
+    file = write(tmp_path / "report.html")
+    file.write_text(file.read_text().replace('<html lang="en">', "<html>"))
+    chromium.open(file)
+    chromium.run(f"{AXE.read_text(encoding='utf-8')};1")
+    assert chromium.run("axe.run().then(found => found.violations.map(v => v.id))") == ["html-has-lang"]
 
 
 def test_a_script_in_a_name_does_not_run(chromium: Browser, tmp_path: Path) -> None:
@@ -115,7 +137,7 @@ def test_ground_and_pictures_follow_the_preferred_scheme(
     ground = tuple(bytes.fromhex(theme.ground[1:]))
     assert chromium.run("getComputedStyle(document.body).backgroundColor") == f"rgb{ground}"
     drawn = chromium.run("[...document.images].map(image => atob(image.currentSrc.split(',')[1]))")
-    assert len(drawn) == 2
+    assert len(drawn) == 3
     for svg in drawn:
         assert theme.ground.lower() in svg.lower()
 

@@ -51,7 +51,7 @@ def test_it_is_well_formed_and_holds_everything() -> None:
     expectations += ("ln(way)", "Genotype(normal=", "nothing to draw", "tnas search --dataset omniglot", "0.1.0")
     for expected in expectations:
         assert expected in found.text, expected
-    assert sum(tag == "table" for tag, _ in found.tags) == 4
+    assert sum(tag == "table" for tag, _ in found.tags) == 5
     ids = [attributes["id"] for _, attributes in found.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     links = [str(attributes["href"]) for tag, attributes in found.tags if tag == "a"]
@@ -77,7 +77,7 @@ def test_nothing_is_loaded() -> None:
 def test_every_value_is_escaped_wherever_it_stands() -> None:
     table = HtmlTable("summary-table", NASTY, (NASTY, NASTY), (False, True), ((NASTY, ((NASTY, NASTY),)),))
     page = a_page(
-        title=NASTY, facts=(NASTY,), summary=table, left_out=(NASTY,), version=NASTY, settings=None,
+        title=NASTY, facts=(NASTY,), answers=(NASTY,), summary=table, left_out=(NASTY,), version=NASTY, settings=None,
         commands=(Commands(NASTY, (NASTY,), (NASTY,)),),
     )  # fmt: skip
     figures = page.figures[0]
@@ -87,9 +87,9 @@ def test_every_value_is_escaped_wherever_it_stands() -> None:
     page = dataclasses.replace(page, papers=(part, page.papers[1]))
     found = outline(render(page))
     assert sum(tag == "script" for tag, _ in found.tags) == 1
-    assert sum(tag == "img" for tag, _ in found.tags) == 2
+    assert sum(tag == "img" for tag, _ in found.tags) == 3
     assert not found.open and not found.crossed
-    assert found.text.count(NASTY) >= 14
+    assert found.text.count(NASTY) >= 15
 
 
 def test_the_policy_allows_its_own_style_and_script_only() -> None:

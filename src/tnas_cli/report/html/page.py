@@ -65,17 +65,27 @@ class Commands:
 
 
 @dataclass(frozen=True)
+class SideBySide:
+    """What the sources say of the same things: a column for each where they differ, one value where they agree."""
+
+    differ: HtmlTable | None
+    same: HtmlTable | None
+
+
+@dataclass(frozen=True)
 class Page:
     """Everything on the page, in the order of the page."""
 
     title: str
     facts: tuple[str, ...]
+    answers: Sequence[str]
     summary: HtmlTable
+    comparison: HtmlFigure | None
     papers: Sequence[PaperPart]
     figures: Sequence[SourceFigures]
     left_out: Sequence[str]
-    settings: HtmlTable | None
-    environment: HtmlTable | None
+    settings: SideBySide | None
+    environment: SideBySide | None
     commands: Sequence[Commands]
     version: str
 

@@ -1,4 +1,7 @@
-"""The page's first table: a row per result, and one for a source that has none yet."""
+"""The page's first table: a row per result, and one for a source that has none yet.
+
+What was reached stands beside its source: on a phone, the first three columns are all that is seen at first.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from tnas_cli.report.measured import accuracy_of, dataset_of
 from tnas_cli.report.source import Source
 
 TITLES = (
-    *("source", "command", "method", "data set", "way", "shot"),
-    *("accuracy in %", "± 95%", "tasks", "seconds", "seed"),
+    *("source", "accuracy in %", "± 95%", "method", "data set", "way", "shot"),
+    *("tasks", "seconds", "seed", "command"),
 )
-NUMERIC = (False, False, False, False, True, True, True, True, True, True, True)
+NUMERIC = (False, True, True, False, False, True, True, True, True, True, False)
 
 
 def summary_rows(source: Source) -> list[tuple[str, ...]]:
@@ -24,15 +27,15 @@ def _row(source: Source, result: Measured | SearchResult) -> tuple[str, ...]:
     dataset = dataset_of(result) if isinstance(result, Measured) else result.dataset
     return (
         source.name,
-        result.command,
+        *_accuracy(result),
         result.method,
         f"{dataset}{protocol}",
         _plain(result.way),
         _plain(result.shot),
-        *_accuracy(result),
         "" if result.tasks is None else f"{result.tasks:,}",
         "" if result.wall_seconds is None else _seconds(result.wall_seconds),
         str(result.seed),
+        result.command,
     )
 
 
@@ -54,13 +57,14 @@ def _without_numbers(source: Source) -> tuple[str, ...]:
     texts = {name: _plain(settings.get(name)) for name in ("method", "dataset", "way", "shot", "seed")}
     return (
         source.name,
-        source.command if source.result is not None else f"{source.command}, not finished",
+        *("", ""),
         texts["method"],
         f"{texts['dataset']}{protocol}",
         texts["way"],
         texts["shot"],
-        *("", "", "", ""),
+        *("", ""),
         texts["seed"],
+        source.command if source.result is not None else f"{source.command}, not finished",
     )
 
 
