@@ -16,6 +16,8 @@ from tnas_cli.methods.compare_nets import CompareNets
 from tnas_cli.methods.learner import GradientSteps, Learner
 from tnas_cli.methods.matching_nets import MatchingNets
 from tnas_cli.methods.matching_nets_fce import MatchingNetsFCE, shapes_with_context
+from tnas_cli.methods.meta_lstm import MetaLSTM
+from tnas_cli.methods.meta_lstm import shapes as shapes_with_optimiser
 from tnas_cli.methods.proto_nets import ProtoNets
 from tnas_cli.methods.r2d2 import R2D2
 from tnas_cli.methods.r2d2 import shapes as shapes_with_ridge
@@ -47,6 +49,7 @@ COMPARING: dict[str, Learner] = {
     "matching nets, full context": MatchingNetsFCE(FourConv(3, 1, SIDE, filters=8), 3),
     "Siamese nets": Siamese(FourConv(3, 1, SIDE, filters=8), 3),
     "R2-D2": R2D2(FourConv(3, 1, SIDE, filters=8), 3),
+    "Meta-LSTM": MetaLSTM(TorchEngine(), FourConv(3, 1, SIDE, filters=8), 2, 2),
     "CompareNets": CompareNets(RelationNetwork(3, 1, SIDE, filters=8), 3),
 }
 #: The shapes of methods with weights besides those of the network.
@@ -54,6 +57,7 @@ SHAPES = {
     "matching nets, full context": shapes_with_context,
     "Siamese nets": shapes_with_judge,
     "R2-D2": shapes_with_ridge,
+    "Meta-LSTM": shapes_with_optimiser,
 }
 SETTINGS = TrainSettings("x", way=3)
 MEANS = "4CONV, class means"

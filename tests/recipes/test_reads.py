@@ -44,6 +44,7 @@ HARMLESS = {
     "matching-nets-fce": {"order"},
     "siamese": {"order"},
     "r2d2": {"order"},
+    "meta-lstm": {"order"},
     "compare-nets": {"order", "channels"},
 }
 

@@ -67,6 +67,7 @@ def test_without_anything_the_paper_and_the_tool_are_cited() -> None:
         ("anil", {"raghu2020anil", "finn2017maml"}),
         ("boil", {"oh2021boil", "finn2017maml"}),
         ("bilevel", {"franceschi2018bilevel"}),
+        ("meta-lstm", {"ravi2017optimization"}),
         ("protonets", {"snell2017protonets"}),
         ("r2d2", {"bertinetto2019closedform"}),
         ("compare-nets", {"sung2018comparenets"}),

@@ -13,6 +13,7 @@ from tnas_cli.settings.features import (
     ENGINE,
     ENSEMBLE,
     INNER_LOOP,
+    INNER_RATE,
     INNER_THETA,
     LEARNED_RATES,
     ORDER,
@@ -54,7 +55,7 @@ _PLUS_PLUS = {"learned_rates": "step", "step_norms": True, "multi_step": 0.1, "c
 
 _OUTER = frozenset({OUTER_LOOP, ENSEMBLE})
 _METRIC = _OUTER | {CELLS}
-_BY_STEPS = _OUTER | {INNER_LOOP, ORDER, CELLS, ENGINE}
+_BY_STEPS = _OUTER | {INNER_LOOP, INNER_RATE, ORDER, CELLS, ENGINE}
 _T_NAS = _BY_STEPS | {INNER_THETA, OUTER_THETA, LEARNED_RATES, PIECES}
 _T_NAS_CITED = ("lian2020tnas", "liu2019darts", "finn2017maml")
 
@@ -124,6 +125,14 @@ OWN: dict[str, tuple[About, str]] = {
             reads=_BY_STEPS | {LEARNED_RATES, PIECES},
             differs={"order": "second"},  # Franceschi et al., 2018: the whole gradient
             citation=("franceschi2018bilevel",),
+        ),
+        "meta_lstm": About(
+            name="meta-lstm",
+            title="Meta-LSTM",
+            searches=False,
+            reads=_OUTER | {INNER_LOOP, CELLS, ENGINE},
+            differs={"inner_steps": 12, "test_steps": 12, "meta_batch": 1},  # Ravi & Larochelle, 2017, for 1-shot
+            citation=("ravi2017optimization",),
         ),
         "proto_nets": About(
             name="protonets", title="ProtoNets", searches=False, reads=_METRIC, citation=("snell2017protonets",)

@@ -51,6 +51,8 @@ class Method(Generic[N, S, L]):
     learner: what it does inside a task. shapes: its meta-parameters, which may be more or fewer than the network's.
     optimiser: moves them along the outer gradient. with_way: the meta-parameters in the shapes of a network for another
     number of classes. stream: where its tasks come from. before: a phase before the meta-learning.
+    own: the shapes of what a task answers with, for images of so many pixels of a side; by default the network's
+    weights, or the meta-parameters of a method without an inner loop.
     """
 
     about: About
@@ -60,6 +62,7 @@ class Method(Generic[N, S, L]):
     with_way: Callable[[Parameters, Mapping[str, Spec]], Parameters] = with_way
     stream: Stream = field(default_factory=Episodes)
     before: Phase[N, S] | None = None
+    own: Callable[[N, S, int], dict[str, Spec]] | None = None
 
     def __post_init__(self) -> None:
         """Raises TypeError if `about` and the class do not agree."""

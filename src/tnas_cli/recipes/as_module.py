@@ -12,6 +12,7 @@ from tnas_cli.engines.interface import Network
 from tnas_cli.methods.ensemble import mean_answer
 from tnas_cli.methods.learner import Fitted, FittedNetwork
 from tnas_cli.methods.metric import Compared, MetricLearner
+from tnas_cli.methods.running_moments import FittedByRunning
 from tnas_cli.recipes.kept_model import KeptModel, load_model
 from tnas_cli.runs.device import Machine
 from tnas_cli.spaces.moments import Moments, moments_given, moments_kept
@@ -66,9 +67,14 @@ class TaskModule(nn.Module):
 class NetworkModule(TaskModule):
     """A network with a classifier of its own."""
 
-    def __init__(self, network: Network, own: Parameters, support_x: Tensor) -> None:
-        super().__init__(own, _measured(lambda: network.logits(own, support_x)))
+    def __init__(self, network: Network, own: Parameters, moments: Sequence[Moments]) -> None:
+        super().__init__(own, moments)
         self._network = network
+
+    @classmethod
+    def by_support(cls, network: Network, own: Parameters, support_x: Tensor) -> NetworkModule:
+        """With the moments of the support images [1, S, C, H, W]."""
+        return cls(network, own, _measured(lambda: network.logits(own, support_x)))
 
     def logits(self, own: Parameters, x: Tensor) -> Tensor:
         """By the network."""
@@ -123,12 +129,14 @@ def module(model: Path | str | KeptModel) -> nn.Module:
 def of_member(member: Fitted) -> TaskModule:
     """One fitted network, of a single task, as a module."""
     if isinstance(member, FittedNetwork):
-        return NetworkModule(member.network, member.answering_parameters, member.support[0])
+        return NetworkModule.by_support(member.network, member.answering_parameters, member.support[0])
+    if isinstance(member, FittedByRunning):
+        return NetworkModule(member.network, member.weights, member.moments)
     assert isinstance(member, Compared)
     with torch.no_grad():
         fixed = member.learner.as_network(member.own, member.support)
     if fixed is not None:
-        return NetworkModule(*fixed, member.support[0])
+        return NetworkModule.by_support(*fixed, member.support[0])
     return ComparingModule(member.learner, member.own, member.support)
 
 

@@ -80,8 +80,7 @@ def load_model(path: Path, machine: Machine = HERE, listener: events.Listener = 
         classes, preparation = tuple(map(str, about["classes"])), decode(Preparation, about["preparation"])
         learned = describe(of["kind"], of["about"], path)
         network = learned.network(len(classes))
-        # Methods that compare images have no classifier; the others answer with all weights of the network.
-        specs = learned.shapes(network) if learned.inner is None else network.specs()
+        specs = learned.own(network)
         members = [parameters_of(saved, specs, device, f"member{number}") for number in range(about["members"])]
         support = saved.tensors["support/x"].to(device), saved.tensors["support/y"].to(device)
     except NOT_AS_WRITTEN as error:

@@ -27,7 +27,7 @@ from tnas_cli.recipes.trainable import Trainable
 from tnas_cli.records.codec import decode
 from tnas_cli.records.parts import Calibration, DataFacts, Inner
 from tnas_cli.runs import checkpoint
-from tnas_cli.settings.features import INNER_LOOP, INNER_THETA
+from tnas_cli.settings.features import INNER_LOOP, INNER_RATE, INNER_THETA
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.genotype import Genotype
@@ -172,7 +172,8 @@ class Learned(ABC):
             return None
         s = self.settings
         moves_theta = INNER_THETA in self._method.about.reads and isinstance(s, SearchSettings)
-        return Inner(alpha=s.alpha_inner, beta=s.beta_inner if moves_theta else 0.0, steps=s.test_steps)  # type: ignore[union-attr]
+        alpha = s.alpha_inner if INNER_RATE in self._method.about.reads else None
+        return Inner(alpha=alpha, beta=s.beta_inner if moves_theta else 0.0, steps=s.test_steps)  # type: ignore[union-attr]
 
     def with_steps(self, steps: int | None) -> Learned:
         """With another number of inner steps; raises SettingsError where there are none."""
@@ -187,6 +188,13 @@ class Learned(ABC):
     def shapes(self, network: Network) -> dict[str, Spec]:
         """Its meta-parameters for a network."""
         return self._method.shapes(network, self.settings)
+
+    def own(self, network: Network) -> dict[str, Spec]:
+        """What a task answers with."""
+        if self._method.own is not None:
+            return self._method.own(network, self.settings, self.size)
+        # Methods that compare images have no classifier; the others answer with all weights of the network.
+        return self.shapes(network) if self.inner is None else network.specs()
 
     def for_way(self, parameters: Parameters, network: Network) -> Parameters:
         """The meta-parameters for a network of another number of classes."""

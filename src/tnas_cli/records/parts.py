@@ -97,9 +97,10 @@ class Preparation(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Inner(Part):
-    """The adaptation: step sizes of weights (`alpha`) and theta (`beta`), and the number of `steps`."""
+    """The adaptation: step sizes of weights (`alpha`, null where a learned optimiser moves them) and theta (`beta`),
+    and the number of `steps`."""
 
-    alpha: float
+    alpha: float | None
     beta: float
     steps: Count
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Inner steps of a task, on its support set: alpha_inner, inner_steps, test_steps.
+#: Inner steps of a task, on its support set: inner_steps, test_steps, statistics.
 INNER_LOOP: Final = "inner loop"
+
+#: A rate of the inner steps, where nothing learned takes its place: alpha_inner.
+INNER_RATE: Final = "inner rate"
 
 #: theta changes within a task too: beta_inner.
 INNER_THETA: Final = "theta in the inner loop"

@@ -32,7 +32,7 @@ class MetaLearningSettings(Settings):
     channels: int = setting(
         16, help="Channels of the normal cell.", panel=NETWORK, least=2, even=True, needs=features.CELLS
     )
-    alpha_inner: float = setting(0.1, help="Inner rate of w.", panel=INNER, above=0, needs=_INNER)
+    alpha_inner: float = setting(0.1, help="Inner rate of w.", panel=INNER, above=0, needs=features.INNER_RATE)
     inner_steps: int = setting(5, help="Inner steps M in training.", panel=INNER, least=1, needs=_INNER)
     test_steps: int = setting(5, help="Inner steps in validation and test.", panel=INNER, least=1, needs=_INNER)
     alpha_outer: float = setting(1e-3, help="Adam's rate for w~.", panel=OUTER, above=0, needs=_OUTER)

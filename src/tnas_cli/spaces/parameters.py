@@ -27,7 +27,7 @@ def draw(specs: Mapping[str, Spec], generator: torch.Generator) -> Parameters:
 def _drawn(spec: Spec, generator: torch.Generator) -> Tensor:
     if spec.start == "uniform":
         bound = 1 / math.sqrt(spec.fan_in)
-        return torch.empty(spec.shape).uniform_(-bound, bound, generator=generator)
+        return torch.empty(spec.shape).uniform_(spec.centre - bound, spec.centre + bound, generator=generator)
     if spec.start == "theta":
         return 1e-3 * torch.randn(spec.shape, generator=generator)
     return torch.ones(spec.shape) if spec.start == "ones" else torch.zeros(spec.shape)

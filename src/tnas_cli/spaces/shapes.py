@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 #: The name of a search network's architecture parameters among its parameters.
@@ -13,15 +13,17 @@ THETA = "theta"
 
 @dataclass(frozen=True)
 class Spec:
-    """Shape of one tensor and its start: 'uniform' is U(-1/sqrt(fan_in), 1/sqrt(fan_in)), as torch's layers start."""
+    """Shape of one tensor and its start: 'uniform' is U(-1/sqrt(fan_in), 1/sqrt(fan_in)), as torch's layers start, with
+    `centre` added."""
 
     shape: tuple[int, ...]
     start: Literal["uniform", "ones", "zeros", "theta"] = "uniform"
     fan_in: int = 0
+    centre: float = 0.0
 
     def times(self, count: int) -> Spec:
         """`count` of them in one tensor."""
-        return Spec((count, *self.shape), self.start, self.fan_in)
+        return replace(self, shape=(count, *self.shape))
 
 
 Specs = dict[str, Spec]
