@@ -37,3 +37,15 @@ def glyph_tasks(
     return TaskBatch(
         x[:, :, :1].flatten(1, 2), y[:, :, :1].flatten(1), x[:, :, 1:].flatten(1, 2), y[:, :, 1:].flatten(1), way, half
     )
+
+
+class GlyphBatches:
+    """Batches of 32 drawings of all training classes, each the same whichever others are drawn."""
+
+    classes = len(TRAINING)
+
+    def batch(self, number: int) -> tuple[Tensor, Tensor]:
+        """x [32, 1, 20, 20] and y [32]."""
+        generator = torch.Generator().manual_seed(number)
+        labels = torch.randint(len(TRAINING), (32,), generator=generator)
+        return drawings()[labels, torch.randint(20, (32,), generator=generator)], labels

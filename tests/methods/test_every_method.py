@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from tests.glyph_tasks import SIDE, VALIDATION, glyph_tasks
+from tests.glyph_tasks import SIDE, VALIDATION, GlyphBatches, glyph_tasks
 from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
@@ -15,6 +15,7 @@ from tnas_cli.methods import auto_maml, t_nas
 from tnas_cli.methods.learner import accuracies, mean_and_interval
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.registry import about, method, search_method, search_methods, training_method, training_methods
+from tnas_cli.methods.streams import BatchesAsTasks
 from tnas_cli.methods.unrolled import RATE, weight_count
 from tnas_cli.report.references import references
 from tnas_cli.runs.events import StepDone
@@ -46,9 +47,22 @@ def tasks(way: int) -> Tasks:
     )
 
 
+def tasks_for(name: str, way: int) -> Tasks:
+    """The same, in the form that a method's stream gives them."""
+    labelled, source = GlyphBatches(), tasks(way)
+
+    def batches(first: int, count: int) -> TaskBatch:
+        x, y = map(torch.stack, zip(*map(labelled.batch, range(first, first + count)), strict=True))
+        return TaskBatch(x, y, x, y, way)
+
+    if isinstance(method(name).stream, BatchesAsTasks):
+        return dataclasses.replace(source, train=batches, labelled=labelled)
+    return source
+
+
 def learned(learner, state: MetaState, settings: SearchSettings | TrainSettings) -> tuple[float, float]:
     """Validation accuracy before and after the training."""
-    source = tasks(settings.way)
+    source = tasks_for(settings.method, settings.way)
     before, _ = mean_and_interval(accuracies(learner, state.parameters, source.validate()))
     events = list(meta_learn(learner, state, source, Plan.of(settings)))
     assert all(0 <= event.accuracy <= 1 for event in events if isinstance(event, StepDone))
@@ -63,8 +77,9 @@ def test_training_methods_learn(name: str) -> None:
     settings = TrainSettings.from_dict(
         {"dataset": "glyphs", **values, **method.about.differs, **QUICK.get(name, {}), "method": name}
     )
-    state = method.start(NETWORK, settings, CPU, "weights")
-    again = method.start(NETWORK, settings, CPU, "weights")
+    classes = tasks_for(name, settings.way).classes
+    state = method.start(NETWORK, settings, CPU, "weights", classes)
+    again = method.start(NETWORK, settings, CPU, "weights", classes)
     assert all(torch.equal(tensor, again.parameters[n]) for n, tensor in state.parameters.items())
     before, after = learned(method.learner(TorchEngine(), NETWORK, settings), state, settings)
     assert after > before + 0.1

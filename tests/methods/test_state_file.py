@@ -176,17 +176,6 @@ def test_a_checkpoint_of_another_optimiser_is_refused() -> None:
         restore(to_checkpoint("test", state, {}), other)
 
 
-def test_a_phase_that_was_stopped_begins_anew() -> None:
-    first, second = replace(fresh(), phase_due=True), replace(fresh(), phase_due=True)
-    first.parameters[THETA] += 1
-    restore(to_checkpoint("test", first, {}), second)
-    assert torch.equal(second.parameters[THETA], fresh().parameters[THETA])
-    first.phase_due = False
-    restore(to_checkpoint("test", first, {}), second)
-    assert torch.equal(second.parameters[THETA], first.parameters[THETA])
-    assert not second.phase_due
-
-
 def test_a_checkpoint_with_a_number_that_is_not_finite_is_refused() -> None:
     tensors = {"parameters/w": torch.tensor([1.0, math.nan])}
     with pytest.raises(CheckpointError, match="the checkpoint's w holds values that are not finite"):

@@ -1,92 +1,70 @@
-"""What methods learn from: labelled batches of all training classes, used in a phase before the meta-learning."""
+"""What methods learn from: labelled batches of all training classes."""
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
 
 from tests.episodes.small_data import small_cache
-from tests.glyph_tasks import SIDE, glyph_tasks
-from tnas_cli.engines.torch_engine import TorchEngine
+from tests.methods import class_pictures as pictures
 from tnas_cli.episodes.cache import ImageCache
-from tnas_cli.episodes.labelled_images import Batches
 from tnas_cli.episodes.tasks import load_batch
-from tnas_cli.methods import maml
-from tnas_cli.methods.meta_learn import Plan, Tasks
-from tnas_cli.methods.method import Phase
-from tnas_cli.methods.state_file import restore, to_checkpoint
-from tnas_cli.methods.streams import LabelledBatches
-from tnas_cli.runs.events import Event, Progress, StepDone, Validated
+from tnas_cli.errors import SettingsError
+from tnas_cli.methods.streams import BatchesAsTasks, LabelledBatches
 from tnas_cli.settings.train import TrainSettings
-from tnas_cli.spaces.four_conv import FourConv
-from tnas_cli.spaces.parameters import Parameters
 
 CPU = torch.device("cpu")
-SETTINGS = TrainSettings("x", way=3, query=2, inner_steps=1, test_steps=1, tasks=4, meta_batch=2, validate_every=4)
-NETWORK = FourConv(3, 1, SIDE, filters=4)
+SETTINGS = TrainSettings("x", way=2, query=2)
 
 
 @pytest.fixture
 def cache(tmp_path: Path) -> ImageCache:
-    return small_cache(tmp_path / "small-random-4.h5", {"train": [5, 4, 4], "val": [3], "test": [3]})
+    return small_cache(tmp_path / "small-random-4.h5", {"train": [5, 4, 4], "val": [3, 3], "test": [3, 3]})
 
 
 def test_every_image_of_the_training_classes_comes_once_in_an_epoch(cache: ImageCache) -> None:
-    batches = LabelledBatches(size=5, epochs=2).open(cache, SETTINGS, CPU)
-    found = list(batches)
-    assert [tuple(y.shape) for _, y in found] == [(1, 5), (1, 5), (1, 3)] * 2
-    assert len(batches) == len(found)
-    assert all(x.shape == (1, y.shape[1], cache.channels, cache.size, cache.size) for x, y in found)
+    """13 images: the last of the third batch does not fill one."""
+    batches = LabelledBatches(size=4).open(cache, SETTINGS, CPU)
+    assert (batches.classes, batches.per_epoch) == (3, 3)
+    found = [batches.batch(number) for number in range(6)]
+    assert [tuple(y.shape) for _, y in found] == [(4,)] * 6
+    assert all(x.shape == (4, cache.channels, cache.size, cache.size) for x, _ in found)
     for epoch in (found[:3], found[3:]):
-        labels = torch.cat([y for _, y in epoch], dim=1)[0]
-        assert torch.bincount(labels).tolist() == [5, 4, 4]
+        pixels = torch.cat([x for x, _ in epoch]).flatten(1)
+        assert len(torch.unique(pixels, dim=0)) == 12
+        counts = torch.bincount(torch.cat([y for _, y in epoch])).tolist()
+        assert sum(counts) == 12 and all(0 <= full - count <= 1 for full, count in zip([5, 4, 4], counts, strict=True))
     assert not torch.equal(found[0][0], found[3][0])
+    everything = LabelledBatches(size=64).open(cache, SETTINGS, CPU)
+    assert everything.per_epoch == 1 and torch.bincount(everything.batch(7)[1]).tolist() == [5, 4, 4]
 
 
 def test_batches_follow_the_seed_and_hold_the_pixels_that_tasks_hold(cache: ImageCache) -> None:
-    first, again = (next(iter(LabelledBatches(size=4).open(cache, SETTINGS, CPU))) for _ in range(2))
+    first, again = (LabelledBatches(size=4).open(cache, SETTINGS, CPU).batch(1) for _ in range(2))
     assert torch.equal(first[0], again[0])
-    other = next(iter(LabelledBatches(size=4).open(cache, SETTINGS.replace(seed=1), CPU)))
+    other = LabelledBatches(size=4).open(cache, SETTINGS.replace(seed=1), CPU).batch(1)
     assert not torch.equal(first[0], other[0])
     offset, ids = cache.class_offset, cache.classes("train")
-    for image, label in zip(first[0][0], first[1][0].tolist(), strict=True):
+    for image, label in zip(first[0], first[1].tolist(), strict=True):
         indices = cache.class_offset[ids[label]] + torch.arange(offset[ids[label] + 1] - offset[ids[label]]).numpy()
         own = load_batch(cache, indices.reshape(1, 1, -1), len(indices)).support_x[0]
         assert any(torch.allclose(image, theirs) for theirs in own)
 
 
-def test_an_image_that_would_be_alone_is_left_out(cache: ImageCache) -> None:
-    """Batch norm over one image is meaningless."""
-    batches = LabelledBatches(size=6).open(cache, SETTINGS, CPU)  # 13 images
-    assert [y.shape[1] for _, y in batches] == [6, 6]
-    assert len(batches) == 2
+def test_batches_in_the_place_of_tasks(cache: ImageCache) -> None:
+    stream = BatchesAsTasks(LabelledBatches(size=4))
+    batches, tasks = stream.labelled.open(cache, SETTINGS, CPU), stream.tasks(cache, SETTINGS, CPU)
+    found = tasks.train(1, 2)
+    for position in range(2):
+        x, y = batches.batch(1 + position)
+        assert torch.equal(found.query_x[position], x) and torch.equal(found.query_y[position], y)
+    assert tasks.classes == 3
 
 
-def shifted(network: Any, settings: TrainSettings, parameters: Parameters, batches: Batches) -> Iterator[Event]:
-    """A phase that adds 1 to a bias twice."""
-    for number in (1, 2):
-        parameters["classifier.bias"] += 1
-        yield Progress("before", number, 2, "batches")
-
-
-def test_a_phase_comes_once_before_the_meta_learning_and_begins_anew_where_it_was_stopped() -> None:
-    method = replace(maml.METHOD, before=Phase(LabelledBatches(), shifted))
-    tasks = Tasks(glyph_tasks, lambda: iter([glyph_tasks(100, 2)]), labelled=SimpleNamespace())
-    learner, plan = method.learner(TorchEngine(), NETWORK, SETTINGS), Plan.of(SETTINGS)
-    whole, stopped, resumed = (method.start(NETWORK, SETTINGS, CPU) for _ in range(3))
-    kinds = [type(event) for event in method.learn(NETWORK, SETTINGS, learner, whole, tasks, plan)]
-    assert kinds == [Progress, Progress, StepDone, StepDone, Validated]
-
-    next(method.learn(NETWORK, SETTINGS, learner, stopped, tasks, plan))
-    restore(to_checkpoint("test", stopped, {}), resumed)
-    list(method.learn(NETWORK, SETTINGS, learner, resumed, tasks, plan))
-    for name, tensor in whole.parameters.items():
-        assert torch.equal(resumed.parameters[name], tensor), name
-
-    ended = method.start(NETWORK, SETTINGS, CPU)
-    restore(to_checkpoint("test", whole, {}), ended)
-    assert list(method.learn(NETWORK, SETTINGS, learner, ended, tasks, plan)) == []
+def test_data_without_enough_classes_or_labels_of_their_own_are_refused(cache: ImageCache, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="has only 3 of them, no more than a task") as caught:
+        LabelledBatches().open(cache, SETTINGS.replace(way=3), CPU)
+    assert caught.value.hint.startswith("add --way 2, or ")
+    shared = pictures.cache(tmp_path / "toy-images-20.h5")
+    with pytest.raises(SettingsError, match=r"share their classes, so those of train\+val have no labels"):
+        LabelledBatches().open(shared, SETTINGS.replace(train_split="train+val"), CPU)

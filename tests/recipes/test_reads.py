@@ -45,6 +45,7 @@ HARMLESS = {
     "siamese": {"order"},
     "r2d2": {"order"},
     "meta-lstm": {"order"},
+    "frozen": {"order"},
     "compare-nets": {"order", "channels"},
 }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -62,9 +62,19 @@ def labelled_images(cache: ImageCache, split: str) -> LabelledImages:
 
 
 def images_of_split(cache: ImageCache, split: str) -> LabelledImages:
-    """All images of a split, 'train' or 'train+val', that shares no class with another split."""
+    """All images of a split, 'train' or 'train+val'.
+
+    Raises SettingsError where the two have a class in common, which would then have two labels.
+    """
     ids = cache.classes(split)
-    return _labelled(cache, split, list(range(len(ids))), tuple(cache.class_names[i] for i in ids))
+    classes = tuple(cache.class_names[i] for i in ids)
+    if len(set(classes)) < len(classes):
+        raise SettingsError(
+            f"the splits of {cache.dataset} ({cache.protocol}) share their classes, so those of {split} have no labels "
+            "of their own.",
+            hint="take a data set for few-shot tasks, or --train-split train",
+        )
+    return _labelled(cache, split, list(range(len(ids))), classes)
 
 
 def _labelled(cache: ImageCache, split: str, numbers: list[int], classes: tuple[str, ...]) -> LabelledImages:
@@ -78,22 +88,34 @@ def _labelled(cache: ImageCache, split: str, numbers: list[int], classes: tuple[
 
 @dataclass(frozen=True)
 class Batches:
-    """Images in batches of `size` for `epochs`, each epoch in its own order: pairs x [1, N, C, H, W], normalised, and
-    y [1, N], like one task. A single image left over at the end of an epoch is left out."""
+    """Images in batches of `size`, epoch after epoch without an end, each epoch in its own order. Images that do not
+    fill a batch at the end of an epoch are left out; if there are fewer than `size`, all of them make a batch.
+    """
 
     images: LabelledImages
     size: int
-    epochs: int
     seed: int
     device: torch.device
 
-    def __len__(self) -> int:
-        count = len(self.images)
-        return self.epochs * (count // self.size + (1 if count % self.size > 1 else 0))
+    @property
+    def classes(self) -> int:
+        """How many classes the images have."""
+        return len(self.images.classes)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for epoch in range(self.epochs):
-            order = numpy_generator(self.seed, "labelled batches", epoch).permutation(len(self.images))
-            for first in range(0, len(order) - 1, self.size):
-                x, y = self.images.load(order[first : first + self.size], self.device)
-                yield self.images.normalise(x).unsqueeze(0), y.unsqueeze(0)
+    @property
+    def per_epoch(self) -> int:
+        """How many batches show every image once, but for those left out."""
+        return max(1, len(self.images) // self.size)
+
+    def batch(self, number: int) -> tuple[Tensor, Tensor]:
+        """The batch of that number, from 0: x [N, C, H, W], normalised, and y [N]; it depends on nothing else."""
+        epoch, position = divmod(number, self.per_epoch)
+        order = _order(self.seed, epoch, len(self.images))
+        x, y = self.images.load(order[position * self.size :][: self.size], self.device)
+        return self.images.normalise(x), y
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, images: int) -> Indices:
+    """Numbers of the images in the order of an epoch."""
+    return numpy_generator(seed, "labelled batches", epoch).permutation(images)

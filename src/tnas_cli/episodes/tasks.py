@@ -36,6 +36,16 @@ class TaskBatch:
         """Support images and their labels."""
         return self.support_x, self.support_y
 
+    def part(self, of: slice) -> TaskBatch:
+        """Some of the tasks."""
+        x, y = self.support_x[of], self.support_y[of]
+        return TaskBatch(x, y, self.query_x[of], self.query_y[of], self.way, self.half)
+
+    @property
+    def query(self) -> tuple[Tensor, Tensor]:
+        """Query images and their labels."""
+        return self.query_x, self.query_y
+
     def to(self, device: torch.device | str, dtype: torch.dtype) -> TaskBatch:
         """The same tasks on `device`, images as `dtype`."""
         return TaskBatch(

@@ -165,6 +165,14 @@ OWN: dict[str, tuple[About, str]] = {
             reads=_METRIC,
             citation=("bertinetto2019closedform",),
         ),
+        "frozen": About(
+            name="frozen",
+            title="Frozen network, nearest class mean",
+            searches=False,
+            reads=_METRIC,
+            differs={"meta_batch": 1},  # batches of 64 images
+            citation=("chen2019closer",),
+        ),
         "compare_nets": About(
             name="compare-nets",
             title="CompareNets",

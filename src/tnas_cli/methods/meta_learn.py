@@ -29,11 +29,16 @@ from tnas_cli.update import outer
 @dataclass(frozen=True)
 class Tasks:
     """Where tasks come from: `train(first, count)` gives the tasks first, first + 1, ...; `validate()` the validation
-    tasks in batches, always the same ones. `labelled`: what a phase before the meta-learning learns from."""
+    tasks in batches, always the same ones. `labelled`: batches of all training classes, for methods that need them."""
 
     train: Callable[[int, int], TaskBatch]
     validate: Callable[[], Iterator[TaskBatch]]
     labelled: Batches | None = None
+
+    @property
+    def classes(self) -> int:
+        """How many classes a linear layer over all training classes has; 0 for methods without one."""
+        return 0 if self.labelled is None else self.labelled.classes
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,21 @@ class Plan:
 
 
 @dataclass
-class MetaState:
-    """Everything that changes while meta-learning, and that a checkpoint must hold. `seconds`: its time so far.
+class PhaseState:
+    """How far a phase before the meta-learning has come: the layer over all classes, which ends with it, what moves the
+    weights, and the batches done."""
 
-    phase_due: whether a phase before the meta-learning has not ended yet. halvings: how often the inner rates were
-    halved after a divergence.
+    head: Parameters
+    optimiser: torch.optim.Optimizer
+    done: int = 0
+
+
+@dataclass
+class MetaState:
+    """Everything that changes while learning, and that a checkpoint must hold. `seconds`: the meta-learning's time.
+
+    phase: a phase before the meta-learning that has not ended yet. phase_seconds: its time. halvings: how often the
+    inner rates were halved after a divergence.
     """
 
     parameters: Parameters
@@ -89,7 +104,8 @@ class MetaState:
     best_accuracy: float = -math.inf
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
-    phase_due: bool = False
+    phase: PhaseState | None = None
+    phase_seconds: float = 0.0
     halvings: int = 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
@@ -10,16 +11,17 @@ import torch
 
 from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.episodes.cache import ImageCache
-from tnas_cli.episodes.labelled_images import Batches
 from tnas_cli.methods.about import About
 from tnas_cli.methods.adapt import with_way
+from tnas_cli.methods.all_classes import head_specs
 from tnas_cli.methods.learner import Learner, SteppingLearner
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.optimiser import outer_adam
-from tnas_cli.methods.streams import Episodes, LabelledBatches, Stream
+from tnas_cli.methods.phase import Phase, pretrain
+from tnas_cli.methods.streams import Episodes, Stream
 from tnas_cli.runs.events import Event
 from tnas_cli.runs.seeds import torch_generator
-from tnas_cli.settings.features import ENGINE
+from tnas_cli.settings.features import ENGINE, PRETRAINING
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.parameters import Parameters, Spec, draw
@@ -32,16 +34,6 @@ L = TypeVar("L", bound=Learner)
 
 def _of_the_network(network: Network, settings: SearchSettings | TrainSettings) -> dict[str, Spec]:
     return network.specs()
-
-
-@dataclass(frozen=True)
-class Phase(Generic[N, S]):
-    """A phase before the meta-learning: `train` moves the meta-parameters in place by labelled batches of all training
-    classes, and yields Progress. A stopped phase starts over.
-    """
-
-    batches: LabelledBatches
-    train: Callable[[N, S, Parameters, Batches], Iterator[Event]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +53,7 @@ class Method(Generic[N, S, L]):
     optimiser: Callable[[Parameters, S], torch.optim.Optimizer] = outer_adam
     with_way: Callable[[Parameters, Mapping[str, Spec]], Parameters] = with_way
     stream: Stream = field(default_factory=Episodes)
-    before: Phase[N, S] | None = None
+    before: Phase | None = None
     own: Callable[[N, S, int], dict[str, Spec]] | None = None
 
     def __post_init__(self) -> None:
@@ -71,6 +63,8 @@ class Method(Generic[N, S, L]):
         kind = SearchMethod if self.about.searches else TrainMethod
         if not isinstance(self, kind):
             raise TypeError(f"searches is {self.about.searches}, so it must be a {kind.__name__}")
+        if (self.before is not None) != (PRETRAINING in self.about.reads):
+            raise TypeError("a method has a phase before the meta-learning if, and only if, it reads PRETRAINING")
 
     @property
     def name(self) -> str:
@@ -82,11 +76,22 @@ class Method(Generic[N, S, L]):
         """Whether an engine computes it; other methods are differentiated in PyTorch."""
         return ENGINE in self.about.reads
 
-    def start(self, network: N, settings: S, device: torch.device, purpose: str = "initial weights") -> MetaState:
-        """Algorithm 1, line 1: random meta-parameters, the same for the same seed and purpose, and their optimiser."""
-        drawn = draw(self.shapes(network, settings), torch_generator(settings.seed, purpose))
+    def start(
+        self, network: N, settings: S, device: torch.device, purpose: str = "initial weights", classes: int = 0
+    ) -> MetaState:
+        """Algorithm 1, line 1: random meta-parameters, the same for the same seed and purpose, and their optimiser.
+
+        classes: over how many training classes there is a linear layer (`Tasks.classes`); a phase before the
+        meta-learning keeps it to itself, and otherwise it is among the meta-parameters.
+        """
+        shapes, head = self.shapes(network, settings), head_specs(network, classes) if classes else {}
+        drawn = draw(shapes | head, torch_generator(settings.seed, purpose))
         parameters = {name: tensor.to(device) for name, tensor in drawn.items()}
-        return MetaState(parameters, self.optimiser(parameters, settings), phase_due=self.before is not None)
+        if self.before is None:
+            return MetaState(parameters, self.optimiser(parameters, settings))
+        own = {name: parameters.pop(name) for name in head}
+        phase = self.before.start(network, parameters, own)
+        return MetaState(parameters, self.optimiser(parameters, settings), phase=phase)
 
     def tasks(self, cache: ImageCache, settings: S, device: torch.device) -> Tasks:
         """What it learns from; raises SettingsError or DataError if the data set is too small for it."""
@@ -96,10 +101,12 @@ class Method(Generic[N, S, L]):
         )
 
     def learn(self, network: N, settings: S, learner: L, state: MetaState, tasks: Tasks, plan: Plan) -> Iterator[Event]:
-        """The phase before the meta-learning, if one is due, and Algorithm 1, lines 2 to 11."""
-        if self.before is not None and state.phase_due and tasks.labelled is not None:
-            yield from self.before.train(network, settings, state.parameters, tasks.labelled)
-            state.phase_due = False
+        """The phase before the meta-learning, as far as it is due, and Algorithm 1, lines 2 to 11, in the time left."""
+        if self.before is not None and state.phase is not None:
+            assert tasks.labelled is not None and isinstance(settings, TrainSettings)
+            yield from pretrain(network, state, tasks.labelled, settings.pretrain, plan.seconds)
+        if math.isfinite(plan.seconds):
+            plan = replace(plan, seconds=max(plan.seconds - state.phase_seconds, 1e-3))
         yield from meta_learn(learner, state, tasks, plan)
 
 

@@ -63,14 +63,17 @@ class MetricLearner(Learner):
         scores = self.scores(parameters, *support, query[0])
         return scores, self.losses(scores, query[1])
 
+    def judged(self, own: Parameters, batch: TaskBatch, progress: float) -> tuple[Tensor, Tensor]:
+        """Logits [T, Q, way] for the query images, and the loss of each task [T], at parameters [T, ...]."""
+        support, query = self._embedded(own, batch.support, batch.query_x)
+        return self.compared(own, support, (query, batch.query_y))
+
     def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
         names = list(parameters)
 
         def part(of: slice) -> tuple[list[Tensor], Tensor, Tensor]:
             leaves = {name: parameters[name].detach().requires_grad_() for name in names}
-            own, support = for_tasks(leaves, of.stop - of.start), (batch.support_x[of], batch.support_y[of])
-            support, query = self._embedded(own, support, batch.query_x[of])
-            scores, losses = self.compared(own, support, (query, batch.query_y[of]))
+            scores, losses = self.judged(for_tasks(leaves, of.stop - of.start), batch.part(of), progress)
             grads = torch.autograd.grad(losses.sum(), list(leaves.values()), materialize_grads=True)
             return list(grads), losses.detach(), task_accuracies(scores.detach(), batch.query_y[of])
 

@@ -6,7 +6,7 @@ What the optimiser keeps for a parameter is stored under the optimiser's name: `
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -17,19 +17,24 @@ from tnas_cli.methods.meta_learn import MetaState
 from tnas_cli.runs.checkpoint import Checkpoint
 from tnas_cli.spaces.parameters import Parameters, Spec
 
+#: The group of the layer over all classes in a phase before the meta-learning.
+PHASE = "phase"
+
 _HINT = "the checkpoint was changed after it was written: take an untouched copy"
 
 
 def to_checkpoint(kind: str, state: MetaState, about: Mapping[str, Any]) -> Checkpoint:
     """Parameters, what the optimiser keeps for them, counters, history and `about`."""
     tensors: dict[str, Tensor] = {f"parameters/{name}": tensor for name, tensor in state.parameters.items()}
-    start = _name_of(state.optimiser)
-    for name, tensor in state.parameters.items():
-        for key, value in state.optimiser.state[tensor].items():
-            if value is not None:
-                # A number becomes a float64 without dimensions, which holds every count that a training reaches.
-                kept = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
-                tensors[f"{start}.{key}/{name}"] = kept
+    head = {} if state.phase is None else state.phase.head
+    tensors |= {f"{PHASE}/{name}": tensor for name, tensor in head.items()}
+    for start, optimiser in _optimisers(state).items():
+        for name, tensor in (state.parameters | head).items():
+            for key, value in optimiser.state.get(tensor, {}).items():
+                if value is not None:
+                    # A number becomes a float64 without dimensions, which holds every count that a training reaches.
+                    kept = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+                    tensors[f"{start}.{key}/{name}"] = kept
     best = state.best_accuracy if math.isfinite(state.best_accuracy) else None
     progress = {
         "tasks_done": state.tasks_done,
@@ -38,7 +43,8 @@ def to_checkpoint(kind: str, state: MetaState, about: Mapping[str, Any]) -> Chec
         "history": state.history,
     }
     # Written only where they say something: other checkpoints stay as they have always been.
-    progress |= {"phase_due": True} if state.phase_due else {}
+    progress |= {} if state.phase is None else {"phase_batches": state.phase.done}
+    progress |= {"phase_seconds": state.phase_seconds} if state.phase_seconds else {}
     progress |= {"halvings": state.halvings} if state.halvings else {}
     return Checkpoint(kind, {**about, "progress": progress}, tensors)
 
@@ -66,29 +72,31 @@ def shapes_of(parameters: Parameters) -> dict[str, Spec]:
 
 
 def restore(checkpoint: Checkpoint, state: MetaState) -> None:
-    """Put a checkpoint's numbers into a freshly started state, in place.
-
-    A phase before the meta-learning that had not ended starts over.
-    """
+    """Put a checkpoint's numbers into a freshly started state, in place."""
     progress = checkpoint.about.get("progress")
-    if isinstance(progress, Mapping) and progress.get("phase_due", False):
-        return
-    state.phase_due = False
-    for name, tensor in parameters_of(checkpoint, shapes_of(state.parameters), torch.device("cpu")).items():
-        state.parameters[name].copy_(tensor)
-    kept = _kept_by_the_optimiser(checkpoint, _name_of(state.optimiser))
-    for name, values in kept.items():
-        if name not in state.parameters:
+    if not isinstance(progress, Mapping) or "phase_batches" not in progress:
+        state.phase = None  # it has ended
+    groups = {"parameters": state.parameters} | ({} if state.phase is None else {PHASE: state.phase.head})
+    for group, tensors in groups.items():
+        for name, tensor in parameters_of(checkpoint, shapes_of(tensors), torch.device("cpu"), group).items():
+            tensors[name].copy_(tensor)
+    moved = {name: tensor for tensors in groups.values() for name, tensor in tensors.items()}
+    kept = _kept_by_optimisers(checkpoint, _optimisers(state))
+    for (start, name), values in kept.items():
+        if name not in moved:
             raise CheckpointError(f"the checkpoint's optimiser has moved {name}, which is not a parameter.", hint=_HINT)
-        parameter = state.parameters[name]
+        parameter = moved[name]
         if any(value.shape not in (torch.Size(), parameter.shape) for value in values.values()):
             raise CheckpointError(f"the checkpoint's optimiser keeps other shapes for {name}.", hint=_HINT)
         # Optimisers count their steps on the CPU, whatever the parameter's device.
-        state.optimiser.state[parameter] = {
+        _optimisers(state)[start].state[parameter] = {
             key: value.clone() if key == "step" else value.to(parameter.device).clone() for key, value in values.items()
         }
     try:
         progress = checkpoint.about["progress"]
+        if state.phase is not None:
+            state.phase.done = int(progress["phase_batches"])
+        state.phase_seconds = float(progress.get("phase_seconds", 0.0))
         state.tasks_done = int(progress["tasks_done"])
         state.seconds = float(progress.get("seconds", 0.0))
         state.halvings = int(progress.get("halvings", 0))
@@ -99,22 +107,29 @@ def restore(checkpoint: Checkpoint, state: MetaState) -> None:
         raise CheckpointError(f"the checkpoint does not say how far it came ({error}).", hint=_HINT) from error
 
 
+def _optimisers(state: MetaState) -> dict[str, torch.optim.Optimizer]:
+    """What moves the parameters, by the names under which a checkpoint has what they keep."""
+    found = {_name_of(state.optimiser): state.optimiser}
+    return found if state.phase is None else found | {f"phase-{_name_of(state.phase.optimiser)}": state.phase.optimiser}
+
+
 def _name_of(optimiser: torch.optim.Optimizer) -> str:
     return type(optimiser).__name__.lower()
 
 
-def _kept_by_the_optimiser(checkpoint: Checkpoint, start: str) -> dict[str, dict[str, Tensor]]:
-    """What an optimiser of that name kept, by parameter; raises CheckpointError if another optimiser wrote it."""
-    found: dict[str, dict[str, Tensor]] = {}
+def _kept_by_optimisers(checkpoint: Checkpoint, known: Collection[str]) -> dict[tuple[str, str], dict[str, Tensor]]:
+    """What optimisers kept, by their name and the parameter's; raises CheckpointError if another optimiser wrote it."""
+    found: dict[tuple[str, str], dict[str, Tensor]] = {}
     for full, tensor in checkpoint.tensors.items():
         group, _, name = full.partition("/")
-        if group == "parameters":
+        if group in ("parameters", PHASE):
             continue
         optimiser, _, key = group.partition(".")
-        if optimiser != start:
+        if optimiser not in known:
             raise CheckpointError(
-                f"the checkpoint was written with the optimiser {optimiser}, but this method has {start}.",
+                f"the checkpoint was written with the optimiser {optimiser}, but this method has "
+                f"{' and '.join(known)}.",
                 hint="resume it with the method and version that started it",
             )
-        found.setdefault(name, {})[key] = tensor
+        found.setdefault((optimiser, name), {})[key] = tensor
     return found

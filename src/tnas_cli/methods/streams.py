@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.labelled_images import Batches, images_of_split
 from tnas_cli.episodes.sampling import EVALUATION_SEED
 from tnas_cli.episodes.tasks import TaskBatch, evaluation_indices, load_batch, sample_half, sample_indices
+from tnas_cli.errors import SettingsError
 from tnas_cli.methods.meta_learn import Tasks
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
@@ -80,15 +81,43 @@ class EpisodesInHalves(Stream):
 
 @dataclass(frozen=True)
 class LabelledBatches:
-    """Images of all training classes in batches, for a phase before the meta-learning."""
+    """Images of all training classes in batches, each image with its class among all of them."""
 
     size: int = 64
-    epochs: int = 1
 
     def open(self, cache: ImageCache, settings: Settings, device: torch.device) -> Batches:
-        """The batches of `settings.train_split`, by the seed."""
+        """The batches of `settings.train_split`, by the seed.
+
+        Raises SettingsError if its classes are no more than a task has, or if they have no labels.
+        """
         images = images_of_split(cache, settings.train_split)
-        return Batches(images, self.size, self.epochs, settings.seed, device)
+        if len(images.classes) <= settings.way:
+            raise SettingsError(
+                f"{settings.method} learns to tell all training classes apart, but {cache.dataset} has only "
+                f"{len(images.classes)} of them, no more than a task.",
+                hint=f"add --way {len(images.classes) - 1}, or take a data set with more classes"
+                if len(images.classes) > 2
+                else "take a data set with more classes",
+            )
+        return Batches(images, self.size, settings.seed, device)
+
+
+@dataclass(frozen=True)
+class BatchesAsTasks(Stream):
+    """For a method that learns without tasks: a labelled batch takes the place of a training task, as its support and
+    its query images. Validation is by tasks, as for all methods.
+    """
+
+    labelled: LabelledBatches = field(default_factory=LabelledBatches)
+
+    def tasks(self, cache: ImageCache, settings: Settings, device: torch.device) -> Tasks:
+        batches = self.labelled.open(cache, settings, device)
+
+        def train(first: int, count: int) -> TaskBatch:
+            x, y = map(torch.stack, zip(*map(batches.batch, range(first, first + count)), strict=True))
+            return TaskBatch(x, y, x, y, settings.way)
+
+        return replace(Episodes().tasks(cache, settings, device), train=train, labelled=batches)
 
 
 def evaluation_batches(

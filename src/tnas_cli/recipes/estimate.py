@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from tnas_cli.methods.all_classes import PREFIX
 from tnas_cli.methods.learner import AdaptingLearner, Learner, accuracies
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
 from tnas_cli.methods.unrolled import weight_count
@@ -67,7 +68,8 @@ def estimate(
     total = seconds_of(plan, per_step, per_validation)
     if total > plan.seconds:
         steps, total = max(1, int(steps * plan.seconds / total)), plan.seconds
-    return Estimate(weight_count(state.parameters), flops, per_step, per_validation, steps, total)
+    own = {name: tensor for name, tensor in state.parameters.items() if not name.startswith(PREFIX)}
+    return Estimate(weight_count(own), flops, per_step, per_validation, steps, total)
 
 
 def seconds_of(plan: Plan, per_step: float, per_validation: float) -> float:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 
 import torch
 
-from tnas_cli.methods.meta_learn import MetaState, Plan
+from tnas_cli.engines.interface import Network
+from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
+from tnas_cli.methods.phase import SHARE_OF_TIME, pretrain
 from tnas_cli.methods.registry import training_method
 from tnas_cli.methods.unrolled import weight_count
-from tnas_cli.recipes.estimate import Estimate, estimate, seconds_of
+from tnas_cli.recipes.estimate import MEASURED_STEPS, Estimate, estimate, seconds_of
 from tnas_cli.recipes.from_scratch import FromScratch, FromScratchWork, refuse_hours
 from tnas_cli.recipes.inherited import Inherited
 from tnas_cli.records.other_results import TrainEstimate
@@ -18,6 +22,7 @@ from tnas_cli.records.parts import PlannedBytes, PlannedCost
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.drive import SECONDS_BETWEEN_CHECKPOINTS, SECONDS_BETWEEN_LOG_LINES
 from tnas_cli.runs.events import Listener, ignore
+from tnas_cli.settings.train import TrainSettings
 
 #: The paper's cell: Section 5.2.2 trains the genotype of each test task for 20 epochs of 15,000 tasks. It does not say
 #: how many test tasks there are; the authors' code has 600.
@@ -95,12 +100,25 @@ def _measured(work: FromScratchWork) -> tuple[Estimate, int, float]:
     """One network, the bytes of its checkpoint, and the seconds for its test tasks."""
     settings, method = work.settings, training_method(work.settings.method)
     network = work.chosen[0][0].build(settings, work.cache.channels, work.cache.size)
-    state = method.start(network, settings, work.device, "estimate")
-    learner = method.learner(work.engine, network, settings)
     tasks, shape = method.tasks(work.cache, settings, work.device), (work.cache.channels, work.cache.size)
+    state = method.start(network, settings, work.device, "estimate", tasks.classes)
+    learner = method.learner(work.engine, network, settings)
     found = estimate(learner, state, tasks, work.plan, settings, shape)
     testing = found.seconds_per_validation * settings.test_tasks / settings.validation_tasks
-    return found, _checkpoint(state), testing
+    total = min(found.total_seconds + _before(network, settings, state, tasks, work.plan.seconds), work.plan.seconds)
+    return replace(found, total_seconds=total), _checkpoint(state), testing
+
+
+def _before(network: Network, settings: TrainSettings, state: MetaState, tasks: Tasks, seconds: float) -> float:
+    """Seconds of a phase before the meta-learning; `state` goes a few batches into it."""
+    if state.phase is None or tasks.labelled is None:
+        return 0.0
+    steps = pretrain(network, state, tasks.labelled, settings.pretrain, math.inf)
+    next(steps)
+    begin = time.perf_counter()
+    measured = len(list(islice(steps, MEASURED_STEPS)))
+    each = (time.perf_counter() - begin) / max(1, measured)
+    return min(each * settings.pretrain, SHARE_OF_TIME * seconds)
 
 
 def _papers(one: Estimate, work: FromScratchWork, tasks: int) -> float:

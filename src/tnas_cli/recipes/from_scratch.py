@@ -91,6 +91,7 @@ class FromScratch(Recipe):
         networks = [trainable.build(settings, cache.channels, cache.size) for trainable, _ in chosen]
         for network in networks:
             method.shapes(network, settings)  # a network that the method cannot train is refused
+        method.tasks(cache, settings, device)  # so are data that it cannot learn from
         engine = choose_engine(
             machine.engine if method.by_engine else "torch",
             decisive(networks, device),

@@ -78,4 +78,3 @@ def _begin_again(state: MetaState, fresh: MetaState) -> None:
         state.parameters[name].copy_(tensor)
     state.optimiser.state.clear()
     state.tasks_done, state.best_accuracy, state.history = 0, -math.inf, []
-    state.phase_due = fresh.phase_due

@@ -70,13 +70,14 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
     settings, done = work.settings, result_file(work, life.run, position)
     network = trainable.build(settings, work.cache.channels, work.cache.size)
     method, folder = training_method(settings.method), done.parent
-    state = method.start(network, settings, work.device, f"weights of {trainable.name}")
+    tasks = method.tasks(work.cache, settings, work.device)
+    state = method.start(network, settings, work.device, f"weights of {trainable.name}", tasks.classes)
     shapes = method.shapes(network, settings)
     best, last = folder / "best.pt", folder / "last.pt"
     if last.is_file():
         restore(checkpoint.load(last, KIND), state)
     life.rewind(trainable.name, state.tasks_done, (entry["tasks"] for entry in state.history))
-    before = state.seconds
+    before = state.phase_seconds + state.seconds
     about = {
         "settings": settings.to_dict(),
         "data": describe_data(work.cache).to_json(),
@@ -90,7 +91,6 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
 
     kept = Kept(folder, settings.ensemble, save)
     learner = method.learner(work.engine, network, settings)
-    tasks = method.tasks(work.cache, settings, work.device)
     saving = Saving(lambda: save(last), lambda: save(best), lambda: kept.after(state.history))
     _with_test_tasks(life, settings.test_tasks).drive(
         method.learn(network, settings, learner, state, tasks, replace(work.plan, together=sharing(position))),
@@ -117,8 +117,8 @@ def duty(work: FromScratchWork, position: int) -> Duty:
     settings = work.settings
     network = work.chosen[position][0].build(settings, work.cache.channels, work.cache.size)
     method = training_method(settings.method)
-    start = method.start(network, settings, work.device)
     tasks = method.tasks(work.cache, settings, work.device)
+    start = method.start(network, settings, work.device, classes=tasks.classes)
     return Duty(method.learner(work.engine, network, settings), tasks, start.parameters)
 
 

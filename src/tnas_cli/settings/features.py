@@ -40,6 +40,9 @@ ENSEMBLE: Final = "ensemble of checkpoints"
 #: A network made of cells: channels and, where one is searched, nodes.
 CELLS: Final = "cells"
 
+#: A phase before the meta-learning, on all training classes: pretrain.
+PRETRAINING: Final = "pre-training"
+
 #: An engine computes the tasks: --engine.
 ENGINE: Final = "choice of engine"
 

@@ -76,9 +76,7 @@ class MetaLearningSettings(Settings):
     )
     reduction: Literal["sum", "mean"] = setting("mean", help="How gradients are combined.", panel=OUTER, needs=_OUTER)
     tasks: int = setting(2000, help="Training tasks.", least=1, needs=_OUTER)
-    hours: float = setting(
-        0.0, help="Time limit in hours; with --tasks, whichever is reached first.", least=0, needs=_OUTER
-    )
+    hours: float = setting(0.0, help="Time limit in hours, alone or beside --tasks.", least=0, needs=_OUTER)
     meta_batch: int = setting(4, help="Tasks per outer step.", panel=OUTER, least=1, needs=_OUTER)
     train_split: Literal["train", "train+val"] = setting("train", help="Training classes.", panel=CHOICE, needs=_OUTER)
     validate_every: int = setting(1000, help="Tasks between validations.", panel=CHOICE, least=1, needs=_OUTER)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tnas_cli.settings import features
-from tnas_cli.settings.fields import CHOICE, setting
+from tnas_cli.settings.fields import CHOICE, OUTER, setting
 from tnas_cli.settings.meta_learning import MetaLearningSettings
 from tnas_cli.settings.preset import Kind
 
@@ -21,5 +21,8 @@ class TrainSettings(MetaLearningSettings):
         "maml",
         help="maml, meta-sgd, anil, boil, r2d2, protonets, siamese, ...: docs/methods.md.",
         needs=features.SCRATCH,
+    )
+    pretrain: int = setting(
+        10_000, help="Batches of 64 images before the tasks.", panel=OUTER, least=1, needs=features.PRETRAINING
     )
     test_tasks: int = setting(600, help="Test tasks.", panel=CHOICE, least=2, needs=features.TEST_TASKS)
