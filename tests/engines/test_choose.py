@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -95,7 +96,10 @@ def test_a_genotype_is_fused_where_its_own_operations_have_kernels(monkeypatch: 
 def test_every_space_of_tnas_has_kernels_for_all_its_operations() -> None:
     for name in registry.OWN:
         space = registry.space(name)
-        assert why_not_fused(space.search_network(3, 1, 8, space.nodes), CPU) is None
+        genotype = space.random(np.random.default_rng(0), space.nodes)
+        assert why_not_fused(space.decoded_network(genotype, 3, 1, 8), CPU) is None
+        if name != "enas":  # whose shares no kernel computes
+            assert why_not_fused(space.search_network(3, 1, 8, space.nodes), CPU) is None
 
 
 def test_torch_can_be_asked_for() -> None:

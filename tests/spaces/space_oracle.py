@@ -80,7 +80,8 @@ def _inside(w: Weights, prefix: str) -> Weights:
 
 
 def search_logits(w: Weights, x: Tensor, operations: Sequence[str], nodes: int) -> Tensor:
-    """The search network of one task: x [N, C, H, W] -> [N, way]."""
+    """The search network of one task: x [N, C, H, W] -> [N, way]. Where w has "shares" [2, edges, operations], they
+    weigh the operations instead of the softmax of theta."""
     stored = sorted((source, node) for node in range(nodes) for source in range(node + 2))
 
     def edge(cell: str, operation: str, entry: int, s: Tensor, stride: int) -> Tensor:
@@ -103,7 +104,7 @@ def search_logits(w: Weights, x: Tensor, operations: Sequence[str], nodes: int) 
         for node in range(nodes):
             total: Tensor | float = 0.0
             for source in range(node + 2):
-                p = torch.softmax(w["theta"][kind][row], dim=0)
+                p = w["shares"][kind][row] if "shares" in w else torch.softmax(w["theta"][kind][row], dim=0)
                 stride = 2 if kind == 1 and source < 2 else 1
                 for column, operation in enumerate(operations):
                     y = edge(name, operation, stored.index((source, node)), states[source], stride)

@@ -125,7 +125,7 @@ def search_lines(found: SearchResult) -> list[str]:
 def _uniform(searched: str) -> str:
     from tnas_cli.spaces.registry import space
 
-    return f"{1 / len(space(searched).operations):.3g}"
+    return f"{space(searched).uniform:.3g}"
 
 
 def _training(screen: Screen, result: TrainResult) -> None:

@@ -17,7 +17,6 @@ from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import DivergedError
 from tnas_cli.methods.learner import AdaptingLearner, Labelled, SteppingLearner
-from tnas_cli.spaces.decode import one_hot_theta
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA, Parameters
 from tnas_cli.spaces.space import SearchedNetwork
@@ -84,7 +83,7 @@ class SoftPruning(AdaptingLearner):
         genotypes = self.targets
         if genotypes is None:
             genotypes = tuple(self.network.space.decode(own, self.max_skips) for own in theta)
-        rows = [one_hot_theta(genotype) for genotype, _ in zip(genotypes, theta, strict=True)]
+        rows = [self.network.space.one_hot(genotype) for genotype, _ in zip(genotypes, theta, strict=True)]
         return torch.stack(rows).to(theta.device, theta.dtype)
 
 

@@ -87,7 +87,7 @@ def _of_log(source: Source, found: Pictures) -> None:
 
         def curves() -> Picture | None:
             searched = space(str(source.facts.settings.get("space", USUAL)))
-            words = replace(over, operations=len(searched.operations))
+            words = replace(over, uniform=searched.uniform)
             return curves_picture(f"{name}-curves", title, source.stages, words)
 
         found.add(name, "curves", curves, otherwise)

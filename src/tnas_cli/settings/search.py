@@ -20,7 +20,7 @@ class SearchSettings(MetaLearningSettings):
 
     method: str = setting("t-nas", help="t-nas, t-nas++ or auto-maml.")
     space: str = setting(
-        "darts", help="Search space: darts, tiny, or one of another package.", panel=NETWORK, needs=features.CELLS
+        "darts", help="Search space: darts, tiny, enas, or one of another package.", panel=NETWORK, needs=features.CELLS
     )
     nodes: int = setting(4, help="Nodes of a cell.", panel=NETWORK, least=2, needs=features.CELLS)
     beta_inner: float = setting(30.0, help="Inner rate of theta.", panel=INNER, above=0, needs=features.INNER_THETA)

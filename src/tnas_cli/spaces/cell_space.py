@@ -76,6 +76,17 @@ class CellSpace:
 
         return decode(theta, max_skips, self)
 
+    @property
+    def uniform(self) -> float:
+        """The mean over theta's rows of the largest probability where nothing is decided yet."""
+        return 1 / len(self.operations)
+
+    def one_hot(self, genotype: Genotype) -> Tensor:
+        """theta's probabilities that are a genotype's choices alone."""
+        from tnas_cli.spaces.decode import one_hot_theta
+
+        return one_hot_theta(genotype)
+
     def random(self, generator: Generator, nodes: int) -> Genotype:
         """Two different sources per node and any operation but none, all equally likely."""
         from tnas_cli.spaces.random_genotype import random_genotype

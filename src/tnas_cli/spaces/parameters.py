@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from tnas_cli.spaces.shapes import THETA, Spec, count
+from tnas_cli.spaces.shapes import CLOSED, THETA, Spec, count
 
 __all__ = ["THETA", "Parameters", "Spec", "count", "draw", "for_tasks"]
 
@@ -29,7 +29,10 @@ def _drawn(spec: Spec, generator: torch.Generator) -> Tensor:
         bound = 1 / math.sqrt(spec.fan_in)
         return torch.empty(spec.shape).uniform_(spec.centre - bound, spec.centre + bound, generator=generator)
     if spec.start == "theta":
-        return 1e-3 * torch.randn(spec.shape, generator=generator)
+        drawn = 1e-3 * torch.randn(spec.shape, generator=generator)
+        for row, column in spec.closed:
+            drawn[:, row, column] = CLOSED
+        return drawn
     return torch.ones(spec.shape) if spec.start == "ones" else torch.zeros(spec.shape)
 
 

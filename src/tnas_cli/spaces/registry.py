@@ -17,7 +17,7 @@ GROUP = "tnas.spaces"
 USUAL = "darts"
 
 #: tnas's own spaces and their modules.
-OWN = {USUAL: "tnas_cli.spaces.darts", "tiny": "tnas_cli.spaces.tiny"}
+OWN = {USUAL: "tnas_cli.spaces.darts", "tiny": "tnas_cli.spaces.tiny", "enas": "tnas_cli.spaces.enas"}
 
 
 def space(name: str = USUAL) -> Space:

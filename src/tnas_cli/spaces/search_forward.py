@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tnas_cli.spaces import operations as ops
-from tnas_cli.spaces.edges import group_sizes, theta_rows_by_source
+from tnas_cli.spaces.edges import group_sizes
 from tnas_cli.spaces.operations_table import Operation
 from tnas_cli.spaces.parameters import THETA, Parameters
 from tnas_cli.spaces.search_network import SearchNetwork, matrices
@@ -19,8 +19,7 @@ from tnas_cli.spaces.torch_forms import Leaving
 
 def logits(network: SearchNetwork, parameters: Parameters, x: Tensor) -> Tensor:
     """Equation 3 on all edges of both cells: x [T, N, C, H, W], every parameter with a leading T -> [T, N, way]."""
-    probabilities = F.softmax(parameters[THETA], dim=-1)  # [T, 2, E, O]
-    probabilities = probabilities[:, :, theta_rows_by_source(network.nodes)]
+    probabilities = network.shares(parameters[THETA])  # [T, 2, E, O]
     s = stem(parameters, x)  # [T, 1, 3C, N, h, w]
     normal = cell(network, parameters, "normal", probabilities[:, 0], s, s)
     reduced = cell(network, parameters, "reduce", probabilities[:, 1], s, normal)

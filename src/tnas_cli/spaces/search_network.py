@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tnas_cli.spaces.cell_space import CellSpace
 from tnas_cli.spaces.darts import DARTS
 from tnas_cli.spaces.description import Branch, CellDescription, TwoCells
-from tnas_cli.spaces.edges import edge_count, source_order, theta_order
+from tnas_cli.spaces.edges import edge_count, source_order, theta_order, theta_rows_by_source
 from tnas_cli.spaces.forms import Form
 from tnas_cli.spaces.genotype import CELLS
 from tnas_cli.spaces.operations_table import Operation
@@ -51,6 +51,11 @@ class SearchNetwork:
             for row in self.halving() if cell == "reduce" else ():
                 specs |= _of_edges(f"{cell}.", row, width, 2, 2 * self.nodes)
         return specs | classifier_specs(2 * self.channels * self.nodes, self.way)
+
+    def shares(self, theta: Tensor) -> Tensor:
+        """theta [T, 2, edges, operations] -> what each edge's operations weigh, of the same shape, edges source by
+        source."""
+        return theta.softmax(-1)[:, :, theta_rows_by_source(self.nodes)]
 
     def own_weights(self) -> list[Operation]:
         """The operations with weights on every edge, in theta's order."""

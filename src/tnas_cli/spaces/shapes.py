@@ -10,16 +10,23 @@ from typing import Literal
 #: The name of a search network's architecture parameters among its parameters.
 THETA = "theta"
 
+#: A number of theta whose softmax is exactly 0.
+CLOSED = -1e4
+
 
 @dataclass(frozen=True)
 class Spec:
     """Shape of one tensor and its start: 'uniform' is U(-1/sqrt(fan_in), 1/sqrt(fan_in)), as torch's layers start, with
-    `centre` added."""
+    `centre` added.
+
+    closed: rows and columns of theta that are no choices; they start at `CLOSED`, and have no gradient.
+    """
 
     shape: tuple[int, ...]
     start: Literal["uniform", "ones", "zeros", "theta"] = "uniform"
     fan_in: int = 0
     centre: float = 0.0
+    closed: tuple[tuple[int, int], ...] = ()
 
     def times(self, count: int) -> Spec:
         """`count` of them in one tensor."""

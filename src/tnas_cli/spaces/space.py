@@ -74,5 +74,12 @@ class Space(Protocol):
     def decode(self, theta: Tensor, max_skips: int | None = None) -> Genotype:
         """theta [2, edges, operations] -> the architecture that it decides on."""
 
+    def one_hot(self, genotype: Genotype) -> Tensor:
+        """The probabilities [2, edges, operations] that are an architecture's choices alone."""
+
+    @property
+    def uniform(self) -> float:
+        """The mean over theta's rows of the largest probability where nothing is decided yet."""
+
     def random(self, generator: Generator, nodes: int) -> Genotype:
         """An architecture drawn uniformly."""

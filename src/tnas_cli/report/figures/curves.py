@@ -34,14 +34,14 @@ WITHOUT_WEIGHTS = {"skips": "skip connections", "pools": "pools"}
 @dataclass(frozen=True)
 class Words:
     """Words for the curves of a training: the unit that they run over, and what its losses and accuracies are
-    measured on. `operations` is how many operations an edge of the search space mixes.
+    measured on. `uniform` is the mean largest probability of theta where nothing is decided yet.
     """
 
     unit: str
     loss: str
     training: str
     validation: str
-    operations: int = 8
+    uniform: float = 1 / 8
 
 
 FEW_SHOT = Words("tasks", "query loss of\na meta-batch", "training batch", "validation tasks")
@@ -103,7 +103,7 @@ def draw_curves(title: str, stages: Mapping[str, StageLog], theme: Theme, over: 
             axes.locator_params(axis="y", integer=True)
             axes.set_ylim(bottom=-0.3)
         if name == "theta":
-            _uniform(axes, 1 / over.operations, f"uniform: {share_of_one(over.operations)}", theme)
+            _uniform(axes, over.uniform, f"uniform: {share_of_one(1 / over.uniform)}", theme)
         if name in ("accuracy", "skips") or len(stages) > 1:
             # Beside the axes the legend covers nothing.
             legend(axes, theme, loc="upper left", bbox_to_anchor=(1.0, 1.03))
@@ -159,9 +159,12 @@ def _validations(axes: Axes, log: StageLog, number: int, theme: Theme, stage: st
     )
 
 
-def share_of_one(operations: int) -> str:
-    """The equal share of each of so many operations, as text."""
-    return "⅛" if operations == 8 else f"1/{operations}"
+def share_of_one(operations: float) -> str:
+    """The equal share of each of so many operations, as text; of a mean of several such shares, its value."""
+    whole = round(operations)
+    if abs(operations - whole) > 1e-9:
+        return f"{1 / operations:.3f}"
+    return "⅛" if whole == 8 else f"1/{whole}"
 
 
 def _uniform(axes: Axes, value: float, text: str, theme: Theme) -> None:

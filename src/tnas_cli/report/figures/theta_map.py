@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tnas_cli.errors import DataError
 from tnas_cli.report.cell_layout import as_drawn, state_names
 from tnas_cli.report.figures.curves import share_of_one
 from tnas_cli.report.figures.picture import Picture
@@ -21,6 +22,7 @@ from tnas_cli.report.figures.smoothness import (
 from tnas_cli.report.figures.theme import NORMAL, SMALL, TITLE, TITLE_LINE, Theme, new_figure, wrapped
 from tnas_cli.spaces.darts import DARTS
 from tnas_cli.spaces.edges import theta_order
+from tnas_cli.spaces.enas import EnasSpace
 from tnas_cli.spaces.genotype import CELLS
 from tnas_cli.spaces.space import Space
 
@@ -51,7 +53,12 @@ class Encoding:
 
 def theta_picture(name: str, title: str, encodings: Sequence[Encoding]) -> Picture:
     """A column for each encoding, a row for each cell; all on one colour scale. All must be of one space, and have
-    the same number of edges."""
+    the same number of edges. Raises DataError for a space whose theta does not weight edges."""
+    if isinstance(encodings[0].space, EnasSpace):
+        raise DataError(
+            f"theta of the space {encodings[0].space.name} holds decisions; heat maps show edges.",
+            hint="tnas decode draws the cells that they decide on: tnas decode best.pt --picture cells.svg",
+        )
     told = "; ".join(f"{encoding.name}: {smoothness(encoding.theta)}" for encoding in encodings)
     caption = (
         f"Probabilities (softmax of theta over the operations of each edge). {told}. Uniform would be "
