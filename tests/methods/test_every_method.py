@@ -9,13 +9,13 @@ import torch
 
 from tests.glyph_tasks import SIDE, VALIDATION, GlyphBatches, glyph_tasks
 from tnas_cli.engines.torch_engine import TorchEngine
-from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.episodes.tasks import Beside, TaskBatch
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods import auto_maml, t_nas
 from tnas_cli.methods.learner import accuracies, mean_and_interval
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.registry import about, method, search_method, search_methods, training_method, training_methods
-from tnas_cli.methods.streams import BatchesAsTasks
+from tnas_cli.methods.streams import BatchesAsTasks, EpisodesBeside
 from tnas_cli.methods.unrolled import RATE, weight_count
 from tnas_cli.report.references import references
 from tnas_cli.runs.events import StepDone
@@ -25,13 +25,19 @@ from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.parameters import THETA
+from tnas_cli.spaces.resnet12 import ResNet12
 
 CPU = torch.device("cpu")
 FEATURES = {value for name, value in vars(features).items() if name.isupper() and isinstance(value, str)}
 NETWORK = FourConv(3, 1, SIDE, filters=8)
+#: Of methods that do not take 4CONV.
+NETWORKS = {"tadam": ResNet12(3, 1, SIDE, filters=4)}
 
 #: Less than a method's own values, for the sake of the time.
-QUICK = {"meta-lstm": {"inner_steps": 2, "test_steps": 2, "meta_batch": 2, "tasks": 120, "validate_every": 120}}
+QUICK = {
+    "meta-lstm": {"inner_steps": 2, "test_steps": 2, "meta_batch": 2, "tasks": 120, "validate_every": 120},
+    "tadam": {"meta_batch": 4, "tasks": 80},
+}
 
 
 def in_halves(first: int, count: int, way: int = 3) -> TaskBatch:
@@ -55,8 +61,15 @@ def tasks_for(name: str, way: int) -> Tasks:
         x, y = map(torch.stack, zip(*map(labelled.batch, range(first, first + count)), strict=True))
         return TaskBatch(x, y, x, y, way)
 
+    def beside(first: int, count: int) -> TaskBatch:
+        images = batches(first, count)
+        drawn = Beside(images.query_x, images.query_y, torch.zeros(count))
+        return dataclasses.replace(in_halves(first, count, way), beside=drawn)
+
     if isinstance(method(name).stream, BatchesAsTasks):
         return dataclasses.replace(source, train=batches, labelled=labelled)
+    if isinstance(method(name).stream, EpisodesBeside):
+        return dataclasses.replace(source, train=beside, labelled=labelled)
     return source
 
 
@@ -77,11 +90,11 @@ def test_training_methods_learn(name: str) -> None:
     settings = TrainSettings.from_dict(
         {"dataset": "glyphs", **values, **method.about.differs, **QUICK.get(name, {}), "method": name}
     )
-    classes = tasks_for(name, settings.way).classes
-    state = method.start(NETWORK, settings, CPU, "weights", classes)
-    again = method.start(NETWORK, settings, CPU, "weights", classes)
+    network, classes = NETWORKS.get(name, NETWORK), tasks_for(name, settings.way).classes
+    state = method.start(network, settings, CPU, "weights", classes)
+    again = method.start(network, settings, CPU, "weights", classes)
     assert all(torch.equal(tensor, again.parameters[n]) for n, tensor in state.parameters.items())
-    before, after = learned(method.learner(TorchEngine(), NETWORK, settings), state, settings)
+    before, after = learned(method.learner(TorchEngine(), network, settings), state, settings)
     assert after > before + 0.1
 
 
@@ -131,8 +144,9 @@ def test_what_a_method_declares(name: str) -> None:
 def test_shapes_are_those_of_a_started_state(name: str) -> None:
     settings = TrainSettings("x", way=3, learned_rates=about(name).differs.get("learned_rates", "none"))
     settings = settings.replace(method=name)
-    state = training_method(name).start(NETWORK, settings, CPU)
-    shapes = training_method(name).shapes(NETWORK, settings)
+    network = NETWORKS.get(name, NETWORK)
+    state = training_method(name).start(network, settings, CPU)
+    shapes = training_method(name).shapes(network, settings)
     assert {n: spec.shape for n, spec in shapes.items()} == {n: tuple(t.shape) for n, t in state.parameters.items()}
 
 

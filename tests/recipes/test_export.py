@@ -12,6 +12,7 @@ from tests.glyph_tasks import SIDE, VALIDATION, glyph_tasks
 from tests.helpers import random_genotype
 from tnas_cli.engines.interface import InnerRule, Network
 from tnas_cli.engines.torch_engine import TorchEngine
+from tnas_cli.methods import tadam
 from tnas_cli.methods.compare_nets import CompareNets
 from tnas_cli.methods.learner import GradientSteps, Learner
 from tnas_cli.methods.matching_nets import MatchingNets
@@ -22,6 +23,7 @@ from tnas_cli.methods.proto_nets import ProtoNets
 from tnas_cli.methods.r2d2 import R2D2
 from tnas_cli.methods.r2d2 import shapes as shapes_with_ridge
 from tnas_cli.methods.siamese import Siamese, shapes_with_judge
+from tnas_cli.methods.tadam import Tadam
 from tnas_cli.recipes import export
 from tnas_cli.recipes.as_module import TaskModule, of_member
 from tnas_cli.settings.train import TrainSettings
@@ -50,6 +52,7 @@ COMPARING: dict[str, Learner] = {
     "Siamese nets": Siamese(FourConv(3, 1, SIDE, filters=8), 3),
     "R2-D2": R2D2(FourConv(3, 1, SIDE, filters=8), 3),
     "Meta-LSTM": MetaLSTM(TorchEngine(), FourConv(3, 1, SIDE, filters=8), 2, 2),
+    "TADAM": Tadam(ResNet12(3, 1, SIDE, filters=2), 3),
     "CompareNets": CompareNets(RelationNetwork(3, 1, SIDE, filters=8), 3),
 }
 #: The shapes of methods with weights besides those of the network.
@@ -57,6 +60,7 @@ SHAPES = {
     "matching nets, full context": shapes_with_context,
     "Siamese nets": shapes_with_judge,
     "R2-D2": shapes_with_ridge,
+    "TADAM": tadam.shapes,
     "Meta-LSTM": shapes_with_optimiser,
 }
 SETTINGS = TrainSettings("x", way=3)

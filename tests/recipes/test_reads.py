@@ -47,7 +47,10 @@ HARMLESS = {
     "meta-lstm": {"order"},
     "frozen": {"order"},
     "compare-nets": {"order", "channels"},
+    "tadam": {"order", "channels"},
 }
+#: Methods that train no genotype.
+NETWORKS = {"compare-nets": "4conv-32", "tadam": "resnet12-8"}
 
 #: Read only where a task diverges (test_halving.py).
 IN_NEED = {"on_divergence"}
@@ -92,8 +95,8 @@ def test_methods_that_search(name: str, signs: str, tmp_path: Path, looked_at: s
 @pytest.mark.parametrize("name", TRAINING)
 def test_methods_that_train(name: str, signs: str, tmp_path: Path, looked_at: set[str]) -> None:
     records: list[TrainableRecord] = [*read_genotypes("DARTS_V2")]
-    if name == "compare-nets":
-        records = [FixedNetwork(network="4conv-32")]
+    if name in NETWORKS:
+        records = [FixedNetwork(network=NETWORKS[name])]
     own_values = {"dataset": signs, "method": name, **about(name).differs, **FEW, "test_tasks": 2}
     train_eval(records, TrainSettings.from_dict(own_values), runs=tmp_path, machine=HERE)
     expected = declared(TrainSettings, TRAINING[name] | SCRATCH_READS)

@@ -70,6 +70,7 @@ def test_without_anything_the_paper_and_the_tool_are_cited() -> None:
         ("meta-lstm", {"ravi2017optimization"}),
         ("protonets", {"snell2017protonets"}),
         ("r2d2", {"bertinetto2019closedform"}),
+        ("tadam", {"oreshkin2018tadam"}),
         ("frozen", {"chen2019closer"}),
         ("mtl", {"sun2019mtl"}),
         ("compare-nets", {"sung2018comparenets"}),

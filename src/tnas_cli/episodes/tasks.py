@@ -13,12 +13,26 @@ from tnas_cli.episodes.sampling import EVALUATION_TASKS, Indices, draw_task, eva
 
 
 @dataclass(frozen=True)
+class Beside:
+    """Labelled images of all training classes beside T tasks: x float32 [T, N, C, H, W], y int64 [T, N], and a number
+    `chance` [T], drawn from 0 to 1, that decides whether they are used."""
+
+    x: Tensor
+    y: Tensor
+    chance: Tensor
+
+    def part(self, of: slice) -> Beside:
+        """Those of some of the tasks."""
+        return Beside(self.x[of], self.y[of], self.chance[of])
+
+
+@dataclass(frozen=True)
 class TaskBatch:
     """T tasks of the same way, shot and query.
 
     support_x float32 [T, S, C, H, W] and support_y int64 [T, S] with S = way * shot, ordered class by class; query_x
     [T, Q, C, H, W] and query_y [T, Q] with Q = way * query. Labels are 0..way-1. `half` is 1 or 2 where all images are
-    from the first or the second half of their classes.
+    from the first or the second half of their classes. `beside`: images that a method learns from beside its tasks.
     """
 
     support_x: Tensor
@@ -27,6 +41,7 @@ class TaskBatch:
     query_y: Tensor
     way: int
     half: int = 0
+    beside: Beside | None = None
 
     def __len__(self) -> int:
         return self.support_x.shape[0]
@@ -39,7 +54,8 @@ class TaskBatch:
     def part(self, of: slice) -> TaskBatch:
         """Some of the tasks."""
         x, y = self.support_x[of], self.support_y[of]
-        return TaskBatch(x, y, self.query_x[of], self.query_y[of], self.way, self.half)
+        beside = None if self.beside is None else self.beside.part(of)
+        return TaskBatch(x, y, self.query_x[of], self.query_y[of], self.way, self.half, beside)
 
     @property
     def query(self) -> tuple[Tensor, Tensor]:

@@ -165,6 +165,14 @@ OWN: dict[str, tuple[About, str]] = {
             reads=_METRIC,
             citation=("bertinetto2019closedform",),
         ),
+        "tadam": About(
+            name="tadam",
+            title="TADAM",
+            searches=False,
+            reads=_OUTER,
+            differs={"alpha_outer": 0.1, "meta_batch": 5},  # Oreshkin et al., 2018, for 1-shot
+            citation=("oreshkin2018tadam",),
+        ),
         "frozen": About(
             name="frozen",
             title="Frozen network, nearest class mean",

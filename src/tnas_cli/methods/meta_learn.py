@@ -47,7 +47,7 @@ class Plan:
 
     `cosine_to`: the outer rates fall along a cosine to this share of their start; 1 keeps them constant.
     `seconds`: the training also ends after this time. Progress is then that of the time or of the tasks, whichever is
-    further. together: who computes.
+    further. schedule: a method's own factor of the outer rates, by the progress. together: who computes.
     """
 
     tasks: int
@@ -56,6 +56,7 @@ class Plan:
     mean_over_tasks: bool = True
     cosine_to: float = 1.0
     seconds: float = math.inf
+    schedule: Callable[[float], float] = lambda progress: 1.0
     together: Together = ALONE
 
     @classmethod
@@ -149,7 +150,7 @@ def _meta_gradient(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan,
 def _move(state: MetaState, found: MetaGradient, plan: Plan, progress: float, count: int) -> None:
     """Algorithm 1, line 10: Equation 8, or 6, for the `count` tasks of a meta-batch."""
     share = 1 / count if plan.mean_over_tasks else 1.0
-    outer.scale_rates(state.optimiser, outer.cosine(progress, plan.cosine_to))
+    outer.scale_rates(state.optimiser, outer.cosine(progress, plan.cosine_to) * plan.schedule(progress))
     outer.step(state.optimiser, state.parameters, {name: g * share for name, g in found.gradients.items()})
 
 

@@ -43,6 +43,7 @@ class Method(Generic[N, S, L]):
     learner: what it does inside a task. shapes: its meta-parameters, which may be more or fewer than the network's.
     optimiser: moves them along the outer gradient. with_way: the meta-parameters in the shapes of a network for another
     number of classes. stream: where its tasks come from. before: a phase before the meta-learning.
+    schedule: a factor of the outer rates, by the share of the training that is done, besides that of `cosine_to`.
     own: the shapes of what a task answers with, for images of so many pixels of a side; by default the network's
     weights, or the meta-parameters of a method without an inner loop.
     """
@@ -54,6 +55,7 @@ class Method(Generic[N, S, L]):
     with_way: Callable[[Parameters, Mapping[str, Spec]], Parameters] = with_way
     stream: Stream = field(default_factory=Episodes)
     before: Phase | None = None
+    schedule: Callable[[float], float] = lambda progress: 1.0
     own: Callable[[N, S, int], dict[str, Spec]] | None = None
 
     def __post_init__(self) -> None:
@@ -107,7 +109,7 @@ class Method(Generic[N, S, L]):
             yield from pretrain(network, state, tasks.labelled, settings.pretrain, plan.seconds)
         if math.isfinite(plan.seconds):
             plan = replace(plan, seconds=max(plan.seconds - state.phase_seconds, 1e-3))
-        yield from meta_learn(learner, state, tasks, plan)
+        yield from meta_learn(learner, state, tasks, replace(plan, schedule=self.schedule))
 
 
 class SearchMethod(Method[SearchedNetwork, SearchSettings, SteppingLearner]):

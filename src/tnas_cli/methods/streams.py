@@ -12,9 +12,10 @@ import torch
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.labelled_images import Batches, images_of_split
 from tnas_cli.episodes.sampling import EVALUATION_SEED
-from tnas_cli.episodes.tasks import TaskBatch, evaluation_indices, load_batch, sample_half, sample_indices
+from tnas_cli.episodes.tasks import Beside, TaskBatch, evaluation_indices, load_batch, sample_half, sample_indices
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.meta_learn import Tasks
+from tnas_cli.runs.seeds import numpy_generator
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
 
@@ -77,6 +78,32 @@ class EpisodesInHalves(Stream):
 
         batch(1, "train", 0, 1)  # halves that are too small are refused now
         return Tasks(train, validate)
+
+
+@dataclass(frozen=True)
+class EpisodesBeside(Stream):
+    """Episodes, and beside each training task labelled images of all training classes.
+
+    images: how many there are beside the tasks of a meta-batch together. A task has at least `fewest`, so that norms
+    have enough to take their moments from.
+    """
+
+    images: int = 64
+    fewest: int = 16
+
+    def tasks(self, cache: ImageCache, settings: Settings, device: torch.device) -> Tasks:
+        episodes, size = Episodes().tasks(cache, settings, device), max(self.fewest, self.images // settings.meta_batch)
+        batches = LabelledBatches(size).open(cache, settings, device)
+
+        def train(first: int, count: int) -> TaskBatch:
+            x, y = map(torch.stack, zip(*map(batches.batch, range(first, first + count)), strict=True))
+            # One number for all tasks of a meta-batch, whoever computes them.
+            steps = [number // settings.meta_batch for number in range(first, first + count)]
+            chance = [numpy_generator(settings.seed, "labelled images beside", step).random() for step in steps]
+            beside = Beside(x, y, torch.tensor(chance, device=device))
+            return replace(episodes.train(first, count), beside=beside)
+
+        return replace(episodes, train=train, labelled=batches)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +32,24 @@ def adam(parameters: Mapping[str, Tensor], rules: Mapping[str, AdamRule], defaul
     # One compiled loop over all tensors of a group: four times faster than tensor by tensor, and there are hundreds.
     on_cpu = all(tensor.device.type == "cpu" for tensor in parameters.values())
     return torch.optim.Adam(groups, fused=True if on_cpu else None)
+
+
+class ClippedSGD(torch.optim.SGD):
+    """SGD on gradients that are shortened, tensor by tensor, to a length of at most `longest`; weight decay is added
+    afterwards."""
+
+    def __init__(self, params: Any, lr: float, momentum: float, longest: float) -> None:
+        super().__init__(params, lr=lr, momentum=momentum)
+        self.longest = longest
+
+    def step(self, closure: Any = None) -> Any:
+        """One step, in place."""
+        for group in self.param_groups:
+            for tensor in group["params"]:
+                if tensor.grad is not None:
+                    length = torch.linalg.vector_norm(tensor.grad)
+                    tensor.grad = tensor.grad * (self.longest / length.clamp(min=self.longest))
+        return super().step(closure)
 
 
 def step(optimiser: torch.optim.Optimizer, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> None:
