@@ -27,7 +27,7 @@ help:
 	@echo "make equations    measure Equations 5 and 6 beside 7 and 8: time and memory"
 	@echo "make growth       measure and draw how cost grows with way, shot, tasks, steps and image size"
 	@echo "make profile      measure where the time of a real search goes (DATASET=omniglot, prepared)"
-	@echo "make docs         write docs/cli.md, docs/api.md and the tables of docs/settings.md and records.md from the code"
+	@echo "make docs         write docs/cli.md, docs/api.md, the tables of docs/settings.md and records.md, and what shells complete"
 	@echo "make site         build/site: the docs as pages to read and search in a browser, also without a network"
 
 quickstart: $(INSTALLED)

@@ -1,8 +1,10 @@
-"""Writes docs/cli.md from the commands' own declarations: `make docs`, or `python docs/write_cli_page.py`."""
+"""Writes docs/cli.md, and what shells complete, from the commands' own declarations: `make docs`, or
+`python docs/write_cli_page.py`."""
 
 from __future__ import annotations
 
 import inspect
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +92,4 @@ def _cell(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    runpy.run_path(str(PAGE.with_name("write_completions.py")), run_name="__main__")

@@ -26,15 +26,20 @@ def section(name: str) -> str:
     return str(found)
 
 
-def test_the_page_is_freshly_written(tmp_path: Path) -> None:
+def test_the_page_and_the_completions_are_freshly_written(tmp_path: Path) -> None:
     script = tmp_path / "docs" / "write_cli_page.py"
-    script.parent.mkdir()
-    script.write_bytes((ROOT / "docs" / "write_cli_page.py").read_bytes())
+    table = tmp_path / "src" / "tnas_cli" / "cli" / "completions.json"
+    for folder in (script.parent, table.parent):
+        folder.mkdir(parents=True)
+    for file in (script, script.with_name("write_completions.py")):
+        file.write_bytes((ROOT / "docs" / file.name).read_bytes())
     # A narrow terminal with colours must not change a byte.
     environment = os.environ | {"COLUMNS": "40", "FORCE_COLOR": "1"}
     subprocess.run([sys.executable, script], check=True, env=environment, cwd=tmp_path)
     fresh = script.with_name("cli.md").read_text(encoding="utf-8")
     assert fresh == PAGE.read_text(encoding="utf-8"), "docs/cli.md is out of date: run make docs"
+    kept = ROOT / table.relative_to(tmp_path)
+    assert table.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8"), f"{kept}: run make docs"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
