@@ -19,7 +19,8 @@ from tnas_cli.report.source import Source, read_sources
 
 def a_run(folder: Path, **parts: str) -> Path:
     folder.mkdir(parents=True)
-    for name, text in {"settings.toml": 'dataset = "omniglot"\nway = 5\n', **parts}.items():
+    files = {"settings.toml": 'dataset = "omniglot"\nway = 5\n', "environment.json": "{}", **parts}
+    for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder
 
@@ -91,7 +92,8 @@ def test_all_runs_are_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         read_material([])
     for name in ("b", "a"):
         a_run(tmp_path / "runs" / name)
-    assert [material.name for material in read_material([])] == ["a", "b"]
+    a_run(tmp_path / "runs" / "more" / "c")
+    assert [material.name for material in read_material([])] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tnas_cli.errors import TnasError
-from tnas_cli.report.run_folder import runs_in
+from tnas_cli.runs.below import runs_below
 from tnas_cli.runs.files import new_folder, replacing, write_text
 from tnas_cli.runs.held import remove_left
 
@@ -59,10 +59,10 @@ def test_a_folder_appears_with_all_its_files_under_the_first_free_number(tmp_pat
     left = tmp_path / ".run.1234.part"
     left.mkdir()
     (left / "settings.toml").write_text("")
-    assert runs_in(tmp_path) == []  # a folder that is being made is no run yet
+    assert runs_below(tmp_path) == []  # a folder that is being made is no run yet
     path = new_folder(tmp_path, "run", {"a": "1", "settings.toml": ""})
     assert path.name == "run-2" and sorted(entry.name for entry in path.iterdir()) == ["a", "settings.toml"]
-    assert not left.exists() and runs_in(tmp_path) == [path]
+    assert not left.exists() and runs_below(tmp_path) == [path]
     with pytest.raises(TnasError):
         new_folder(tmp_path, "run", {"no/such/folder": ""})
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["run-1", "run-2"]

@@ -14,7 +14,7 @@ from tnas_cli.errors import DataError
 from tnas_cli.records.reading import read, text_of
 from tnas_cli.records.results import Measured
 from tnas_cli.report.measured import measurements
-from tnas_cli.report.run_folder import runs_in
+from tnas_cli.runs.below import runs_below
 from tnas_cli.runs.contents import LOG, is_run
 
 _HINT = "pass run directories, a folder of them, files that tnas wrote with --json, or - for stdin"
@@ -36,7 +36,7 @@ def results_of(sources: Sequence[str | Path], stdin: IO[str] | str | None = None
     """
     found = Results()
     if not sources:
-        _take_runs(runs_in(Path("runs")), found)
+        _take_below(Path("runs"), found)
         nowhere = f"no measured results in {Path('runs').resolve()}"
     for source in map(str, sources):
         if source == "-":
@@ -57,10 +57,17 @@ def results_of(sources: Sequence[str | Path], stdin: IO[str] | str | None = None
 
 
 def _take_folder(folder: Path, found: Results) -> None:
-    runs = runs_in(folder)
-    if not runs:
+    if not _take_below(folder, found):
         raise DataError(f"{folder} is not a run directory and holds none.", hint=_HINT)
+
+
+def _take_below(folder: Path, found: Results) -> bool:
+    """Results of the runs below a folder; whether there are any runs."""
+    unreadable: list[str] = []
+    runs = runs_below(folder, unreadable) if folder.is_dir() else []
     _take_runs(runs, found)
+    found.left_out += [f"{path} cannot be read" for path in unreadable]
+    return bool(runs)
 
 
 def _take_runs(runs: Sequence[Path], found: Results) -> None:

@@ -13,7 +13,7 @@ from tnas_cli.records.codec import Part, decode
 from tnas_cli.records.parts import Environment
 from tnas_cli.records.readers import MisfitError
 from tnas_cli.records.reading import text_of
-from tnas_cli.runs.contents import ENVIRONMENT, SETTINGS, is_run
+from tnas_cli.runs.contents import ENVIRONMENT, SETTINGS
 
 P = TypeVar("P", bound=Part)
 
@@ -72,13 +72,6 @@ class RunFacts:
     settings: Mapping[str, object] = field(default_factory=dict)
     environment: Environment = field(default_factory=Environment)
     plan: RunPlan = field(default_factory=RunPlan)
-
-
-def runs_in(folder: Path) -> list[Path]:
-    """The run directories in a folder, by name."""
-    found = folder.iterdir() if folder.is_dir() else iter(())
-    # A hidden one is not a run yet: it gets its name when all its files are there.
-    return sorted(path for path in found if not path.name.startswith(".") and path.is_dir() and is_run(path))
 
 
 def read_facts(run: Path) -> RunFacts:

@@ -16,7 +16,8 @@ from tnas_cli.records.kinds import Decoded, Record
 from tnas_cli.records.reading import parse, text_of, values_of
 from tnas_cli.records.results import Result
 from tnas_cli.report.figures.run_log import StageLog, stages_of
-from tnas_cli.report.run_folder import RunFacts, json_of, read_facts, runs_in
+from tnas_cli.report.run_folder import RunFacts, json_of, read_facts
+from tnas_cli.runs.below import runs_below
 from tnas_cli.runs.contents import GIVEN, LOG, is_run
 
 R = TypeVar("R", bound=Record)
@@ -110,7 +111,7 @@ def read_sources(sources: Sequence[str | Path], stdin: str | None = None) -> Sou
 def _expanded(sources: Sequence[str | Path]) -> Iterable[Path | None]:
     """Paths of runs and files; None for standard input."""
     if not sources:
-        runs = runs_in(Path("runs"))
+        runs = runs_below(Path("runs")) if Path("runs").is_dir() else []
         if not runs:
             raise DataError(f"no runs in {Path('runs').resolve()}.", hint=_HINT)
         yield from runs
@@ -119,7 +120,7 @@ def _expanded(sources: Sequence[str | Path]) -> Iterable[Path | None]:
         if source == "-":
             yield None
         elif path.is_dir() and not is_run(path):
-            runs = runs_in(path)
+            runs = runs_below(path)
             if not runs:
                 raise DataError(f"{path} is not a run directory and holds none.", hint=_HINT)
             yield from runs
