@@ -39,6 +39,7 @@ RECORDS: tuple[type[Part], ...] = (
         run_list.RunsResult,
         run_list.WatchResult,
         reported.ReportResult,
+        reported.ReproduceResult,
         reported.CiteResult,
     ),
     *(reported.TableRecord, reported.Comparison, reported.Outcome, reported.FigureFiles, reported.Reference),
@@ -53,7 +54,13 @@ def page() -> str:
     written = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
     known = [cls for room in (account, parts) for cls in vars(room).values() if isinstance(cls, type)]
     own = [cls for cls in dict.fromkeys(known) if issubclass(cls, Part) and cls is not Part]
-    own += [reported.Side, reported.Difference, other_results.KnownDataSet, other_results.UnreadableCache]
+    own += [
+        reported.Side,
+        reported.Difference,
+        reported.ReproducedCell,
+        other_results.KnownDataSet,
+        other_results.UnreadableCache,
+    ]
     return "\n".join([written + MARK + HEAD, *map(section, RECORDS), "## Parts of records\n", *map(section, own)])
 
 

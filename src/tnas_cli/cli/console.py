@@ -158,7 +158,7 @@ class _LineListener:
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
-        self.started: dict[str, float] = {}
+        self.started: dict[str, tuple[float, int]] = {}
         self.last = time.monotonic()
 
     def __call__(self, event: events.Event) -> None:
@@ -166,7 +166,10 @@ class _LineListener:
             self.screen.say(event.text)
         elif isinstance(event, events.Progress):
             now = time.monotonic()
-            start = self.started.setdefault(event.stage, now)
+            start, before = self.started.get(event.stage, (now, 0))
+            if event.done < before:  # another piece of work of the same name
+                start = now
+            self.started[event.stage] = start, event.done
             if event.done >= event.total or now - self.last >= SECONDS_BETWEEN_LINES:
                 self.last = now
                 self.screen.say(_line(event, now - start))

@@ -57,6 +57,7 @@ def _register() -> None:
         prepare_data,
         quickstart,
         report,
+        reproduce,
         resume,
         runs,
         search,
@@ -78,6 +79,7 @@ def _register() -> None:
     app.command("runs")(runs.runs)
     app.command("watch")(watch.watch)
     app.command("resume")(resume.resume)
+    app.command("reproduce", rich_help_panel="Other experiments of the paper")(reproduce.reproduce)
     for name, command in (("supervised", supervised.supervised), ("transfer", transfer.transfer)):
         app.command(name, rich_help_panel="Other experiments of the paper")(command)
     for name, command in (("quickstart", quickstart.quickstart), ("doctor", doctor.doctor), ("cite", cite.cite)):

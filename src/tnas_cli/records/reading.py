@@ -52,7 +52,7 @@ _BY_COMMAND: dict[object, type[results.Result]] = {
         *(results.SearchResult, other_results.SearchEstimate, other_results.TrainEstimate, other_results.DecodeResult),
         *(other_results.PredictResult, other_results.ExportResult, other_results.PreparedData),
         *(other_results.DoctorResult, other_results.ModelsResult, reported.ReportResult, reported.CiteResult),
-        *(run_list.RunsResult, run_list.WatchResult),
+        *(reported.ReproduceResult, run_list.RunsResult, run_list.WatchResult),
     )
 }
 

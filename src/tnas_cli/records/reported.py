@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tnas_cli.records.codec import Part
-from tnas_cli.records.fields import Count, Share
+from tnas_cli.records.fields import Count, Seconds, Share
 from tnas_cli.records.kinds import Record
+from tnas_cli.records.parts import Amount
 from tnas_cli.records.results import Result
 
 
@@ -144,3 +145,44 @@ class CiteResult(Result):
     methods: tuple[str, ...]
     datasets: tuple[str, ...]
     references: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproducedCell(Part):
+    """A cell of a table: its `row` and `column`, `paper` as it is printed there, and what was measured: accuracy
+    (`mean` and `interval` as shares of 1, also where the paper prints an error), mean number of weights (`parameters`),
+    how much each network was `trained`, and the run that measured it.
+
+    `state`: planned (`--dry-run`), measured, failed, or left out, the last two with the reason `why`. `seconds` are
+    those of this call, or of the plan; null where nobody knows.
+    """
+
+    row: str
+    method: str
+    column: str
+    paper: str | None
+    state: str
+    why: str | None = None
+    mean: Share | None = None
+    interval: Share | None = None
+    parameters: Count | None = None
+    trained: Amount | None = None
+    seconds: Seconds | None = None
+    run: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproduceResult(Result):
+    """A table of the paper, measured on `dataset` within `hours` (null: with the budgets of the `preset`), or what that
+    would cost. `paper_dataset` is the table's own. `folder` has all runs."""
+
+    command = "reproduce"
+
+    table: Count
+    title: str
+    dataset: str
+    paper_dataset: str
+    preset: str
+    hours: Seconds | None
+    folder: str
+    cells: tuple[ReproducedCell, ...]

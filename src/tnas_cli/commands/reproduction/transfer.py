@@ -1,0 +1,88 @@
+"""Tables 7 and 8: published cells, each network trained for as many epochs as there is time for."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from itertools import islice, pairwise
+from pathlib import Path
+
+from tnas_cli.commands.reproduction.continued import run
+from tnas_cli.commands.reproduction.plan import Cell, Plan
+from tnas_cli.methods import transfer as training
+from tnas_cli.recipes.trainable import TrainableRecord, read_trainables
+from tnas_cli.recipes.transfer import Transfer, transfer_settings
+from tnas_cli.records.results import TransferResult
+from tnas_cli.report.paper_tables import PaperRow
+from tnas_cli.runs.device import Machine
+from tnas_cli.runs.events import Listener, ignore
+from tnas_cli.spaces.known_genotypes import KNOWN
+
+#: A small network: an epoch of the paper's takes hours on a few cores.
+IN_TIME = "quick"
+#: Steps that are timed, after one that is not.
+MEASURED_STEPS = 3
+#: A batch that is only answered for costs about a third of one that is learned from.
+ANSWERED = 1 / 3
+
+
+def why_not(row: PaperRow) -> str | None:
+    """A row needs published cells."""
+    if _named(row.method) is not None:
+        return None
+    if row.method == "t-nas":
+        return "its cells come from a search on another data set: tnas adapt --json, and then tnas transfer"
+    if row.method == "random":
+        return "it is the best of 24 networks, each trained for 100 epochs"
+    return "no source publishes its cells in a form that can be built"
+
+
+def check(plan: Plan, machine: Machine, listener: Listener) -> None:
+    """The settings and the data."""
+    _recipe(plan, plan.cells[0]).prepare(machine, listener)
+
+
+def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
+    """All epochs of the preset."""
+    recipe = _recipe(plan, cell)
+    return recipe.settings.epochs * _seconds_per_epoch(recipe, machine)
+
+
+def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> TransferResult:
+    """Train and measure the cells."""
+
+    def make() -> Transfer:
+        recipe = _recipe(plan, cell)
+        if plan.seconds_each is None:
+            return recipe
+        return _recipe(plan, cell, max(1, int(plan.seconds_each / _seconds_per_epoch(recipe, machine))))
+
+    return run(make, TransferResult, folder / "transfer", machine, listener)
+
+
+def _named(method: str) -> str | None:
+    """The name of the published cells that a method found."""
+    return next((known.name for known in KNOWN if known.method == method), None)
+
+
+def _recipe(plan: Plan, cell: Cell, epochs: int | None = None) -> Transfer:
+    given = plan.data | ({} if epochs is None else {"epochs": epochs})
+    records: list[TrainableRecord] = read_trainables(_named(cell.row.method) or "")
+    return Transfer(transfer_settings(plan.preset, given), records)
+
+
+def _seconds_per_epoch(recipe: Transfer, machine: Machine) -> float:
+    """By a few steps of a training that is thrown away; the validation that follows an epoch is estimated."""
+    work = recipe.prepare(machine, ignore)
+    shape = training.shape_of(work.settings, work.train)
+    state = training.start(work.chosen[0][0], shape, work.settings, work.device)
+    times = []
+    steps = training.train(state, work.train, None, work.settings, work.device)
+    for _ in islice(steps, MEASURED_STEPS + 1):
+        times.append(time.perf_counter())
+    if len(times) < 2:
+        return 0.0
+    each = statistics.median(after - before for before, after in pairwise(times))
+    learned = training.steps_per_epoch(len(work.train), work.settings.batch)
+    answered = 0 if work.validation is None else len(work.validation) / work.settings.batch
+    return each * (learned + ANSWERED * answered)

@@ -1,0 +1,149 @@
+"""`tnas reproduce` as a function: its cells, how they share the time, and what a stop and a failure leave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tnas_cli.commands.reproduce import estimate_reproduction, reproduce
+from tnas_cli.commands.reproduction import few_shot, supervised, transfer
+from tnas_cli.commands.reproduction.plan import Plan, Wish, plan_of
+from tnas_cli.errors import DataError, Interrupted, SettingsError
+from tnas_cli.records.reading import read
+from tnas_cli.report.paper_tables import paper_table
+from tnas_cli.report.results import results_of
+from tnas_cli.runs import called
+from tnas_cli.runs.device import Machine
+from tnas_cli.settings.meta_learning import UNLIMITED
+
+_TINY = {"query": 2, "meta_batch": 2, "inner_steps": 1, "test_steps": 1, "validation_tasks": 2, "validate_every": 2}
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Few classes, tiny settings, and no data set but glyphs."""
+    monkeypatch.setattr("tnas_cli.episodes.glyphs.CLASSES", {"train": 6, "val": 5, "test": 6})
+    for module in ("search_settings", "train_settings"):
+        monkeypatch.setattr(f"tnas_cli.recipes.{module}.preset", lambda kind, name: _TINY | {"tasks": 4})
+    return Machine("cpu", 1, tmp_path / "cache", offline=True)
+
+
+def planned(**wish: Any) -> Plan:
+    rows: Any = {"few-shot": few_shot, "supervised": supervised, "transfer": transfer}
+    table = paper_table(wish["table"])
+    return plan_of(Wish(**wish), rows[table.setting], table)
+
+
+def test_every_table_has_its_rows_as_cells_or_says_why_not() -> None:
+    for number in range(2, 9):
+        table = paper_table(number)
+        found = planned(table=number)
+        kept = {cell.row.name for cell in found.cells}
+        assert kept | {row.name for row, _ in found.left_out} == {row.name for row in table.rows}
+        assert not kept & {row.name for row, _ in found.left_out}
+        folders = [cell.folder for cell in found.cells]
+        assert len(set(folders)) == len(folders)
+    (reason,) = [why for row, why in planned(table=8).left_out if row.method == "nasnet-b"]
+    assert "no source" in reason
+
+
+def test_the_time_is_shared_equally_and_a_search_divides_its_share() -> None:
+    found = planned(table=2, rows=("maml", "t-nas"), hours=2.0, dataset="glyphs", seed=3)
+    assert [cell.name for cell in found.cells] == ["MAML 1-shot", "MAML 5-shot", "T-NAS 1-shot", "T-NAS 5-shot"]
+    assert found.seconds_each == 1800
+    maml, t_nas = found.cells[1], found.cells[3]
+    trained = few_shot.training(found, maml).settings
+    assert (trained.hours, trained.tasks, trained.way, trained.shot, trained.seed) == (0.5, UNLIMITED, 5, 5, 3)
+    searched = few_shot.search(found, t_nas).settings
+    assert (searched.method, searched.hours, searched.shot, searched.dataset) == ("t-nas", 0.25, 5, "glyphs")
+    of_genotypes = few_shot.training_of(found, t_nas, few_shot.read_trainables("DARTS_V2"))
+    assert of_genotypes.settings.hours == 0.25 and of_genotypes.limit == 1
+
+
+def test_without_hours_a_cell_has_the_papers_budget_and_its_own_order() -> None:
+    found = planned(table=3, rows=("maml",), shots=(1,))
+    settings = [few_shot.training(found, cell).settings for cell in found.cells]
+    assert [each.order for each in settings] == ["second", "first"]
+    assert {(each.tasks, each.dataset, each.protocol) for each in settings} == {(300_000, "mini-imagenet", "ravi")}
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"table": 2, "rows": ("mamml",)}, "no row 'mamml'"),
+        ({"table": 2, "shots": (3,)}, "no column for 3-shot"),
+        ({"table": 8, "rows": ("nasnet-b",)}, "nothing is left to measure: NASNet-B"),
+        ({"table": 9}, "no table 9"),
+    ],
+)
+def test_what_a_table_does_not_have_is_refused(wish: Any, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        planned(**wish)
+
+
+def test_cells_are_measured_once_and_reported(tmp_path: Path, machine: Machine) -> None:
+    wish = Wish(2, ("protonets", "t-nas", "maml"), (1,), "glyphs", hours=0.001, test_tasks=4)
+    with pytest.raises(SettingsError, match="no row 'protonets'"):
+        reproduce(wish, runs=tmp_path, machine=machine)
+    assert not list(tmp_path.glob("table-*"))
+    wish = Wish(2, ("t-nas", "maml"), (1,), "glyphs", hours=0.001, test_tasks=4)
+    told: list[str] = []
+    found = reproduce(wish, runs=tmp_path, machine=machine, each=lambda cell: told.append(cell.row))
+    assert [(cell.row, cell.state, cell.paper) for cell in found.cells] == [
+        ("MAML", "measured", "98.7 ± 0.4%"),
+        ("T-NAS", "measured", "99.16 ± 0.34%"),
+    ]
+    assert told == ["MAML", "T-NAS"]
+    folder = tmp_path / "table-2"
+    assert {path.name for path in folder.iterdir()} == {"maml-1-shot", "t-nas-1-shot", "reproduction.json"}
+    measured = results_of([folder]).measured
+    assert {(m.method, m.mean) for m in measured} == {(cell.method, cell.mean) for cell in found.cells}
+    again = reproduce(wish, runs=tmp_path, machine=machine)
+    assert [(cell.mean, cell.run) for cell in again.cells] == [(cell.mean, cell.run) for cell in found.cells]
+    (record,) = read(json.dumps(found.to_json()))
+    assert record == found
+    with pytest.raises(SettingsError, match=r"made with hours = 0\.001, and not 1"):
+        reproduce(Wish(2, ("t-nas", "maml"), (1,), "glyphs", hours=1.0, test_tasks=4), runs=tmp_path, machine=machine)
+
+
+def test_a_cell_that_fails_does_not_stop_the_others_and_a_stop_says_how_to_continue(
+    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure, raised = few_shot.measure, DataError("the images are gone.", hint="prepare them again")
+
+    def failing(plan: Plan, cell: Any, *others: Any) -> Any:
+        if cell.row.method == "maml":
+            raise raised
+        return measure(plan, cell, *others)
+
+    monkeypatch.setattr(few_shot, "measure", failing)
+    wish = Wish(2, ("maml", "matching-nets"), (1,), "glyphs", hours=0.001, test_tasks=4)
+    found = reproduce(wish, runs=tmp_path, machine=machine)
+    assert {cell.method: cell.state for cell in found.cells} == {"matching-nets": "measured", "maml": "failed"}
+    assert {cell.why for cell in found.cells} == {None, "the images are gone."}
+
+    raised = Interrupted("stopped", hint="continue with: tnas resume RUN")
+    monkeypatch.setattr(called, "_words", ("tnas", "reproduce", "table 2"))
+    with pytest.raises(Interrupted) as stopped:
+        reproduce(wish, runs=tmp_path, machine=machine)
+    assert stopped.value.hint == "continue with: tnas reproduce 'table 2'"
+
+
+def test_where_the_data_are_missing_others_may_stand_in(tmp_path: Path, machine: Machine) -> None:
+    with pytest.raises(DataError) as missing:
+        reproduce(Wish(3, ("maml",), hours=1.0), runs=tmp_path, machine=machine)
+    assert missing.value.hint.endswith("stand in, by --dataset")
+
+
+def test_an_estimate_computes_no_cell(tmp_path: Path, machine: Machine) -> None:
+    limited = Wish(2, ("maml", "t-nas", "memory-mod"), (), "glyphs", hours=1.0)
+    found = estimate_reproduction(limited, runs=tmp_path, machine=machine)
+    assert sum(cell.seconds or 0 for cell in found.cells) == pytest.approx(3600)
+    whole = Wish(2, ("maml", "t-nas"), (1,), "glyphs", test_tasks=100)
+    maml, t_nas = estimate_reproduction(whole, runs=tmp_path, machine=machine).cells
+    # 100 test tasks, each with a genotype to train, and a search.
+    assert maml.seconds is not None and t_nas.seconds is not None and t_nas.seconds > 10 * maml.seconds > 0
+    assert not (tmp_path / "table-2").exists()
