@@ -37,6 +37,7 @@ NETWORKS = {"tadam": ResNet12(3, 1, SIDE, filters=4)}
 QUICK = {
     "meta-lstm": {"inner_steps": 2, "test_steps": 2, "meta_batch": 2, "tasks": 120, "validate_every": 120},
     "tadam": {"meta_batch": 4, "tasks": 80},
+    "reptile": {"alpha_inner": 5e-3, "inner_steps": 4, "test_steps": 5, "tasks": 100, "validate_every": 100},
 }
 
 

@@ -65,6 +65,7 @@ def test_without_anything_the_paper_and_the_tool_are_cited() -> None:
         ("maml", {"finn2017maml"}),
         ("meta-sgd", {"li2017metasgd"}),
         ("anil", {"raghu2020anil", "finn2017maml"}),
+        ("reptile", {"nichol2018reptile"}),
         ("boil", {"oh2021boil", "finn2017maml"}),
         ("bilevel", {"franceschi2018bilevel"}),
         ("meta-lstm", {"ravi2017optimization"}),

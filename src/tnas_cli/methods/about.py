@@ -126,6 +126,21 @@ OWN: dict[str, tuple[About, str]] = {
             differs={"order": "second"},  # Franceschi et al., 2018: the whole gradient
             citation=("franceschi2018bilevel",),
         ),
+        "reptile": About(
+            name="reptile",
+            title="Reptile",
+            searches=False,
+            reads=_OUTER | {INNER_LOOP, INNER_RATE, CELLS, ENGINE},
+            differs={  # Nichol et al., 2018, for mini-ImageNet
+                "alpha_inner": 1e-3,
+                "inner_steps": 8,
+                "test_steps": 50,
+                "alpha_outer": 1.0,
+                "cosine_to": 0.0,
+                "meta_batch": 5,
+            },
+            citation=("nichol2018reptile",),
+        ),
         "meta_lstm": About(
             name="meta-lstm",
             title="Meta-LSTM",
