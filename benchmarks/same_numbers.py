@@ -53,6 +53,9 @@ _GIVEN = ("train-eval", "GENOTYPES", *_TRAIN, "--limit", "2", "--side-by-side", 
 _LARGE = ("--epochs", "2", "--seed", "3")
 _CELLS = ("--layers", "3", "--channels", "4", "--epochs", "2")
 
+#: Methods that PyTorch computes.
+ONLY_TORCH = ("protonets", "matching-nets", "matching-nets-fce", "siamese", "compare-nets", "memory-module")
+
 #: The command lines for each scenario in different versions, the newest first. GENOTYPES and CHECKPOINT stand for the
 #: results of the same engine's search, TASK for a task folder, IMAGES for labelled images.
 SCENARIOS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -71,10 +74,7 @@ SCENARIOS: dict[str, tuple[tuple[str, ...], ...]] = {
     "train-side-by-side": ((*_GIVEN[:-1], "2"),),
     **{f"train-{name}": ((*_FIXED, "--method", name),) for name in ("maml", "maml++", "anil")},
     "train-meta-sgd": (("train-eval", "4conv", *_DATA, *_BUDGET, "--method", "meta-sgd"),),
-    **{
-        f"train-{name}": (("train-eval", "4conv", *_DATA, *_BUDGET, "--method", name),)
-        for name in ("protonets", "matching-nets", "matching-nets-fce", "siamese", "compare-nets")
-    },
+    **{f"train-{name}": (("train-eval", "4conv", *_DATA, *_BUDGET, "--method", name),) for name in ONLY_TORCH},
     "inherited": (("train-eval", "GENOTYPES", *_SHORT, "--weights", "inherited", "--checkpoint", "CHECKPOINT"),),
     "inherited-all": (
         ("train-eval", "GENOTYPES", *_BUDGET, "--weights", "inherited", "--checkpoint", "CHECKPOINT", "--all-tasks"),
@@ -178,8 +178,7 @@ def _run(tree: Path, out: Path, scenario: str, forms: tuple[tuple[str, ...], ...
 
 def _engine_of(form: tuple[str, ...], engine: str) -> list[str]:
     """The option --engine; nothing if PyTorch computes the scenario anyway."""
-    only_torch = {"protonets", "matching-nets", "matching-nets-fce", "siamese", "compare-nets", "IMAGES"}
-    return [] if only_torch & set(form) else ["--engine", engine]
+    return [] if {*ONLY_TORCH, "IMAGES"} & set(form) else ["--engine", engine]
 
 
 def _make_inputs(folder: Path, form: tuple[str, ...], tree: Path, environment: dict[str, str]) -> None:

@@ -139,7 +139,7 @@ def test_where_the_data_are_missing_others_may_stand_in(tmp_path: Path, machine:
 
 
 def test_an_estimate_computes_no_cell(tmp_path: Path, machine: Machine) -> None:
-    limited = Wish(2, ("maml", "t-nas", "memory-mod"), (), "glyphs", hours=1.0)
+    limited = Wish(2, ("maml", "t-nas", "memory-module"), (), "glyphs", hours=1.0)
     found = estimate_reproduction(limited, runs=tmp_path, machine=machine)
     assert sum(cell.seconds or 0 for cell in found.cells) == pytest.approx(3600)
     whole = Wish(2, ("maml", "t-nas"), (1,), "glyphs", test_tasks=100)

@@ -17,6 +17,7 @@ from tnas_cli.methods.compare_nets import CompareNets
 from tnas_cli.methods.learner import GradientSteps, Learner
 from tnas_cli.methods.matching_nets import MatchingNets
 from tnas_cli.methods.matching_nets_fce import MatchingNetsFCE, shapes_with_context
+from tnas_cli.methods.memory import MemoryModule
 from tnas_cli.methods.meta_lstm import MetaLSTM
 from tnas_cli.methods.meta_lstm import shapes as shapes_with_optimiser
 from tnas_cli.methods.proto_nets import ProtoNets
@@ -29,6 +30,7 @@ from tnas_cli.recipes.as_module import TaskModule, of_member
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.memory_network import MemoryNetwork
 from tnas_cli.spaces.parameters import draw
 from tnas_cli.spaces.relation_network import RelationNetwork
 from tnas_cli.spaces.resnet12 import ResNet12
@@ -54,6 +56,7 @@ COMPARING: dict[str, Learner] = {
     "Meta-LSTM": MetaLSTM(TorchEngine(), FourConv(3, 1, SIDE, filters=8), 2, 2),
     "TADAM": Tadam(ResNet12(3, 1, SIDE, filters=2), 3),
     "CompareNets": CompareNets(RelationNetwork(3, 1, SIDE, filters=8), 3),
+    "memory module": MemoryModule(MemoryNetwork(3, 1, SIDE, filters=8), 3),
 }
 #: The shapes of methods with weights besides those of the network.
 SHAPES = {

@@ -48,9 +48,10 @@ HARMLESS = {
     "frozen": {"order"},
     "compare-nets": {"order", "channels"},
     "tadam": {"order", "channels"},
+    "memory-module": {"order", "channels"},
 }
 #: Methods that train no genotype.
-NETWORKS = {"compare-nets": "4conv-32", "tadam": "resnet12-8"}
+NETWORKS = {"compare-nets": "4conv-32", "memory-module": "4conv-32", "tadam": "resnet12-8"}
 
 #: Read only where a task diverges (test_halving.py).
 IN_NEED = {"on_divergence"}

@@ -204,5 +204,13 @@ OWN: dict[str, tuple[About, str]] = {
             citation=("sung2018comparenets",),
             network="relation network",
         ),
+        "memory": About(
+            name="memory-module",
+            title="Memory module",
+            searches=False,
+            reads=_OUTER,
+            citation=("kaiser2017memory",),
+            network="memory network",
+        ),
     }.items()
 }

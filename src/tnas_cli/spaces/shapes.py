@@ -17,13 +17,13 @@ CLOSED = -1e4
 @dataclass(frozen=True)
 class Spec:
     """Shape of one tensor and its start: 'uniform' is U(-1/sqrt(fan_in), 1/sqrt(fan_in)), as torch's layers start, with
-    `centre` added.
+    `centre` added; 'truncated' is N(0, 0.1^2) without what is more than two standard deviations away.
 
     closed: rows and columns of theta that are no choices; they start at `CLOSED`, and have no gradient.
     """
 
     shape: tuple[int, ...]
-    start: Literal["uniform", "ones", "zeros", "theta"] = "uniform"
+    start: Literal["uniform", "truncated", "ones", "zeros", "theta"] = "uniform"
     fan_in: int = 0
     centre: float = 0.0
     closed: tuple[tuple[int, int], ...] = ()

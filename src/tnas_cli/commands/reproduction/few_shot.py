@@ -26,7 +26,7 @@ from tnas_cli.runs.events import Listener, ignore
 from tnas_cli.runs.files import write_text
 from tnas_cli.settings.features import ORDER
 
-#: The network of a row whose method brings none.
+#: The network of a row that names none; a method with an architecture of its own takes its place.
 NETWORK = "4conv"
 #: Of a cell's time, a search has this share, and the training of what it found the rest.
 SEARCH_SHARE = 0.5
@@ -90,7 +90,7 @@ def search(plan: Plan, cell: Cell) -> Search:
 
 def training(plan: Plan, cell: Cell) -> FromScratch:
     """The training of a row's fixed network; raises SettingsError."""
-    network = cell.row.network or about(cell.row.method).network or NETWORK
+    network = cell.row.network or NETWORK
     return _from_scratch(plan, cell, read_trainables(network), cell.row.method, 1.0)
 
 
