@@ -12,7 +12,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.tnas-installed
 AXE := build/node_modules/axe-core/axe.min.js
 
-.PHONY: help quickstart install fast test check fuzz kills borders bench bench-data equations growth profile docs site clean
+.PHONY: help quickstart install fast test check fuzz kills borders release-check bench bench-data equations growth profile docs site clean
 
 help:
 	@echo "make quickstart   install into .venv, then run the whole pipeline on the embedded data set (minutes)"
@@ -22,6 +22,7 @@ help:
 	@echo "make borders      let every call of the system that a command makes fail in every way (hours)"
 	@echo "make kills        kill every command at many moments and at every call that changes the disk, and continue it (hours)"
 	@echo "make fuzz         read damaged and hostile files of every kind, a minute each; findings are kept in fuzz-findings/"
+	@echo "make release-check  what has to hold before a release: same bytes twice, bare environments of every Python here"
 	@echo "make bench        measure both engines and a plain loop, side by side on this machine (minutes)"
 	@echo "make bench-data   measure preparing and reading data (OMNIGLOT=DIR CIFAR100=DIR add real data)"
 	@echo "make equations    measure Equations 5 and 6 beside 7 and 8: time and memory"
@@ -69,6 +70,10 @@ kills: $(INSTALLED)
 
 fuzz: $(INSTALLED)
 	$(BIN)/python tests/fuzz.py --seconds 60
+
+# PYTHONS="python3.12 python3.13" chooses the interpreters to install into.
+release-check: $(INSTALLED)
+	$(BIN)/python tests/release.py $(addprefix --python ,$(PYTHONS))
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py

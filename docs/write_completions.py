@@ -63,7 +63,7 @@ def _values(command: str, parameter: Any) -> list[str] | str | None:
     if command in SETTINGS and (setting := settings_of(SETTINGS[command]).get(name)) is not None and setting.choices:
         return list(setting.choices)
     if name == "preset":
-        return list(presets(SETTINGS[command].presets))
+        return list(presets(SETTINGS.get(command, TrainSettings).presets))
     found: dict[str, list[str] | str] = {
         "dataset": sorted(registry.names()),
         "method": sorted(METHODS.get(command, (*search_methods(), *training_methods()))),

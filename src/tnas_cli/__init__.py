@@ -105,13 +105,16 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, original = _HOMES[name].partition(":")
-    value = getattr(import_module(f"{__name__}.{module}"), original or name)
-    globals()[name] = value
-    return value
+# A type checker knows the names from above; with this function it would take any other name for one, too.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, _, original = _HOMES[name].partition(":")
+        value = getattr(import_module(f"{__name__}.{module}"), original or name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
