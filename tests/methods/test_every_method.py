@@ -1,6 +1,7 @@
 """Every listed method learns learnable tasks, and resumes to the same numbers."""
 
 import dataclasses
+import math
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from tnas_cli.errors import SettingsError
 from tnas_cli.methods import auto_maml, t_nas
 from tnas_cli.methods.learner import accuracies, mean_and_interval
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
+from tnas_cli.methods.phase import pretrain
 from tnas_cli.methods.registry import about, method, search_method, search_methods, training_method, training_methods
 from tnas_cli.methods.streams import BatchesAsTasks, EpisodesBeside
 from tnas_cli.methods.unrolled import RATE, weight_count
@@ -25,19 +27,20 @@ from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.parameters import THETA
-from tnas_cli.spaces.resnet12 import ResNet12
+from tnas_cli.spaces.resnet12 import MTL, ResNet12
 
 CPU = torch.device("cpu")
 FEATURES = {value for name, value in vars(features).items() if name.isupper() and isinstance(value, str)}
 NETWORK = FourConv(3, 1, SIDE, filters=8)
 #: Of methods that do not take 4CONV.
-NETWORKS = {"tadam": ResNet12(3, 1, SIDE, filters=4)}
+NETWORKS = {"tadam": ResNet12(3, 1, SIDE, filters=4), "mtl": ResNet12(3, 1, SIDE, filters=4, form=MTL)}
 
 #: Less than a method's own values, for the sake of the time.
 QUICK = {
     "meta-lstm": {"inner_steps": 2, "test_steps": 2, "meta_batch": 2, "tasks": 120, "validate_every": 120},
     "tadam": {"meta_batch": 4, "tasks": 80},
     "reptile": {"alpha_inner": 5e-3, "inner_steps": 4, "test_steps": 5, "tasks": 100, "validate_every": 100},
+    "mtl": {"meta_batch": 4, "inner_steps": 5, "test_steps": 5, "alpha_inner": 0.2, "pretrain": 40, "tasks": 40},
 }
 
 #: With random weights this one already answers as well as the nearest neighbour; test_memory.py asks for more.
@@ -74,6 +77,8 @@ def tasks_for(name: str, way: int) -> Tasks:
         return dataclasses.replace(source, train=batches, labelled=labelled)
     if isinstance(method(name).stream, EpisodesBeside):
         return dataclasses.replace(source, train=beside, labelled=labelled)
+    if method(name).before is not None:
+        return dataclasses.replace(source, labelled=labelled)
     return source
 
 
@@ -81,6 +86,9 @@ def learned(learner, state: MetaState, settings: SearchSettings | TrainSettings)
     """Validation accuracy before and after the training."""
     source = tasks_for(settings.method, settings.way)
     before, _ = mean_and_interval(accuracies(learner, state.parameters, source.validate()))
+    if state.phase is not None:
+        assert source.labelled is not None and isinstance(settings, TrainSettings)
+        list(pretrain(learner.network, state, source.labelled, settings.pretrain, math.inf))
     events = list(meta_learn(learner, state, source, Plan.of(settings)))
     assert all(0 <= event.accuracy <= 1 for event in events if isinstance(event, StepDone))
     return before, state.best_accuracy

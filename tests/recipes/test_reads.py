@@ -30,6 +30,8 @@ HERE = Machine("cpu", 1, engine="torch")
 SETTINGS = (str(Path(str(room.__file__)).parent), str(dataclasses.__file__))
 FEW: dict[str, Any] = {"way": 2, "query": 2, "channels": 4, "tasks": 2, "meta_batch": 2}
 FEW |= {"validate_every": 2, "validation_tasks": 2}
+#: Of the settings of train-eval alone.
+TRAINED_FEW: dict[str, Any] = FEW | {"test_tasks": 2, "pretrain": 2}
 LARGER: dict[str, Any] = {"way": 2, "shot": 6, "query": 4, "tasks": 1, "channels": 4, "batch": 12, "padding": 1}
 LARGER |= {"epochs": 1, "search_epochs": 1, "search_batch": 6, "genotypes": 1}
 TRANSFER: dict[str, Any] = {"layers": 3, "channels": 4, "epochs": 1, "batch": 24, "cutout": 4, "padding": 1}
@@ -49,9 +51,15 @@ HARMLESS = {
     "compare-nets": {"order", "channels"},
     "tadam": {"order", "channels"},
     "memory-module": {"order", "channels"},
+    "mtl": {"channels"},
 }
 #: Methods that train no genotype.
-NETWORKS = {"compare-nets": "4conv-32", "memory-module": "4conv-32", "tadam": "resnet12-8"}
+NETWORKS = {
+    "compare-nets": "4conv-32",
+    "memory-module": "4conv-32",
+    "tadam": "resnet12-8",
+    "mtl": "resnet12-mtl-8",
+}
 
 #: Read only where a task diverges (test_halving.py).
 IN_NEED = {"on_divergence"}
@@ -98,7 +106,7 @@ def test_methods_that_train(name: str, signs: str, tmp_path: Path, looked_at: se
     records: list[TrainableRecord] = [*read_genotypes("DARTS_V2")]
     if name in NETWORKS:
         records = [FixedNetwork(network=NETWORKS[name])]
-    own_values = {"dataset": signs, "method": name, **about(name).differs, **FEW, "test_tasks": 2}
+    own_values = {"dataset": signs, "method": name, **about(name).differs, **TRAINED_FEW}
     train_eval(records, TrainSettings.from_dict(own_values), runs=tmp_path, machine=HERE)
     expected = declared(TrainSettings, TRAINING[name] | SCRATCH_READS)
     assert of(TrainSettings, looked_at) - HARMLESS.get(name, set()) == expected

@@ -20,6 +20,7 @@ from tnas_cli.settings.features import (
     OUTER_LOOP,
     OUTER_THETA,
     PIECES,
+    PRETRAINING,
 )
 
 _FEATURES = {value for name, value in vars(features).items() if name.isupper() and isinstance(value, str)}
@@ -187,6 +188,15 @@ OWN: dict[str, tuple[About, str]] = {
             reads=_OUTER,
             differs={"alpha_outer": 0.1, "meta_batch": 5},  # Oreshkin et al., 2018, for 1-shot
             citation=("oreshkin2018tadam",),
+        ),
+        "mtl": About(
+            name="mtl",
+            title="MTL",
+            searches=False,
+            reads=_OUTER | {INNER_LOOP, INNER_RATE, ORDER, PRETRAINING},
+            # Sun et al., 2019; the rate is theirs for a loss that is a mean, at 5-way.
+            differs={"alpha_inner": 0.005, "inner_steps": 20, "test_steps": 100, "order": "second", "meta_batch": 2},
+            citation=("sun2019mtl",),
         ),
         "frozen": About(
             name="frozen",
