@@ -154,6 +154,21 @@ def test_a_run_keeps_its_result_until_it_has_a_better_one(
     assert (run / "result.json").read_text() == before
 
 
+def test_of_several_seeds_one_misses_a_network(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Units of all runs are numbered one after another: the last one is the second run's second network."""
+    monkeypatch.setattr(workers, "over_cluster", without(3))
+    words = ("train-eval", "-", *TRAINING, *TESTING, "--seeds", 2, "--cluster", "tcp://nowhere:1", *pipeline.here)
+    ran = tnas(*words, "--runs", tmp_path, "--json", stdin=pipeline.decoded.stdout)
+    assert ran.code == 0, ran.stderr
+    kept = [json.loads((Path(run) / "result.json").read_text()) for run in ran.result["runs"]]
+    assert [one["genotypes_trained"] for one in kept] == [2, 1]
+    assert [one["error"] for one in ran.result["set_aside"]] == ["no luck."]
+    assert kept[0]["mean"] == pipeline.trained.result["mean"]
+    assert ran.result["seeds"] == [0, 1]
+
+
 def test_none_is_left(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "over_cluster", without(0, 1))
     ran = trained(pipeline, tmp_path)

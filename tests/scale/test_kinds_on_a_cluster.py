@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Pipeline
+from tests.conftest import SEARCH, Pipeline
 from tests.methods import class_pictures as pictures
 from tests.recipes.test_recipes_supervised import TINY
 from tests.running import start, succeeding
 from tests.scale.dask_cluster import Cluster
+from tests.scale.test_torchrun import same
 
 pytestmark = pytest.mark.slow
 BUDGET = ("--query", 2, "--tasks", 4, "--meta-batch", 2, "--validate-every", 2, "--validation-tasks", 2)
@@ -66,3 +67,18 @@ def test_supervised_goes_on_after_its_client_was_killed(signs: Path, two_workers
     (run,) = (path for path in tmp_path.iterdir() if not (path / "result.json").is_file())
     there = succeeding("resume", run, "--cluster", two_workers.file, "--json").result
     assert told(there) == told(here)
+
+
+def test_seeds(two_workers: Cluster, pipeline: Pipeline, tmp_path: Path) -> None:
+    """Searches are done at the same time, each in a run of its own."""
+    words = ("search", *SEARCH, "--seeds", 2, "--runs", tmp_path, *pipeline.here, "--json")
+    here = succeeding(*words).result
+    there = succeeding(*words, "--cluster", two_workers.file).result
+    assert {key: value for key, value in told(there).items() if not key.startswith(("checkpoint", "runs"))} == {
+        key: value for key, value in told(here).items() if not key.startswith(("checkpoint", "runs"))
+    }
+    assert all(
+        same(Path(one) / "last.pt", Path(other) / "last.pt")
+        for one, other in zip(here["runs"], there["runs"], strict=True)
+    )
+    assert succeeding("resume", there["runs"][1], "--json").result["again"], "each run is a finished one"

@@ -164,6 +164,3 @@ def machine_without(*names: str) -> Callable[..., Machine]:
 
 
 machine = machine_without()
-
-#: That of commands that measure nothing that was learned before.
-without_other_data = machine_without("allow_other_data")

@@ -34,7 +34,7 @@ def search(
     ] = 1,
     dry_run: options.DryRun = False,
     runs: options.Runs = Path("runs"),
-    machine: Annotated[Machine, From(options.without_other_data)],
+    machine: Annotated[Machine, From(options.on_cluster("allow_other_data"))],
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Learn a meta-architecture on a data set's training tasks (Algorithm 1).

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tnas_cli.recipes.search import Search
 from tnas_cli.recipes.several_seeds import search_over_seeds
+from tnas_cli.recipes.together import do_together
 from tnas_cli.records.other_results import SearchEstimate
 from tnas_cli.records.results import SearchResult
 from tnas_cli.runs import job
@@ -33,7 +35,11 @@ def search(
     def once(seeded: SearchSettings) -> SearchResult:
         return job.start(Search(seeded), SearchResult, runs=runs, machine=machine, listener=listener)
 
-    return search_over_seeds(once, settings, seeds)
+    def together(seeded: Sequence[SearchSettings]) -> list[SearchResult]:
+        recipes = [Search(one) for one in seeded]
+        return job.start_all(recipes, SearchResult, do_together, runs=runs, machine=machine, listener=listener)
+
+    return search_over_seeds(once, settings, seeds, None if machine.cluster is None else together)
 
 
 def estimate_search(

@@ -12,7 +12,7 @@ import torch
 from tnas_cli.engines.choose import choose_engine, decisive
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
-from tnas_cli.errors import SettingsError
+from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.methods.fits import check_fit
 from tnas_cli.methods.meta_learn import Plan
 from tnas_cli.methods.registry import training_method
@@ -122,6 +122,8 @@ class FromScratchWork(UnitsWork):
     machine: Machine
     engine: Engine
     count: int
+    #: What was set aside, where the networks were trained before `run`.
+    done: Mapping[int, TnasError] | None = None
 
     @property
     def name(self) -> str:
@@ -148,6 +150,9 @@ class FromScratchWork(UnitsWork):
 
     def elsewhere(self) -> FromScratch:
         return replace(self.recipe, settings=self.settings, side_by_side=self.count)
+
+    def after(self, aside: Mapping[int, TnasError]) -> FromScratchWork:
+        return replace(self, done=aside)
 
     def duty(self, number: int) -> Duty:
         """What the processes of a group compute of the training of a network of `chosen`."""

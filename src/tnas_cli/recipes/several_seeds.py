@@ -19,16 +19,21 @@ from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
 
 
-def over_seeds(train: Callable[[TrainSettings], TrainResult], settings: TrainSettings, count: int) -> TrainResult:
+def over_seeds(
+    train: Callable[[TrainSettings], TrainResult],
+    settings: TrainSettings,
+    count: int,
+    together: Callable[[Sequence[TrainSettings]], list[TrainResult]] | None = None,
+) -> TrainResult:
     """Train with `count` seeds, from the settings' own upwards, each in its own run; returns one result for all (for
-    a count of 1, that of the run).
+    a count of 1, that of the run). together: trains all of them at the same time, where something can.
 
     `mean` is over the runs, and `interval` for another seed, task and, with several, genotype. `spread_over_seeds` is
     the standard deviation of the runs' means.
     """
     if count == 1:
         return train(settings)
-    results = _each(train, settings, count)
+    results = _each(train, settings, count) if together is None else together(_seeded(settings, count))
     means = [result.mean for result in results]
     inductive = [result.inductive for result in results if result.inductive is not None]
     networks = _in_all(results)
@@ -58,15 +63,21 @@ R = TypeVar("R", SearchResult, TrainResult)
 def _each(work: Callable[[S], R], settings: S, count: int) -> list[R]:
     """The result of every seed; a stop also says which seeds are finished, and which have not begun."""
     results: list[R] = []
-    for seed in range(settings.seed, settings.seed + count):
+    for seeded in _seeded(settings, count):
+        seed = seeded.seed
         try:
-            results.append(work(settings.replace(seed=seed)))
+            results.append(work(seeded))
         except Interrupted as stop:
             finished = "".join(f"; finished: {result.run}" for result in results)
             left = settings.seed + count - seed - 1
             others = f"; then the other seeds by --seed {seed + 1}" + (f" --seeds {left}" if left > 1 else "")
             raise Interrupted(stop.message, hint=stop.hint + (others if left else "") + finished) from None
     return results
+
+
+def _seeded(settings: S, count: int) -> list[S]:
+    """The settings with each seed."""
+    return [settings.replace(seed=seed) for seed in range(settings.seed, settings.seed + count)]
 
 
 def _in_all(results: Sequence[TrainResult]) -> dict[str, int]:
@@ -86,10 +97,13 @@ def _interval(results: Sequence[TrainResult], networks: Mapping[str, int], key: 
 
 
 def search_over_seeds(
-    search: Callable[[SearchSettings], SearchResult], settings: SearchSettings, count: int
+    search: Callable[[SearchSettings], SearchResult],
+    settings: SearchSettings,
+    count: int,
+    together: Callable[[Sequence[SearchSettings]], list[SearchResult]] | None = None,
 ) -> SearchResult:
     """Search with `count` seeds, from the settings' own upwards, each in its own run; returns one result for all (for
-    a count of 1, that of the run).
+    a count of 1, that of the run). together: searches with all of them at the same time, where something can.
 
     It is the result of the run with the best accuracy on the validation tasks, the same for all runs (of equal ones,
     the earlier), with its `checkpoint`. It also holds the `runs`, `seeds`, `checkpoints` and
@@ -98,7 +112,7 @@ def search_over_seeds(
     """
     if count == 1:
         return search(settings)
-    results = _each(search, settings, count)
+    results = _each(search, settings, count) if together is None else together(_seeded(settings, count))
     accuracies = [result.validation_accuracy for result in results]
     return replace(
         results[accuracies.index(max(accuracies))],

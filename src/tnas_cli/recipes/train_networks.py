@@ -54,7 +54,7 @@ def train_networks(work: FromScratchWork, life: Life) -> Reached:
     longest so far; the first is always trained. Raises StoppedError with everything saved.
     """
     files = [result_file(work, life.run, position) for position in range(len(work.chosen))]
-    aside = do_all(work, STAGE, life, _positions(work, files))
+    aside = do_all(work, STAGE, life, _positions(work, files)) if work.done is None else work.done
     reached = [finished(work, life.run, position) for position in range(len(work.chosen))]
     trained = [entry for entry in reached if entry is not None]
     if not trained:

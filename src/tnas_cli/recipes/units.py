@@ -69,6 +69,10 @@ class UnitsWork(DataWork):
     def units(self, stage: str, run: RunDirectory) -> Units:
         """The units of a stage."""
 
+    def after(self, aside: Mapping[int, TnasError]) -> UnitsWork:
+        """The same work, whose units were done before, except those of these errors: it has only its result to make."""
+        raise NotImplementedError(f"{type(self).__name__} has several stages")
+
     @abstractmethod
     def elsewhere(self) -> Recipe:
         """The recipe that another process prepares, to do units of this work in the same folder."""

@@ -12,8 +12,8 @@ about a run is here and in the files beside this one:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -58,15 +58,56 @@ def _start(recipe: Recipe, kind: type[R], runs: Path, machine: Machine, listener
         return again
     work = recipe.prepare(machine, listener)
     group.ready(recipe, machine, work)
-    others = {run_file.NAME: _file(work, machine).text()}
-    if recipe.given:
-        others[GIVEN] = "".join(map(writing.line, recipe.given))
-    run = RunDirectory.create(runs, work.name, work.settings.to_toml(), environment(work.device), others)
+    run = _made(work, runs, machine)
     group.made(run.path)
     with interrupted_with(run.path), stop_request(), locked(run.path):
         result = _live(work, Life(run, listener), machine)
     assert isinstance(result, kind)
     return result
+
+
+def _made(work: Work, runs: Path, machine: Machine) -> RunDirectory:
+    others = {run_file.NAME: _file(work, machine).text()}
+    if work.recipe.given:
+        others[GIVEN] = "".join(map(writing.line, work.recipe.given))
+    return RunDirectory.create(runs, work.name, work.settings.to_toml(), environment(work.device), others)
+
+
+def start_all(
+    recipes: Sequence[Recipe],
+    kind: type[R],
+    together: Callable[[Sequence[Work], Sequence[Life]], list[Work]],
+    *,
+    runs: Path,
+    machine: Machine = HERE,
+    listener: Listener = ignore,
+) -> list[R]:
+    """Make a run of each recipe and work on all of them to the end; returns their results. `together` does their units
+    at the same time, and returns works that have only their results to make.
+
+    Each run takes its share of the time. Raises as `start` does.
+    """
+    works = [recipe.prepare(machine, listener) for recipe in recipes]
+    made = [_made(work, runs, machine) for work in works]
+    with ExitStack() as stack:
+        stack.enter_context(interrupted_with(made[0].path))
+        stack.enter_context(stop_request())
+        for run in made:
+            stack.enter_context(locked(run.path))
+        for run in made:
+            if machine.tensorboard:
+                run.to_tensorboard()
+        lives = [Life(run, listener, share=1 / len(made)) for run in made]
+        try:
+            done = together(works, lives)
+            results = [_live(work, life, machine) for work, life in zip(done, lives, strict=True)]
+        except (KeyboardInterrupt, StoppedError):
+            each = "; ".join(resume_command(run.path) for run in made)
+            raise Interrupted(
+                f"stopped; everything so far is saved in {len(made)} runs.", hint=f"continue each: {each}"
+            ) from None
+    assert all(isinstance(result, kind) for result in results)
+    return [result for result in results if isinstance(result, kind)]
 
 
 def resume(

@@ -16,18 +16,20 @@ from tnas_cli.runs.run_directory import RunDirectory
 
 
 class Life:
-    """One call that works on a run. `resumed`: whether an earlier call worked on it, too."""
+    """One call that works on a run. `resumed`: whether an earlier call worked on it, too; `share`: of the time of a
+    call that works on several runs."""
 
-    def __init__(self, run: RunDirectory, listener: Listener, *, resumed: bool = False) -> None:
+    def __init__(self, run: RunDirectory, listener: Listener, *, resumed: bool = False, share: float = 1.0) -> None:
         self.run = run
         self.resumed = resumed
+        self._share = share
         self._listener = listener
         self._began = time.monotonic()
 
     @property
     def seconds(self) -> float:
         """How long this call has taken."""
-        return time.monotonic() - self._began
+        return (time.monotonic() - self._began) * self._share
 
     def heard_by(self, listener: Listener) -> Life:
         """The same life for a part of the work, whose events go to another listener."""

@@ -1,0 +1,67 @@
+"""The units of several runs at the same time, on one cluster: those of a search or a training with several seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tnas_cli.errors import TnasError
+from tnas_cli.recipes.units import Bar, Elsewhere, Units, UnitsWork
+from tnas_cli.runs import events
+from tnas_cli.runs.life import Life
+from tnas_cli.runs.recipe import Work
+from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.scale import workers
+
+
+class Joined(Units):
+    """The units of several runs, one run after another; the item that a unit has in its own run is in `places`."""
+
+    def __init__(self, parts: Sequence[tuple[RunDirectory, Units]]) -> None:
+        self.parts, self.unit = parts, parts[0][1].unit
+        self.places = [(which, item) for which, (_, units) in enumerate(parts) for item in range(len(units))]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def file(self, run: RunDirectory, item: int) -> Path:
+        which, own = self.places[item]
+        its, units = self.parts[which]
+        return units.file(its, own)
+
+    def do(self, life: Life, item: int) -> None:
+        raise NotImplementedError("a cluster's workers do each in its own run")
+
+
+class Anywhere:
+    """Does single units of several runs in another process, which keeps one run's data and network at a time."""
+
+    def __init__(self, runs: Sequence[Elsewhere], places: Sequence[tuple[int, int]]) -> None:
+        self.runs, self.places = runs, places
+
+    def __call__(self, item: int, listener: Callable[[events.Event], None]) -> None:
+        which, own = self.places[item]
+        for number, run in enumerate(self.runs):
+            if number != which:
+                run.units = None
+        self.runs[which](own, listener)
+
+
+def do_together(works: Sequence[Work], lives: Sequence[Life]) -> list[Work]:
+    """Do the units of all runs on the cluster of their machine; returns works that have only their results to make."""
+    units_works = [work for work in works if isinstance(work, UnitsWork)]
+    stage = works[0].recipe.kind
+    lives[0].listener(events.Note(f"{len(lives)} runs: {', '.join(str(life.run.path) for life in lives)}"))
+    parts = [(life.run, work.units(stage, life.run)) for work, life in zip(units_works, lives, strict=True)]
+    joined, cluster = Joined(parts), units_works[0].machine.cluster
+    assert cluster is not None
+    folders = [life.run.path.resolve() for life in lives]
+    elsewhere = [Elsewhere(work, stage, run, apart=True) for work, run in zip(units_works, folders, strict=True)]
+    bar = Bar(lives[0], stage, joined, shared=True)
+    form = workers.on_cluster(Anywhere(elsewhere, joined.places), cluster, folders[0])
+    aside = form(iter(joined.left(lives[0].run)), bar.heard, bar.said)
+    own: list[dict[int, TnasError]] = [{} for _ in works]
+    for item, error in aside.items():
+        which, place = joined.places[item]
+        own[which][place] = error
+    return [work.after(errors) for work, errors in zip(units_works, own, strict=True)]
