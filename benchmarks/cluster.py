@@ -73,7 +73,7 @@ def looped(work: Callable[[int, Listener], None], items: Iterable[int]) -> float
 def clustered(work: Callable[[int, Listener], None], count: int, cluster: Cluster, folder: Path) -> float:
     """Seconds on the cluster."""
     began = time.perf_counter()
-    assert not over_cluster(cluster.address, work, iter(range(count)), folder, unheard, ignore)
+    assert not over_cluster(cluster.address, work, iter(range(count)), folder / NAME, unheard, ignore)
     return time.perf_counter() - began
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from tests.conftest import TESTING, TRAINING, Pipeline
 from tests.methods import class_pictures as pictures
 from tests.recipes.calls import resume, supervised, transfer
 from tests.recipes.test_recipes_supervised import HERE, TINY
-from tests.running import succeeding, tnas
-from tnas_cli.errors import DataError, TnasError
+from tests.running import succeeding, task_folder, tnas
+from tnas_cli.errors import DataError, SettingsError, TnasError
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.recipes.supervised import supervised_settings
 from tnas_cli.recipes.transfer import transfer_settings
@@ -33,17 +34,18 @@ def without(*failing: int) -> Callable[..., dict[int, TnasError]]:
         address: ClusterAddress,
         work: Work,
         items: Iterator[int],
-        run: Path,
+        seen: Path,
         heard: Callable[[int, Event], None],
         listener: Listener,
+        again: str | None,
     ) -> dict[int, TnasError]:
-        assert run.is_absolute()
+        assert seen.is_absolute() and seen.is_file()
         aside = {}
         for item in items:
             if item in failing:
                 aside[item] = TnasError("no luck.", hint="try again")
             else:
-                work(item, ignore)
+                work(item, partial(heard, item))
         return aside
 
     return over_cluster
@@ -152,6 +154,23 @@ def test_a_run_keeps_its_result_until_it_has_a_better_one(
     ran = tnas("resume", run, "--cluster", "tcp://nowhere:1")
     assert ran.code == TnasError.exit_code
     assert (run / "result.json").read_text() == before
+
+
+def test_task_folders(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders of different shapes are units of their own; one that fails has no record, and the result names it."""
+    tasks = [task_folder(tmp_path / str(classes), range(classes)) for classes in (3, 4)]
+    words = ("adapt", pipeline.best, *tasks, *pipeline.here, "--cluster", "tcp://nowhere:1")
+    monkeypatch.setattr(workers, "over_cluster", without(1))
+    ran = succeeding(*words, "--json")
+    assert [record["task"]["folder"] for record in ran.records[:-1]] == [str(tasks[0])]
+    assert ran.result["set_aside"] == [{"digest": str(tasks[1]), "error": "no luck."}]
+    assert ran.result["tasks"] == 1
+    monkeypatch.setattr(workers, "over_cluster", without(0, 1))
+    assert tnas(*words).code == TnasError.exit_code
+    refused = tnas("adapt", pipeline.best, tasks[0], "--save", tmp_path / "a.pt", "--cluster", "tcp://nowhere:1")
+    assert refused.code == SettingsError.exit_code and "--save has no effect with --cluster" in refused.stderr
+    refused = tnas("adapt", pipeline.best, "--dataset", "shapes", "--cluster", "tcp://nowhere:1", *pipeline.here)
+    assert refused.code == SettingsError.exit_code and "--cluster has no effect with --dataset" in refused.stderr
 
 
 def test_of_several_seeds_one_misses_a_network(

@@ -27,7 +27,7 @@ from tnas_cli.runs.events import Event, Note, Progress, ignore
 from tnas_cli.runs.interrupt import StoppedError, ask_to_stop, stop_request
 from tnas_cli.runs.run_file import NAME
 from tnas_cli.scale import cluster as module
-from tnas_cli.scale.cluster import check_workers, over_cluster
+from tnas_cli.scale.cluster import check_workers, digest, over_cluster
 
 pytestmark = pytest.mark.slow
 PATIENCE = 120
@@ -51,7 +51,9 @@ def until(there: Callable[[], object]) -> None:
 
 def all_done(cluster: Cluster, work: Write, items: int, heard: Callable[[int, Event], None] | None = None) -> Any:
     """The errors that were set aside."""
-    return over_cluster(cluster.address, work, iter(range(items)), work.folder, heard or (lambda *_: None), ignore)
+    return over_cluster(
+        cluster.address, work, iter(range(items)), work.folder / NAME, heard or (lambda *_: None), ignore
+    )
 
 
 def test_units_are_done_and_heard(two_workers: Cluster, run: Path) -> None:
@@ -69,7 +71,7 @@ def test_a_unit_that_fails_three_times_is_set_aside(
     kind: type[Write], said: str, two_workers: Cluster, run: Path
 ) -> None:
     work, notes = kind(run), list[Event]()
-    aside = over_cluster(two_workers.address, work, iter(range(5)), run, lambda *_: None, notes.append)
+    aside = over_cluster(two_workers.address, work, iter(range(5)), run / NAME, lambda *_: None, notes.append)
     assert {item: error.message for item, error in aside.items()} == {1: said}
     assert work.done() == {0, 2, 3, 4}
     assert len(work.tried(1)) == 3
@@ -194,7 +196,7 @@ class Told:
         self.answers = answers
 
     def run(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> dict[str, Any]:
-        if function is Path.read_text:
+        if function is digest:
             return {"tcp://a": self.answers["text"]}
         return {"tcp://a": self.answers.get(arguments[0] if arguments else "", function(*arguments))}
 
@@ -204,13 +206,13 @@ class Told:
     [
         ({"tnas-cli": ModuleNotFoundError()}, "worker tcp://a has no tnas-cli, but this process has"),
         ({"torch": "1.0"}, "worker tcp://a has torch 1.0, but this process has"),
-        ({"text": FileNotFoundError()}, "worker tcp://a does not see the folder"),
-        ({"text": "another run's"}, "worker tcp://a does not see the folder"),
+        ({"text": FileNotFoundError()}, "worker tcp://a does not see"),
+        ({"text": "another run's"}, "worker tcp://a does not see"),
     ],
 )
 def test_workers_that_cannot_do_the_work_are_refused(answers: Mapping[str, Any], said: str, run: Path) -> None:
     with pytest.raises(TnasError, match=said):
-        check_workers(Told({"text": "{}", **answers}), run)
+        check_workers(Told({"text": digest(run / NAME), **answers}), run / NAME)
 
 
 def test_an_address_without_a_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +221,9 @@ def test_an_address_without_a_scheduler(tmp_path: Path, monkeypatch: pytest.Monk
     assert ran.code == SettingsError.exit_code
     assert "there is no scheduler file" in ran.stderr
     with pytest.raises(TnasError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9"):
-        over_cluster(ClusterAddress("tcp://127.0.0.1:9"), Write(tmp_path), iter([0]), tmp_path, lambda *_: None, ignore)
+        over_cluster(
+            ClusterAddress("tcp://127.0.0.1:9"), Write(tmp_path), iter([0]), tmp_path / NAME, lambda *_: None, ignore
+        )
 
 
 def test_certificates_without_a_cluster(tmp_path: Path) -> None:
@@ -261,10 +265,10 @@ def test_tls(tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None
         address = json.loads(cluster.file.read_text())["address"]
         assert address.startswith("tls://")
         where = ClusterAddress(address, certificate, certificate, key)
-        assert over_cluster(where, Write(run), iter([0]), run, lambda *_: None, ignore) == {}
+        assert over_cluster(where, Write(run), iter([0]), run / NAME, lambda *_: None, ignore) == {}
         monkeypatch.setattr(module, "SECONDS_TO_CONNECT", 2)
         with pytest.raises(TnasError, match="no Dask scheduler answers"):
-            over_cluster(ClusterAddress(address), Write(run), iter([1]), run, lambda *_: None, ignore)
+            over_cluster(ClusterAddress(address), Write(run), iter([1]), run / NAME, lambda *_: None, ignore)
     assert Write(run).done() == {0}
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import SEARCH, Pipeline
 from tests.methods import class_pictures as pictures
 from tests.recipes.test_recipes_supervised import TINY
-from tests.running import start, succeeding
+from tests.running import start, succeeding, task_folder
 from tests.scale.dask_cluster import Cluster
 from tests.scale.test_torchrun import same
 
@@ -82,3 +82,14 @@ def test_seeds(two_workers: Cluster, pipeline: Pipeline, tmp_path: Path) -> None
         for one, other in zip(here["runs"], there["runs"], strict=True)
     )
     assert succeeding("resume", there["runs"][1], "--json").result["again"], "each run is a finished one"
+
+
+def test_task_folders(two_workers: Cluster, pipeline: Pipeline, tmp_path: Path) -> None:
+    """Records come back in the order of the folders, with files named as they were named here."""
+    shapes = [(0, 3), (3, 6), (6, 8), (8, 11)]
+    tasks = [task_folder(tmp_path / f"task-{first}", range(first, last)) for first, last in shapes]
+    words = ("adapt", pipeline.best, *tasks, *pipeline.here, "--json")
+    here = succeeding(*words)
+    there = succeeding(*words, "--cluster", two_workers.file)
+    assert [told(one) for one in there.records] == [told(one) for one in here.records]
+    assert "unit(s) at a time" in there.stderr

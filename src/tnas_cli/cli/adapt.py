@@ -174,7 +174,7 @@ def adapt(
     ] = None,
     tasks: Annotated[_Tasks, From(_tasks)],
     folders: Annotated[_Folders, From(_folders)],
-    machine: Annotated[Machine, From(options.machine_without("tensorboard"))],
+    machine: Annotated[Machine, From(options.on_cluster("tensorboard"))],
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
     """Adapt what was learned to tasks (Algorithm 2): predictions for query images, support losses, and theta_i.
@@ -188,6 +188,8 @@ def adapt(
 
     checkpoint, given = _checkpoint(paths or [], run)
     _check_what(given, dataset, tasks, folders, checkpoint)
+    if dataset is not None and machine.cluster is not None:
+        raise SettingsError("--cluster has no effect with --dataset.", hint="leave it out, or adapt to task folders")
 
     def each(record: Adapted) -> None:
         if screen.as_json:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tnas_cli.episodes.own_images import Invert
 from tnas_cli.recipes import adapt as recipe
 from tnas_cli.recipes.adapt import AS_LEARNED, Asked
+from tnas_cli.recipes.adapt_units import adapt_folders_on_cluster, refuse_on_cluster
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.records.results import AdaptResult
 from tnas_cli.runs.device import HERE, Machine
@@ -44,19 +45,18 @@ def adapt_folders(
 
     An answer depends on the support set and the image alone, unless `asked` says otherwise. invert: whether dark ink is
     turned bright. keep_duplicates: a support image may be twice in its class. save: a .pt file that keeps the adapted
-    model of one folder, for `predict`. each: called with a task's record as soon as it is known. Raises SettingsError,
+    model of one folder, for `predict`. each: called with a task's record as soon as it is known, or by the workers of a
+    cluster when all are. Raises SettingsError,
     CheckpointError, and DataError before anything is computed if any folder cannot be used.
     """
-    found = recipe.adapt_folders(
-        Path(checkpoint),
-        [Path(folder) for folder in folders],
-        asked,
-        invert=invert,
-        keep_duplicates=keep_duplicates,
-        save=None if save is None else Path(save),
-        machine=machine,
-        listener=listener,
-    )
+    paths = [Path(folder) for folder in folders]
+    how: dict[str, Any] = {"invert": invert, "keep_duplicates": keep_duplicates}
+    where: dict[str, Any] = {"machine": machine, "listener": listener}
+    if machine.cluster is not None:
+        refuse_on_cluster(machine, None if save is None else Path(save))
+        return _told(adapt_folders_on_cluster(Path(checkpoint), paths, asked, **how, **where), each)
+    kept = None if save is None else Path(save)
+    found = recipe.adapt_folders(Path(checkpoint), paths, asked, save=kept, **how, **where)
     return _told(found, each)
 
 

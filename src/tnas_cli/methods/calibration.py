@@ -94,6 +94,11 @@ class Measure:
         """Probabilities [..., way] that are final, and labels [...]; the accuracy of tasks is not noted."""
         self._bins.append(Bins.of(probabilities, labels))
 
+    def extend(self, other: Measure) -> None:
+        """Add what another one has collected."""
+        self.accuracies += other.accuracies
+        self._bins += other._bins
+
     @property
     def bins(self) -> Bins:
         """Of all answers."""

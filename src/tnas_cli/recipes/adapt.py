@@ -111,20 +111,14 @@ def adapt_folders(
     if save is not None:
         _check_save(save, folders, asked)
     begun = begin(checkpoint, asked, machine)
-    images = begun.learned.images(invert)
-    tasks = [read_task_folder(path, images, keep_duplicates=keep_duplicates) for path in folders]
-    if asked.transductive:
-        for task in tasks:
-            for words in doubts(task):
-                listener(events.Note(f"warning: {task.path}: {words}"))
+    tasks = read_folders(begun, folders, invert, keep_duplicates=keep_duplicates, listener=listener)
     engine = engine_for(begun, machine, listener)
     found: dict[int, Adapted] = {}
     shown: list[Adapted] = []
-    for positions in _same_shape(tasks):
+    for positions in same_shape(tasks):
         alike = [tasks[position] for position in positions]
-        with naming(lambda position: str(alike[position].path), _DIVERGED):  # noqa: B023  called inside the loop
-            fitted = fit_folders(begun, engine, _support_of(alike, begun.device), len(alike[0].class_names))
-        found |= zip(positions, _adapt_alike(begun, engine, fitted, alike, invert), strict=True)
+        fitted, records = adapt_alike(begun, engine, alike, invert)
+        found |= zip(positions, records, strict=True)
         if save is not None:
             preparation = adapt_records.preparation_of_folder(begun.learned, alike[0], invert)
             kept_model.save(save, begun.learned, fitted, alike[0], preparation)
@@ -133,6 +127,28 @@ def adapt_folders(
             shown.append(found[len(shown)])
             yield shown[-1]
     yield adapt_records.result_of_folders(begun, shown, engine)
+
+
+def read_folders(
+    begun: Adapting, folders: Sequence[Path], invert: Invert, *, keep_duplicates: bool, listener: events.Listener
+) -> list[FolderTask]:
+    """The tasks of these folders; raises DataError if any cannot be used."""
+    images = begun.learned.images(invert)
+    tasks = [read_task_folder(path, images, keep_duplicates=keep_duplicates) for path in folders]
+    if begun.asked.transductive:
+        for task in tasks:
+            for words in doubts(task):
+                listener(events.Note(f"warning: {task.path}: {words}"))
+    return tasks
+
+
+def adapt_alike(
+    begun: Adapting, engine: Engine, alike: Sequence[FolderTask], invert: Invert
+) -> tuple[Together, list[Adapted]]:
+    """Adapt to tasks of the same shape; returns what was fitted, and their records. Raises DivergedError."""
+    with naming(lambda position: str(alike[position].path), _DIVERGED):
+        fitted = fit_folders(begun, engine, _support_of(alike, begun.device), len(alike[0].class_names))
+    return fitted, _records_of(begun, engine, fitted, alike, invert)
 
 
 def adapt_dataset(
@@ -277,7 +293,7 @@ def _adapt_batch(
         yield record
 
 
-def _same_shape(tasks: Sequence[FolderTask]) -> Iterator[list[int]]:
+def same_shape(tasks: Sequence[FolderTask]) -> Iterator[list[int]]:
     """Positions of tasks that can be computed together, in such an order that records wait little for their turn."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for position, task in enumerate(tasks):
@@ -309,7 +325,7 @@ def _support_of(tasks: Sequence[FolderTask], device: torch.device) -> Labelled:
     return torch.stack(images).to(device), torch.stack(labels).to(device)
 
 
-def _adapt_alike(
+def _records_of(
     begun: Adapting, engine: Engine, fitted: Together, tasks: Sequence[FolderTask], invert: Invert
 ) -> list[Adapted]:
     """Records of tasks of the same shape."""

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tnas_cli.errors import TnasError
-from tnas_cli.recipes.units import Bar, Elsewhere, Units, UnitsWork
+from tnas_cli.recipes.units import Bar, Elsewhere, Units, UnitsWork, on_cluster
 from tnas_cli.runs import events
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Work
 from tnas_cli.runs.run_directory import RunDirectory
-from tnas_cli.scale import workers
 
 
 class Joined(Units):
@@ -58,7 +57,7 @@ def do_together(works: Sequence[Work], lives: Sequence[Life]) -> list[Work]:
     folders = [life.run.path.resolve() for life in lives]
     elsewhere = [Elsewhere(work, stage, run, apart=True) for work, run in zip(units_works, folders, strict=True)]
     bar = Bar(lives[0], stage, joined, shared=True)
-    form = workers.on_cluster(Anywhere(elsewhere, joined.places), cluster, folders[0])
+    form = on_cluster(Anywhere(elsewhere, joined.places), cluster, folders[0])
     aside = form(iter(joined.left(lives[0].run)), bar.heard, bar.said)
     own: list[dict[int, TnasError]] = [{} for _ in works]
     for item, error in aside.items():

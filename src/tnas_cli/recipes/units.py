@@ -20,6 +20,7 @@ from tnas_cli.errors import DataError, TnasError
 from tnas_cli.recipes.work import DataWork
 from tnas_cli.records.parts import SetAside
 from tnas_cli.runs import events
+from tnas_cli.runs.cluster_address import ClusterAddress
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.lock import NAME as LOCK
@@ -27,7 +28,10 @@ from tnas_cli.runs.lock import BusyError, one_process
 from tnas_cli.runs.paths import from_environment
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.runs.run_file import NAME as RUN_FILE
 from tnas_cli.scale import workers
+from tnas_cli.scale.processes import Work
+from tnas_cli.spelling import command
 
 #: How long a lost worker's process may still hold a unit.
 SECONDS_TO_LEAVE, SECONDS_BETWEEN_LOOKS = 60.0, 1.0
@@ -96,11 +100,17 @@ def form_of(work: UnitsWork, stage: str, life: Life) -> workers.Form:
     """Where the units of a stage are done."""
     if work.machine.cluster is not None:
         run = life.run.path.resolve()
-        return workers.on_cluster(Elsewhere(work, stage, run, apart=True), work.machine.cluster, run)
+        return on_cluster(Elsewhere(work, stage, run, apart=True), work.machine.cluster, run)
     if work.at_a_time > 1:
         return workers.in_processes(Elsewhere(work, stage, life.run.path), work.at_a_time)
     units = work.units(stage, life.run)
     return workers.here(lambda item, listener: units.do(life.heard_by(listener), item))
+
+
+def on_cluster(work: Work, cluster: ClusterAddress, run: Path) -> workers.Form:
+    """Units of a run on a cluster whose workers see its folder."""
+    again = command("tnas", "resume", run, "--cluster", cluster.address)
+    return workers.on_cluster(work, cluster, run / RUN_FILE, again)
 
 
 class Elsewhere:

@@ -214,7 +214,7 @@ class OwnTasks(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class SetAside(Part):
-    """A network without a result: each try of a cluster ended with this error."""
+    """A network without a result, or a task folder: each try of a cluster ended with this error."""
 
     digest: str
     error: str

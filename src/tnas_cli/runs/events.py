@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,13 @@ class Workers(Event):
     """So many units of work can be done at a time now."""
 
     count: int
+
+
+@dataclass(frozen=True)
+class Made(Event):
+    """What a unit of work has made, where it leaves no file; it arrives before the unit counts as done."""
+
+    value: Any
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,8 @@ from tnas_cli.errors import DivergedError, SettingsError, TnasError
 from tnas_cli.runs.cluster_address import ClusterAddress
 from tnas_cli.runs.events import Event, Listener, Note, Workers
 from tnas_cli.runs.interrupt import StoppedError, StopRequest, stop_request
-from tnas_cli.runs.run_file import NAME
 from tnas_cli.scale.batch_queue import EXAMPLE, INSTALL, Submitted, jobs_of, require_jobqueue, submitted
 from tnas_cli.scale.processes import Work
-from tnas_cli.spelling import command
 
 #: A unit that has failed so often with its own error is set aside.
 TRIES = 3
@@ -55,20 +53,22 @@ def over_cluster(
     address: ClusterAddress,
     work: Work,
     items: Iterator[int],
-    run: Path,
+    seen: Path,
     heard: Callable[[int, Event], None],
     listener: Listener,
+    again: str | None = None,
 ) -> dict[int, TnasError]:
-    """Do `work` for all `items` on a cluster whose workers see the folder `run`; returns the errors of those that were
-    set aside. heard: called with an item and each of its events; listener: hears of the cluster itself.
+    """Do `work` for all `items` on a cluster whose workers see the file `seen`; returns the errors of those that were
+    set aside. heard: called with an item and each of its events; listener: hears of the cluster itself. again: the
+    command that goes on after the scheduler was lost; None: the same one.
 
     Raises TnasError for a cluster that cannot be used, that is lost, or whose workers differ from this process;
     StoppedError with everything saved; and the error of a unit that no second try can help.
     """
     with connected(address) as (client, jobs), stop_request() as stop:
         wait_for_workers(client, listener, stop, jobs)
-        check_workers(client, run)
-        return _Units(client, jobs, address.address, work, items, run, heard, listener, stop).all_done()
+        check_workers(client, seen)
+        return _Units(client, jobs, address.address, work, items, seen, heard, listener, stop, again).all_done()
 
 
 def check_address(address: ClusterAddress) -> None:
@@ -166,8 +166,9 @@ def versions() -> dict[str, str]:
     return {package: metadata.version(package) for package in PACKAGES} | {"Python": platform.python_version()}
 
 
-def check_workers(client: Any, run: Path) -> None:
-    """Raises TnasError that names a worker with other versions than this process, or one that does not see the run."""
+def check_workers(client: Any, seen: Path) -> None:
+    """Raises TnasError that names a worker with other versions than this process, or one that does not see the file
+    `seen`."""
     found: dict[str, Mapping[str, Any]] = {
         package: client.run(metadata.version, package, on_error="return") for package in PACKAGES
     }
@@ -177,13 +178,18 @@ def check_workers(client: Any, run: Path) -> None:
         for worker, version in theirs.items():
             if version != ours[package]:
                 raise other_version(worker, package, version if isinstance(version, str) else None, ours[package])
-    mine = (run / NAME).read_text(encoding="utf-8")
-    for worker, text in client.run(Path.read_text, run / NAME, encoding="utf-8", on_error="return").items():
-        if text != mine:
+    mine = digest(seen)
+    for worker, theirs in client.run(digest, seen, on_error="return").items():
+        if theirs != mine:
             raise TnasError(
-                f"worker {worker} does not see the folder {run}.",
-                hint="put the runs (--runs) and the prepared data (--cache-dir) where all workers find them",
+                f"worker {worker} does not see {seen}.",
+                hint="put the runs (--runs), the data (--cache-dir) and what you name where all workers find them",
             )
+
+
+def digest(file: Path) -> str:
+    """Of what it holds."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def other_version(worker: str, package: str, theirs: str | None, ours: str) -> TnasError:
@@ -204,10 +210,11 @@ class _Units:
     address: str
     work: Work
     items: Iterator[int]
-    run: Path
+    seen: Path
     heard: Callable[[int, Event], None]
     listener: Listener
     stop: StopRequest
+    again_by: str | None
     tries: dict[int, int] = field(default_factory=dict)
     aside: dict[int, TnasError] = field(default_factory=dict)
     again: list[int] = field(default_factory=list)
@@ -226,7 +233,7 @@ class _Units:
         """Keep twice as many units under way as can run, until none is left."""
         self.payload, self.versions = pickle.dumps(self.work), versions()
         # Another run, or this one with something changed, must not meet these units or their processes.
-        self.name = hashlib.sha256(str(self.run.resolve()).encode() + self.payload).hexdigest()[:16]
+        self.name = hashlib.sha256(str(self.seen.resolve()).encode() + self.payload).hexdigest()[:16]
         topic = f"tnas-{self.name}"
         self.client.subscribe_topic(topic, self._event)
         try:
@@ -280,7 +287,7 @@ class _Units:
                 raise TnasError(f"a worker has no tnas, or another one ({error}).", hint=INSTALL)
             self._failed(item, TnasError(f"{type(error).__name__}: {error}", hint="Dask's workers may say more"))
             return
-        outcome, failure = future.result()
+        outcome, failure, made = future.result()
         if outcome == STOPPED:  # its worker ends
             self.again.append(item)
         elif outcome == REFUSED:
@@ -289,6 +296,8 @@ class _Units:
         elif outcome != DONE:
             assert failure is not None
             self._failed(item, failure)
+        for event in made:
+            self.heard(item, event)
 
     def _failed(self, item: int, error: TnasError) -> None:
         if not (isinstance(error, DivergedError) or type(error) is TnasError):
@@ -325,7 +334,7 @@ class _Units:
             self.slots = 0
 
     def _lost(self) -> TnasError:
-        again = command("tnas", "resume", self.run, "--cluster", self.address)
+        again = self.again_by or "call the same command"
         return TnasError(
             f"the Dask scheduler at {self.address} no longer answers; everything that was finished is kept.",
             hint=again if self.jobs is not None else f"start it and its workers again, then: {again}",

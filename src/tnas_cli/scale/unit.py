@@ -11,19 +11,19 @@ import pickle
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from distributed import Status, Worker, get_worker
 
 from tnas_cli.errors import TnasError
-from tnas_cli.runs.events import Event, Progress
+from tnas_cli.runs.events import Event, Made, Progress
 from tnas_cli.scale.cluster import other_version, versions
 from tnas_cli.scale.processes import AVAILABLE, Process, end, listen, started
 
 #: How a unit ended, with its error where it has one.
 DONE, FAILED, STOPPED, REFUSED = "done", "failed", "stopped", "refused"
-Outcome = tuple[str, TnasError | None]
+Outcome = tuple[str, TnasError | None, Sequence[Made]]
 
 SECONDS_BETWEEN_REPORTS = 1.0
 SECONDS_IDLE = 60.0
@@ -48,9 +48,9 @@ def do_unit(work: bytes, run: str, item: int, key: str, topic: str, needed: Mapp
     worker = get_worker()
     for package, theirs in versions().items():
         if theirs != needed[package]:
-            return REFUSED, other_version(worker.address, package, theirs, needed[package])
+            return REFUSED, other_version(worker.address, package, theirs, needed[package]), ()
     if not AVAILABLE:
-        return REFUSED, TnasError(f"worker {worker.address} runs on Windows.", hint="use workers on Linux or macOS")
+        return REFUSED, TnasError(f"worker {worker.address} runs on Windows.", hint="use Linux or macOS"), ()
     with _guard:
         _busy[run] += 1
     try:
@@ -62,8 +62,16 @@ def do_unit(work: bytes, run: str, item: int, key: str, topic: str, needed: Mapp
 
 def _done(worker: Worker, work: bytes, run: str, item: int, key: str, topic: str) -> Outcome:
     process = _ready(run, work, item)
-    report = _reporting(worker, topic, item)
+    reporting = _reporting(worker, topic, item)
+    made: list[Made] = []
     failure, asked = None, False
+
+    def report(number: int, event: Event) -> None:
+        if isinstance(event, Made):  # it may be large, and must arrive
+            made.append(event)
+        else:
+            reporting(number, event)
+
     while process.item is not None:
         failure = listen([process], report) or failure
         if not asked and not _wanted(worker, key):
@@ -74,10 +82,10 @@ def _done(worker: Worker, work: bytes, run: str, item: int, key: str, topic: str
     else:
         end([process])
     if failure is None:
-        return DONE, None
+        return DONE, None, made
     if isinstance(failure, TnasError):
-        return FAILED, failure
-    return STOPPED, None
+        return FAILED, failure, ()
+    return STOPPED, None, ()
 
 
 def _ready(run: str, work: bytes, item: int) -> Process:

@@ -49,10 +49,10 @@ def in_processes(work: Work, count: int) -> Form:
     return form
 
 
-def on_cluster(work: Work, address: ClusterAddress, run: Path) -> Form:
-    """On the workers of a cluster that see the folder `run`."""
+def on_cluster(work: Work, address: ClusterAddress, seen: Path, again: str | None = None) -> Form:
+    """On the workers of a cluster that see the file `seen`. again: what goes on if the scheduler is lost."""
 
     def form(items: Iterator[int], heard: Callable[[int, Event], None], listener: Listener) -> dict[int, TnasError]:
-        return over_cluster(address, work, items, run, heard, listener)
+        return over_cluster(address, work, items, seen, heard, listener, again)
 
     return form
