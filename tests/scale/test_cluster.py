@@ -189,6 +189,38 @@ def test_a_worker_that_comes_late_is_checked_too(
     assert Write(run).done() == set()
 
 
+#: What a worker runs before it begins.
+UNFIT = {
+    "has torch 1.0": "was = unit.versions()\nunit.versions = lambda: was | {'torch': '1.0'}\n",
+    "does not see": "unit.digest = lambda file: 'of another file'\n",
+}
+
+
+@pytest.mark.parametrize("why", UNFIT)
+def test_a_late_worker_that_cannot_do_the_work_is_not_used(why: str, two_workers: Cluster, run: Path) -> None:
+    """It is named; its units go to the others."""
+    work, notes = Wait(run), list[str]()
+    (run / "preload.py").write_text("from tnas_cli.scale import unit\n" + UNFIT[why])
+    late = []
+
+    def heard(item: int, event: Event) -> None:
+        if not late and isinstance(event, Progress):
+            late.append(two_workers.worker("--preload", str(run / "preload.py")))
+
+    def listener(event: Event) -> None:
+        if isinstance(event, Note) and "not used: worker tcp://" in event.text:
+            notes.append(event.text)
+            (run / "go").write_text("")
+
+    try:
+        assert over_cluster(two_workers.address, work, iter(range(9)), run / NAME, heard, listener) == {}
+    finally:
+        late[0].terminate()
+    assert work.done() == set(range(9))
+    (note,) = notes
+    assert why in note
+
+
 class Told:
     """A client whose workers answer as the test says."""
 

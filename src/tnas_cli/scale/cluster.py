@@ -181,10 +181,15 @@ def check_workers(client: Any, seen: Path) -> None:
     mine = digest(seen)
     for worker, theirs in client.run(digest, seen, on_error="return").items():
         if theirs != mine:
-            raise TnasError(
-                f"worker {worker} does not see {seen}.",
-                hint="put the runs (--runs), the data (--cache-dir) and what you name where all workers find them",
-            )
+            raise does_not_see(worker, seen)
+
+
+def does_not_see(worker: str, file: Path) -> TnasError:
+    """A worker lacks a file, or has another one of that name."""
+    return TnasError(
+        f"worker {worker} does not see {file}.",
+        hint="put the runs (--runs), the data (--cache-dir) and what you name where all workers find them",
+    )
 
 
 def digest(file: Path) -> str:
@@ -226,12 +231,18 @@ class _Units:
     manned: float = 0.0
     slots: int = 1
     said: int = 0
+    #: Workers that came late and cannot do the work, with the reason; and those that may do each unit, where some may
+    #: not.
+    unfit: dict[str, TnasError] = field(default_factory=dict)
+    allowed: dict[str, frozenset[str]] = field(default_factory=dict)
+    living: frozenset[str] = frozenset()
     #: How often each item was submitted.
     begun: dict[int, int] = field(default_factory=dict)
 
     def all_done(self) -> dict[int, TnasError]:
         """Keep twice as many units under way as can run, until none is left."""
         self.payload, self.versions = pickle.dumps(self.work), versions()
+        self.seen_as = (self.seen.resolve(), digest(self.seen))
         # Another run, or this one with something changed, must not meet these units or their processes.
         self.name = hashlib.sha256(str(self.seen.resolve()).encode() + self.payload).hexdigest()[:16]
         topic = f"tnas-{self.name}"
@@ -259,7 +270,12 @@ class _Units:
 
         times = self.begun.get(item, 0)
         key, self.begun[item] = f"tnas-{self.name}-{item}-{times}", times + 1
-        future = self.client.submit(do_unit, self.payload, self.name, item, key, topic, self.versions, key=key)
+        known = (self.versions, self.seen_as)
+        where = {}
+        if self.unfit:
+            self.allowed[key] = self.living
+            where = {"workers": sorted(self.living)}
+        future = self.client.submit(do_unit, self.payload, self.name, item, key, topic, *known, key=key, **where)
         self.under_way[key] = (item, future)
         future.add_done_callback(lambda ended: self.arrived.put(ended.key))
 
@@ -272,7 +288,8 @@ class _Units:
         with suppress(queue.Empty):
             found = self.arrived.get(timeout=SECONDS_BETWEEN_LOOKS)
             if isinstance(found, str):
-                self._ended(*self.under_way.pop(found))
+                if found in self.under_way:  # and was not given to others in the meantime
+                    self._ended(*self.under_way.pop(found))
             else:
                 self.heard(*found)
 
@@ -287,17 +304,36 @@ class _Units:
                 raise TnasError(f"a worker has no tnas, or another one ({error}).", hint=INSTALL)
             self._failed(item, TnasError(f"{type(error).__name__}: {error}", hint="Dask's workers may say more"))
             return
-        outcome, failure, made = future.result()
-        if outcome == STOPPED:  # its worker ends
+        outcome = future.result()
+        if outcome.how == STOPPED:  # its worker ends
             self.again.append(item)
-        elif outcome == REFUSED:
-            assert failure is not None
-            raise failure
-        elif outcome != DONE:
-            assert failure is not None
-            self._failed(item, failure)
-        for event in made:
+        elif outcome.how == REFUSED:
+            self._unfit(item, outcome.worker, outcome.error)
+        elif outcome.how != DONE:
+            self._failed(item, outcome.error)
+        for event in outcome.made:
             self.heard(item, event)
+
+    def _unfit(self, item: int, worker: str, error: TnasError) -> None:
+        """Do without a worker that came late and cannot do the work; raises its error if there is no other one."""
+        if worker not in self.unfit:
+            self.unfit[worker] = error
+            self.listener(Note(f"not used: {error.message}"))
+            self.counted = 0.0
+            self._count()
+        if not self.living:
+            raise error
+        self.again.append(item)
+
+    def _stranded(self) -> None:
+        """Submit once more the units whose workers have all gone while others have come."""
+        for key, allowed in list(self.allowed.items()):
+            if key not in self.under_way:
+                del self.allowed[key]
+            elif self.living and not allowed & self.living:
+                item, future = self.under_way.pop(key)
+                future.cancel()
+                self.again.append(item)
 
     def _failed(self, item: int, error: TnasError) -> None:
         if not (isinstance(error, DivergedError) or type(error) is TnasError):
@@ -317,9 +353,11 @@ class _Units:
         if self.client.status != "running":
             raise self._lost()
         try:
-            threads = sum(self.client.nthreads().values())
+            found = {name: n for name, n in self.client.nthreads().items() if name not in self.unfit}
         except (OSError, TimeoutError) as error:
             raise self._lost() from error
+        threads, self.living = sum(found.values()), frozenset(found)
+        self._stranded()
         if self.jobs is not None:
             self.jobs.keep_up()
         if threads != self.said:

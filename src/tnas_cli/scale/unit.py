@@ -12,24 +12,38 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from distributed import Status, Worker, get_worker
 
 from tnas_cli.errors import TnasError
 from tnas_cli.runs.events import Event, Made, Progress
-from tnas_cli.scale.cluster import other_version, versions
+from tnas_cli.scale.cluster import digest, does_not_see, other_version, versions
 from tnas_cli.scale.processes import AVAILABLE, Process, end, listen, started
 
-#: How a unit ended, with its error where it has one.
 DONE, FAILED, STOPPED, REFUSED = "done", "failed", "stopped", "refused"
-Outcome = tuple[str, TnasError | None, Sequence[Made]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a unit ended on a worker, with its error where it has one, and with what it made."""
+
+    how: str
+    worker: str
+    error: TnasError | None = None
+    made: Sequence[Made] = ()
+
 
 SECONDS_BETWEEN_REPORTS = 1.0
 SECONDS_IDLE = 60.0
 
 _idle: dict[str, list[Process]] = defaultdict(list)
 _busy: dict[str, int] = defaultdict(int)
+#: Runs, and the hash of a file of theirs that is as it is for the client.
+_seen: set[tuple[str, str]] = set()
 _guard = threading.Lock()
 
 
@@ -38,19 +52,18 @@ def busy(run: str) -> bool:
     return _busy[run] > 0
 
 
-def do_unit(work: bytes, run: str, item: int, key: str, topic: str, needed: Mapping[str, str]) -> Outcome:
+def do_unit(
+    work: bytes, run: str, item: int, key: str, topic: str, needed: Mapping[str, str], seen: tuple[Path, str]
+) -> Outcome:
     """Do `work`, which is pickled, for an item, as the Dask task `key`. run: names the run and its work, for which a
     process may be used again. topic: where its events are reported, each as an item and a pickled event. needed: the
-    client's versions, which a worker that came late may not have.
+    client's versions, and seen: a file with its hash, which a worker that came late may not have.
 
     It saves and stops where nobody wants the task any more: the client has gone, or the worker is about to end.
     """
     worker = get_worker()
-    for package, theirs in versions().items():
-        if theirs != needed[package]:
-            return REFUSED, other_version(worker.address, package, theirs, needed[package]), ()
-    if not AVAILABLE:
-        return REFUSED, TnasError(f"worker {worker.address} runs on Windows.", hint="use Linux or macOS"), ()
+    if (unfit := _unfit(worker.address, run, needed, seen)) is not None:
+        return Outcome(REFUSED, worker.address, unfit)
     with _guard:
         _busy[run] += 1
     try:
@@ -58,6 +71,23 @@ def do_unit(work: bytes, run: str, item: int, key: str, topic: str, needed: Mapp
     finally:
         with _guard:
             _busy[run] -= 1
+
+
+def _unfit(address: str, run: str, needed: Mapping[str, str], seen: tuple[Path, str]) -> TnasError | None:
+    """Why this worker cannot do the work."""
+    for package, theirs in versions().items():
+        if theirs != needed[package]:
+            return other_version(address, package, theirs, needed[package])
+    if not AVAILABLE:
+        return TnasError(f"worker {address} runs on Windows.", hint="use workers on Linux or macOS")
+    file, needs = seen
+    if (run, needs) not in _seen:
+        with suppress(OSError):
+            if digest(file) == needs:
+                _seen.add((run, needs))
+                return None
+        return does_not_see(address, file)
+    return None
 
 
 def _done(worker: Worker, work: bytes, run: str, item: int, key: str, topic: str) -> Outcome:
@@ -82,10 +112,10 @@ def _done(worker: Worker, work: bytes, run: str, item: int, key: str, topic: str
     else:
         end([process])
     if failure is None:
-        return DONE, None, made
+        return Outcome(DONE, worker.address, made=made)
     if isinstance(failure, TnasError):
-        return FAILED, failure, ()
-    return STOPPED, None, ()
+        return Outcome(FAILED, worker.address, failure)
+    return Outcome(STOPPED, worker.address)
 
 
 def _ready(run: str, work: bytes, item: int) -> Process:
