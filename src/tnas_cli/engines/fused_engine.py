@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from tnas_cli.engines.describe import NoKernelError, describe
 from tnas_cli.engines.fused.library import Library, OnCompile, silent
@@ -108,6 +110,19 @@ class FusedEngine:
         with _explained():
             return torch.from_numpy(program.features(_flat(parameters, leading=x.shape[:1]), x.numpy()))
 
+    def embedding(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
+        """Features [T, N, F] that PyTorch differentiates by these kernels."""
+        program = self._program(network, x.shape[-1], _dtype(x))
+        _check_finite({}, x)
+        every = {
+            name: parameters[name] if name in parameters else x.new_zeros((len(x), *spec.shape))
+            for name, spec in network.specs().items()
+        }
+        flat = torch.cat([tensor.reshape(len(x), -1) for tensor in every.values()], dim=-1)
+        with _explained():
+            found: Tensor = _Embedding.apply(flat, program, x)
+        return found
+
     def answering(self, network: Network, parameters: Parameters, support_x: Tensor) -> Answering:
         """Answers by the support images' moments; an image's logits are the same to the last bit in any company."""
         program = self._program(network, support_x.shape[-1], _dtype(support_x))
@@ -138,6 +153,25 @@ class FusedEngine:
             with _explained():
                 self._programs[key] = Program(what, side, target(), self._library(dtype), self._workers)
         return self._programs[key]
+
+
+class _Embedding(torch.autograd.Function):
+    """Parameters [T, P] -> features [T, N, F] of images x."""
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor, program: Program, x: Tensor) -> Tensor:
+        if not flat.requires_grad:
+            return torch.from_numpy(program.features(flat.numpy(), x.numpy()))
+        ctx.program, ctx.flat, ctx.x = program, flat.detach().numpy(), x.numpy()
+        features, ctx.kept = program.embedded(ctx.flat, ctx.x)
+        return torch.from_numpy(features)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        found = ctx.program.embedding_gradients(ctx.flat, ctx.x, ctx.kept, gradient.contiguous().numpy())
+        del ctx.kept  # its memories are used for the next meta-batch
+        return torch.from_numpy(found), None, None
 
 
 @contextmanager

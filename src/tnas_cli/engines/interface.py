@@ -108,3 +108,7 @@ class Engine(Protocol):
     def answering(self, network: Network, parameters: Parameters, support_x: Tensor) -> Answering:
         """Inductive logits at adapted parameters [T, ...]: every batch norm takes its moments from the support images
         [T, S, C, H, W], so that an answer depends on no other query image."""
+
+    def embedding(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
+        """What a linear layer would see of x [T, N, C, H, W]: [T, N, F], with gradients to the parameters [T, ...], of
+        which those of `classifier` may be missing. Every batch norm takes its moments from x."""

@@ -10,6 +10,7 @@ from tnas_cli.engines.interface import Adapted, Answering, Gradients, InnerRule,
 from tnas_cli.engines.parts import in_equal_parts, in_parts, joined
 from tnas_cli.errors import DivergedError
 from tnas_cli.spaces.moments import Moments, all_tasks, logits_of, moments_given, moments_kept
+from tnas_cli.spaces.network import Embedding
 from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
 from tnas_cli.update import inner
 
@@ -128,6 +129,11 @@ class TorchEngine:
         same = torch.eye(length, dtype=x.dtype, device=x.device).expand(tasks, length, length)
         bias = torch.zeros((), dtype=x.dtype, device=x.device).expand(tasks, length)
         return self.predict(network, parameters | {"classifier.weight": same, "classifier.bias": bias}, x)
+
+    def embedding(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
+        """The network's own features."""
+        assert isinstance(network, Embedding)
+        return network.features(parameters, x)
 
     def answering(self, network: Network, parameters: Parameters, support_x: Tensor) -> Answering:
         """Answers by the support images' moments, which pass the network once."""

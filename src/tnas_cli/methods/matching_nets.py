@@ -14,7 +14,8 @@ from torch import Tensor
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.class_means import one_hot
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import Embedding, MetricLearner, embedding, shapes
+from tnas_cli.methods.metric import MetricLearner, embedding, shapes
+from tnas_cli.spaces.network import Embedding
 from tnas_cli.spaces.parameters import Parameters
 
 TINY = 1e-8

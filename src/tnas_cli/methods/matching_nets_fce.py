@@ -26,9 +26,10 @@ from tnas_cli.engines.interface import Network
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.matching_nets import attention_scores
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import Embedding, MetricLearner, embedding, feature_width, shapes
+from tnas_cli.methods.metric import MetricLearner, embedding, feature_width, shapes
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.lstm import from_input, lstm_specs, lstm_step
+from tnas_cli.spaces.network import Embedding
 from tnas_cli.spaces.parameters import Parameters, Spec
 
 #: K: how often a query image reads the support set.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -19,15 +18,8 @@ from tnas_cli.methods.class_means import WEIGHT
 from tnas_cli.methods.learner import Fitted, Labelled, Learner
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.moments import Moments, all_tasks, moments_given, moments_kept
+from tnas_cli.spaces.network import Embedding
 from tnas_cli.spaces.parameters import Parameters, Spec, for_tasks
-
-
-@runtime_checkable
-class Embedding(Protocol):
-    """A network that has features before its classifier."""
-
-    def features(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """x [T, N, C, H, W], parameters [T, ...] -> [T, N, F]."""
 
 
 class MetricLearner(Learner):

@@ -9,7 +9,8 @@ from torch import Tensor
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.class_means import class_means
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import Embedding, MetricLearner, embedding, shapes
+from tnas_cli.methods.metric import MetricLearner, embedding, shapes
+from tnas_cli.spaces.network import Embedding
 from tnas_cli.spaces.parameters import Parameters
 
 

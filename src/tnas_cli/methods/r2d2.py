@@ -24,8 +24,9 @@ from tnas_cli.methods.about import OWN
 from tnas_cli.methods.class_means import BIAS, WEIGHT, one_hot
 from tnas_cli.methods.learner import Labelled
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import Embedding, MetricLearner
+from tnas_cli.methods.metric import MetricLearner
 from tnas_cli.settings.train import TrainSettings
+from tnas_cli.spaces.network import Embedding
 from tnas_cli.spaces.parameters import Parameters, Spec
 
 LAMBDA, SCALE, SHIFT = "ridge.lambda_exponent", "ridge.scale_exponent", "ridge.bias"

@@ -31,8 +31,9 @@ from tnas_cli.methods.about import OWN
 from tnas_cli.methods.class_means import class_means
 from tnas_cli.methods.learner import Labelled
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import Embedding, MetricLearner, embedding, feature_width, shapes
+from tnas_cli.methods.metric import MetricLearner, embedding, feature_width, shapes
 from tnas_cli.settings.train import TrainSettings
+from tnas_cli.spaces.network import Embedding
 from tnas_cli.spaces.parameters import Parameters, Spec
 
 ALPHA, BIAS = "siamese.alpha", "siamese.offset"

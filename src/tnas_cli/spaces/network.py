@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tnas_cli.spaces.shapes import Specs
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Network(Protocol):
     """Its facts need no PyTorch, `logits` does.
 
-    One with a `description()` (`spaces.description`) may be computed by other engines than PyTorch. One with
-    `features(parameters, x)`, what its linear layer sees, can be trained by methods that compare images.
+    One with a `description()` (`spaces.description`) may be computed by other engines than PyTorch. One that is an
+    `Embedding`, too, can be trained by methods that compare images.
     """
 
     @property
@@ -32,3 +32,11 @@ class Network(Protocol):
 
     def logits(self, parameters: Parameters, x: Tensor) -> Tensor:
         """x [T, N, C, H, W], parameters [T, ...] -> [T, N, way]."""
+
+
+@runtime_checkable
+class Embedding(Protocol):
+    """A network that has features before its classifier."""
+
+    def features(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """x [T, N, C, H, W], parameters [T, ...] -> [T, N, F]."""

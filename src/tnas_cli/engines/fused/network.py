@@ -27,7 +27,8 @@ class NetworkPlan:
     Images that only give batch norms their moments come before those that are answered; labels are of the latter.
 
     Rows 0 ... forward are the forward pass and the loss, up to `backward` the backward pass; then a step of w and,
-    up to `end`, a step of theta.
+    up to `end`, a step of theta. Up to `embedded` there are features, and from `by_features` on their gradient goes
+    back: between the two is the classifier with its loss.
     """
 
     count: int
@@ -35,7 +36,9 @@ class NetworkPlan:
     rows: np.ndarray
     kernels: tuple[Kernel, ...]
     size: int
+    embedded: int
     forward: int
+    by_features: int
     backward: int
     step_w: int
     end: int
@@ -43,6 +46,7 @@ class NetworkPlan:
     gradients: int
     images: View
     features: int
+    feature_gradients: int
     labels: int
     logits: int
     loss: int
@@ -81,6 +85,7 @@ def plan_network(
     features, feature_gradient, length = forward()
     weight, bias = builder.at("classifier.weight"), builder.at("classifier.bias")
     answered = features + support * length
+    embedded = len(plan.rows)
     plan.emit("classifier", (), answered, length, weight, bias, logits, what.way, images)
     plan.emit("cross_entropy", (), logits, labels, logits_gradient, loss, what.way, images)
     forward_end = len(plan.rows)
@@ -89,6 +94,7 @@ def plan_network(
     to = feature_gradient + support * length
     gradients = (weight + plan.gradients, bias + plan.gradients, logits_gradient, what.way, images, to)
     plan.emit("classifier_gradient", (), answered, length, weight, *gradients)
+    by_features = len(plan.rows)
     backward()
     backward_end = len(plan.rows)
 
@@ -103,7 +109,9 @@ def plan_network(
         rows,
         tuple(plan.kernels),
         plan.size,
+        embedded,
         forward_end,
+        by_features,
         backward_end,
         backward_end + 1,
         len(rows),
@@ -111,6 +119,7 @@ def plan_network(
         begin + plan.gradients,
         pixels,
         answered,
+        to,
         labels,
         logits,
         loss,

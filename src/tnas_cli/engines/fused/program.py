@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tnas_cli.engines.fused.description import Description
+from tnas_cli.engines.fused.kept import MOST_KEPT, Kept, Spare
 from tnas_cli.engines.fused.library import Library
 from tnas_cli.engines.fused.network import NetworkPlan, plan_network
 from tnas_cli.engines.fused.norms import FIELDS, REFERENCE, SQUARES, SUM
@@ -43,6 +44,7 @@ class Program:
         self.layout = what.layout(side)
         self.dtype = library.dtype
         self._ready: dict[tuple[int, bool, int], Ready] = {}
+        self._spare = Spare()
 
     def ready(self, images: int, *, given_moments: bool = False, support: int = 0) -> Ready:
         """The plan for a number of images, as `plan_network` has it; kernels that it needs are compiled now."""
@@ -143,8 +145,39 @@ class Program:
         def task(index: int) -> np.ndarray:
             mem = self._begin(self.layout.pack(parameters[index]), here.plan.size)
             self._forward(mem, here, images[index])
-            seen = mem[here.plan.features :][: here.plan.count * len(order)].reshape(-1, len(order))
-            return np.take(seen, order, axis=1)
+            return np.take(self._features(mem, here.plan, len(order)), order, axis=1)
+
+        return np.stack(self.workers.map(task, len(images)))
+
+    def embedded(self, parameters: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, Kept]:
+        """The same features, and what their gradient needs."""
+        here, order = self.ready(images.shape[1]), self.layout.inputs_of("classifier.weight")
+        kept = self._kept(here.plan.size, len(images))
+
+        def task(index: int) -> np.ndarray:
+            mem = self._begin(self.layout.pack(parameters[index]), here.plan.size, kept.memories[index])
+            self._put_images(mem, here.plan, images[index], np.zeros(here.plan.count, np.int64))
+            self._run(mem, here, 0, here.plan.embedded)
+            return np.take(self._features(mem, here.plan, len(order)), order, axis=1)
+
+        return np.stack(self.workers.map(task, len(images))), kept
+
+    def embedding_gradients(
+        self, parameters: np.ndarray, images: np.ndarray, kept: Kept, gradients: np.ndarray
+    ) -> np.ndarray:
+        """From the gradient [T, N, F] of a loss with respect to features, that with respect to parameters [T, P]."""
+        here, order = self.ready(images.shape[1]), self.layout.inputs_of("classifier.weight")
+
+        def task(index: int) -> np.ndarray:
+            mem = kept.memories[index]
+            if mem is None:  # computed again, since keeping it would take too much memory
+                mem = self._begin(self.layout.pack(parameters[index]), here.plan.size)
+                self._put_images(mem, here.plan, images[index], np.zeros(here.plan.count, np.int64))
+                self._run(mem, here, 0, here.plan.embedded)
+            given = mem[here.plan.feature_gradients :][: gradients[index].size].reshape(gradients[index].shape)
+            given[:, order] = gradients[index]
+            self._run(mem, here, here.plan.by_features, here.plan.backward)
+            return self.layout.unpack(mem[here.plan.gradients :][: self.layout.size])
 
         return np.stack(self.workers.map(task, len(images)))
 
@@ -194,9 +227,15 @@ class Program:
 
     # -- inside a worker --------------------------------------------------------------------------------------------
 
-    def _begin(self, parameters: np.ndarray, size: int) -> np.ndarray:
-        """The thread's memory with parameters, and gradients of zero."""
-        mem = self.workers.memory(size, self.dtype)
+    def _kept(self, size: int, tasks: int) -> Kept:
+        """Memories of `size` numbers for tasks that are computed back later; None for each where they are too large."""
+        if tasks * size * np.dtype(self.dtype).itemsize > MOST_KEPT:
+            return Kept(None, [None] * tasks)
+        return Kept(self._spare, [self._spare.take(size, self.dtype) for _ in range(tasks)])
+
+    def _begin(self, parameters: np.ndarray, size: int, mem: np.ndarray | None = None) -> np.ndarray:
+        """A memory, or the thread's own, with parameters, and gradients of zero."""
+        mem = self.workers.memory(size, self.dtype) if mem is None else mem
         any_plan = next(iter(self._ready.values())).plan  # all plans begin alike
         mem[any_plan.parameters :][: self.layout.size] = parameters
         mem[any_plan.gradients :][: self.layout.size] = 0
@@ -254,6 +293,9 @@ class Program:
             mem.ctypes.data, code.ctypes.data, rows.ctypes.data, begin, end, table.ctypes.data, stop.ctypes.data
         )
         self.workers.check()
+
+    def _features(self, mem: np.ndarray, plan: NetworkPlan, length: int) -> np.ndarray:
+        return mem[plan.features :][: plan.count * length].reshape(plan.count, length)
 
     def _logits(self, mem: np.ndarray, plan: NetworkPlan) -> np.ndarray:
         way = self.what.way
