@@ -161,6 +161,9 @@ def test_a_network_that_does_not_say_its_features_is_refused() -> None:
         def specs(self) -> dict[str, object]:
             return {}
 
+        def logits(self, parameters: Parameters, x: torch.Tensor) -> torch.Tensor:
+            return x
+
     class WithFeatures(Bare):
         def features(self, parameters: Parameters, x: torch.Tensor) -> torch.Tensor:
             return x.flatten(2)

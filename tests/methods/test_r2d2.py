@@ -16,19 +16,20 @@ from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.meta_learn import Plan, Tasks, meta_learn
 from tnas_cli.methods.nearest_neighbour import nearest_neighbour
-from tnas_cli.methods.r2d2 import LAMBDA, OWN_SPECS, R2D2, SCALE, SHIFT, EmbeddingNetwork, ridge
+from tnas_cli.methods.r2d2 import LAMBDA, OWN_SPECS, R2D2, SCALE, SHIFT, ridge
 from tnas_cli.methods.registry import training_method
 from tnas_cli.methods.unrolled import weight_count
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.network import Embedding
 from tnas_cli.spaces.parameters import Parameters, for_tasks
 
 NETWORK = FourConv(3, 1, 20, filters=8)
 BATCH = TaskBatch(*labelled(2, 3, 2, 1, 20, seed=1), *labelled(2, 3, 2, 1, 20, seed=2), way=3)
 
 
-def parameters(network: EmbeddingNetwork) -> dict[str, Tensor]:
+def parameters(network: Embedding) -> dict[str, Tensor]:
     """The embedding's weights, and a lambda, scale and bias away from their starts."""
     w = {name: t for name, t in parameters_of(network).items() if not name.startswith("classifier.")}
     return w | {
@@ -92,7 +93,7 @@ def test_the_outer_gradient_is_that_of_the_plain_form() -> None:
     "network", [NETWORK, DecodedNetwork(AUTO_MAML_1SHOT, 3, 1, channels=4)], ids=["4conv", "genotype"]
 )
 @pytest.mark.parametrize("moved", ["all", LAMBDA, SCALE])
-def test_the_gradient_is_the_slope_of_the_loss(network: EmbeddingNetwork, moved: str) -> None:
+def test_the_gradient_is_the_slope_of_the_loss(network: Embedding, moved: str) -> None:
     w, learner = parameters(network), R2D2(network, 3)
 
     def loss(there: Parameters) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,8 +16,8 @@ from tnas_cli.engines.fused.library import Library, OnCompile, silent
 from tnas_cli.engines.fused.machine import UnavailableError, instruction_set, target
 from tnas_cli.engines.fused.program import Program, Steps
 from tnas_cli.engines.fused.workers import Workers
-from tnas_cli.engines.interface import Adapted, Answering, Gradients, InnerRule, MetaGradient, Network
-from tnas_cli.engines.parts import ANSWERED_TOGETHER
+from tnas_cli.engines.interface import Adapted, Answering, Embedding, Gradients, InnerRule, MetaGradient, Network
+from tnas_cli.engines.parts import ANSWERED_TOGETHER, Part
 from tnas_cli.engines.torch_engine import Labelled, check_images, task_accuracies
 from tnas_cli.errors import DivergedError, TnasError
 from tnas_cli.spaces.parameters import Parameters
@@ -50,6 +50,10 @@ class FusedEngine:
             for count in images:
                 program.ready(count)
             program.ready(ANSWERED_TOGETHER, given_moments=True)
+
+    def in_parts(self, function: Callable[[slice], Part], images: Tensor) -> list[Part]:
+        """All tasks at once: each is computed on a thread of this engine."""
+        return [function(slice(0, len(images)))]
 
     def meta_gradient(
         self,
@@ -110,7 +114,7 @@ class FusedEngine:
         with _explained():
             return torch.from_numpy(program.features(_flat(parameters, leading=x.shape[:1]), x.numpy()))
 
-    def embedding(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
+    def embedding(self, network: Embedding, parameters: Parameters, x: Tensor) -> Tensor:
         """Features [T, N, F] that PyTorch differentiates by these kernels."""
         program = self._program(network, x.shape[-1], _dtype(x))
         _check_finite({}, x)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
+from tnas_cli.spaces.network import Embedding as Embedding
 from tnas_cli.spaces.network import Network as Network
 from tnas_cli.spaces.parameters import THETA, Parameters
 
@@ -55,6 +56,8 @@ class Gradients:
     logits: Tensor
 
 
+Part = TypeVar("Part")
+
 #: Images [T, N, C, H, W] -> logits [T, N, way], without gradients.
 Answering = Callable[[Tensor], Tensor]
 
@@ -63,6 +66,10 @@ class Engine(Protocol):
     """Computes a meta-batch. `support` and `query` are pairs (images [T, N, C, H, W], labels [T, N])."""
 
     name: str
+
+    def in_parts(self, function: Callable[[slice], Part], images: Tensor) -> list[Part]:
+        """`function` of slices that cover the tasks of images [T, N, C, H, W], in their order: as many tasks at a time
+        as suit `embedding`."""
 
     def meta_gradient(
         self,
@@ -109,6 +116,6 @@ class Engine(Protocol):
         """Inductive logits at adapted parameters [T, ...]: every batch norm takes its moments from the support images
         [T, S, C, H, W], so that an answer depends on no other query image."""
 
-    def embedding(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
+    def embedding(self, network: Embedding, parameters: Parameters, x: Tensor) -> Tensor:
         """What a linear layer would see of x [T, N, C, H, W]: [T, N, F], with gradients to the parameters [T, ...], of
         which those of `classifier` may be missing. Every batch norm takes its moments from x."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tnas_cli.engines.interface import Adapted, Answering, Gradients, InnerRule, MetaGradient, Network
-from tnas_cli.engines.parts import in_equal_parts, in_parts, joined
+from tnas_cli.engines.interface import Adapted, Answering, Embedding, Gradients, InnerRule, MetaGradient, Network
+from tnas_cli.engines.parts import Part, in_equal_parts, in_parts, joined
 from tnas_cli.errors import DivergedError
 from tnas_cli.spaces.moments import Moments, all_tasks, logits_of, moments_given, moments_kept
-from tnas_cli.spaces.network import Embedding
 from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
 from tnas_cli.update import inner
 
@@ -49,6 +50,10 @@ class TorchEngine:
     """Several tasks in one computation: on a GPU all of a meta-batch, on the CPU those of one thread."""
 
     name = "torch"
+
+    def in_parts(self, function: Callable[[slice], Part], images: Tensor) -> list[Part]:
+        """On a GPU all tasks at once, on the CPU a few on each thread."""
+        return in_parts(function, images)
 
     def meta_gradient(
         self,
@@ -130,9 +135,8 @@ class TorchEngine:
         bias = torch.zeros((), dtype=x.dtype, device=x.device).expand(tasks, length)
         return self.predict(network, parameters | {"classifier.weight": same, "classifier.bias": bias}, x)
 
-    def embedding(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
+    def embedding(self, network: Embedding, parameters: Parameters, x: Tensor) -> Tensor:
         """The network's own features."""
-        assert isinstance(network, Embedding)
         return network.features(parameters, x)
 
     def answering(self, network: Network, parameters: Parameters, support_x: Tensor) -> Answering:

@@ -56,6 +56,7 @@ _PLUS_PLUS = {"learned_rates": "step", "step_norms": True, "multi_step": 0.1, "c
 
 _OUTER = frozenset({OUTER_LOOP, ENSEMBLE})
 _METRIC = _OUTER | {CELLS}
+_ON_FEATURES = _METRIC | {ENGINE}
 _BY_STEPS = _OUTER | {INNER_LOOP, INNER_RATE, ORDER, CELLS, ENGINE}
 _T_NAS = _BY_STEPS | {INNER_THETA, OUTER_THETA, LEARNED_RATES, PIECES}
 _T_NAS_CITED = ("lian2020tnas", "liu2019darts", "finn2017maml")
@@ -151,34 +152,34 @@ OWN: dict[str, tuple[About, str]] = {
             citation=("ravi2017optimization",),
         ),
         "proto_nets": About(
-            name="protonets", title="ProtoNets", searches=False, reads=_METRIC, citation=("snell2017protonets",)
+            name="protonets", title="ProtoNets", searches=False, reads=_ON_FEATURES, citation=("snell2017protonets",)
         ),
         "matching_nets": About(
             name="matching-nets",
             title="Matching nets",
             searches=False,
-            reads=_METRIC,
+            reads=_ON_FEATURES,
             citation=("vinyals2016matching",),
         ),
         "matching_nets_fce": About(
             name="matching-nets-fce",
             title="Matching nets with full context embeddings",
             searches=False,
-            reads=_METRIC,
+            reads=_ON_FEATURES,
             citation=("vinyals2016matching",),
         ),
         "siamese": About(
             name="siamese",
             title="Siamese nets",
             searches=False,
-            reads=_METRIC,
+            reads=_ON_FEATURES,
             citation=("koch2015siamese",),
         ),
         "r2d2": About(
             name="r2d2",
             title="R2-D2",
             searches=False,
-            reads=_METRIC,
+            reads=_ON_FEATURES,
             citation=("bertinetto2019closedform",),
         ),
         "tadam": About(

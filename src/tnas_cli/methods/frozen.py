@@ -14,42 +14,30 @@ other comparisons. The choice of Adam and of the distance, which is that of prot
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
-from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.all_classes import logits_of_all_classes
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import embedding, shapes
+from tnas_cli.methods.metric import shapes
 from tnas_cli.methods.proto_nets import ProtoNets
 from tnas_cli.methods.streams import BatchesAsTasks
-from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.parameters import Parameters
 
 
-@dataclass(frozen=True)
 class Frozen(ProtoNets):
     """Answers as prototypical networks do, and learns by classification of all training classes."""
 
-    body: Network
-
     def judged(self, own: Parameters, batch: TaskBatch, progress: float) -> tuple[Tensor, Tensor]:
         """Logits [T, N, K] for the images of batches, and the loss of each batch."""
-        scores = logits_of_all_classes(self.body, own, batch.query_x)
+        scores = logits_of_all_classes(self.network, own, batch.query_x)
         return scores, self.losses(scores, batch.query_y)
-
-
-def learner(engine: Engine, network: Network, settings: TrainSettings) -> Frozen:
-    """On the features of any network that has them; raises SettingsError for others."""
-    return Frozen(embedding(network), settings.way, network)
 
 
 METHOD = TrainMethod(
     about=OWN["frozen"][0],
     shapes=shapes,
-    learner=learner,
+    learner=Frozen.of,
     stream=BatchesAsTasks(),
 )

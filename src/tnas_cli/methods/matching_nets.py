@@ -5,8 +5,6 @@ Without their full context embeddings (`matching_nets_fce.py`), as in most compa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,22 +12,14 @@ from torch import Tensor
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.class_means import one_hot
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import MetricLearner, embedding, shapes
-from tnas_cli.spaces.network import Embedding
+from tnas_cli.methods.metric import FeatureLearner, shapes
 from tnas_cli.spaces.parameters import Parameters
 
 TINY = 1e-8
 
 
-@dataclass(frozen=True)
-class MatchingNets(MetricLearner):
+class MatchingNets(FeatureLearner):
     """A class's probability is the attention that its support images get (Equation 1 there)."""
-
-    network: Embedding
-    way: int
-
-    def embed(self, parameters: Parameters, x: Tensor) -> Tensor:
-        return self.network.features(parameters, x)
 
     def scores(self, parameters: Parameters, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
         return attention_scores(support, support_y, query, self.way)
@@ -48,5 +38,5 @@ def attention_scores(support: Tensor, support_y: Tensor, query: Tensor, way: int
 METHOD = TrainMethod(
     about=OWN["matching-nets"][0],
     shapes=shapes,
-    learner=lambda engine, network, settings: MatchingNets(embedding(network), settings.way),
+    learner=MatchingNets.of,
 )

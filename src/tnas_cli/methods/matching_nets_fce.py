@@ -17,8 +17,6 @@ of a training task are drawn in random order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
@@ -26,10 +24,9 @@ from tnas_cli.engines.interface import Network
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.matching_nets import attention_scores
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import MetricLearner, embedding, feature_width, shapes
+from tnas_cli.methods.metric import FeatureLearner, feature_width, shapes
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.lstm import from_input, lstm_specs, lstm_step
-from tnas_cli.spaces.network import Embedding
 from tnas_cli.spaces.parameters import Parameters, Spec
 
 #: K: how often a query image reads the support set.
@@ -38,15 +35,8 @@ READS = 3
 FORWARDS, BACKWARDS, READING = "context.forwards", "context.backwards", "context.reading"
 
 
-@dataclass(frozen=True)
-class MatchingNetsFCE(MetricLearner):
+class MatchingNetsFCE(FeatureLearner):
     """A class's probability is the attention that its support images get, all in the context of the support set."""
-
-    network: Embedding
-    way: int
-
-    def embed(self, parameters: Parameters, x: Tensor) -> Tensor:
-        return self.network.features(parameters, x)
 
     def scores(self, parameters: Parameters, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
         g = support_in_context(parameters, support)  # [T, S, D]
@@ -96,5 +86,5 @@ def shapes_with_context(network: Network, settings: TrainSettings) -> dict[str, 
 METHOD = TrainMethod(
     about=OWN["matching-nets-fce"][0],
     shapes=shapes_with_context,
-    learner=lambda engine, network, settings: MatchingNetsFCE(embedding(network), settings.way),
+    learner=MatchingNetsFCE.of,
 )

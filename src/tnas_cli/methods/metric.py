@@ -5,31 +5,34 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from tnas_cli.engines.interface import MetaGradient, Network
+from tnas_cli.engines.interface import Embedding, Engine, MetaGradient, Network
 from tnas_cli.engines.parts import in_equal_parts, in_parts, joined
-from tnas_cli.engines.torch_engine import task_accuracies, task_losses
+from tnas_cli.engines.torch_engine import TorchEngine, task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.class_means import WEIGHT
 from tnas_cli.methods.learner import Fitted, Labelled, Learner
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.moments import Moments, all_tasks, moments_given, moments_kept
-from tnas_cli.spaces.network import Embedding
 from tnas_cli.spaces.parameters import Parameters, Spec, for_tasks
+
+TORCH = TorchEngine()
 
 
 class MetricLearner(Learner):
-    """Learns an embedding by the query loss of whole tasks, differentiated in PyTorch.
+    """Learns an embedding by the query loss of whole tasks; PyTorch differentiates at least the comparison.
 
     A task's support and query images pass the network together, so that batch norm has one set of moments. For an
     inductive answer they come from the support set, where each image is compared with the classes of that set.
     """
 
     way: int
+    engine: Engine = TORCH
 
     @abstractmethod
     def scores(self, parameters: Parameters, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
@@ -38,6 +41,10 @@ class MetricLearner(Learner):
     @abstractmethod
     def embed(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Images [T, N, C, H, W], parameters [T, ...] -> features [T, N, ...]."""
+
+    def embed_together(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """The same, of all images of a task at once, by whatever is fastest."""
+        return self.embed(parameters, x)
 
     def as_network(self, own: Parameters, support: Labelled) -> tuple[Network, Parameters] | None:
         """A network and its parameters [T, ...] that give the same inductive answers without the support images; None
@@ -69,7 +76,7 @@ class MetricLearner(Learner):
             grads = torch.autograd.grad(losses.sum(), list(leaves.values()), materialize_grads=True)
             return list(grads), losses.detach(), task_accuracies(scores.detach(), batch.query_y[of])
 
-        grads, losses, right = zip(*in_parts(part, batch.query_x), strict=True)
+        grads, losses, right = zip(*self.engine.in_parts(part, batch.query_x), strict=True)
         summed = {name: torch.stack(own).sum(0) for name, own in zip(names, zip(*grads, strict=True), strict=True)}
         return MetaGradient(summed, joined(list(losses)), joined(list(right)))
 
@@ -86,9 +93,29 @@ class MetricLearner(Learner):
 
     def _embedded(self, own: Parameters, support: Labelled, query: Tensor) -> tuple[Labelled, Tensor]:
         """The support features [T, S, ...] with their labels, and the query features [T, Q, ...]."""
-        features = self.embed(own, torch.cat([support[0], query], dim=1))  # [T, S + Q, ...]
+        features = self.embed_together(own, torch.cat([support[0], query], dim=1))  # [T, S + Q, ...]
         count = support[0].shape[1]
         return (features[:, :count], support[1]), features[:, count:]
+
+
+@dataclass(frozen=True)
+class FeatureLearner(MetricLearner):
+    """Compares the features of any network that has them; the engine computes them, and their gradient."""
+
+    network: Embedding
+    way: int
+    engine: Engine = TORCH
+
+    @classmethod
+    def of(cls, engine: Engine, network: Network, settings: TrainSettings) -> Self:
+        """For a network and settings; raises SettingsError for a network without features."""
+        return cls(embedding(network), settings.way, engine)
+
+    def embed(self, parameters: Parameters, x: Tensor) -> Tensor:
+        return self.network.features(parameters, x)
+
+    def embed_together(self, parameters: Parameters, x: Tensor) -> Tensor:
+        return self.engine.embedding(self.network, parameters, x)
 
 
 @dataclass(frozen=True)
@@ -108,7 +135,7 @@ class Compared(Fitted):
         def part(of: slice) -> Tensor:
             return self.learner.together(*self._of(of), x[of])
 
-        return joined(in_parts(part, x))
+        return joined(self.learner.engine.in_parts(part, x))
 
     def inductive(self, x: Tensor) -> Tensor:
         features, moments = self._measured

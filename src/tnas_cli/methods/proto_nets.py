@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.class_means import class_means
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import MetricLearner, embedding, shapes
-from tnas_cli.spaces.network import Embedding
+from tnas_cli.methods.metric import FeatureLearner, shapes
 from tnas_cli.spaces.parameters import Parameters
 
 
-@dataclass(frozen=True)
-class ProtoNets(MetricLearner):
+class ProtoNets(FeatureLearner):
     """A class's logit is minus the squared distance to the mean of its support features (Equations 1 and 2 there)."""
-
-    network: Embedding
-    way: int
-
-    def embed(self, parameters: Parameters, x: Tensor) -> Tensor:
-        return self.network.features(parameters, x)
 
     def scores(self, parameters: Parameters, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
         means = class_means(support, support_y, self.way)  # [T, way, F]
@@ -32,5 +22,5 @@ class ProtoNets(MetricLearner):
 METHOD = TrainMethod(
     about=OWN["protonets"][0],
     shapes=shapes,
-    learner=lambda engine, network, settings: ProtoNets(embedding(network), settings.way),
+    learner=ProtoNets.of,
 )

@@ -12,21 +12,17 @@ all classes changes no probability; it is part of the publication.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
-
 import torch
 from torch import Tensor
 
-from tnas_cli.engines.interface import Engine, Network
+from tnas_cli.engines.interface import Network
 from tnas_cli.methods import metric
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.class_means import BIAS, WEIGHT, one_hot
 from tnas_cli.methods.learner import Labelled
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import MetricLearner
+from tnas_cli.methods.metric import FeatureLearner
 from tnas_cli.settings.train import TrainSettings
-from tnas_cli.spaces.network import Embedding
 from tnas_cli.spaces.parameters import Parameters, Spec
 
 LAMBDA, SCALE, SHIFT = "ridge.lambda_exponent", "ridge.scale_exponent", "ridge.bias"
@@ -35,20 +31,8 @@ LAMBDA, SCALE, SHIFT = "ridge.lambda_exponent", "ridge.scale_exponent", "ridge.b
 OWN_SPECS = {LAMBDA: Spec((1,), "zeros"), SCALE: Spec((1,), "ones"), SHIFT: Spec((1,), "zeros")}
 
 
-@runtime_checkable
-class EmbeddingNetwork(Embedding, Network, Protocol):
-    """A network with features and a linear layer."""
-
-
-@dataclass(frozen=True)
-class R2D2(MetricLearner):
+class R2D2(FeatureLearner):
     """A task's linear layer is the solution of its ridge regression."""
-
-    network: EmbeddingNetwork
-    way: int
-
-    def embed(self, parameters: Parameters, x: Tensor) -> Tensor:
-        return self.network.features(parameters, x)
 
     def scores(self, parameters: Parameters, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
         weight, bias = self._layer(parameters, support, support_y)
@@ -83,15 +67,8 @@ def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:
     return metric.shapes(network, settings) | OWN_SPECS
 
 
-def learner(engine: Engine, network: Network, settings: TrainSettings) -> R2D2:
-    """On the features of 4CONV or of a genotype's network; raises SettingsError for a network without features."""
-    metric.embedding(network)
-    assert isinstance(network, EmbeddingNetwork)
-    return R2D2(network, settings.way)
-
-
 METHOD = TrainMethod(
     about=OWN["r2d2"][0],
     shapes=shapes,
-    learner=learner,
+    learner=R2D2.of,
 )

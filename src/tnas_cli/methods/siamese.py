@@ -20,8 +20,6 @@ version of Vinyals et al. (2016), whose numbers the comparisons quote.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -31,23 +29,15 @@ from tnas_cli.methods.about import OWN
 from tnas_cli.methods.class_means import class_means
 from tnas_cli.methods.learner import Labelled
 from tnas_cli.methods.method import TrainMethod
-from tnas_cli.methods.metric import MetricLearner, embedding, feature_width, shapes
+from tnas_cli.methods.metric import FeatureLearner, feature_width, shapes
 from tnas_cli.settings.train import TrainSettings
-from tnas_cli.spaces.network import Embedding
 from tnas_cli.spaces.parameters import Parameters, Spec
 
 ALPHA, BIAS = "siamese.alpha", "siamese.offset"
 
 
-@dataclass(frozen=True)
-class Siamese(MetricLearner):
+class Siamese(FeatureLearner):
     """A class's logit is the mean of z over the pairs of the query image and the class's support images."""
-
-    network: Embedding
-    way: int
-
-    def embed(self, parameters: Parameters, x: Tensor) -> Tensor:
-        return self.network.features(parameters, x)
 
     def scores(self, parameters: Parameters, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
         return self._of_classes(judged(parameters, support, query), support_y)
@@ -87,5 +77,5 @@ def shapes_with_judge(network: Network, settings: TrainSettings) -> dict[str, Sp
 METHOD = TrainMethod(
     about=OWN["siamese"][0],
     shapes=shapes_with_judge,
-    learner=lambda engine, network, settings: Siamese(embedding(network), settings.way),
+    learner=Siamese.of,
 )

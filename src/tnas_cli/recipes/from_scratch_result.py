@@ -25,7 +25,7 @@ from tnas_cli.records.parts import Amount, Budget, CountedFor
 from tnas_cli.records.results import TrainResult
 from tnas_cli.runs.device import environment
 from tnas_cli.runs.life import Life
-from tnas_cli.settings.features import INNER_LOOP
+from tnas_cli.settings.features import INNER_LOOP, ORDER
 from tnas_cli.settings.train import TrainSettings
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def result(
         method=method_of(given, settings),
         title=title_of(method_of(given, settings)),
         training=settings.method,
-        order=settings.order if method.by_engine else None,
+        order=settings.order if ORDER in method.about.reads else None,
         network=network and (method.about.network or network),
         dataset=work.cache.dataset,
         protocol=work.cache.protocol,

@@ -35,7 +35,7 @@ class Network(Protocol):
 
 
 @runtime_checkable
-class Embedding(Protocol):
+class Embedding(Network, Protocol):
     """A network that has features before its classifier."""
 
     def features(self, parameters: Parameters, x: Tensor) -> Tensor:
