@@ -21,7 +21,7 @@ from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.four_conv import FourConv
 
 NETWORK = FourConv(2, 1, 20, filters=4)
-LEARNER = Frozen(NETWORK, 2, NETWORK)
+LEARNER = Frozen(NETWORK, 2)
 
 
 def test_the_gradient_is_that_of_plain_classification() -> None:
