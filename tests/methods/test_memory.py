@@ -23,6 +23,8 @@ from tnas_cli.methods.memory import MemoryModule, in_rounds, losses, walk
 from tnas_cli.methods.meta_learn import Plan, meta_learn
 from tnas_cli.methods.nearest_neighbour import nearest_neighbour
 from tnas_cli.methods.registry import training_method
+from tnas_cli.methods.state_file import restore, to_checkpoint
+from tnas_cli.runs.events import Validated
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
@@ -157,6 +159,24 @@ def test_its_weights_are_those_of_the_publication_and_a_genotype_is_refused() ->
     assert "4conv" in caught.value.hint
     with pytest.raises(SettingsError, match="images of 3 pixels"):
         MemoryNetwork(3, 1, 3)
+
+
+def test_a_training_that_was_stopped_goes_on_to_the_same_bits() -> None:
+    """Dropout is drawn anew for each task, and no memory lives on between tasks."""
+    network = FourConv(3, 1, SIDE, filters=4)
+    values = {"way": 3, "query": 2, "meta_batch": 2, "tasks": 8, "validate_every": 4}
+    settings = TrainSettings.from_dict({"dataset": "glyphs", **values, "method": "memory-module"})
+    learner, source = METHOD.learner(TorchEngine(), network, settings), tasks(3)
+    whole, first, second = (METHOD.start(network, settings, torch.device("cpu")) for _ in range(3))
+    list(meta_learn(learner, whole, source, Plan.of(settings)))
+    for event in meta_learn(learner, first, source, Plan.of(settings)):
+        if isinstance(event, Validated):
+            break
+    restore(to_checkpoint("training", first, {}), second)
+    assert second.tasks_done == 4
+    list(meta_learn(learner, second, source, Plan.of(settings)))
+    assert all(torch.equal(tensor, whole.parameters[name]) for name, tensor in second.parameters.items())
+    assert [entry["accuracy"] for entry in second.history] == [entry["accuracy"] for entry in whole.history]
 
 
 def test_it_learns_more_than_the_nearest_neighbour_knows() -> None:
