@@ -94,6 +94,16 @@ def test_a_network_inherits_nothing(pipeline: Pipeline, tmp_path: Path) -> None:
     assert ran.code == 2
 
 
+def test_cells_outside_of_the_space_inherit_nothing(pipeline: Pipeline, tmp_path: Path) -> None:
+    ran = tnas(
+        *("train-eval", "NASNet-A", "--weights", "inherited", "--checkpoint", pipeline.best, "--dataset", "shapes"),
+        *("--way", 3, "--shot", 1, "--channels", 4, "--all-tasks", "--runs", tmp_path, *pipeline.here),
+    )
+    assert ran.code == 4
+    assert "the reduce cell concatenates [4, 5, 6]" in " ".join(ran.stderr.split())
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_advantage_of_a_genotype_on_its_own_task(pipeline: Pipeline, tmp_path: Path) -> None:
     """Every genotype on its own task and on those before and after it, in a circle of four."""
     result = succeeding(*inheriting(pipeline, tmp_path, "--cross", 1), stdin=pipeline.decoded.stdout).result

@@ -80,8 +80,8 @@ def inherit(
 
     checkpoint: the best.pt of that search; None: the one that the records name. all_tasks: each genotype on all test
     tasks, not only on the one that decoded to it. cross: also on the tasks of so many genotypes after it and before it,
-    which `tnas report --advantage` reads. Raises SettingsError, DataError, CheckpointError, and Interrupted
-    with everything saved.
+    which `tnas report --advantage` reads. Raises SettingsError, GenotypeError, DataError, CheckpointError, and
+    Interrupted with everything saved.
     """
     recipe = Inherited(settings, records, checkpoint or checkpoint_of(records), all_tasks, cross)
     return job.start(recipe, TrainResult, runs=runs, machine=machine, listener=listener)

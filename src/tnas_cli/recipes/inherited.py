@@ -42,6 +42,8 @@ from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.scale.cluster import check_address
 from tnas_cli.settings.train import TrainSettings
+from tnas_cli.spaces.architecture import architecture
+from tnas_cli.spaces.cells import Cells
 from tnas_cli.update.outer import AdamRule, adam
 
 
@@ -77,7 +79,7 @@ class Inherited(Recipe):
         return self if changes.hours is None else replace(self, settings=self.settings.replace(hours=changes.hours))
 
     def prepare(self, machine: Machine, listener: events.Listener) -> InheritedWork:
-        """Raises SettingsError, DataError and CheckpointError."""
+        """Raises SettingsError, GenotypeError, DataError and CheckpointError."""
         if machine.cluster is not None:
             check_address(machine.cluster)
         device = machine.start()
@@ -94,7 +96,8 @@ class Inherited(Recipe):
         return InheritedWork(self, settings, genotypes, meta, learner, cache, device, machine, engine)
 
     def _genotypes(self, cache: ImageCache, meta: MetaArchitecture) -> list[Decoded]:
-        """The given records; raises SettingsError unless all are genotypes that fit the checkpoint."""
+        """The given records; raises SettingsError unless all are genotypes that fit the checkpoint, GenotypeError for
+        cells outside of its space."""
         settings = self.settings
         ours = (settings.way, settings.channels, cache.size, cache.channels)
         theirs = (meta.settings.way, meta.settings.channels, meta.size, meta.data.channels)
@@ -112,6 +115,9 @@ class Inherited(Recipe):
                 f"a genotype is from the space {min(foreign)}, but {meta.path} from the space {meta.settings.space}.",
                 hint="give the checkpoint of the search that found these genotypes",
             )
+        for found in (architecture(record.genotype) for record in genotypes):
+            if isinstance(found, Cells):
+                found.to_genotype()  # which says why it is none
         # Measuring each genotype on its own task needs genotypes that name one.
         if not self.all_tasks and all(own_task(record, settings, cache) is None for record in genotypes):
             raise SettingsError(
