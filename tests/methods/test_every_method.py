@@ -41,6 +41,7 @@ QUICK = {
     "tadam": {"meta_batch": 4, "tasks": 80},
     "reptile": {"alpha_inner": 5e-3, "inner_steps": 4, "test_steps": 5, "tasks": 100, "validate_every": 100},
     "mtl": {"meta_batch": 4, "inner_steps": 5, "test_steps": 5, "alpha_inner": 0.2, "pretrain": 40, "tasks": 40},
+    "llama": {"alpha_outer": 1e-2, "meta_batch": 2, "tasks": 80, "validate_every": 80},
 }
 
 #: With random weights this one already answers as well as the nearest neighbour; test_memory.py asks for more.

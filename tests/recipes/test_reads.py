@@ -48,6 +48,7 @@ HARMLESS = {
     "r2d2": {"order"},
     "meta-lstm": {"order"},
     "frozen": {"order"},
+    "llama": {"order", "channels"},
     "compare-nets": {"order", "channels"},
     "tadam": {"order", "channels"},
     "memory-module": {"order", "channels"},
@@ -56,6 +57,7 @@ HARMLESS = {
 #: Methods that train no genotype.
 NETWORKS = {
     "compare-nets": "4conv-32",
+    "llama": "4conv-32",
     "memory-module": "4conv-32",
     "tadam": "resnet12-8",
     "mtl": "resnet12-mtl-8",

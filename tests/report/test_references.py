@@ -68,6 +68,7 @@ def test_without_anything_the_paper_and_the_tool_are_cited() -> None:
         ("reptile", {"nichol2018reptile"}),
         ("boil", {"oh2021boil", "finn2017maml"}),
         ("bilevel", {"franceschi2018bilevel"}),
+        ("llama", {"grant2018llama", "finn2017maml"}),
         ("meta-lstm", {"ravi2017optimization"}),
         ("protonets", {"snell2017protonets"}),
         ("r2d2", {"bertinetto2019closedform"}),

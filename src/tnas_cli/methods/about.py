@@ -151,6 +151,13 @@ OWN: dict[str, tuple[About, str]] = {
             differs={"inner_steps": 12, "test_steps": 12, "meta_batch": 1},  # Ravi & Larochelle, 2017, for 1-shot
             citation=("ravi2017optimization",),
         ),
+        "llama": About(
+            name="llama",
+            title="LLAMA",
+            searches=False,
+            reads=_OUTER | {INNER_LOOP, INNER_RATE},
+            citation=("finn2017maml", "grant2018llama"),
+        ),
         "proto_nets": About(
             name="protonets", title="ProtoNets", searches=False, reads=_ON_FEATURES, citation=("snell2017protonets",)
         ),

@@ -129,12 +129,17 @@ class InnerLoop:
 
 @dataclass(frozen=True)
 class Unrolled(SteppingLearner):
-    """Learns through an InnerLoop: first order by any engine, second order by automatic differentiation in PyTorch."""
+    """Learns through an InnerLoop: first order by any engine, second order by automatic differentiation in PyTorch.
+
+    beyond: what the outer loss of second order has besides the query images' cross-entropy, for each task [T], from its
+    adapted parameters, the query images, and the support images where norms take their moments from these.
+    """
 
     engine: Engine
     network: Network
     loop: InnerLoop
     by_support: bool = False
+    beyond: Callable[[Parameters, Tensor, Tensor | None], Tensor] | None = None
 
     def _network_part(self, parameters: Parameters, tasks: int) -> Parameters:
         return for_tasks({name: parameters[name] for name in self.network.specs()}, tasks)
@@ -249,6 +254,8 @@ class Unrolled(SteppingLearner):
                 logits = logits_of(self.network, at, query[0], support[0] if self.by_support else None)
                 losses = task_losses(logits, query[1])
                 loss = loss + weight * losses.sum()
+                if self.beyond is not None:
+                    loss = loss + weight * self.beyond(at, query[0], support[0] if self.by_support else None).sum()
         found = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)
         return MetaGradient(
             dict(zip(leaves, found, strict=True)), losses.detach(), task_accuracies(logits.detach(), query[1])

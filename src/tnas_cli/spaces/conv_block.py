@@ -11,7 +11,16 @@ from tnas_cli.spaces.parameters import Parameters
 
 def conv_block(w: Parameters, prefix: str, x: Tensor, *, pooled: bool = True) -> Tensor:
     """Convolution, batch norm, ReLU, and max-pool 2: x [T, C, N, H, W] -> [T, filters, N, H // 2, W // 2]."""
-    y = convolve(x, w[f"{prefix}.conv"]) + w[f"{prefix}.conv_bias"][:, :, None, None, None]
+    return activated(w, prefix, convolved(w, prefix, x), pooled=pooled)
+
+
+def convolved(w: Parameters, prefix: str, x: Tensor) -> Tensor:
+    """The block's convolution with its bias: x [T, C, N, H, W] -> [T, filters, N, H, W]."""
+    return convolve(x, w[f"{prefix}.conv"]) + w[f"{prefix}.conv_bias"][:, :, None, None, None]
+
+
+def activated(w: Parameters, prefix: str, y: Tensor, *, pooled: bool = True) -> Tensor:
+    """What follows the convolution: y [T, filters, N, H, W] -> [T, filters, N, H // 2, W // 2]."""
     y = batch_norm(y.unsqueeze(1), w[f"{prefix}.gain"], w[f"{prefix}.bias"])  # [T, 1, filters, N, H, W]
     y = F.relu(y)
     return (halve(y) if pooled else y).flatten(1, 2)
