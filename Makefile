@@ -77,6 +77,7 @@ release-check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/methods.py
 	$(BIN)/python benchmarks/predict.py
 	$(BIN)/python benchmarks/statistics_cost.py
 

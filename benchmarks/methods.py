@@ -1,0 +1,101 @@
+"""Measure the outer step of every method that trains a given network, by both engines in turn.
+
+    python benchmarks/methods.py [--repeats 7] [--output benchmarks/methods.md]
+
+4 tasks of glyphs, 5-way 1-shot, 28 x 28 pixels, 4CONV or the method's own network, in its own settings. Writes
+benchmarks/methods.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.cases import seconds  # noqa: E402
+from tnas_cli.engines.choose import why_not_fused  # noqa: E402
+from tnas_cli.engines.fused_engine import FusedEngine, instruction_set  # noqa: E402
+from tnas_cli.engines.interface import Engine  # noqa: E402
+from tnas_cli.engines.torch_engine import TorchEngine  # noqa: E402
+from tnas_cli.episodes import registry  # noqa: E402
+from tnas_cli.errors import SettingsError  # noqa: E402
+from tnas_cli.methods.registry import training_method, training_methods  # noqa: E402
+from tnas_cli.recipes.train_settings import settings_for  # noqa: E402
+from tnas_cli.recipes.trainable import Trainable, read_trainables  # noqa: E402
+from tnas_cli.runs.device import environment  # noqa: E402
+
+CPU, TASKS = torch.device("cpu"), 4
+#: Networks for methods without one of their own: the first that they take.
+NETWORKS = ("4conv", "resnet12-16")
+
+
+def steps(name: str, engines: tuple[Engine, Engine]) -> tuple[str, list[Callable[[], object]]]:
+    """The network of a method, and its outer step by each engine that can compute it, PyTorch first."""
+    method = training_method(name)
+    for network in (method.about.network, *NETWORKS):
+        try:
+            if network is not None:
+                return network, steps_of(name, network, engines)
+        except SettingsError as error:
+            refused = error
+    raise refused
+
+
+def steps_of(name: str, network_name: str, engines: tuple[Engine, Engine]) -> list[Callable[[], object]]:
+    """Those of a method and a network; raises SettingsError if the method does not take it."""
+    method, cache = training_method(name), registry.ensure("glyphs")
+    records = read_trainables(network_name)
+    settings = settings_for(records, "paper", {"method": name, "dataset": "glyphs"})
+    network = Trainable.of(records[0]).build(settings, cache.channels, cache.size)
+    tasks = method.tasks(cache, settings, CPU)
+    state = method.start(network, settings, CPU, classes=tasks.classes)
+    batch = tasks.train(0, TASKS)
+    fused = method.by_engine and why_not_fused(network, CPU, second_order=settings.order == "second") is None
+    learners = [method.learner(engine, network, settings) for engine in engines[: 1 + fused]]
+    return [lambda learner=learner: learner.meta_gradient(state.parameters, batch, 0.5) for learner in learners]
+
+
+def measure(name: str, engines: tuple[Engine, Engine], repeats: int) -> str:
+    """A row of the table."""
+    network, ways = steps(name, engines)
+    for way in ways:
+        way()
+    columns = zip(*[[seconds(way) for way in ways] for _ in range(repeats)], strict=True)
+    rates = [TASKS / statistics.median(column) for column in columns]
+    fused = f"{rates[1]:.3g} | {rates[1] / rates[0]:.1f}" if len(rates) > 1 else " | "
+    return f"| `{name}` | {network} | {rates[0]:.3g} | {fused} |"
+
+
+def main() -> None:
+    """Measure and write the page."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--repeats", type=int, default=7)
+    arguments.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "methods.md")
+    options = arguments.parse_args()
+    engines = TorchEngine(), FusedEngine()
+    rows = []
+    for name in training_methods():
+        rows.append(measure(name, engines, options.repeats))
+        print(rows[-1], flush=True)
+    machine = environment(CPU)
+    text = f"""# The outer step of every method
+
+Written by `python benchmarks/methods.py`: training tasks per second of the outer step, {TASKS} tasks of glyphs, 5-way
+1-shot, 28 x 28 pixels, both engines in turn, medians of {options.repeats}. Empty cells: only PyTorch computes the
+method, or its default, second order. On {machine.processor}, {machine.threads} threads, {instruction_set()}.
+
+| method | network | PyTorch | fused | times as fast |
+| --- | --- | --- | --- | --- |
+"""
+    options.output.write_text(text + "\n".join(rows) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
