@@ -6,10 +6,12 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tnas_cli.errors import DataError, TnasError
 from tnas_cli.runs.events import Event, Note, Progress
 from tnas_cli.runs.interrupt import StoppedError, stop_request
+from tnas_cli.scale import gpus
 
 Listener = Callable[[Event], None]
 
@@ -83,3 +85,24 @@ class Wait(Write):
                     (self.folder / f"{item}.saved").write_text("saved")
                     raise StoppedError
                 time.sleep(0.05)
+
+
+class OnGpu(Write):
+    """Says which of two GPUs its process computes on, and waits until both are in use."""
+
+    on_gpu = True
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In the process that does it, before that chooses."""
+        self.__dict__.update(state)
+        gpus.count = lambda: 2
+        gpus.folder = lambda: self.folder / "gpus"
+        gpus.compute_on = lambda number: (self.folder / f"{os.getpid()}.gpu").write_text(str(number))
+
+    def work(self, item: int, listener: Listener) -> None:
+        while len(self.used()) < 2:
+            time.sleep(0.05)
+
+    def used(self) -> dict[str, int]:
+        """The GPU of each process."""
+        return {file.stem: int(file.read_text() or -1) for file in self.folder.glob("*.gpu")}

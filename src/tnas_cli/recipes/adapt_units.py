@@ -42,6 +42,7 @@ class AdaptUnits:
     ) -> None:
         self.checkpoint, self.parts, self.asked, self.invert = checkpoint, parts, asked, invert
         self.keep_duplicates, self.machine = keep_duplicates, machine
+        self.on_gpu = machine.device in ("auto", "cuda")
 
     @cached_property
     def _begun(self) -> tuple[Adapting, Engine]:

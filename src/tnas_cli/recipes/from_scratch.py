@@ -33,7 +33,7 @@ from tnas_cli.runs.life import Life
 from tnas_cli.runs.ranks import here
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
-from tnas_cli.scale import processes
+from tnas_cli.scale import gpus, processes
 from tnas_cli.scale.cluster import check_address
 from tnas_cli.scale.share import Duty
 from tnas_cli.settings.train import TrainSettings
@@ -190,9 +190,10 @@ def _at_a_time(asked: int | None, machine: Machine, engine: Engine, device: torc
         # One thread per network wastes nothing on waiting for the others; PyTorch's operations use all threads anyway.
         fast = engine.name == "fused" and processes.AVAILABLE
         return min(networks, torch.get_num_threads(), MOST_SIDE_BY_SIDE) if fast else 1
-    if asked > 1 and (device.type != "cpu" or not processes.AVAILABLE):
+    most = {"cpu": asked, "cuda": gpus.count()}.get(device.type, 1) if processes.AVAILABLE else 1
+    if asked > max(1, most):
         raise SettingsError(
-            f"--side-by-side {asked} works on CPUs only, and not on Windows; the device is {device.type}.",
+            f"--side-by-side {asked} needs a CPU, or as many GPUs, and not Windows; the device is {device.type}.",
             hint="leave it out",
         )
     return min(asked, networks)

@@ -36,7 +36,7 @@ class Anywhere:
     """Does single units of several runs in another process, which keeps one run's data and network at a time."""
 
     def __init__(self, runs: Sequence[Elsewhere], places: Sequence[tuple[int, int]]) -> None:
-        self.runs, self.places = runs, places
+        self.runs, self.places, self.on_gpu = runs, places, runs[0].on_gpu
 
     def __call__(self, item: int, listener: Callable[[events.Event], None]) -> None:
         which, own = self.places[item]

@@ -130,6 +130,7 @@ class Elsewhere:
             cache_root=where and where.resolve(),
             cluster=None,
         )
+        self.on_gpu = self.machine.device in ("auto", "cuda")
         self.stage, self.run, self.apart, self.fingerprint = stage, run, apart, work.fingerprint
         self.units: Units | None = None
 

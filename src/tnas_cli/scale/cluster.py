@@ -304,7 +304,10 @@ class _Units:
                 raise TnasError(f"a worker has no tnas, or another one ({error}).", hint=INSTALL)
             self._failed(item, TnasError(f"{type(error).__name__}: {error}", hint="Dask's workers may say more"))
             return
-        outcome = future.result()
+        try:
+            outcome = future.result()
+        except OSError as error:
+            raise self._lost() from error
         if outcome.how == STOPPED:  # its worker ends
             self.again.append(item)
         elif outcome.how == REFUSED:

@@ -8,7 +8,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -17,9 +17,11 @@ from tnas_cli.errors import TnasError
 from tnas_cli.runs.events import Event
 from tnas_cli.runs.files import refused
 from tnas_cli.runs.interrupt import SIGNALS, StoppedError, StopRequest, stop_request
+from tnas_cli.scale.gpus import one_gpu
 
 #: Work(item, listener): computes, keeps its results in files, and ends early with StoppedError where a stop was asked
-#: for. It is sent to the processes, so it must be picklable.
+#: for. It is sent to the processes, so it must be picklable. One with `on_gpu` true computes on a GPU where there is
+#: one, of which each process has its own.
 Work = Callable[[int, Callable[[Event], None]], None]
 
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -155,9 +157,10 @@ def _child(pipe: Connection, work: Work) -> None:
     if AVAILABLE:
         os.setsid()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with stop_request() as stop:
+    with stop_request() as stop, suppress(StoppedError):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        _work_on(pipe, work, stop)
+        with one_gpu(stop) if getattr(work, "on_gpu", False) else nullcontext():
+            _work_on(pipe, work, stop)
 
 
 def _end_with_parent() -> None:
