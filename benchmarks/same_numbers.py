@@ -53,7 +53,7 @@ _GIVEN = ("train-eval", "GENOTYPES", *_TRAIN, "--limit", "2", "--side-by-side", 
 _LARGE = ("--epochs", "2", "--seed", "3")
 _CELLS = ("--layers", "3", "--channels", "4", "--epochs", "2")
 
-#: Methods that PyTorch computes.
+#: Methods that only PyTorch computes, in one of the versions at least: they are called without --engine.
 ONLY_TORCH = ("protonets", "matching-nets", "matching-nets-fce", "siamese", "compare-nets", "memory-module")
 
 #: The command lines for each scenario in different versions, the newest first. GENOTYPES and CHECKPOINT stand for the
@@ -177,7 +177,7 @@ def _run(tree: Path, out: Path, scenario: str, forms: tuple[tuple[str, ...], ...
 
 
 def _engine_of(form: tuple[str, ...], engine: str) -> list[str]:
-    """The option --engine; nothing if PyTorch computes the scenario anyway."""
+    """The option --engine; nothing where a version has no choice."""
     return [] if {*ONLY_TORCH, "IMAGES"} & set(form) else ["--engine", engine]
 
 

@@ -88,7 +88,9 @@ def _of_engine(engine: str, folder: Path) -> dict[str, Any]:
     genotypes = folder / "adapted.jsonl"
     genotypes.write_text("".join(json.dumps(record) + "\n" for record in adapted))
     for name, options in TRAININGS.items():
-        by = () if name == "protonets" else ("--engine", engine)
+        # PyTorch computed all of it then: another engine rounds the gradient of a bias before a batch norm, which is 0,
+        # in another way, and Adam makes a step of it.
+        by = ("--engine", "torch" if name == "protonets" else engine)
         source = "4conv" if name == "protonets" else str(genotypes)
         data = TRAIN if name == "protonets" else (*TRAIN, "--limit", "1")
         runs = folder / f"train-{name}"
