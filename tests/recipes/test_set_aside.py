@@ -11,18 +11,19 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import TESTING, TRAINING, Pipeline
+from tests.conftest import SEARCH, TESTING, TRAINING, Pipeline
 from tests.methods import class_pictures as pictures
 from tests.recipes.calls import resume, supervised, transfer
 from tests.recipes.test_recipes_supervised import HERE, TINY
-from tests.running import succeeding, task_folder, tnas
-from tnas_cli.errors import DataError, SettingsError, TnasError
+from tests.running import Ran, succeeding, task_folder, tnas
+from tnas_cli.errors import DataError, DivergedError, SettingsError, TnasError, WriteError
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.recipes.supervised import supervised_settings
 from tnas_cli.recipes.transfer import transfer_settings
 from tnas_cli.runs.cluster_address import ClusterAddress
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import Event, Listener, ignore
+from tnas_cli.runs.interrupt import StoppedError
 from tnas_cli.scale import workers
 from tnas_cli.scale.processes import Work
 
@@ -186,6 +187,54 @@ def test_of_several_seeds_one_misses_a_network(
     assert [one["error"] for one in ran.result["set_aside"]] == ["no luck."]
     assert kept[0]["mean"] == pipeline.trained.result["mean"]
     assert ran.result["seeds"] == [0, 1]
+
+
+def seeds(pipeline: Pipeline, runs: Path, kind: str) -> Ran:
+    """A search or a training with two seeds; a search is one unit, a training has two."""
+    words = ("search", *SEARCH) if kind == "search" else ("train-eval", "-", *TRAINING, *TESTING)
+    there = ("--seeds", 2, "--cluster", "tcp://nowhere:1", "--runs", runs, *pipeline.here)
+    return tnas(*words, *there, stdin=pipeline.decoded.stdout)
+
+
+@pytest.mark.parametrize(("kind", "failing"), [("search", (0,)), ("train-eval", (0, 1))])
+def test_of_several_seeds_one_has_no_result(
+    kind: str, failing: tuple[int, ...], pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one after it has its own, and the error says which that is and how the failed one goes on."""
+    monkeypatch.setattr(workers, "over_cluster", without(*failing))
+    ran = seeds(pipeline, tmp_path, kind)
+    failed, other = sorted(tmp_path.iterdir())
+    assert ran.code == TnasError.exit_code
+    assert f"1 of 2 runs have no result: {failed}: no luck." in ran.stderr
+    assert f"finished: {other}; continue with: tnas resume {failed}\n" in ran.stderr
+    assert (other / "result.json").is_file() and not (failed / "result.json").is_file()
+    succeeding("resume", failed)
+
+
+ERRORS = (
+    WriteError("no space.", hint="free some"),
+    DivergedError("diverged.", hint="lower the rates"),
+    StoppedError(),
+)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_what_ends_several_seeds_names_all_of_them(
+    error: BaseException, pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[str] = []
+
+    def over_cluster(*given: Any) -> dict[int, TnasError]:
+        found.append(given[-1])
+        raise error
+
+    monkeypatch.setattr(workers, "over_cluster", over_cluster)
+    ran, runs = seeds(pipeline, tmp_path, "search"), sorted(map(str, tmp_path.iterdir()))
+    kept = f"{', '.join(runs)} keep what was saved before"
+    each = "continue each: " + "; ".join(f"tnas resume {run}" for run in runs)
+    assert len(runs) == 2 and (kept if isinstance(error, DivergedError) else each) in ran.stderr
+    # This is what a lost scheduler says.
+    assert found == ["; ".join(f"tnas resume {run} --cluster tcp://nowhere:1" for run in runs)]
 
 
 def test_none_is_left(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

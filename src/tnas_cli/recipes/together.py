@@ -57,7 +57,7 @@ def do_together(works: Sequence[Work], lives: Sequence[Life]) -> list[Work]:
     folders = [life.run.path.resolve() for life in lives]
     elsewhere = [Elsewhere(work, stage, run, apart=True) for work, run in zip(units_works, folders, strict=True)]
     bar = Bar(lives[0], stage, joined, shared=True)
-    form = on_cluster(Anywhere(elsewhere, joined.places), cluster, folders[0])
+    form = on_cluster(Anywhere(elsewhere, joined.places), cluster, *folders)
     aside = form(iter(joined.left(lives[0].run)), bar.heard, bar.said)
     own: list[dict[int, TnasError]] = [{} for _ in works]
     for item, error in aside.items():

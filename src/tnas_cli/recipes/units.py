@@ -107,10 +107,10 @@ def form_of(work: UnitsWork, stage: str, life: Life) -> workers.Form:
     return workers.here(lambda item, listener: units.do(life.heard_by(listener), item))
 
 
-def on_cluster(work: Work, cluster: ClusterAddress, run: Path) -> workers.Form:
-    """Units of a run on a cluster whose workers see its folder."""
-    again = command("tnas", "resume", run, "--cluster", cluster.address)
-    return workers.on_cluster(work, cluster, run / RUN_FILE, again)
+def on_cluster(work: Work, cluster: ClusterAddress, *runs: Path) -> workers.Form:
+    """Units of one or several runs on a cluster whose workers see the folder of the first."""
+    again = "; ".join(command("tnas", "resume", run, "--cluster", cluster.address) for run in runs)
+    return workers.on_cluster(work, cluster, runs[0] / RUN_FILE, again)
 
 
 class Elsewhere:

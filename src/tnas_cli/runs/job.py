@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from tnas_cli.errors import DataError, DivergedError, Interrupted, LostRankError, SettingsError, WriteError
+from tnas_cli.errors import DataError, DivergedError, Interrupted, LostRankError, SettingsError, TnasError, WriteError
 from tnas_cli.plain import as_written
 from tnas_cli.records import reading, writing
 from tnas_cli.records.results import Result
@@ -61,7 +61,7 @@ def _start(recipe: Recipe, kind: type[R], runs: Path, machine: Machine, listener
     run = _made(work, runs, machine)
     group.made(run.path)
     with interrupted_with(run.path), stop_request(), locked(run.path):
-        result = _live(work, Life(run, listener), machine)
+        result = _live(work, _life(run, machine, listener))
     assert isinstance(result, kind)
     return result
 
@@ -85,29 +85,47 @@ def start_all(
     """Make a run of each recipe and work on all of them to the end; returns their results. `together` does their units
     at the same time, and returns works that have only their results to make.
 
-    Each run takes its share of the time. Raises as `start` does.
+    Each run takes its share of the time. Raises as `start` does; the error of a run without a result is raised when the
+    others have theirs.
     """
     works = [recipe.prepare(machine, listener) for recipe in recipes]
     made = [_made(work, runs, machine) for work in works]
     with ExitStack() as stack:
-        stack.enter_context(interrupted_with(made[0].path))
+        stack.enter_context(interrupted_with(*(run.path for run in made)))
         stack.enter_context(stop_request())
         for run in made:
             stack.enter_context(locked(run.path))
-        for run in made:
-            if machine.tensorboard:
-                run.to_tensorboard()
-        lives = [Life(run, listener, share=1 / len(made)) for run in made]
-        try:
-            done = together(works, lives)
-            results = [_live(work, life, machine) for work, life in zip(done, lives, strict=True)]
-        except (KeyboardInterrupt, StoppedError):
-            each = "; ".join(resume_command(run.path) for run in made)
-            raise Interrupted(
-                f"stopped; everything so far is saved in {len(made)} runs.", hint=f"continue each: {each}"
-            ) from None
+        lives = [_life(run, machine, listener, share=1 / len(made)) for run in made]
+        done = together(works, lives)
+        results, failed = _results(done, lives)
+    if failed:
+        raise _without_result([run.path for run in made if run.path not in failed], failed)
     assert all(isinstance(result, kind) for result in results)
     return [result for result in results if isinstance(result, kind)]
+
+
+def _results(works: Sequence[Work], lives: Sequence[Life]) -> tuple[list[Result], dict[Path, TnasError]]:
+    """The results of runs whose units are done, and the errors of those that have none."""
+    results: list[Result] = []
+    failed: dict[Path, TnasError] = {}
+    for work, life in zip(works, lives, strict=True):
+        try:
+            results.append(_live(work, life))
+        except TnasError as error:
+            failed[life.run.path] = error
+    return results, failed
+
+
+def _without_result(finished: Sequence[Path], failed: Mapping[Path, TnasError]) -> TnasError:
+    """What is said of several runs of which some have no result; of the kind of the first error."""
+    first = next(iter(failed.values()))
+    kind = TnasError if isinstance(first, DivergedError) else type(first)  # which is about one task
+    each = "; ".join(f"{run}: {error.message}" for run, error in failed.items())
+    done = f"finished: {', '.join(map(str, finished))}; " if finished else ""
+    return kind(
+        f"{len(failed)} of {len(finished) + len(failed)} runs have no result: {each}",
+        hint=f"{first.hint}; {done}{_again(*failed)}",
+    )
 
 
 def resume(
@@ -169,12 +187,17 @@ def _resume(
             work.reopen(run)
             run.write_settings(work.settings.to_toml())
             _file(work, machine).write(path)
-        return _live(work, Life(run, listener, resumed=True), machine)
+        return _live(work, _life(run, machine, listener, resumed=True))
 
 
 def resume_command(run: Path) -> str:
     """The command that continues a run, quoted for a shell."""
     return command("tnas", "resume", run)
+
+
+def _again(*runs: Path) -> str:
+    """How runs that have not ended go on."""
+    return f"continue {'with' if len(runs) == 1 else 'each'}: {'; '.join(map(resume_command, runs))}"
 
 
 def result_of(path: Path) -> Result | None:
@@ -201,10 +224,14 @@ def _remove_left(run: Path) -> None:
         remove_left(folder)
 
 
-def _live(work: Work, life: Life, machine: Machine) -> Result:
-    run = life.run
+def _life(run: RunDirectory, machine: Machine, listener: Listener, *, resumed: bool = False, share: float = 1) -> Life:
     if machine.tensorboard:
         run.to_tensorboard()
+    return Life(run, listener, resumed=resumed, share=share)
+
+
+def _live(work: Work, life: Life) -> Result:
+    run = life.run
     result = replace(work.run(life), argv=argv())
     # The file makes the run a finished one; a resume completes the log if this process is killed in between.
     write_text(run.path / RESULT, writing.line(result))
@@ -214,19 +241,19 @@ def _live(work: Work, life: Life, machine: Machine) -> Result:
 
 
 @contextmanager
-def interrupted_with(run: Path) -> Iterator[None]:
+def interrupted_with(*runs: Path) -> Iterator[None]:
     """A stop inside the block becomes Interrupted, which says how to continue; a file that cannot be written says so,
     too. A divergence says what is kept: going on would repeat it."""
+    where = str(runs[0]) if len(runs) == 1 else f"{len(runs)} runs"
     try:
         yield
     except (KeyboardInterrupt, StoppedError):
-        raise Interrupted(
-            f"stopped; everything so far is saved in {run}.", hint=f"continue with: {resume_command(run)}"
-        ) from None
+        raise Interrupted(f"stopped; everything so far is saved in {where}.", hint=_again(*runs)) from None
     except LostRankError as error:
-        what = f"{error.message} Everything up to the last step is saved in {run}."
-        raise LostRankError(what, hint=f"{error.hint}; continue with: {resume_command(run)}") from None
+        what = f"{error.message} Everything up to the last step is saved in {where}."
+        raise LostRankError(what, hint=f"{error.hint}; {_again(*runs)}") from None
     except WriteError as error:
-        raise WriteError(error.message, hint=f"{error.hint}, then continue with: {resume_command(run)}") from error
+        raise WriteError(error.message, hint=f"{error.hint}, then {_again(*runs)}") from error
     except DivergedError as error:
-        raise error.advised(f"{error.hint}; {run} keeps what was saved before") from error
+        keep = f"{', '.join(map(str, runs))} {'keeps' if len(runs) == 1 else 'keep'}"
+        raise error.advised(f"{error.hint}; {keep} what was saved before") from error
