@@ -150,3 +150,8 @@ def test_the_kernels_do_not_know_task_norm() -> None:
     for network in (TaskNormed(NETWORKS[1]), TaskNormedSearch(SEARCH)):
         with pytest.raises(NoKernelError, match="TaskNormed"):
             describe(network)
+
+
+def test_task_norm_counts_the_norms_of_a_network_for_large_images() -> None:
+    specs = TaskNormed(FourConv(5, 3, 84, filters=4)).specs()
+    assert specs["task_norm.scale"].shape == specs["task_norm.offset"].shape == (4,)

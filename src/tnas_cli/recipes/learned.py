@@ -156,7 +156,7 @@ class Learned(ABC):
             raise SettingsError(f"{self._method.name} compares images in its own way.", hint="leave --classifier out")
         known = [one["classifier"] for one in self.about.get("calibration", ())]
         if known and classifier not in known:
-            said = f"{self.network_name} has no linear layer that class means could replace."
+            said = f"{self._method.name} answers by {' and '.join(known)} alone, with {self.network_name}."
             raise SettingsError(said, hint="leave --classifier out")
         return type(self)({**self.about, "classifier": classifier}, self.settings, self.data)
 

@@ -45,8 +45,9 @@ class TaskNormed:
     def _norms(self) -> int:
         """How many batch norms the network has."""
         own = for_tasks(draw(self.network.specs(), torch.Generator().manual_seed(0)), 1)
+        side = getattr(self.network, "size", SMALLEST_IMAGE)  # some networks take images of one size only
         with torch.no_grad(), moments_kept() as kept:
-            self.network.logits(own, torch.zeros(1, 1, self.in_channels, SMALLEST_IMAGE, SMALLEST_IMAGE))
+            self.network.logits(own, torch.zeros(1, 1, self.in_channels, side, side))
         return sum(norm.mean.shape[1] for norm in kept)
 
     def logits(self, parameters: Parameters, x: Tensor) -> Tensor:
