@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from tnas_cli.commands.report import check as check
     from tnas_cli.commands.report import compare as compare
     from tnas_cli.commands.report import report as report_table  # noqa: F401  `report` is a package too
+    from tnas_cli.commands.reproduce import estimate_reproduction as estimate_reproduction
+    from tnas_cli.commands.reproduce import reproduce as reproduce
+    from tnas_cli.commands.reproduction.plan import Wish as Wish
     from tnas_cli.commands.resume import resume as resume
     from tnas_cli.commands.runs import list_runs as list_runs
     from tnas_cli.commands.search import estimate_search as estimate_search
@@ -70,6 +73,7 @@ _HOMES = {
     "TnasError": "errors",
     "TrainSettings": "settings.train",
     "TransferSettings": "settings.transfer",
+    "Wish": "commands.reproduction.plan",
     "adapt_dataset": "commands.adapt",
     "adapt_folders": "commands.adapt",
     "check": "commands.report",
@@ -78,6 +82,7 @@ _HOMES = {
     "data_sets": "commands.prepare_data",
     "decode": "commands.decode",
     "doctor": "commands.doctor",
+    "estimate_reproduction": "commands.reproduce",
     "estimate_search": "commands.search",
     "estimate_training": "commands.train_eval",
     "export": "commands.export",
@@ -93,6 +98,7 @@ _HOMES = {
     "quickstart": "commands.quickstart",
     "read_trainables": "recipes.trainable",
     "report_table": "commands.report:report",
+    "reproduce": "commands.reproduce",
     "resume": "commands.resume",
     "search": "commands.search",
     "settings_for": "recipes.train_settings",

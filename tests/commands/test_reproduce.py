@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.methods import class_pictures
 from tnas_cli.commands.reproduce import estimate_reproduction, reproduce
 from tnas_cli.commands.reproduction import few_shot, supervised, transfer
 from tnas_cli.commands.reproduction.plan import Plan, Wish, plan_of
-from tnas_cli.errors import DataError, Interrupted, SettingsError
+from tnas_cli.errors import DataError, Interrupted, SettingsError, TnasError
 from tnas_cli.records.reading import read
 from tnas_cli.report.paper_tables import paper_table
 from tnas_cli.report.results import results_of
 from tnas_cli.runs import called
 from tnas_cli.runs.device import Machine
+from tnas_cli.runs.lock import locked
 from tnas_cli.settings.meta_learning import UNLIMITED
 
 _TINY = {"query": 2, "meta_batch": 2, "inner_steps": 1, "test_steps": 1, "validation_tasks": 2, "validate_every": 2}
@@ -77,11 +81,14 @@ def test_without_hours_a_cell_has_the_papers_budget_and_its_own_order() -> None:
         ({"table": 2, "shots": (3,)}, "no column for 3-shot"),
         ({"table": 8, "rows": ("nasnet-b",)}, "nothing is left to measure: NASNet-B"),
         ({"table": 9}, "no table 9"),
+        ({"table": 5, "test_tasks": 9}, "--test-tasks has no effect in Table 5"),
+        # A preset that a search has and a training has not is refused before the search.
+        ({"table": 2, "rows": ("t-nas",), "preset": "authors"}, "unknown preset 'authors'"),
     ],
 )
 def test_what_a_table_does_not_have_is_refused(wish: Any, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        planned(**wish)
+        reproduce(Wish(**wish))
 
 
 def test_cells_are_measured_once_and_reported(tmp_path: Path, machine: Machine) -> None:
@@ -125,6 +132,9 @@ def test_a_cell_that_fails_does_not_stop_the_others_and_a_stop_says_how_to_conti
     assert {cell.method: cell.state for cell in found.cells} == {"matching-nets": "measured", "maml": "failed"}
     assert {cell.why for cell in found.cells} == {None, "the images are gone."}
 
+    with locked(tmp_path / "table-2"), pytest.raises(TnasError, match="running already"):
+        reproduce(wish, runs=tmp_path, machine=machine)
+
     raised = Interrupted("stopped", hint="continue with: tnas resume RUN")
     monkeypatch.setattr(called, "_words", ("tnas", "reproduce", "table 2"))
     with pytest.raises(Interrupted) as stopped:
@@ -132,10 +142,14 @@ def test_a_cell_that_fails_does_not_stop_the_others_and_a_stop_says_how_to_conti
     assert stopped.value.hint == "continue with: tnas reproduce 'table 2'"
 
 
-def test_where_the_data_are_missing_others_may_stand_in(tmp_path: Path, machine: Machine) -> None:
+@pytest.mark.parametrize("rows", [("maml",), ("t-nas",)])
+def test_where_the_data_are_missing_others_may_stand_in(
+    tmp_path: Path, machine: Machine, rows: tuple[str, ...]
+) -> None:
     with pytest.raises(DataError) as missing:
-        reproduce(Wish(3, ("maml",), hours=1.0), runs=tmp_path, machine=machine)
+        reproduce(Wish(3, rows, hours=1.0), runs=tmp_path, machine=machine)
     assert missing.value.hint.endswith("stand in, by --dataset")
+    assert not list(tmp_path.glob("table-*"))
 
 
 def test_an_estimate_computes_no_cell(tmp_path: Path, machine: Machine) -> None:
@@ -147,3 +161,44 @@ def test_an_estimate_computes_no_cell(tmp_path: Path, machine: Machine) -> None:
     # 100 test tasks, each with a genotype to train, and a search.
     assert maml.seconds is not None and t_nas.seconds is not None and t_nas.seconds > 10 * maml.seconds > 0
     assert not (tmp_path / "table-2").exists()
+
+
+_LARGE: dict[str, Any] = {"tasks": 2, "channels": 4, "batch": 18, "padding": 1, "flip": False, "genotypes": 2}
+_LARGE |= {"epochs": 8, "search_epochs": 8, "search_batch": 9}
+
+
+def test_a_row_of_table_5_trains_for_as_long_as_there_is_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = tmp_path / "signs-drawn-20.h5"
+    class_pictures.characters(images)
+    table = paper_table(5)
+    (column,) = (column for column in table.columns if column.measure == "accuracy")
+    small = replace(table, way=3, query=4, columns=(replace(column, shot=6),))
+    monkeypatch.setattr("tnas_cli.commands.reproduce.paper_table", lambda number: small)
+    monkeypatch.setattr("tnas_cli.recipes.supervised.preset", lambda kind, name: _LARGE)
+    here = Machine("cpu", 1, engine="torch")
+    wish = Wish(5, ("random", "s2"), dataset=str(images), hours=1e-6)
+    found = reproduce(wish, runs=tmp_path / "runs", machine=here)
+    assert [(cell.row, cell.state) for cell in found.cells] == [("Random", "measured"), ("S2", "measured")]
+    assert {cell.trained and cell.trained.amount for cell in found.cells} == {1}  # there is no time for a second epoch
+    whole = estimate_reproduction(replace(wish, hours=None, rows=("s2",)), runs=tmp_path, machine=here)
+    assert whole.cells[0].seconds is not None and whole.cells[0].seconds > 0
+
+
+def test_the_time_for_epochs_counts_a_search_on_other_tasks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """10 tasks: of S2's 60 s on one task, 50 are the search before, which all tasks share, and 4 a task's own."""
+    result = SimpleNamespace(wall_seconds=60.0, search_seconds=4.0, search_seconds_before=50.0)
+    monkeypatch.setattr(supervised.job, "start", lambda *args, **where: result)
+    plan = planned(table=5, rows=("s2",), dataset="fc100", hours=1.0)
+    assert supervised._measured(plan, plan.cells[0], None, Machine("cpu", 1)) == (4 * 10 + 50, 6 * 10)
+
+
+def test_a_row_of_table_7_is_a_network_of_published_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = tmp_path / "toy-images-20.h5"
+    class_pictures.cache(images)
+    tiny = {"layers": 3, "channels": 4, "epochs": 5, "batch": 24, "cutout": 4, "padding": 1}
+    monkeypatch.setattr("tnas_cli.recipes.transfer.preset", lambda kind, name, dataset: tiny)
+    wish = Wish(7, ("darts-second-order",), dataset=str(images), hours=1e-6)
+    (cell,) = reproduce(wish, runs=tmp_path / "runs", machine=Machine("cpu", 1)).cells
+    assert (cell.state, cell.column, cell.trained and cell.trained.amount) == ("measured", "error (%)", 1)
+    (planned_cell,) = estimate_reproduction(replace(wish, hours=None), machine=Machine("cpu", 1)).cells
+    assert planned_cell.seconds is not None and planned_cell.seconds > 0

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen, add_row, duration, table
+from tnas_cli.cli.effects import refuse_beside_dry_run
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.show import with_interval
 from tnas_cli.errors import SettingsError, TnasError
@@ -67,7 +68,7 @@ def reproduce(
     finds most often for test tasks. Without --hours every network gets the published budget: see --dry-run first.
     Ctrl-C saves, and the same command continues.
     """
-    from tnas_cli.commands.reproduce import estimate_reproduction
+    from tnas_cli.commands.reproduce import again, estimate_reproduction
     from tnas_cli.commands.reproduce import reproduce as work
     from tnas_cli.commands.reproduction.plan import Wish
 
@@ -78,6 +79,8 @@ def reproduce(
         raise SettingsError(f"--hours is {hours}.", hint="choose a number above 0")
     columns = tuple(row or ()), tuple(shot or ())
     wish = Wish(int(number[1]), *columns, dataset, protocol, hours, preset, test_tasks, seed or 0)
+    if dry_run:
+        refuse_beside_dry_run(1, machine)
     with screen.progress() as listener:
         if dry_run:
             found = estimate_reproduction(wish, runs=runs, machine=machine, listener=listener)
@@ -89,14 +92,14 @@ def reproduce(
         _show(screen, found, dry_run)
     failed = [cell for cell in found.cells if cell.state == "failed"]
     if failed:
-        raise TnasError(
-            f"{len(failed)} of {len(found.cells)} cells failed.", hint="the same command again tries them again"
-        )
+        raise TnasError(f"{len(failed)} of {len(found.cells)} cells failed.", hint=f"try them again with: {again()}")
 
 
 def _said(screen: Screen, cell: ReproducedCell) -> None:
     """A cell as soon as it is measured."""
-    if cell.mean is not None:
+    if screen.as_json:
+        screen.record({"event": "cell", **cell.to_json()})
+    elif cell.mean is not None:
         screen.say(f"{cell.row} {cell.column}: {_ours(cell)} (paper: {cell.paper})")
 
 
@@ -105,8 +108,13 @@ def _show(screen: Screen, found: ReproduceResult, dry_run: bool) -> None:
     screen.show(_costs(found) if dry_run else _numbers(found))
     if found.dataset != found.paper_dataset:
         screen.say(f"ours is on {found.dataset}, the paper's on {found.paper_dataset}: these are other tasks")
-    for row, why in {cell.row: cell.why for cell in found.cells if cell.state in ("failed", "left out")}.items():
-        screen.say(f"{row}: {why}")
+    for cell in found.cells:
+        if cell.state == "failed":
+            screen.say(f"{cell.row} {cell.column} failed: {cell.why}", always=True)
+        elif cell.set_aside is not None:
+            screen.say(f"{cell.row} {cell.column}: {cell.set_aside} set aside, see {cell.run}", always=True)
+    for row, why in {cell.row: cell.why for cell in found.cells if cell.state == "left out"}.items():
+        screen.say(f"{row}: {why}", always=True)
     limit = f"the budgets of preset {found.preset}" if found.hours is None else f"{found.hours:g} h in all"
     if dry_run:
         seconds = sum(cell.seconds or 0 for cell in found.cells)

@@ -23,6 +23,7 @@ from tnas_cli.runs.called import argv
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.runs.events import Listener, Note, ignore
 from tnas_cli.runs.files import read_json, write_text
+from tnas_cli.runs.lock import locked
 from tnas_cli.spelling import command
 
 RUNS = Path("runs")
@@ -52,18 +53,19 @@ def reproduce(
 
     runs: the folder that gets the folder of this reproduction, `table-<number>`. The same call again continues there.
     each: called with a cell as soon as it is measured. Raises SettingsError, also where the folder holds a reproduction
-    with other options, DataError, WriteError, and Interrupted with everything saved.
+    with other options, DataError, WriteError, TnasError if another process works in the folder, and Interrupted with
+    all finished steps saved.
     """
     plan, rows = _planned(wish)
     folder = folder_of(runs, wish)
     _check(plan, rows, machine, listener)
     _claim(folder, wish)
     found: dict[str, ReproducedCell] = {}
-    for number, cell in enumerate(plan.cells, 1):
-        listener(Note(f"{cell.name}, {number} of {len(plan.cells)}"))
-        with _continues(folder):
+    with _continues(folder), locked(folder):
+        for number, cell in enumerate(plan.cells, 1):
+            listener(Note(f"{cell.name}, {number} of {len(plan.cells)}"))
             found[cell.folder] = _measured(plan, rows, cell, folder / cell.folder, machine, listener)
-        each(found[cell.folder])
+            each(found[cell.folder])
     return _result(plan, folder, lambda cell: found[cell.folder])
 
 
@@ -117,12 +119,13 @@ def _measured(plan: Plan, rows: Rows, cell: Cell, folder: Path, machine: Machine
         trained=result.budget.training,
         seconds=time.monotonic() - began,
         run=result.run,
+        set_aside=len(result.set_aside or ()) or None,
     )
 
 
 def _claim(folder: Path, wish: Wish) -> None:
     """Keep what was asked for; raises SettingsError if the folder holds a reproduction with other options."""
-    asked = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(wish).items()}
+    asked = {name: sorted(value) if isinstance(value, tuple) else value for name, value in asdict(wish).items()}
     file = folder / PLAN
     if file.is_file():
         before = read_json(file)
@@ -141,10 +144,16 @@ def _continues(folder: Path) -> Iterator[None]:
     """A stop says how the whole reproduction continues, not only the run that was stopped."""
     try:
         yield
-    except Interrupted as stop:
-        words = argv()
-        how = "the same call again continues" if words is None else f"continue with: {command(*words)}"
-        raise Interrupted(f"stopped; everything so far is saved in {folder}.", hint=how) from stop
+    except (Interrupted, KeyboardInterrupt) as stop:
+        raise Interrupted(
+            f"stopped; all finished steps are saved in {folder}.", hint=f"continue with: {again()}"
+        ) from stop
+
+
+def again() -> str:
+    """How a reproduction goes on."""
+    words = argv()
+    return "the same call" if words is None else command(*words)
 
 
 def _cell(row: PaperRow, column: PaperColumn, state: str) -> ReproducedCell:

@@ -151,7 +151,7 @@ class CiteResult(Result):
 class ReproducedCell(Part):
     """A cell of a table: its `row` and `column`, `paper` as it is printed there, and what was measured: accuracy
     (`mean` and `interval` as shares of 1, also where the paper prints an error), mean number of weights (`parameters`),
-    how much each network was `trained`, and the run that measured it.
+    how much each network was `trained`, the run that measured it, and how many of its units were `set_aside`.
 
     `state`: planned (`--dry-run`), measured, failed, or left out, the last two with the reason `why`. `seconds` are
     those of this call, or of the plan; null where nobody knows.
@@ -169,6 +169,7 @@ class ReproducedCell(Part):
     trained: Amount | None = None
     seconds: Seconds | None = None
     run: str | None = None
+    set_aside: Count | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from tnas_cli.report.paper_tables import PaperRow
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import Listener, ignore
 from tnas_cli.runs.files import write_text
+from tnas_cli.runs.recipe import Recipe
 from tnas_cli.settings.features import ORDER
 
 #: The network of a row that names none; a method with an architecture of its own takes its place.
@@ -52,16 +53,19 @@ def why_not(row: PaperRow) -> str | None:
 
 
 def check(plan: Plan, machine: Machine, listener: Listener) -> None:
-    """All settings, and of every column the data of its first trained network."""
-    seen: set[int | None] = set()
+    """All settings, and of every column the data of its first search and of its first training."""
+    prepared: set[tuple[type[Recipe], str]] = set()
     for cell in plan.cells:
         if about(cell.row.method).searches:
-            search(plan, cell)
-            continue
-        recipe = training(plan, cell)
-        if cell.column.shot not in seen:
-            seen.add(cell.column.shot)
-            recipe.prepare(machine, listener)
+            training_of(plan, cell, read_trainables(_TYPICAL))
+            recipe: Recipe = search(plan, cell)
+            where = replace(machine, cluster=None)
+        else:
+            recipe, where = training(plan, cell), machine
+        kind = type(recipe), cell.column.key
+        if kind not in prepared:
+            recipe.prepare(where, listener)
+            prepared.add(kind)
 
 
 def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:

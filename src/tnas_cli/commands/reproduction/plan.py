@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tnas_cli.errors import SettingsError, did_you_mean
-from tnas_cli.records.results import Measured
+from tnas_cli.records.results import SupervisedResult, TrainResult, TransferResult
 from tnas_cli.report.paper_tables import PaperColumn, PaperRow, PaperTable
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import Listener
@@ -80,6 +80,9 @@ class Plan:
         return named | ({"protocol": protocol} if protocol else {})
 
 
+MeasuredCell = TrainResult | SupervisedResult | TransferResult
+
+
 class Rows(Protocol):
     """How the rows of one of the paper's settings are measured. IN_TIME: the preset of a training within a time
     limit."""
@@ -92,16 +95,18 @@ class Rows(Protocol):
     def check(self, plan: Plan, machine: Machine, listener: Listener) -> None:
         """Raises SettingsError and DataError for what would be refused later."""
 
-    def seconds(self, plan: Plan, cell: Cell, machine: Machine) -> float | None:
-        """What a cell without a time limit costs, measured on a few steps; None where that was not measured."""
+    def seconds(self, plan: Plan, cell: Cell, machine: Machine) -> float:
+        """What a cell without a time limit costs, measured on a few steps."""
 
-    def measure(self, plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> Measured:
+    def measure(self, plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> MeasuredCell:
         """Do what is not done yet in the folder of a cell; returns its result. Raises TnasError."""
 
 
 def plan_of(wish: Wish, rows: Rows, table: PaperTable) -> Plan:
     """The cells that a wish names; raises SettingsError for a row or column that does not exist, and where nothing is
     left to measure."""
+    if wish.test_tasks is not None and table.setting != "few-shot":
+        raise SettingsError(f"--test-tasks has no effect in Table {table.number}.", hint="leave it out")
     known = {row.method for row in table.rows}
     for name in wish.rows:
         if name not in known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -72,8 +73,10 @@ def _recipe(plan: Plan, cell: Cell, epochs: int | None = None) -> Transfer:
 
 
 def _seconds_per_epoch(recipe: Transfer, machine: Machine) -> float:
-    """By a few steps of a training that is thrown away; the validation that follows an epoch is estimated."""
-    work = recipe.prepare(machine, ignore)
+    """By a few steps of a training that is thrown away, on a cluster by one thread, as a unit there has; the validation
+    that follows an epoch is estimated."""
+    threads = machine.threads if machine.cluster is None else 1
+    work = recipe.prepare(replace(machine, cluster=None, threads=threads), ignore)
     shape = training.shape_of(work.settings, work.train)
     state = training.start(work.chosen[0][0], shape, work.settings, work.device)
     times = []

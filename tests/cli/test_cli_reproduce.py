@@ -1,0 +1,42 @@
+"""`tnas reproduce` as it is called: the table, the records, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Pipeline
+from tests.running import succeeding, tnas
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("tabel2",), 2, "is not a table"),
+        (("table2", "--hours", 0), 2, "--hours is 0"),
+        (("table2", "--row", "tnas"), 2, "did you mean 't-nas'?"),
+        (("table2", "--dry-run", "--tensorboard"), 2, "--tensorboard"),
+        (("table3", "--row", "t-nas", "--hours", 1, "--offline"), 3, "stand in, by --dataset"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    pipeline: Pipeline, tmp_path: Path, options: tuple[object, ...], code: int, said: str
+) -> None:
+    ran = tnas("reproduce", *options, "--runs", tmp_path, *pipeline.here)
+    assert ran.code == code and said in ran.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_paper_and_ours_stand_beside_each_other(pipeline: Pipeline, tmp_path: Path) -> None:
+    wish = ("reproduce", "2", "--row", "matching-nets", "--shot", 1, "--dataset", "glyphs", "--hours", 0.0003)
+    call = (*wish, "--test-tasks", 4, "--runs", tmp_path, *pipeline.here)
+    ran = succeeding(*call)
+    assert "paper 1-shot" in ran.stdout and "98.1%" in ran.stdout and "trained on" in ran.stdout
+    assert "these are other tasks" in ran.stderr
+    assert f"next: tnas report {tmp_path}/table-2 --table 2" in ran.stderr
+    again = succeeding(*call, "--json")
+    cell, result = again.records
+    assert cell["event"] == "cell" and cell["state"] == "measured" and result["cells"][0]["mean"] == cell["mean"]
+    other = tnas(*call, "--seed", 1)
+    assert other.code == 2 and "made with seed = 0, and not 1" in other.stderr
