@@ -1,11 +1,16 @@
-"""Things that many tests need: the published genotypes and random ones."""
+"""Things that many tests need: the published genotypes and random ones, and a network for every method."""
 
 from __future__ import annotations
 
+import dataclasses
 import random
+from typing import Any
 
+from tnas_cli.methods.registry import about
+from tnas_cli.settings.features import PRETRAINING
 from tnas_cli.spaces.darts import DARTS
 from tnas_cli.spaces.genotype import Edge, Genotype
+from tnas_cli.spaces.networks import fixed_network
 
 #: Names of the operations of DARTS's space, in the order of theta's columns.
 OPERATIONS = tuple(row.name for row in DARTS.operations)
@@ -56,6 +61,28 @@ AUTO_MAML_5SHOT = Genotype(
         ("max_pool_3x3", 1),
     ),
 )
+
+
+#: Methods that train no genotype, each with a network that it trains.
+NETWORKS = {
+    "compare-nets": "4conv-32",
+    "llama": "4conv-32",
+    "memory-module": "4conv-32",
+    "tadam": "resnet12-8",
+    "mtl": "resnet12-mtl-8",
+}
+
+
+def train_eval_with(method: str) -> tuple[str | int, ...]:
+    """`train-eval --method`, for a network that the method trains, and for two batches before the meta-learning."""
+    short = ("--pretrain", 2) if PRETRAINING in about(method).reads else ()
+    return ("train-eval", NETWORKS.get(method, "4conv-32"), "--method", method, *short)
+
+
+def network_for(method: str, way: int, in_channels: int, size: int, filters: int = 8) -> Any:
+    """A narrow network that the method trains, for size x size pixels: 4CONV, or its form of ResNet-12."""
+    network: Any = fixed_network(NETWORKS.get(method, "4conv-32")).build(way, in_channels, size)
+    return dataclasses.replace(network, filters=filters)
 
 
 def random_genotype(seed: int, nodes: int = 4) -> Genotype:

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from tests.conftest import TRAINING, Pipeline
+from tests.helpers import train_eval_with
 from tests.running import Ran, drawing, succeeding, task_folder, tnas
 from tnas_cli.commands.predict import predict
 from tnas_cli.methods.registry import training_methods
@@ -195,7 +196,7 @@ def runs(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     found = {"genotypes": Path(pipeline.trained.result["run"])}
     common = ("--dataset", "shapes", "--way", 3, "--shot", 1, *TRAINING, "--test-tasks", 2, *pipeline.here, "--json")
     for method in training_methods():
-        ran = succeeding("train-eval", "4conv", "--method", method, *common, "--runs", folder)
+        ran = succeeding(*train_eval_with(method), *common, "--runs", folder)
         found[method] = Path(ran.result["run"])
     inherited = ("train-eval", "-", "--weights", "inherited", *TRAINING, "--runs", folder, *pipeline.here)
     found["inherited"] = Path(succeeding(*inherited, "--json", stdin=pipeline.decoded.stdout).result["run"])

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TINY, TRAINING, Pipeline
+from tests.helpers import NETWORKS, train_eval_with
 from tests.running import Argument, succeeding, tnas, unfinished
 from tnas_cli.methods.registry import about, search_methods, training_methods
 from tnas_cli.settings.features import ENGINE, INNER_THETA
 
 BUDGET = ("--tasks", 8, "--validate-every", 4, "--validation-tasks", 2)
-NETWORK = ("train-eval", "4conv", "--dataset", "shapes", "--way", 3, "--shot", 1, *TRAINING, "--test-tasks", 4)
+COMMON = ("--dataset", "shapes", "--way", 3, "--shot", 1, *TRAINING, "--test-tasks", 4)
+NETWORK = ("train-eval", "4conv", *COMMON)
 
 
 @pytest.mark.parametrize("method", [name for name in search_methods() if name != "t-nas"])  # the pipeline is its run
@@ -38,14 +40,16 @@ def test_a_search_adapts_decodes_and_resumes(pipeline: Pipeline, tmp_path: Path,
 
 @pytest.mark.parametrize("method", training_methods())
 def test_a_training_has_its_methods_name_and_resumes(pipeline: Pipeline, tmp_path: Path, method: str) -> None:
-    run = (*NETWORK, "--method", method, "--runs", tmp_path, *pipeline.here, "--json")
+    run = (*train_eval_with(method), *COMMON, "--runs", tmp_path, *pipeline.here, "--json")
     found = succeeding(*run).result
+    given = NETWORKS.get(method, "4conv-32")
     assert (found["method"], found["training"]) == (method, method)
     assert found["title"] == about(method).title
-    assert found["network"] == (about(method).network or "4conv-32")
-    assert found["engine"] == ("fused" if ENGINE in about(method).reads else "torch")
+    assert found["network"] == (about(method).network or given)
+    fused = ENGINE in about(method).reads and about(method).differs.get("order") != "second"
+    assert found["engine"] == ("fused" if fused else "torch")
     assert 0 <= found["inductive"]["mean"] <= 1
-    kept = sorted(path.name for path in (Path(found["run"]) / "4conv-32").glob("top-*.pt"))
+    kept = sorted(path.name for path in (Path(found["run"]) / given).glob("top-*.pt"))
     assert kept == (["top-2.pt", "top-4.pt"] if about(method).differs.get("ensemble") else [])
     again = succeeding("resume", unfinished(found["run"]), "--json").result
     assert (again["mean"], again["resumed"]) == (found["mean"], True)

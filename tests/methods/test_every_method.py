@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.glyph_tasks import SIDE, VALIDATION, GlyphBatches, glyph_tasks
+from tests.helpers import network_for
 from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import Beside, TaskBatch
 from tnas_cli.errors import SettingsError
@@ -25,15 +26,12 @@ from tnas_cli.settings import features
 from tnas_cli.settings.features import ENSEMBLE, OUTER_LOOP
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
-from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.parameters import THETA
-from tnas_cli.spaces.resnet12 import MTL, ResNet12
 
 CPU = torch.device("cpu")
 FEATURES = {value for name, value in vars(features).items() if name.isupper() and isinstance(value, str)}
-NETWORK = FourConv(3, 1, SIDE, filters=8)
-#: Of methods that do not take 4CONV.
-NETWORKS = {"tadam": ResNet12(3, 1, SIDE, filters=4), "mtl": ResNet12(3, 1, SIDE, filters=4, form=MTL)}
+#: Filters of networks, where 8 would take long.
+FILTERS = {"tadam": 4, "mtl": 4}
 
 #: Less than a method's own values, for the sake of the time.
 QUICK = {
@@ -103,7 +101,7 @@ def test_training_methods_learn(name: str) -> None:
     settings = TrainSettings.from_dict(
         {"dataset": "glyphs", **values, **method.about.differs, **QUICK.get(name, {}), "method": name}
     )
-    network, classes = NETWORKS.get(name, NETWORK), tasks_for(name, settings.way).classes
+    network, classes = network_for(name, 3, 1, SIDE, FILTERS.get(name, 8)), tasks_for(name, settings.way).classes
     state = method.start(network, settings, CPU, "weights", classes)
     again = method.start(network, settings, CPU, "weights", classes)
     assert all(torch.equal(tensor, again.parameters[n]) for n, tensor in state.parameters.items())
@@ -157,7 +155,7 @@ def test_what_a_method_declares(name: str) -> None:
 def test_shapes_are_those_of_a_started_state(name: str) -> None:
     settings = TrainSettings("x", way=3, learned_rates=about(name).differs.get("learned_rates", "none"))
     settings = settings.replace(method=name)
-    network = NETWORKS.get(name, NETWORK)
+    network = network_for(name, 3, 1, SIDE)
     state = training_method(name).start(network, settings, CPU)
     shapes = training_method(name).shapes(network, settings)
     assert {n: spec.shape for n, spec in shapes.items()} == {n: tuple(t.shape) for n, t in state.parameters.items()}

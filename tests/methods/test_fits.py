@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers import network_for
 from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.fits import check_fit
@@ -14,7 +15,6 @@ from tnas_cli.settings.features import ENGINE, PIECES
 from tnas_cli.settings.fields import settings_of
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
-from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.search_network import SearchNetwork
 
 PIECES_OF_THE_LOOP = ({"learned_rates": "step"}, {"step_norms": True}, {"multi_step": 0.1}, {"order": "annealed"})
@@ -74,7 +74,7 @@ INNER = {
 def test_a_method_reads_what_it_declares_and_nothing_else(name: str) -> None:
     """The learner and its meta-parameters depend on exactly those settings of the inner loop that the method reads."""
     engine, known, declared = TorchEngine(), about(name), method(name)
-    network: Any = SearchNetwork(3, 1, 4) if known.searches else FourConv(3, 1, 28, 8)
+    network: Any = SearchNetwork(3, 1, 4) if known.searches else network_for(name, 3, 1, 28)
     cls: Any = SearchSettings if known.searches else TrainSettings
     # Pieces that are off by default, so that each can be turned on alone; Equation 5 combines with none of them.
     off = {"order": "first", "learned_rates": "none", "step_norms": False, "multi_step": 0.0}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers import NETWORKS
 from tests.methods import class_pictures as pictures
 from tests.recipes.calls import search, supervised, train_eval, transfer
 from tests.recipes.test_recipes_supervised import best
@@ -54,15 +55,6 @@ HARMLESS = {
     "memory-module": {"order", "channels"},
     "mtl": {"channels"},
 }
-#: Methods that train no genotype.
-NETWORKS = {
-    "compare-nets": "4conv-32",
-    "llama": "4conv-32",
-    "memory-module": "4conv-32",
-    "tadam": "resnet12-8",
-    "mtl": "resnet12-mtl-8",
-}
-
 #: Read only where a task diverges (test_halving.py).
 IN_NEED = {"on_divergence"}
 
