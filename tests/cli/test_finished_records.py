@@ -33,7 +33,7 @@ def test_tasks_of_other_shapes_do_not_keep_records_waiting(
     monkeypatch.setattr(recipe, "TASKS_PER_BATCH", 1)
     shots = (1, 2, 1, 2, 1, 2)
     folders = [task_folder(tmp_path / str(n), range(18, 21), shots=shot) for n, shot in enumerate(shots)]
-    computed, adapt_alike = [], recipe._adapt_alike
+    computed, adapt_alike = [], recipe.adapt_alike
 
     def failing(*arguments: object) -> object:
         computed.append(None)
@@ -41,7 +41,7 @@ def test_tasks_of_other_shapes_do_not_keep_records_waiting(
             raise KeyboardInterrupt
         return adapt_alike(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(recipe, "_adapt_alike", failing)
+    monkeypatch.setattr(recipe, "adapt_alike", failing)
     ran = tnas("adapt", pipeline.best, *folders, *pipeline.here, "--json")
     assert ran.code == 130
     assert [record["task"]["folder"] for record in ran.records] == [str(folder) for folder in folders[:4]]

@@ -60,8 +60,8 @@ def test_a_folder_appears_with_all_its_files_under_the_first_free_number(tmp_pat
     left.mkdir()
     (left / "settings.toml").write_text("")
     assert runs_below(tmp_path) == []  # a folder that is being made is no run yet
-    path = new_folder(tmp_path, "run", {"a": "1", "settings.toml": ""})
-    assert path.name == "run-2" and sorted(entry.name for entry in path.iterdir()) == ["a", "settings.toml"]
+    path = new_folder(tmp_path, "run", {"run.json": "1", "settings.toml": ""})
+    assert path.name == "run-2" and sorted(entry.name for entry in path.iterdir()) == ["run.json", "settings.toml"]
     assert not left.exists() and runs_below(tmp_path) == [path]
     with pytest.raises(TnasError):
         new_folder(tmp_path, "run", {"no/such/folder": ""})

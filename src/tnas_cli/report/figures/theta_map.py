@@ -57,7 +57,7 @@ def theta_picture(name: str, title: str, encodings: Sequence[Encoding]) -> Pictu
     if isinstance(encodings[0].space, EnasSpace):
         raise DataError(
             f"theta of the space {encodings[0].space.name} holds decisions; heat maps show edges.",
-            hint="tnas decode draws the cells that they decide on: tnas decode best.pt --picture cells.svg",
+            hint="for the cells that they decide on, run: tnas decode best.pt --picture cells.svg",
         )
     told = "; ".join(f"{encoding.name}: {smoothness(encoding.theta)}" for encoding in encodings)
     caption = (
