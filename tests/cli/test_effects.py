@@ -119,8 +119,8 @@ def test_the_images_of_a_data_set_are_taken_as_they_are() -> None:
 
 
 def test_an_engine_is_refused_where_pytorch_computes() -> None:
-    ran = tnas("train-eval", "4conv", "--method", "protonets", *NOWHERE, "--engine", "fused")
-    assert ran.code == 2 and "--engine has no effect with protonets" in ran.stderr
+    ran = tnas("train-eval", "4conv", "--method", "compare-nets", *NOWHERE, "--engine", "fused")
+    assert ran.code == 2 and "--engine has no effect with compare-nets" in ran.stderr
     assert tnas("transfer", "DARTS_V2", *NOWHERE, "--engine", "fused").code == 2
 
 
