@@ -16,6 +16,8 @@ from tnas_cli.engines.interface import InnerRule
 from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.soft_pruning import between
+from tnas_cli.report.figures.smoothness import smoothness
+from tnas_cli.spaces.decode import normalised_entropy
 from tnas_cli.spaces.enas import ENAS
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.known_genotypes import known
@@ -128,6 +130,14 @@ def test_uniform_is_the_mean_of_the_largest_probabilities() -> None:
     theta = begun()
     theta[theta != CLOSED] = 0
     assert ENAS.uniform == pytest.approx(float(theta.softmax(-1).amax(-1).mean()))
+
+
+def test_the_entropy_of_rows_with_fewer_choices_is_1_where_nothing_is_decided() -> None:
+    theta = begun()
+    assert float(normalised_entropy(theta)) == pytest.approx(1, abs=1e-6)
+    theta[0, 0, 1] = 50.0  # the first of 40 rows decides between two states
+    assert float(normalised_entropy(theta)) == pytest.approx(39 / 40, abs=1e-6)
+    assert smoothness(theta.numpy()).entropy == pytest.approx(39 / 40, abs=1e-6)
 
 
 def test_who_computes_it_and_what_is_refused() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,6 +12,7 @@ from tnas_cli.spaces.darts import DARTS
 from tnas_cli.spaces.edges import edge_count, theta_order
 from tnas_cli.spaces.genotype import CELLS, Genotype
 from tnas_cli.spaces.registry import space as space_of
+from tnas_cli.spaces.shapes import OPEN
 
 
 def nodes_of(theta: Tensor) -> int:
@@ -90,7 +89,7 @@ def one_hot_theta(genotype: Genotype) -> Tensor:
 
 
 def decidedness(theta: Tensor) -> Tensor:
-    """Mean over edges of the largest probability: 1 / operations is uniform, 1 is decided.
+    """Mean over rows of the largest probability: 1 is decided; 1 / operations is uniform where every entry is a choice.
 
     theta [..., 2, edges, operations] -> [...].
     """
@@ -98,12 +97,13 @@ def decidedness(theta: Tensor) -> Tensor:
 
 
 def normalised_entropy(theta: Tensor) -> Tensor:
-    """Mean over edges of the entropy of softmax(theta) over that of the uniform mixture: 1 is uniform, 0 is decided.
+    """Mean over rows of the entropy of softmax(theta) over that of its uniform choices: 1 is uniform, 0 is decided.
 
     theta [..., 2, edges, operations] -> [...].
     """
     logs = theta.log_softmax(-1)
-    return -(logs.exp() * logs).sum(-1).mean(dim=(-2, -1)) / math.log(theta.shape[-1])
+    choices = (theta > OPEN).sum(-1).to(theta)
+    return (-(logs.exp() * logs).sum(-1) / choices.log()).mean(dim=(-2, -1))
 
 
 def largest_probability(theta: Tensor) -> float:

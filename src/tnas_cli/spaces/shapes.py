@@ -10,8 +10,9 @@ from typing import Literal
 #: The name of a search network's architecture parameters among its parameters.
 THETA = "theta"
 
-#: A number of theta whose softmax is exactly 0.
+#: A number of theta whose softmax is exactly 0; no number of theta below OPEN is a choice.
 CLOSED = -1e4
+OPEN = CLOSED / 2
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Spec:
     """Shape of one tensor and its start: 'uniform' is U(-1/sqrt(fan_in), 1/sqrt(fan_in)), as torch's layers start, with
     `centre` added; 'truncated' is N(0, 0.1^2) without what is more than two standard deviations away.
 
-    closed: rows and columns of theta that are no choices; they start at `CLOSED`, and have no gradient.
+    closed: rows and columns of theta that are no choices; they start at `CLOSED`. The loss has no gradient there, and
+    weight decay moves them too little to open them.
     """
 
     shape: tuple[int, ...]

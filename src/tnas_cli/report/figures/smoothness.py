@@ -12,14 +12,15 @@ from tnas_cli.errors import DataError
 from tnas_cli.spaces.edges import edge_count
 from tnas_cli.spaces.genotype import CELLS
 from tnas_cli.spaces.registry import USUAL, space
+from tnas_cli.spaces.shapes import OPEN
 
 Matrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Smoothness:
-    """`largest`: mean over edges of the largest probability, 1/8 where theta is uniform, 1 where it is decided.
-    `entropy`: mean over edges of the entropy divided by that of the uniform distribution, 1 and 0 in the same cases."""
+    """`largest`: mean over edges of the largest probability, 1/8 where theta is uniform over 8 operations, 1 where it
+    is decided. `entropy`: mean over edges of the entropy divided by that of uniform choices, 1 and 0."""
 
     largest: float
     entropy: float
@@ -63,7 +64,7 @@ def smoothness(theta: Matrix) -> Smoothness:
     p = probabilities(theta)
     # p log p is 0 at p = 0.
     surprise = -np.log(np.where(p > 0, p, 1.0))
-    entropy = (p * surprise).sum(axis=-1) / np.log(p.shape[-1])
+    entropy = (p * surprise).sum(axis=-1) / np.log((theta > OPEN).sum(axis=-1))
     return Smoothness(float(p.max(axis=-1).mean()), float(entropy.mean()))
 
 
