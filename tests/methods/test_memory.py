@@ -53,6 +53,7 @@ class PlainMemory:
         self.keys = [torch.zeros(width, dtype=torch.float64) for _ in range(slots)]
         self.classes: list[int | None] = [None] * slots
         self.ages = [0] * slots
+        self.hits = 0
 
     def met(self, q: Tensor, label: int) -> float:
         """The loss of an image, which is then written."""
@@ -62,6 +63,7 @@ class PlainMemory:
         loss = max(0.0, (max(wrong) if wrong else 0) - (max(right) if right else 0) + 0.1) - 0.1
         slot = alike.index(max(alike))
         if self.classes[slot] == label:
+            self.hits += 1
             key = self.keys[slot] + q
             self.keys[slot] = key / math.sqrt(float(key @ key))
         else:
@@ -78,15 +80,15 @@ def test_a_walk_is_that_of_a_plain_memory(slots: int) -> None:
     q = F.normalize(torch.randn(3, 20, 3, generator=generator, dtype=torch.float64), dim=-1)
     labels = torch.randint(0, 4, (3, 20), generator=generator)
     found = walk(q, labels, slots)
-    loss = losses(q, found)
+    loss, hits = losses(q, found), 0
     for task in range(3):
         plain = PlainMemory(found.keys.shape[1], 3)
         expected = [plain.met(one, int(label)) for one, label in zip(q[task], labels[task], strict=True)]
         assert loss[task].tolist() == pytest.approx(expected, abs=1e-12)
         torch.testing.assert_close(found.keys[task], torch.stack(plain.keys), rtol=0, atol=1e-12)
         assert [None if k == memory.FREE else k for k in found.classes[task].tolist()] == plain.classes
-    hits = sum(int((found.classes[task] != memory.FREE).sum()) < 20 for task in range(3))
-    assert hits == 3, "some image must have changed a key"
+        hits += plain.hits
+    assert hits > 0, "some image must have changed a key"
 
 
 def test_every_class_comes_once_before_any_comes_twice() -> None:
@@ -161,6 +163,21 @@ def test_its_weights_are_those_of_the_publication_and_a_genotype_is_refused() ->
         MemoryNetwork(3, 1, 3)
 
 
+def test_the_start_and_the_outer_steps_are_those_of_the_authors() -> None:
+    settings = TrainSettings("x", way=3, method="memory-module", alpha_outer=0.1)
+    start = METHOD.start(FourConv(3, 1, 28, filters=32), settings, torch.device("cpu")).parameters
+    assert float(start["projection"].std()) > 0.008 and float(start["projection"].abs().max()) <= 0.02
+    assert float(start["hidden"].std()) > 0.08 and float(start["hidden"].abs().max()) <= 0.2
+    tensor = torch.zeros(4)
+    optimiser = METHOD.optimiser({"w": tensor}, settings)
+    tensor.grad = torch.tensor([1e-4, 0.0, 0.0, 0.0])
+    optimiser.step()
+    assert float(tensor[0]) == pytest.approx(-0.05)  # half of the rate, where a gradient is as small as epsilon
+    tensor.grad = torch.full((4,), 30.0)
+    optimiser.step()
+    assert float(tensor.grad.norm()) == pytest.approx(5.0)
+
+
 def test_a_training_that_was_stopped_goes_on_to_the_same_bits() -> None:
     """Dropout is drawn anew for each task, and no memory lives on between tasks."""
     network = FourConv(3, 1, SIDE, filters=4)
@@ -183,7 +200,7 @@ def test_it_learns_more_than_the_nearest_neighbour_knows() -> None:
     """Unseen classes, 3-way 1-shot: 5 points above the nearest neighbour in pixels, and 3 above random weights, which
     are a good embedding without batch norm."""
     network = FourConv(3, 1, SIDE, filters=16)
-    values = {"way": 3, "query": 2, "meta_batch": 2, "tasks": 200, "validate_every": 100, "seed": 1}
+    values = {"way": 3, "query": 2, "meta_batch": 2, "tasks": 400, "validate_every": 100, "seed": 1}
     settings = TrainSettings.from_dict({"dataset": "glyphs", **values, "method": "memory-module"})
     source = dataclasses.replace(tasks(3), train=glyph_tasks)
     state = METHOD.start(network, settings, torch.device("cpu"))

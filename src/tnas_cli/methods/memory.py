@@ -16,9 +16,10 @@ once before any comes twice. Its loss is the mean over all of them. A new task's
 support set. It answers a query image by the largest q . k of each class, and does not change; Kaiser et al. go on
 writing while they measure.
 
-The network is that of the authors' code, with dropout of 0.7 on the layer before q in training. They make one step of
-Adam for each image of 16 tasks; here all images of a meta-batch are one step, at the rate of the settings. They add
-noise to ages, so that parallel writers choose different slots; here a task has a memory to itself.
+The network is that of the authors' code, with dropout of 0.7 on the layer before q in training. The outer steps are
+Adam's, with their epsilon of 1e-4, on gradients of at most length 5. They make one step for each image of 16 tasks;
+here all images of a meta-batch are one step, on the mean of their losses, at the rate of the settings. They add noise
+to ages, so that parallel writers choose different slots; here a task has a memory to itself.
 """
 
 from __future__ import annotations
@@ -40,18 +41,21 @@ from tnas_cli.methods.class_means import one_hot
 from tnas_cli.methods.learner import Labelled
 from tnas_cli.methods.method import TrainMethod
 from tnas_cli.methods.metric import MetricLearner
+from tnas_cli.methods.optimiser import outer_adam
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.memory_network import MemoryNetwork
 from tnas_cli.spaces.parameters import Parameters, Spec
+from tnas_cli.update.outer import cut_at
 
 MARGIN = 0.1
 #: What the cosines of answers are multiplied with: a key that is nearer than 255 others by the margin has a sixth of
-#: their probability or more.
+#: the whole probability or more.
 SHARPNESS = math.log(0.2 * 256) / MARGIN
 SLOTS = 8192
 FREE = -1  # the class of a free slot
 KEYS, MEMBER = "memory.keys", "memory.member"
+EPSILON, LONGEST = 1e-4, 5.0  # of Adam; of the outer gradient
 KEPT = 0.3  # share of the hidden units that dropout keeps
 
 
@@ -200,8 +204,17 @@ def learner(engine: Engine, network: Network, settings: TrainSettings) -> Memory
     return MemoryModule(memory_network(network), settings.way)
 
 
+def optimiser(parameters: Parameters, settings: TrainSettings) -> torch.optim.Optimizer:
+    """Adam with a large epsilon, on an outer gradient that is cut at the norm 5."""
+    made = outer_adam(parameters, settings)
+    for group in made.param_groups:
+        group["eps"] = EPSILON
+    return cut_at(made, LONGEST)
+
+
 METHOD = TrainMethod(
     about=OWN["memory-module"][0],
+    optimiser=optimiser,
     shapes=shapes,
     learner=learner,
 )

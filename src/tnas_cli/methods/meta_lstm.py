@@ -47,6 +47,7 @@ from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.lstm import from_input, lstm_specs, lstm_step
 from tnas_cli.spaces.moments import Moments, all_tasks, moments_kept
 from tnas_cli.spaces.parameters import Parameters, Spec, for_tasks
+from tnas_cli.update.outer import cut_at
 
 UNITS, FED = 20, 4
 P = 10.0
@@ -192,14 +193,7 @@ def own(network: Network, settings: TrainSettings, size: int) -> dict[str, Spec]
 
 def optimiser(parameters: Parameters, settings: TrainSettings) -> torch.optim.Optimizer:
     """Adam on an outer gradient that is cut at the norm 0.25."""
-    made = outer_adam(parameters, settings)
-    tensors = list(parameters.values())
-
-    def cut(*_: object) -> None:
-        torch.nn.utils.clip_grad_norm_([tensor for tensor in tensors if tensor.grad is not None], MOST)
-
-    made.register_step_pre_hook(cut)
-    return made
+    return cut_at(outer_adam(parameters, settings), MOST)
 
 
 METHOD = TrainMethod(

@@ -55,7 +55,7 @@ class MemoryNetwork:
         return specs | {
             "hidden": Spec((key, fed * left * left), "truncated"),
             "hidden_bias": Spec((key,), "zeros"),
-            "projection": Spec((key, key), "truncated"),
+            "projection": Spec((key, key), "truncated", deviation=0.01),
         }
 
     def hidden(self, w: Parameters, x: Tensor) -> Tensor:

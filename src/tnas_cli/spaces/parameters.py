@@ -29,7 +29,8 @@ def _drawn(spec: Spec, generator: torch.Generator) -> Tensor:
         bound = 1 / math.sqrt(spec.fan_in)
         return torch.empty(spec.shape).uniform_(spec.centre - bound, spec.centre + bound, generator=generator)
     if spec.start == "truncated":
-        return torch.nn.init.trunc_normal_(torch.empty(spec.shape), std=0.1, a=-0.2, b=0.2, generator=generator)
+        std = spec.deviation
+        return torch.nn.init.trunc_normal_(torch.empty(spec.shape), 0.0, std, -2 * std, 2 * std, generator)
     if spec.start == "theta":
         drawn = 1e-3 * torch.randn(spec.shape, generator=generator)
         for row, column in spec.closed:

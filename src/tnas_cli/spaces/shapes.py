@@ -18,7 +18,7 @@ OPEN = CLOSED / 2
 @dataclass(frozen=True)
 class Spec:
     """Shape of one tensor and its start: 'uniform' is U(-1/sqrt(fan_in), 1/sqrt(fan_in)), as torch's layers start, with
-    `centre` added; 'truncated' is N(0, 0.1^2) without what is more than two standard deviations away.
+    `centre` added; 'truncated' is N(0, deviation^2) without what is more than two standard deviations away.
 
     closed: rows and columns of theta that are no choices; they start at `CLOSED`. The loss has no gradient there, and
     weight decay moves them too little to open them.
@@ -28,6 +28,7 @@ class Spec:
     start: Literal["uniform", "truncated", "ones", "zeros", "theta"] = "uniform"
     fan_in: int = 0
     centre: float = 0.0
+    deviation: float = 0.1
     closed: tuple[tuple[int, int], ...] = ()
 
     def times(self, count: int) -> Spec:

@@ -34,6 +34,17 @@ def adam(parameters: Mapping[str, Tensor], rules: Mapping[str, AdamRule], defaul
     return torch.optim.Adam(groups, fused=True if on_cpu else None)
 
 
+def cut_at(optimiser: torch.optim.Optimizer, longest: float) -> torch.optim.Optimizer:
+    """The optimiser, which first shortens the gradient of all its tensors together to a length of at most `longest`."""
+    tensors = [tensor for group in optimiser.param_groups for tensor in group["params"]]
+
+    def cut(*_: object) -> None:
+        torch.nn.utils.clip_grad_norm_([tensor for tensor in tensors if tensor.grad is not None], longest)
+
+    optimiser.register_step_pre_hook(cut)
+    return optimiser
+
+
 class ClippedSGD(torch.optim.SGD):
     """SGD on gradients that are shortened, tensor by tensor, to a length of at most `longest`; weight decay is added
     afterwards."""
