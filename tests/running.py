@@ -8,7 +8,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,14 @@ def start(*arguments: Argument, cwd: Path, **options: Any) -> subprocess.Popen[s
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | options
     return subprocess.Popen(command(*arguments), cwd=cwd, env=environment, text=True, **pipes)
+
+
+def until(there: Callable[[], object], seconds: float = 120) -> None:
+    """Wait for something, which must come."""
+    begun = time.monotonic()
+    while not there():
+        assert time.monotonic() - begun < seconds
+        time.sleep(0.02)
 
 
 def drawing(number: int, variant: int, size: int = 20, colour: bool = False) -> Image.Image:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.running import until
 from tnas_cli.errors import DataError, TnasError
 from tnas_cli.runs.events import Event, Note, Progress
 from tnas_cli.runs.interrupt import StoppedError, stop_request
@@ -100,8 +101,7 @@ class OnGpu(Write):
         gpus.compute_on = lambda number: (self.folder / f"{os.getpid()}.gpu").write_text(str(number))
 
     def work(self, item: int, listener: Listener) -> None:
-        while len(self.used()) < 2:
-            time.sleep(0.05)
+        until(lambda: len(self.used()) == 2)
 
     def used(self) -> dict[str, int]:
         """The GPU of each process."""

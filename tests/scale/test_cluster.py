@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import TESTING, TRAINING, Pipeline
-from tests.running import start, succeeding, tnas
+from tests.running import start, succeeding, tnas, until
 from tests.scale.cluster_works import Break, Die, Fail, Refuse, Wait, Write
 from tests.scale.dask_cluster import Cluster, dask_cluster
 from tests.scale.test_torchrun import same
@@ -30,7 +29,6 @@ from tnas_cli.scale import cluster as module
 from tnas_cli.scale.cluster import check_workers, digest, over_cluster
 
 pytestmark = pytest.mark.slow
-PATIENCE = 120
 MAKE_CERTIFICATE = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
 
 
@@ -39,14 +37,6 @@ def run(tmp_path: Path) -> Path:
     """What a run's folder must have."""
     (tmp_path / NAME).write_text("{}")
     return tmp_path
-
-
-def until(there: Callable[[], object]) -> None:
-    """Wait for something."""
-    begun = time.monotonic()
-    while not there():
-        assert time.monotonic() - begun < PATIENCE
-        time.sleep(0.02)
 
 
 def all_done(cluster: Cluster, work: Write, items: int, heard: Callable[[int, Event], None] | None = None) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from tests.conftest import SEARCH, Pipeline
 from tests.methods import class_pictures as pictures
 from tests.recipes.test_recipes_supervised import TINY
-from tests.running import start, succeeding, task_folder
+from tests.running import start, succeeding, task_folder, until
 from tests.scale.dask_cluster import Cluster
 from tests.scale.test_torchrun import same
 
@@ -60,8 +59,7 @@ def test_supervised_goes_on_after_its_client_was_killed(signs: Path, two_workers
     words = ("supervised", "--dataset", signs, "--method", "s1", *chosen, "--threads", 1, "--runs", tmp_path)
     here = succeeding(*words, "--json").result
     client = start(*words, "--cluster", two_workers.file, cwd=tmp_path)
-    while client.poll() is None and not list(tmp_path.glob("*/searches/*.json")):
-        time.sleep(0.02)
+    until(lambda: client.poll() is not None or list(tmp_path.glob("*/searches/*.json")))
     os.kill(client.pid, signal.SIGKILL)
     client.communicate()
     (run,) = (path for path in tmp_path.iterdir() if not (path / "result.json").is_file())

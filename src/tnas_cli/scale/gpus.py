@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from tnas_cli.runs.interrupt import StoppedError, StopRequest
+from tnas_cli.runs.events import Listener, Note
+from tnas_cli.runs.interrupt import StoppedError
 from tnas_cli.runs.lock import BusyError, one_process
 
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -32,26 +33,30 @@ def folder() -> Path:
 
 
 @contextmanager
-def one_gpu(stop: StopRequest) -> Iterator[int | None]:
+def one_gpu(stopped: Callable[[], object], listener: Listener) -> Iterator[int | None]:
     """Hold a GPU within the block and compute on it; None where there is at most one, which needs no choice. Waits for
-    a free one; raises StoppedError if a stop is asked for before."""
+    a free one, which the listener hears; raises StoppedError if a stop was asked for before."""
     available = count()
     if available < 2:
         yield None
         return
     folder().mkdir(mode=0o700, exist_ok=True)
     with ExitStack() as stack:
-        number = _taken(stack, available, stop)
+        number = _taken(stack, available, stopped, listener)
         compute_on(number)
         yield number
 
 
-def _taken(stack: ExitStack, available: int, stop: StopRequest) -> int:
-    while not stop:
+def _taken(stack: ExitStack, available: int, stopped: Callable[[], object], listener: Listener) -> int:
+    said = False
+    while not stopped():
         for number in range(available):
             with suppress(BusyError):
                 stack.enter_context(one_process(folder() / f"{_name(number)}.lock"))
                 return number
+        if not said:
+            listener(Note("waiting for a free GPU"))
+            said = True
         time.sleep(SECONDS_BETWEEN_LOOKS)
     raise StoppedError
 

@@ -8,7 +8,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -157,10 +157,9 @@ def _child(pipe: Connection, work: Work) -> None:
     if AVAILABLE:
         os.setsid()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with stop_request() as stop, suppress(StoppedError):
+    with stop_request() as stop:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        with one_gpu(stop) if getattr(work, "on_gpu", False) else nullcontext():
-            _work_on(pipe, work, stop)
+        _work_on(pipe, work, stop)
 
 
 def _end_with_parent() -> None:
@@ -179,17 +178,28 @@ def _next(pipe: Connection, stop: StopRequest) -> int:
 
 
 def _work_on(pipe: Connection, work: Work, stop: StopRequest) -> None:
-    def listener(event: Event) -> None:
+    def stopped() -> bool:
         try:
-            pipe.send(("event", event))
             if pipe.poll() and pipe.recv() == _STOP:
                 stop.asked = True
         except (EOFError, OSError):  # nobody listens any more
             stop.asked = True
+        return bool(stop)
 
-    with suppress(EOFError, OSError):
+    def listener(event: Event) -> None:
+        try:
+            pipe.send(("event", event))
+        except OSError:
+            stop.asked = True
+        stopped()
+
+    waiting = getattr(work, "on_gpu", False)
+    with suppress(EOFError, OSError), ExitStack() as gpu:
         while (item := _next(pipe, stop)) != _STOP:
             try:
+                if waiting:
+                    gpu.enter_context(one_gpu(stopped, listener))
+                    waiting = False
                 work(item, listener)
             except (TnasError, StoppedError, KeyboardInterrupt) as error:
                 pipe.send(("failed", error))
