@@ -10,10 +10,14 @@ import pytest
 from tests.conftest import SEARCH, TESTING, TRAINING, Pipeline
 from tests.recipes.calls import resume, search
 from tests.running import succeeding
+from tests.scale.test_torchrun import same
 from tnas_cli.commands.search import estimate_search
-from tnas_cli.errors import CheckpointError, DataError
+from tnas_cli.errors import CheckpointError, DataError, TnasError
+from tnas_cli.recipes.search import STAGE, Search
 from tnas_cli.runs import checkpoint, events
-from tnas_cli.runs.device import Machine
+from tnas_cli.runs.device import Machine, environment
+from tnas_cli.runs.life import Life
+from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.parameters import count
 from tnas_cli.spaces.search_network import SearchNetwork
@@ -28,6 +32,25 @@ def settings(**changes: object) -> SearchSettings:
 def machine(cache: Path) -> Machine:
     """One thread of the CPU."""
     return Machine("cpu", 1, cache, offline=True)
+
+
+def test_a_second_try_in_the_same_process_begins_afresh(pipeline: Pipeline, tmp_path: Path) -> None:
+    """As on a cluster, where a process keeps the data and the network. The first try fails after a validation, whose
+    checkpoint is not written."""
+    work = Search(settings(tasks=4)).prepare(machine(pipeline.cache), events.ignore)
+    runs = [RunDirectory.create(tmp_path, "search", work.settings.to_toml(), environment(work.device)) for _ in "ab"]
+
+    def failing(*_: object) -> None:
+        raise TnasError("no luck.", hint="try again")
+
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(TnasError, match="no luck"):
+        patched.setattr(checkpoint, "save", failing)
+        work.units(STAGE, runs[0]).do(Life(runs[0], events.ignore), 0)
+    assert not runs[0].last.exists()
+    work.units(STAGE, runs[0]).do(Life(runs[0], events.ignore), 0)
+    undisturbed = Search(work.settings).prepare(machine(pipeline.cache), events.ignore)
+    undisturbed.units(STAGE, runs[1]).do(Life(runs[1], events.ignore), 0)
+    assert same(runs[0].last, runs[1].last) and same(runs[0].best, runs[1].best)
 
 
 @pytest.mark.parametrize("name", ["search", "train-eval"])

@@ -170,12 +170,13 @@ class SearchWork(UnitsWork):
                 write_text(run.path / SEARCHED, json.dumps(self._decoded(run)) + "\n")
                 return
             except DivergedError as error:
-                go_back(state, run.best, self._start, self.settings, life, error)
+                go_back(state, run.best, self.fresh, self.settings, life, error)
                 # Saved now, so that a search that is killed does not go back again.
                 run.events.flush()
                 save(run.last)
 
-    def _start(self) -> MetaState:
+    def fresh(self) -> MetaState:
+        """The state that it begins with."""
         return self.method.start(self.network, self.settings, self.device)
 
     def _learn(self) -> Iterator[events.Event]:
@@ -272,4 +273,5 @@ class WholeSearch(Units):
         return run.path / SEARCHED
 
     def do(self, life: Life, item: int) -> None:
-        self.work.search(life)
+        # A first try in this process may have used the state.
+        replace(self.work, state=self.work.fresh()).search(life)
