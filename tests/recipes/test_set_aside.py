@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,15 +17,19 @@ from tests.conftest import SEARCH, TESTING, TRAINING, Pipeline
 from tests.methods import class_pictures as pictures
 from tests.recipes.calls import resume, supervised, transfer
 from tests.recipes.test_recipes_supervised import HERE, TINY
-from tests.running import Ran, succeeding, task_folder, tnas
+from tests.running import Ran, drawing, succeeding, task_folder, tnas
 from tnas_cli.errors import DataError, DivergedError, SettingsError, TnasError, WriteError
+from tnas_cli.recipes import units
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.recipes.supervised import supervised_settings
 from tnas_cli.recipes.transfer import transfer_settings
 from tnas_cli.runs.cluster_address import ClusterAddress
 from tnas_cli.runs.device import Machine
-from tnas_cli.runs.events import Event, Listener, ignore
+from tnas_cli.runs.events import Event, Listener, Note, ignore
 from tnas_cli.runs.interrupt import StoppedError
+from tnas_cli.runs.life import Life
+from tnas_cli.runs.lock import one_process
+from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.scale import workers
 from tnas_cli.scale.processes import Work
 
@@ -67,7 +73,7 @@ def test_the_others_count_and_a_resumed_run_tries_again(
     assert ran.result["genotypes_trained"] == 1
     (aside,) = ran.result["set_aside"]
     assert aside["error"] == "no luck."
-    assert aside["digest"] != ran.result["per_genotype"][0]["digest"]
+    assert aside["name"] != ran.result["per_genotype"][0]["digest"]
     again = succeeding("resume", ran.result["run"], "--json")
     assert again.result["genotypes_trained"] == 2
     assert "set_aside" not in again.result
@@ -93,7 +99,7 @@ def test_tests_of_inherited_weights(
     assert {one["error"] for one in ran.result["set_aside"]} == {"no luck."}
     if all_tasks:
         named = {row["digest"] for row in ran.result["per_genotype"]}
-        assert named.isdisjoint(one["digest"] for one in ran.result["set_aside"])
+        assert named.isdisjoint(one["name"] for one in ran.result["set_aside"])
     else:
         assert not ran.result["crossed"] and len(ran.result["per_task"]) == 4
     again = succeeding("resume", ran.result["run"], "--json").result
@@ -101,8 +107,8 @@ def test_tests_of_inherited_weights(
     assert len(again["per_genotype"] if all_tasks else again["crossed"]) >= 4
 
 
-@pytest.mark.parametrize(("method", "units"), [("s1", 2), ("s2", 2), ("random", 4)])
-def test_supervised(method: str, units: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("method", "count"), [("s1", 2), ("s2", 2), ("random", 4)])
+def test_supervised(method: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """S1 and S2 need all searches; of trainings, the others count."""
     path = tmp_path / "signs-drawn-20.h5"
     pictures.characters(path)
@@ -112,7 +118,7 @@ def test_supervised(method: str, units: int, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(workers, "over_cluster", without(1))
     if method == "random":
         result = supervised([], chosen, runs=runs, machine=there)
-        assert result["genotypes_trained"] == units - 1
+        assert result["genotypes_trained"] == count - 1
         assert [one["error"] for one in result["set_aside"]] == ["no luck."]
     else:
         with pytest.raises(TnasError, match="no luck"):
@@ -164,7 +170,8 @@ def test_task_folders(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(workers, "over_cluster", without(1))
     ran = succeeding(*words, "--json")
     assert [record["task"]["folder"] for record in ran.records[:-1]] == [str(tasks[0])]
-    assert ran.result["set_aside"] == [{"digest": str(tasks[1]), "error": "no luck."}]
+    assert ran.result["set_aside"] == [{"name": str(tasks[1]), "error": "no luck."}]
+    assert f"adapted to 1 of 2 folders; set aside: {tasks[1]}\n" in ran.stderr
     assert ran.result["tasks"] == 1
     monkeypatch.setattr(workers, "over_cluster", without(0, 1))
     assert tnas(*words).code == TnasError.exit_code
@@ -172,6 +179,39 @@ def test_task_folders(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.Mo
     assert refused.code == SettingsError.exit_code and "--save has no effect with --cluster" in refused.stderr
     refused = tnas("adapt", pipeline.best, "--dataset", "shapes", "--cluster", "tcp://nowhere:1", *pipeline.here)
     assert refused.code == SettingsError.exit_code and "--cluster has no effect with --dataset" in refused.stderr
+
+
+def test_images_of_a_task_folder_on_another_machine_are_refused(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of the same path, in which a file has another picture."""
+    task = task_folder(tmp_path / "task", range(3))
+    do = without()
+
+    def over_cluster(*given: Any) -> dict[int, TnasError]:
+        drawing(0, 7).save(task / "query" / "c00" / "0-100.png")
+        return do(*given)
+
+    monkeypatch.setattr(workers, "over_cluster", over_cluster)
+    ran = tnas("adapt", pipeline.best, task, *pipeline.here, "--cluster", "tcp://nowhere:1")
+    assert ran.code == DataError.exit_code
+    assert f"{task} on {platform.node()} does not hold the images that it holds where tnas was called" in ran.stderr
+
+
+def test_a_unit_that_another_process_still_holds_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "SECONDS_BETWEEN_LOOKS", 0.01)
+    file, said = tmp_path / "searches" / "task-3.json", []
+    file.parent.mkdir()
+    with ExitStack() as other:
+        other.enter_context(one_process(file.with_name("task-3.lock")))
+
+        def heard(event: Event) -> None:
+            said.append(event)
+            other.close()
+
+        with units._held(file, Life(RunDirectory(tmp_path), heard)):
+            (note,) = said
+    assert isinstance(note, Note) and note.text.endswith(", which still works on searches/task-3.json")
 
 
 def test_of_several_seeds_one_misses_a_network(

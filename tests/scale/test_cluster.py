@@ -65,7 +65,7 @@ def test_a_unit_that_fails_three_times_is_set_aside(
     assert {item: error.message for item, error in aside.items()} == {1: said}
     assert work.done() == {0, 2, 3, 4}
     assert len(work.tried(1)) == 3
-    assert Note(f"set aside after 3 tries: {said}") in notes
+    assert Note(f"unit 2 is set aside after 3 tries: {said}") in notes
 
 
 def test_a_process_that_dies_is_tried_again(two_workers: Cluster, run: Path) -> None:

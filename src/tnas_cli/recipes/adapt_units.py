@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -10,7 +13,7 @@ from pathlib import Path
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.own_images import Invert
 from tnas_cli.episodes.task_folder import FolderTask
-from tnas_cli.errors import Interrupted, SettingsError, TnasError
+from tnas_cli.errors import DataError, Interrupted, SettingsError, TnasError
 from tnas_cli.methods.calibration import Measure
 from tnas_cli.recipes import adapt_records
 from tnas_cli.recipes.adapt import AS_LEARNED, Adapting, Asked, adapt_alike, begin, engine_for, read_folders, same_shape
@@ -29,12 +32,15 @@ Part = tuple[list[Adapted], tuple[Measure, Measure]]
 
 
 class AdaptUnits:
-    """Adapts to the folders of single units in another process; each unit's records are made there and sent back."""
+    """Adapts to the folders of single units in another process; each unit's records are made there and sent back.
+
+    parts: the folders of each unit, each with the digest of its images.
+    """
 
     def __init__(
         self,
         checkpoint: Path,
-        parts: Sequence[Sequence[Path]],
+        parts: Sequence[Sequence[tuple[Path, str]]],
         asked: Asked,
         invert: Invert,
         keep_duplicates: bool,
@@ -52,10 +58,25 @@ class AdaptUnits:
     def __call__(self, item: int, listener: Callable[[events.Event], None]) -> None:
         begun, engine = self._begun
         begun = replace(begun, measures=(Measure(), Measure(begun.learned.temperature)))
-        folders = self.parts[item]
+        folders = [folder for folder, _ in self.parts[item]]
         tasks = read_folders(begun, folders, self.invert, keep_duplicates=self.keep_duplicates, listener=events.ignore)
+        for task, (folder, images) in zip(tasks, self.parts[item], strict=True):
+            if digest_of(task) != images:
+                raise DataError(
+                    f"{folder} on {platform.node()} does not hold the images that it holds where tnas was called.",
+                    hint="copy the folder to all machines, or put it where all of them find it",
+                )
         _, records = adapt_alike(begun, engine, tasks, self.invert)
         listener(events.Made((records, begun.measures)))
+
+
+def digest_of(task: FolderTask) -> str:
+    """Of a folder's classes and of its images as they are adapted to and answered."""
+    found = hashlib.sha256(json.dumps(task.class_names).encode())
+    for tensor in (task.support_x, task.support_y, task.query_x, task.query_y):
+        if tensor is not None:
+            found.update(str(tuple(tensor.shape)).encode() + tensor.numpy().tobytes())
+    return found.hexdigest()
 
 
 def adapt_folders_on_cluster(
@@ -77,7 +98,7 @@ def adapt_folders_on_cluster(
     engine, parts = engine_for(begun, machine, listener), list(same_shape(tasks))
     apart = replace(machine, threads=1, engine=engine.name, offline=True, cluster=None)
     located = shipped.located(checkpoint).resolve()
-    where = [[folders[position].resolve() for position in part] for part in parts]
+    where = [[(folders[position].resolve(), digest_of(tasks[position])) for position in part] for part in parts]
     units = AdaptUnits(located, where, asked, invert, keep_duplicates, apart)
     found: dict[int, Adapted] = {}
 
@@ -103,6 +124,8 @@ def adapt_folders_on_cluster(
     if aside and not found:
         raise next(iter(aside.values()))
     errors = {str(folders[position]): error for item, error in aside.items() for position in parts[item]}
+    if errors:
+        listener(events.Note(f"adapted to {len(found)} of {len(tasks)} folders; set aside: {', '.join(errors)}"))
     records = [found[position] for position in sorted(found)]
     yield from records
     yield replace(adapt_records.result_of_folders(begun, records, engine), set_aside=set_aside(errors))

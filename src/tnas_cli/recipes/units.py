@@ -93,7 +93,7 @@ def do_all(work: UnitsWork, stage: str, life: Life, items: Iterator[int] | None 
 
 def set_aside(errors: Mapping[str, TnasError]) -> tuple[SetAside, ...] | None:
     """What a result says of units without one, by their names; None where there are none."""
-    return tuple(SetAside(digest=name, error=error.message) for name, error in errors.items()) or None
+    return tuple(SetAside(name=name, error=error.message) for name, error in errors.items()) or None
 
 
 def form_of(work: UnitsWork, stage: str, life: Life) -> workers.Form:
@@ -147,7 +147,7 @@ class Elsewhere:
             return
         file = self.units.file(run, item)
         file.parent.mkdir(parents=True, exist_ok=True)
-        with _held(file.with_name(f"{file.stem}{LOCK}"), life):
+        with _held(file, life):
             if not file.is_file():
                 self.units.do(life, item)
 
@@ -160,18 +160,19 @@ class Elsewhere:
 
 
 @contextmanager
-def _held(lock: Path, life: Life) -> Iterator[None]:
-    """Hold a unit, for which a lost worker's process may need some seconds to save and leave it."""
-    began = time.monotonic()
+def _held(file: Path, life: Life) -> Iterator[None]:
+    """Hold the unit that leaves a file, for which a lost worker's process may need some seconds to save and end."""
+    began, unit = time.monotonic(), file.relative_to(life.run.path)
     with ExitStack() as stack:
         while True:
             try:
-                stack.enter_context(one_process(lock))
+                stack.enter_context(one_process(file.with_name(f"{file.stem}{LOCK}")))
                 break
             except BusyError as busy:
+                working = f"{busy.holder}, which still works on {unit}"
                 if time.monotonic() - began > SECONDS_TO_LEAVE:
-                    raise TnasError(f"{busy.holder} still works on {lock.parent}.", hint=busy.hint) from None
-            life.listener(events.Note(f"waiting for {lock.parent.name}"))
+                    raise TnasError(f"waited in vain for {working} of {life.run.path}.", hint=busy.hint) from None
+            life.listener(events.Note(f"waiting for {working}"))
             time.sleep(SECONDS_BETWEEN_LOOKS)
         yield
 

@@ -214,9 +214,10 @@ class OwnTasks(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class SetAside(Part):
-    """A network without a result, or a task folder: each try of a cluster ended with this error."""
+    """A unit without a result, each try of which ended with this error on a cluster. `name`: a genotype's digest, a
+    network's name, or the path of a task folder."""
 
-    digest: str
+    name: str
     error: str
 
 

@@ -346,7 +346,7 @@ class _Units:
             self.again.append(item)
             return
         self.aside[item] = error
-        self.listener(Note(f"set aside after {TRIES} tries: {error.message}"))
+        self.listener(Note(f"unit {item + 1} is set aside after {TRIES} tries: {error.message}"))
 
     def _count(self) -> None:
         """How many units can run; raises TnasError if the scheduler has gone."""
