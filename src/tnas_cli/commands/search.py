@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from tnas_cli.recipes.search import Search
+from tnas_cli.recipes.search import STAGE, Search
 from tnas_cli.recipes.several_seeds import search_over_seeds
 from tnas_cli.recipes.together import do_together
 from tnas_cli.records.other_results import SearchEstimate
@@ -37,7 +38,9 @@ def search(
 
     def together(seeded: Sequence[SearchSettings]) -> list[SearchResult]:
         recipes = [Search(one) for one in seeded]
-        return job.start_all(recipes, SearchResult, do_together, runs=runs, machine=machine, listener=listener)
+        return job.start_all(
+            recipes, SearchResult, partial(do_together, STAGE), runs=runs, machine=machine, listener=listener
+        )
 
     return search_over_seeds(once, settings, seeds, None if machine.cluster is None else together)
 

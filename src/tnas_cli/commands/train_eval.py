@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from tnas_cli.recipes.estimate_training import HERE_AND_FREE, Bill, estimate_from_scratch, estimate_inherited
@@ -10,6 +11,7 @@ from tnas_cli.recipes.from_scratch import FromScratch
 from tnas_cli.recipes.inherited import Inherited, checkpoint_of
 from tnas_cli.recipes.several_seeds import over_seeds
 from tnas_cli.recipes.together import do_together
+from tnas_cli.recipes.train_network import STAGE
 from tnas_cli.recipes.trainable import TrainableRecord
 from tnas_cli.records.other_results import TrainEstimate
 from tnas_cli.records.results import TrainResult
@@ -45,7 +47,9 @@ def train_eval(
 
     def together(seeded: Sequence[TrainSettings]) -> list[TrainResult]:
         recipes = [FromScratch(one, records, limit, side_by_side) for one in seeded]
-        return job.start_all(recipes, TrainResult, do_together, runs=runs, machine=machine, listener=listener)
+        return job.start_all(
+            recipes, TrainResult, partial(do_together, STAGE), runs=runs, machine=machine, listener=listener
+        )
 
     return over_seeds(once, settings, seeds, None if machine.cluster is None else together)
 

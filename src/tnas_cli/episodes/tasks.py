@@ -21,7 +21,7 @@ class Beside:
     y: Tensor
     chance: Tensor
 
-    def part(self, of: slice) -> Beside:
+    def part(self, of: slice | list[int]) -> Beside:
         """Those of some of the tasks."""
         return Beside(self.x[of], self.y[of], self.chance[of])
 
@@ -51,8 +51,8 @@ class TaskBatch:
         """Support images and their labels."""
         return self.support_x, self.support_y
 
-    def part(self, of: slice) -> TaskBatch:
-        """Some of the tasks."""
+    def part(self, of: slice | list[int]) -> TaskBatch:
+        """Some of the tasks, by their positions."""
         x, y = self.support_x[of], self.support_y[of]
         beside = None if self.beside is None else self.beside.part(of)
         return TaskBatch(x, y, self.query_x[of], self.query_y[of], self.way, self.half, beside)

@@ -172,13 +172,7 @@ def _t_nas(
     found: list[Genotype] = []
     begin = time.monotonic()
     for task in range(len(batch)):
-        alone = TaskBatch(
-            batch.support_x[task : task + 1],
-            batch.support_y[task : task + 1],
-            batch.query_x[task : task + 1],
-            batch.query_y[task : task + 1],
-            batch.way,
-        )
+        alone = batch.part(slice(task, task + 1))
         adapted = adapt_in_parts(engine, network, parameters, alone, rule, settings.adapt_batch)
         found.append(network.space.decode(adapted[THETA][0]))
         listener(events.Progress("t-nas", len(found), len(batch), "tasks"))

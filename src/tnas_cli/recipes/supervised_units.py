@@ -37,14 +37,6 @@ SEARCH, NETWORKS = "search", "networks"
 SEPARATE = ("s1", "s2")
 
 
-def part(batch: TaskBatch, tasks: Sequence[int]) -> TaskBatch:
-    """The tasks at these positions of a batch."""
-    which = torch.tensor(tasks, device=batch.support_x.device)
-    return TaskBatch(
-        batch.support_x[which], batch.support_y[which], batch.query_x[which], batch.query_y[which], batch.way
-    )
-
-
 @dataclass(frozen=True)
 class Searches(Units):
     """DARTS on each task by itself: on the test tasks for S1, on training tasks for S2."""
@@ -65,7 +57,7 @@ class Searches(Units):
 
     def do(self, life: Life, item: int) -> None:
         began = time.monotonic()
-        alone = part(self._tasks, [item])
+        alone = self._tasks.part([item])
         where = (self.device, self.machine, life.listener)
         (genotype,) = darts_on(self.cache, alone, [item], self.settings, self.method, *where)
         kept = {"genotype": genotype.to_json(), "seconds": time.monotonic() - began}
@@ -131,7 +123,7 @@ class SupervisedNetworks(Units):
 
     def _train(self, life: Life, genotype: Architecture, tasks: Sequence[int], stage: str) -> Measure:
         work, network = self.work, self.work.network(genotype)
-        batch = part(work.batch, tasks)
+        batch = work.batch.part(list(tasks))
         purpose = f"supervised weights of {genotype.digest}"
         parameters = training.initial(network, work.settings.seed, purpose, tasks, work.device)
         black = black_of(work.cache, work.device)

@@ -46,10 +46,10 @@ class Anywhere:
         self.runs[which](own, listener)
 
 
-def do_together(works: Sequence[Work], lives: Sequence[Life]) -> list[Work]:
-    """Do the units of all runs on the cluster of their machine; returns works that have only their results to make."""
+def do_together(stage: str, works: Sequence[Work], lives: Sequence[Life]) -> list[Work]:
+    """Do the units of a stage of all runs on the cluster of their machine; returns works that have only their results
+    to make."""
     units_works = [work for work in works if isinstance(work, UnitsWork)]
-    stage = works[0].recipe.kind
     lives[0].listener(events.Note(f"{len(lives)} runs: {', '.join(str(life.run.path) for life in lives)}"))
     parts = [(life.run, work.units(stage, life.run)) for work, life in zip(units_works, lives, strict=True)]
     joined, cluster = Joined(parts), units_works[0].machine.cluster
