@@ -56,6 +56,8 @@ def test_runs_are_found_in_their_folder(tmp_path: Path, monkeypatch: pytest.Monk
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "run.json").write_text("{}")
     (tmp_path / "runs" / "not-a-run").mkdir()
+    (tmp_path / "runs" / "a-program").mkdir()
+    (tmp_path / "runs" / "a-program" / "environment.json").write_text("{}")
     assert found("resume ") == found("watch runs/a") == ["runs/a-1", "runs/a-2"]
     assert found("report runs/a-1 other/") == ["other/c-1"]
     assert found("adapt --from runs/a-2") == ["runs/a-2"]
@@ -70,7 +72,7 @@ def test_nothing_but_the_standard_library_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"],
                           capture_output=True, text=True, check=True)  # fmt: skip
-    assert done.stdout.splitlines() == ["omniglot", "__main__", "4"]
+    assert done.stdout.splitlines() == ["omniglot", "__main__", "6"]
 
 
 def test_another_shell_is_left_to_typer() -> None:

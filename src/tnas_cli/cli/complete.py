@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tnas_cli.runs.contents import is_surely_run
+
 ASKED = "_TNAS_COMPLETE"
-#: Any of these files says that a folder is a run.
-_OF_A_RUN = ("run.json", "environment.json", "events.jsonl")
 _PLAIN = re.compile(r"[\w.+@,=/-]+")
 Words = list[tuple[str, str]]
 
@@ -94,7 +94,7 @@ def _runs(begun: str) -> list[str]:
         inside = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
     except OSError:
         return []
-    found = [f"{folder}/{name}" for name in inside if any((Path(folder, name, file)).is_file() for file in _OF_A_RUN)]
+    found = [f"{folder}/{name}" for name in inside if is_surely_run(Path(folder, name))]
     return [run for run in found if run.startswith(begun) and _PLAIN.fullmatch(run)]
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-
-from tnas_cli.runs.files import is_file
 
 #: What happened, a record per line.
 LOG = "events.jsonl"
@@ -17,9 +16,14 @@ RUN = "run.json"
 
 def is_run(path: Path) -> bool:
     """Whether a folder that somebody named is a run, or what is left of one."""
-    return any(is_file(path / name) for name in (RUN, SETTINGS, LOG))
+    return _holds(path, RUN, SETTINGS, LOG)
 
 
 def is_surely_run(path: Path) -> bool:
     """The same of a folder that was only met: settings alone may be those of another program."""
-    return is_run(path) and any(is_file(path / name) for name in (RUN, ENVIRONMENT, LOG))
+    return is_run(path) and _holds(path, RUN, ENVIRONMENT, LOG)
+
+
+def _holds(path: Path, *names: str) -> bool:
+    """One of these files; no for any text that cannot be a path either, of which pathlib raises an error."""
+    return any(os.path.isfile(path / name) for name in names)  # noqa: PTH113
