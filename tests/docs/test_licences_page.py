@@ -1,4 +1,5 @@
-"""docs/licences.md names every package that tnas needs, with a licence; CITATION.cff is of this version."""
+"""docs/licences.md names every package that pyproject.toml asks for, for use, with a licence; CITATION.cff is of this
+version. What those packages need is in the page, too, and is not compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Each kind of units on a real Dask cluster: the result is that of this machine, to the last bit."""
+"""Kinds of units on a real Dask cluster: the result is that of this machine, to the last bit.
+
+Here are the meta-training and tests of inherited weights, the searches of S1 and supervised trainings, whole searches,
+and task folders; genotypes of `train-eval` are in `test_cluster.py`. S2, `transfer` and `--all-tasks` are tested with a
+cluster that is the same process (`tests/recipes/test_set_aside.py`).
+"""
 
 from __future__ import annotations
 
