@@ -1,6 +1,7 @@
 """LLAMA (Grant et al., 2018): MAML as hierarchical Bayes, with a Laplace approximation around the adapted weights.
 
-A task's weights phi are those of MAML after its steps from theta on the support set. The outer loss of a task is
+A task's weights phi are those after MAML's steps from theta on the support set, which leave batch norms alone. The
+outer loss of a task is
 
     -log p(query | phi) + eta / 2 log det H,   eta = 1e-6
 
@@ -12,7 +13,8 @@ with the mean log-likelihood over the query images, and H the Fisher information
     G = mean over images of the sum over positions of g g',  g = d log p(y | x) / d (the layer's output)
 
 The gradient of all of it is exact: through phi, and so through MAML's steps, and through A and G. Batch norm's gains
-and biases neither adapt nor have a block. At a test LLAMA answers as MAML. 4CONV with 64 filters has the published
+and biases neither adapt nor have a block. At a test LLAMA answers as MAML does
+whose steps leave batch norms alone. 4CONV with 64 filters has the published
 121,093 weights. It stands for the row LLAMA of Tables 3 and 6.
 
 What the publication leaves open is read here as follows. The labels y are the model's own, by their exact expectation

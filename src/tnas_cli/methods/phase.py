@@ -38,7 +38,7 @@ def adam_of_the_phase(weights: Parameters) -> torch.optim.Optimizer:
 
 @dataclass(frozen=True)
 class Phase:
-    """`settings.pretrain` batches, which the optimiser's rate is halved in the middle of."""
+    """`settings.pretrain` batches; after half of them the optimiser's rate is halved."""
 
     batches: LabelledBatches = field(default_factory=LabelledBatches)
     optimiser: Callable[[Parameters], torch.optim.Optimizer] = adam_of_the_phase

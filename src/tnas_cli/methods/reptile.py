@@ -97,8 +97,8 @@ def in_turn(images: Labelled, way: int) -> Labelled:
 
 
 def mini_batch(images: Labelled, step: int, size: int) -> Labelled:
-    """The mini-batch number `step`, counted from 0: the next `size` images, around and around; all if there are no
-    more."""
+    """The mini-batch number `step`, counted from 0: the next `size` images, beginning again at the end; all images if
+    there are fewer than `size`."""
     count = images[0].shape[1]
     size = min(size, count)
     which = torch.arange(step * size, (step + 1) * size, device=images[1].device) % count

@@ -104,7 +104,7 @@ def co_training(progress: float) -> float:
 
 
 def rate(progress: float) -> float:
-    """The factor of the outer rates: a tenth more after each of the falls."""
+    """The factor of the outer rates: a tenth of it after each fall."""
     return float(0.1 ** sum(progress >= fall for fall in FALLS))
 
 
