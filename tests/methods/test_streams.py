@@ -10,7 +10,8 @@ from tests.methods import class_pictures as pictures
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.tasks import load_batch
 from tnas_cli.errors import SettingsError
-from tnas_cli.methods.streams import BatchesAsTasks, LabelledBatches
+from tnas_cli.methods.streams import BatchesAsTasks, Episodes, EpisodesBeside, LabelledBatches
+from tnas_cli.runs.seeds import numpy_generator
 from tnas_cli.settings.train import TrainSettings
 
 CPU = torch.device("cpu")
@@ -58,6 +59,29 @@ def test_batches_in_the_place_of_tasks(cache: ImageCache) -> None:
     for position in range(2):
         x, y = batches.batch(1 + position)
         assert torch.equal(found.query_x[position], x) and torch.equal(found.query_y[position], y)
+    assert tasks.classes == 3
+
+
+def test_images_beside_tasks_are_those_of_the_batches_whichever_tasks_are_drawn_together(cache: ImageCache) -> None:
+    """Two tasks of a meta-batch have a chance in common; the seed decides on it."""
+    stream, settings = EpisodesBeside(images=8, fewest=3), SETTINGS.replace(meta_batch=2)
+    tasks = stream.tasks(cache, settings, CPU)
+    whole, part = tasks.train(0, 4), tasks.train(2, 2)
+    assert whole.beside is not None and part.beside is not None
+    batches = LabelledBatches(size=4).open(cache, settings, CPU)
+    for position in range(4):
+        x, y = batches.batch(position)
+        assert torch.equal(whole.beside.x[position], x) and torch.equal(whole.beside.y[position], y)
+    for all_four, two in ((whole.beside.x, part.beside.x), (whole.beside.y, part.beside.y)):
+        assert torch.equal(all_four[2:], two)
+    assert torch.equal(whole.beside.chance[2:], part.beside.chance)
+    drawn = [numpy_generator(0, "labelled images beside", step).random() for step in (0, 0, 1, 1)]
+    assert whole.beside.chance.tolist() == pytest.approx(drawn)
+    assert torch.equal(whole.query_x, Episodes().tasks(cache, settings, CPU).train(0, 4).query_x)
+    other = stream.tasks(cache, settings.replace(seed=1), CPU).train(0, 4).beside
+    assert other is not None and not torch.equal(other.chance, whole.beside.chance)
+    fewest = EpisodesBeside(images=4, fewest=3).tasks(cache, settings, CPU).train(0, 1).beside
+    assert fewest is not None and fewest.x.shape[1] == 3
     assert tasks.classes == 3
 
 
