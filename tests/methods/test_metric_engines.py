@@ -71,6 +71,22 @@ def test_the_outer_gradient_and_the_answers_are_pytorchs(engine: FusedEngine, na
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_the_outer_gradient_does_not_depend_on_the_number_of_threads(name: str) -> None:
+    """To the last bit; nor on PyTorch's own, which compares the features."""
+    batch, w, kept = pattern_tasks(0, 5, shot=2), moved(name), torch.get_num_threads()
+    w = {key: tensor.float() for key, tensor in w.items()}
+    found = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(learner(name, FusedEngine(threads=threads)).meta_gradient(w, batch, 0.5))
+    finally:
+        torch.set_num_threads(kept)
+    assert torch.equal(found[0].query_losses, found[1].query_losses)
+    assert all(torch.equal(found[0].gradients[key], found[1].gradients[key]) for key in w)
+
+
 def _of_weights(gradients: Parameters) -> Parameters:
     """Without the biases that batch norm removes: their gradient is rounding."""
     return {name: tensor for name, tensor in gradients.items() if not name.endswith("conv_bias")}
