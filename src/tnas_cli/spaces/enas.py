@@ -52,7 +52,7 @@ class EnasSearchNetwork(SearchNetwork):
         )
         return specs | {THETA: Spec((len(CELLS), ROWS * self.nodes, choices + 1), "theta", closed=closed)}
 
-    def description(self) -> None:  # type: ignore[override]
+    def description(self) -> None:
         """None: engines weight an edge's operations by the softmax of its own row."""
 
     def shares(self, theta: Tensor) -> Tensor:

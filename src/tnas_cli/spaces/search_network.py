@@ -69,8 +69,8 @@ class SearchNetwork:
         """Those of `weightless` that have weights where they halve the size: the skip connection."""
         return [row for row in self.weightless() if not row.form.weightless(2)]
 
-    def description(self) -> TwoCells:
-        """Every operation except no connection on every edge, weighted by its share."""
+    def description(self) -> TwoCells | None:
+        """Every operation except no connection on every edge, by its share; None where kernels cannot do that."""
         cells = (self._cell("normal", self.channels, 1), self._cell("reduce", 2 * self.channels, 2))
         return TwoCells(self.channels, self.nodes, len(self.space.operations), cells)
 
