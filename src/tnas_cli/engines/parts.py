@@ -72,6 +72,11 @@ def in_equal_parts(answer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return torch.cat([answer(part) for part in torch.split(filled, ANSWERED_TOGETHER, dim=1)], dim=1)[:, :count]
 
 
+def summed(parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """The sum over parts of each of several tensors."""
+    return [torch.stack(one).sum(0) for one in zip(*parts, strict=True)]
+
+
 def joined(parts: list[Tensor]) -> Tensor:
     """The parts' tensors [T, ...], concatenated."""
     return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tnas_cli.engines.interface import Embedding, Engine, MetaGradient, Network
-from tnas_cli.engines.parts import in_equal_parts, in_parts, joined
+from tnas_cli.engines.parts import in_equal_parts, in_parts, joined, summed
 from tnas_cli.engines.torch_engine import TorchEngine, task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
@@ -77,8 +77,8 @@ class MetricLearner(Learner):
             return list(grads), losses.detach(), task_accuracies(scores.detach(), batch.query_y[of])
 
         grads, losses, right = zip(*self.engine.in_parts(part, batch.query_x), strict=True)
-        summed = {name: torch.stack(own).sum(0) for name, own in zip(names, zip(*grads, strict=True), strict=True)}
-        return MetaGradient(summed, joined(list(losses)), joined(list(right)))
+        gradients = dict(zip(names, summed(grads), strict=True))
+        return MetaGradient(gradients, joined(list(losses)), joined(list(right)))
 
     def fit(self, parameters: Parameters, support: Labelled) -> Compared:
         return self.fitted(for_tasks(parameters, len(support[0])), support)

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from tnas_cli.engines.interface import Adapted, Engine, MetaGradient, Network
-from tnas_cli.engines.parts import in_parts, joined
+from tnas_cli.engines.parts import in_parts, joined, summed
 from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
@@ -79,8 +79,8 @@ class Mtl(AdaptingLearner):
             return list(grads), losses.detach(), task_accuracies(logits.detach(), these.query_y)
 
         grads, losses, right = zip(*in_parts(part, batch.query_x), strict=True)
-        summed = {name: torch.stack(own).sum(0) for name, own in zip(names, zip(*grads, strict=True), strict=True)}
-        return MetaGradient(summed, joined(list(losses)), joined(list(right)))
+        gradients = dict(zip(names, summed(grads), strict=True))
+        return MetaGradient(gradients, joined(list(losses)), joined(list(right)))
 
     def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
         """The network's weights [T, ...] with scales taken into kernels, and each task's own linear layer."""

@@ -96,7 +96,7 @@ class EpisodesBeside(Stream):
         batches = LabelledBatches(size).open(cache, settings, device)
 
         def train(first: int, count: int) -> TaskBatch:
-            x, y = map(torch.stack, zip(*map(batches.batch, range(first, first + count)), strict=True))
+            x, y = _stacked(batches, first, count)
             # One number for all tasks of a meta-batch, whoever computes them.
             steps = [number // settings.meta_batch for number in range(first, first + count)]
             chance = [numpy_generator(settings.seed, "labelled images beside", step).random() for step in steps]
@@ -141,10 +141,16 @@ class BatchesAsTasks(Stream):
         batches = self.labelled.open(cache, settings, device)
 
         def train(first: int, count: int) -> TaskBatch:
-            x, y = map(torch.stack, zip(*map(batches.batch, range(first, first + count)), strict=True))
+            x, y = _stacked(batches, first, count)
             return TaskBatch(x, y, x, y, settings.way)
 
         return replace(Episodes().tasks(cache, settings, device), train=train, labelled=batches)
+
+
+def _stacked(batches: Batches, first: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """So many batches from number `first` on: x [count, N, C, H, W] and y [count, N]."""
+    x, y = zip(*map(batches.batch, range(first, first + count)), strict=True)
+    return torch.stack(x), torch.stack(y)
 
 
 def evaluation_batches(
