@@ -16,8 +16,8 @@ from tnas_cli.engines.fused.library import Library, OnCompile, silent
 from tnas_cli.engines.fused.machine import UnavailableError, instruction_set, target
 from tnas_cli.engines.fused.program import Program, Steps
 from tnas_cli.engines.fused.workers import Workers
-from tnas_cli.engines.interface import Adapted, Answering, Embedding, Gradients, InnerRule, MetaGradient, Network
-from tnas_cli.engines.parts import ANSWERED_TOGETHER, Part
+from tnas_cli.engines.interface import Adapted, Answering, Embedding, Gradients, InnerRule, MetaGradient, Network, Part
+from tnas_cli.engines.parts import ANSWERED_TOGETHER
 from tnas_cli.engines.torch_engine import Labelled, check_images, task_accuracies
 from tnas_cli.errors import DivergedError, TnasError
 from tnas_cli.spaces.parameters import Parameters

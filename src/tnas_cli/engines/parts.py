@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tnas_cli.engines.interface import Part
+
 Item = TypeVar("Item")
-Part = TypeVar("Part")
 
 #: Tasks share a computation up to this many pixels: operations that are too small cost time, and so does memory that
 #: no cache holds; docs/decisions/torch-engine.md has the figures.

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tnas_cli.engines.interface import Adapted, Answering, Embedding, Gradients, InnerRule, MetaGradient, Network
-from tnas_cli.engines.parts import Part, in_equal_parts, in_parts, joined
+from tnas_cli.engines.interface import Adapted, Answering, Embedding, Gradients, InnerRule, MetaGradient, Network, Part
+from tnas_cli.engines.parts import in_equal_parts, in_parts, joined
 from tnas_cli.errors import DivergedError
 from tnas_cli.spaces.moments import Moments, all_tasks, logits_of, moments_given, moments_kept
 from tnas_cli.spaces.parameters import THETA, Parameters, for_tasks
