@@ -12,13 +12,13 @@ about a run is here and in the files beside this one:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from tnas_cli.errors import DataError, DivergedError, Interrupted, LostRankError, SettingsError, TnasError, WriteError
+from tnas_cli.errors import DataError, DivergedError, SettingsError, TnasError
 from tnas_cli.plain import as_written
 from tnas_cli.records import reading, writing
 from tnas_cli.records.results import Result
@@ -30,13 +30,13 @@ from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.events import Listener, Note, ignore
 from tnas_cli.runs.files import remove, write_text
 from tnas_cli.runs.held import remove_left
-from tnas_cli.runs.interrupt import StoppedError, stop_request
+from tnas_cli.runs.interrupt import stop_request
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.lock import locked
 from tnas_cli.runs.recipe import Recipe, Work
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.runs.run_file import RunFile
-from tnas_cli.spelling import command
+from tnas_cli.runs.stopped import continuation, interrupted_with
 
 R = TypeVar("R", bound=Result)
 
@@ -124,7 +124,7 @@ def _without_result(finished: Sequence[Path], failed: Mapping[Path, TnasError]) 
     done = f"finished: {', '.join(map(str, finished))}; " if finished else ""
     return kind(
         f"{len(failed)} of {len(finished) + len(failed)} runs have no result: {each}",
-        hint=f"{first.hint}; {done}{_again(*failed)}",
+        hint=f"{first.hint}; {done}{continuation(*failed)}",
     )
 
 
@@ -190,16 +190,6 @@ def _resume(
         return _live(work, _life(run, machine, listener, resumed=True))
 
 
-def resume_command(run: Path) -> str:
-    """The command that continues a run, quoted for a shell."""
-    return command("tnas", "resume", run)
-
-
-def _again(*runs: Path) -> str:
-    """How runs that have not ended go on."""
-    return f"continue {'with' if len(runs) == 1 else 'each'}: {'; '.join(map(resume_command, runs))}"
-
-
 def result_of(path: Path) -> Result | None:
     """The result of a finished run, or None. Raises DataError if its file does not hold one record."""
     if not (path / RESULT).is_file():
@@ -238,22 +228,3 @@ def _live(work: Work, life: Life) -> Result:
     run.log(result)
     run.events.flush()
     return result
-
-
-@contextmanager
-def interrupted_with(*runs: Path) -> Iterator[None]:
-    """A stop inside the block becomes Interrupted, which says how to continue; a file that cannot be written says so,
-    too. A divergence says what is kept: going on would repeat it."""
-    where = str(runs[0]) if len(runs) == 1 else f"{len(runs)} runs"
-    try:
-        yield
-    except (KeyboardInterrupt, StoppedError):
-        raise Interrupted(f"stopped; everything so far is saved in {where}.", hint=_again(*runs)) from None
-    except LostRankError as error:
-        what = f"{error.message} Everything up to the last step is saved in {where}."
-        raise LostRankError(what, hint=f"{error.hint}; {_again(*runs)}") from None
-    except WriteError as error:
-        raise WriteError(error.message, hint=f"{error.hint}, then {_again(*runs)}") from error
-    except DivergedError as error:
-        keep = f"{', '.join(map(str, runs))} {'keeps' if len(runs) == 1 else 'keep'}"
-        raise error.advised(f"{error.hint}; {keep} what was saved before") from error
