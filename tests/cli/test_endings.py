@@ -14,7 +14,7 @@ from tnas_cli.runs.endings import ending_of
 
 Arguments = tuple[Argument, ...]
 
-#: Each place where a command takes the name of a file to write, with its endings and how each begins.
+#: Each place where a command takes the name of a file to write, with its endings and what each has near its beginning.
 PLACES: dict[str, tuple[Callable[[Pipeline, Path, Path], Arguments], dict[str, bytes]]] = {
     "report --output": (
         lambda p, file, _: ("report", p.trained.result["run"], "-o", file),
@@ -59,7 +59,7 @@ def test_an_ending_is_obeyed_in_any_case(
     (tmp_path / HOSTILE).mkdir()
     file = tmp_path / HOSTILE / f"some.file{ending.upper()}"
     succeeding(*arguments(pipeline, file, kept))
-    assert file.read_bytes().startswith(endings[ending])
+    assert endings[ending] in file.read_bytes()[:2000]
 
 
 @pytest.mark.parametrize("name", ["x.pdf", "x.PDF", "x", "x{}.gz", "x{}.bak", "{}", "-"])

@@ -188,7 +188,8 @@ def test_hints_with_a_users_own_words_can_be_pasted(pipeline: Pipeline, hostile:
     assert words_of(example) == [["adapt", f"./{HOSTILE}/best.pt", "TASK"]]
     for copy in Path(HOSTILE).glob("*.pt"):
         copy.unlink()
-    Path(HOSTILE, "result.json").unlink()
+    for finished in ("result.json", "searched.json"):
+        Path(HOSTILE, finished).unlink()
     unfinished_run = _hint("adapt", "--from", folder, pipeline.task, code=4)
     resumed = unfinished_run.removeprefix("finish the run first: ")
     assert words_of(resumed)[0][0] == "resume"

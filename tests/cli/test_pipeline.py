@@ -93,6 +93,7 @@ def test_a_run_directory_is_whole(pipeline: Pipeline) -> None:
         "result.json",
         "best.pt",
         "last.pt",
+        "searched.json",
     }
     settings = tomllib.loads((run / "settings.toml").read_text())
     assert (settings["tasks"], settings["way"], settings["channels"]) == (8, 3, 4)

@@ -47,6 +47,7 @@ HARMLESS = {
     "matching-nets-fce": {"order"},
     "siamese": {"order"},
     "r2d2": {"order"},
+    "reptile": {"order"},
     "meta-lstm": {"order"},
     "frozen": {"order"},
     "llama": {"order", "channels"},

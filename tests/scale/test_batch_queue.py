@@ -114,7 +114,7 @@ def test_jobs_are_submitted_and_cancelled(slurm: Path) -> None:
     address = ClusterAddress("slurm:workers=2,queue=cpu,account=lab,walltime=00:10:00,memory=3GB")
     check_address(address)
     work, notes = Write(slurm), list[Event]()
-    assert over_cluster(address, work, iter(range(5)), slurm, lambda *_: None, notes.append) == {}
+    assert over_cluster(address, work, iter(range(5)), slurm / NAME, lambda *_: None, notes.append) == {}
     assert work.done() == set(range(5))
     assert Note("waiting for the first of 2 job(s) of slurm") in notes
     scripts = [script.read_text() for script in slurm.glob("script.*")]
@@ -131,7 +131,7 @@ def test_a_job_with_two_cores_does_two_units_and_the_configured_time_is_kept(slu
         work = Write(slurm)
         notes = list[Event]()
         address = ClusterAddress("slurm:workers=2,cores=2")
-        assert over_cluster(address, work, iter(range(4)), slurm, lambda *_: None, notes.append) == {}
+        assert over_cluster(address, work, iter(range(4)), slurm / NAME, lambda *_: None, notes.append) == {}
     assert Note("1 worker(s), 2 unit(s) at a time") in notes
     (script,) = (script.read_text() for script in slurm.glob("script.*"))
     for words in ("--nthreads 2", "--no-dashboard", "--lifetime 1080s", "#SBATCH --cpus-per-task=2"):
@@ -141,7 +141,9 @@ def test_a_job_with_two_cores_does_two_units_and_the_configured_time_is_kept(slu
 def test_a_queue_that_takes_no_job(slurm: Path) -> None:
     (slurm / "sbatch").write_text(REFUSES)
     with pytest.raises(TnasError, match="takes no job: sbatch: error: Batch job submission failed: Invalid account"):
-        over_cluster(ClusterAddress("slurm:workers=2"), Write(slurm), iter(range(2)), slurm, lambda *_: None, ignore)
+        over_cluster(
+            ClusterAddress("slurm:workers=2"), Write(slurm), iter(range(2)), slurm / NAME, lambda *_: None, ignore
+        )
 
 
 def test_a_queue_that_takes_one_job_is_asked_again(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +158,7 @@ def test_a_queue_that_takes_one_job_is_asked_again(slurm: Path, monkeypatch: pyt
         if item > 3:
             time.sleep(0.3)  # until the second job is there
 
-    assert over_cluster(ClusterAddress("slurm:workers=2"), work, iter(range(20)), slurm, heard, ignore) == {}
+    assert over_cluster(ClusterAddress("slurm:workers=2"), work, iter(range(20)), slurm / NAME, heard, ignore) == {}
     assert work.done() == set(range(20))
     assert len((slurm / "submitted").read_text().split()) == 2
 
