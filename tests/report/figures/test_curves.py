@@ -167,7 +167,9 @@ def test_more_stages_than_can_be_told_apart_are_left_out_in_words() -> None:
     assert picture is not None and f"Only {MOST_STAGES} of {MOST_STAGES + 2} networks" in picture.caption
 
 
-@pytest.mark.parametrize(("operations", "text"), [(8, "uniform: ⅛"), (5, "uniform: 1/5")])
-def test_the_uniform_share_is_that_of_the_space(operations: int, text: str) -> None:
-    picture = curves_picture("c", "t", {"search": a_log()}, replace(FEW_SHOT, operations=operations))
+@pytest.mark.parametrize(
+    ("uniform", "text"), [(1 / 8, "uniform: ⅛"), (1 / 5, "uniform: 1/5"), (0.245, "uniform: 0.245")]
+)
+def test_the_uniform_share_is_that_of_the_space(uniform: float, text: str) -> None:
+    picture = curves_picture("c", "t", {"search": a_log()}, replace(FEW_SHOT, uniform=uniform))
     assert picture is not None and text in {word for word, _ in words(picture.draw(THEMES[0]))}
