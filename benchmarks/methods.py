@@ -33,7 +33,7 @@ from tnas_cli.runs.device import environment  # noqa: E402
 
 CPU, TASKS = torch.device("cpu"), 4
 #: Networks for methods without one of their own: the first that they take.
-NETWORKS = ("4conv", "resnet12-16")
+NETWORKS = ("4conv", "resnet12-16", "resnet12-mtl-16")
 
 
 def steps(name: str, engines: tuple[Engine, Engine]) -> tuple[str, list[Callable[[], object]]]:

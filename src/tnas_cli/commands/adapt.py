@@ -25,10 +25,6 @@ class Adaptation(NamedTuple):
     result: AdaptResult
 
 
-def drop(record: Adapted) -> None:
-    """The default for `each`: do nothing with the record."""
-
-
 def adapt_folders(
     checkpoint: Path | str,
     folders: Sequence[Path | str],
@@ -37,7 +33,7 @@ def adapt_folders(
     invert: Invert = "auto",
     keep_duplicates: bool = False,
     save: Path | str | None = None,
-    each: Each = drop,
+    each: Each = ignore,
     machine: Machine = HERE,
     listener: Listener = ignore,
 ) -> Adaptation:
@@ -70,7 +66,7 @@ def adapt_dataset(
     protocol: str | None = None,
     shot: int | None = None,
     query: int | None = None,
-    each: Each = drop,
+    each: Each = ignore,
     machine: Machine = HERE,
     listener: Listener = ignore,
 ) -> Adaptation:

@@ -23,10 +23,6 @@ from tnas_cli.spaces.module_source import module_source
 MOST_FREQUENT = 5
 
 
-def drop(record: Decoded) -> None:
-    """The default for `each`: do nothing with the record."""
-
-
 def decode(
     source: str,
     *,
@@ -34,7 +30,7 @@ def decode(
     picture: Path | None = None,
     module: Path | None = None,
     max_skips: int | None = None,
-    each: Callable[[Decoded], None] = drop,
+    each: Callable[[Decoded], None] = ignore,
     listener: Listener = ignore,
 ) -> tuple[list[Decoded], DecodeResult]:
     """The record of each genotype of `source`, and the result; with `picture` also SVG or PNG files, and with `module`

@@ -20,11 +20,6 @@ from tnas_cli.runs.endings import PAGES, ending_of
 from tnas_cli.runs.events import Listener, Note, ignore
 from tnas_cli.runs.files import check_can_write
 
-
-def drop(record: Predicted) -> None:
-    """What is done with each answer where nobody waits for it."""
-
-
 #: The folder of images whose answers were rejected.
 UNSURE = "unsure"
 
@@ -41,7 +36,7 @@ def predict(
     images: Sequence[str | Path],
     *,
     stdin: str | None = None,
-    each: Callable[[Predicted], None] = drop,
+    each: Callable[[Predicted], None] = ignore,
     page: Path | None = None,
     sort: Sorting | None = None,
     reject: float = 0.0,

@@ -37,16 +37,12 @@ _ROWS = {"few-shot": "few_shot", "supervised": "supervised", "transfer": "transf
 Each = Callable[[ReproducedCell], None]
 
 
-def drop(cell: ReproducedCell) -> None:
-    """The default for `each`: do nothing with the cell."""
-
-
 def reproduce(
     wish: Wish,
     *,
     runs: Path = RUNS,
     machine: Machine = HERE,
-    each: Each = drop,
+    each: Each = ignore,
     listener: Listener = ignore,
 ) -> ReproduceResult:
     """Measure the cells one after another; a cell that fails is set aside, and the others go on.

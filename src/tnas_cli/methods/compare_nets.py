@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from tnas_cli.engines.interface import Engine, Network
-from tnas_cli.errors import SettingsError
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.class_means import one_hot
 from tnas_cli.methods.method import TrainMethod
 from tnas_cli.methods.metric import MetricLearner
+from tnas_cli.methods.own_network import in_place_of_4conv
 from tnas_cli.settings.train import TrainSettings
-from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.parameters import Parameters, Spec
 from tnas_cli.spaces.relation_network import RelationNetwork
 
@@ -46,12 +45,7 @@ class CompareNets(MetricLearner):
 
 def relation_network(network: Network) -> RelationNetwork:
     """CompareNets' network for the same images as 4CONV; raises SettingsError for any other network."""
-    if not isinstance(network, FourConv):
-        raise SettingsError(
-            "compare-nets has an architecture of its own, and trains no genotype.",
-            hint="run: tnas train-eval 4conv --method compare-nets --dataset NAME",
-        )
-    return RelationNetwork(network.way, network.in_channels, network.size, network.filters)
+    return in_place_of_4conv(network, "compare-nets", RelationNetwork)
 
 
 def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:

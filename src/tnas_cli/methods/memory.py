@@ -34,7 +34,6 @@ from torch import Tensor
 
 from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.errors import SettingsError
 from tnas_cli.methods import task_noise
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.class_means import one_hot
@@ -42,8 +41,8 @@ from tnas_cli.methods.learner import Labelled
 from tnas_cli.methods.method import TrainMethod
 from tnas_cli.methods.metric import MetricLearner
 from tnas_cli.methods.optimiser import outer_adam
+from tnas_cli.methods.own_network import in_place_of_4conv
 from tnas_cli.settings.train import TrainSettings
-from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.memory_network import MemoryNetwork
 from tnas_cli.spaces.parameters import Parameters, Spec
 from tnas_cli.update.outer import cut_at
@@ -89,8 +88,7 @@ class Remembering:
 
     def logits(self, parameters: Parameters, x: Tensor) -> Tensor:
         """x [T, N, C, size, size], parameters [T, ...] -> [T, N, way]."""
-        q = self.network.projected(parameters, self.network.hidden(parameters, x))
-        return answers(q, parameters[KEYS], parameters[MEMBER])
+        return answers(self.network.features(parameters, x), parameters[KEYS], parameters[MEMBER])
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ class MemoryModule(MetricLearner):
     way: int
 
     def embed(self, parameters: Parameters, x: Tensor) -> Tensor:
-        return self.network.projected(parameters, self.network.hidden(parameters, x))
+        return self.network.features(parameters, x)
 
     def scores(self, parameters: Parameters, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
         return answers(query, *self._memory(support, support_y))
@@ -186,12 +184,7 @@ def _ordered(vectors: Tensor, order: Tensor) -> Tensor:
 
 def memory_network(network: Network) -> MemoryNetwork:
     """The memory module's network for the same images as 4CONV; raises SettingsError for any other network."""
-    if not isinstance(network, FourConv):
-        raise SettingsError(
-            "memory-module has an architecture of its own, and trains no genotype.",
-            hint="run: tnas train-eval 4conv --method memory-module --dataset NAME",
-        )
-    return MemoryNetwork(network.way, network.in_channels, network.size, network.filters)
+    return in_place_of_4conv(network, "memory-module", MemoryNetwork)
 
 
 def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:

@@ -29,11 +29,11 @@ from tnas_cli.engines.interface import Adapted, Engine, MetaGradient, Network
 from tnas_cli.engines.parts import in_parts, joined, summed
 from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.errors import SettingsError
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.class_means import BIAS, WEIGHT, one_hot
 from tnas_cli.methods.learner import AdaptingLearner, Labelled
 from tnas_cli.methods.method import TrainMethod
+from tnas_cli.methods.own_network import resnet12_of
 from tnas_cli.methods.phase import Phase
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.moments import moments_of_first
@@ -136,12 +136,7 @@ def rate(progress: float) -> float:
 
 def resnet12(network: Network) -> ResNet12:
     """MTL's network; raises SettingsError for any other."""
-    if not isinstance(network, ResNet12) or network.form != FORM:
-        raise SettingsError(
-            "mtl scales and shifts its own ResNet-12, and trains no other network.",
-            hint="run: tnas train-eval resnet12-mtl --method mtl --dataset NAME (or resnet12-mtl-8, -16, -32)",
-        )
-    return network
+    return resnet12_of(network, FORM, "mtl", "resnet12-mtl")
 
 
 def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:

@@ -30,7 +30,6 @@ from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.engines.parts import in_parts, joined
 from tnas_cli.engines.torch_engine import task_losses
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.errors import SettingsError
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.all_classes import logits_of_all_classes
 from tnas_cli.methods.class_means import class_means
@@ -38,6 +37,7 @@ from tnas_cli.methods.learner import Labelled
 from tnas_cli.methods.method import TrainMethod
 from tnas_cli.methods.metric import Compared, MetricLearner
 from tnas_cli.methods.metric import shapes as without_classifier
+from tnas_cli.methods.own_network import resnet12_of
 from tnas_cli.methods.streams import EpisodesBeside
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
@@ -110,12 +110,7 @@ def rate(progress: float) -> float:
 
 def resnet12(network: Network) -> ResNet12:
     """TADAM's network; raises SettingsError for any other."""
-    if not isinstance(network, ResNet12) or network.form != FORM:
-        raise SettingsError(
-            "tadam conditions the norms of its own ResNet-12, and trains no other network.",
-            hint="run: tnas train-eval resnet12 --method tadam --dataset NAME (or resnet12-8, -16, -32)",
-        )
-    return network
+    return resnet12_of(network, FORM, "tadam", "resnet12")
 
 
 def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:

@@ -63,8 +63,8 @@ class Seen(Event):
 Listener = Callable[[Event], None]
 
 
-def ignore(event: Event) -> None:
-    """The listener that drops every event."""
+def ignore(event: object) -> None:
+    """The listener that drops every event, and the default of whatever else may be called with each result."""
 
 
 @dataclass(frozen=True)

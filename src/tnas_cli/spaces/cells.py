@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,11 @@ from tnas_cli.spaces.registry import space as space_of
 
 #: What an edge of published cells may carry.
 CELL_OPERATIONS = tuple(row.name for row in TABLE if not row.is_none)
+
+
+def halved_inputs(joined: Iterable[int], stride: int) -> tuple[int, ...]:
+    """Of the states that a cell's output joins: the inputs that need a factorised reduction first."""
+    return tuple(state for state in joined if state < 2 and stride == 2)
 
 
 @dataclass(frozen=True)

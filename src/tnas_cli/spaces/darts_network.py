@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from tnas_cli.spaces.cells import Cell, Cells
+from tnas_cli.spaces.cells import Cell, Cells, halved_inputs
 from tnas_cli.spaces.darts_operations import AuxiliaryHead, FactorisedReduce, relu_conv_norm
 from tnas_cli.spaces.operations_table import operation
 
@@ -107,7 +107,7 @@ class DartsCell(nn.Module):
             operation(name).form.torch().module(width, 2 if reduction and source < 2 else 1)
             for name, source in cell.edges
         )
-        halved = [state for state in cell.concat if state < 2 and reduction]
+        halved = halved_inputs(cell.concat, 2 if reduction else 1)
         self.joins = nn.ModuleDict({str(state): FactorisedReduce(width, width) for state in halved})
         self.sources = tuple(source for _, source in cell.edges)
         self.concat = cell.concat

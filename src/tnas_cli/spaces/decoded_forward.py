@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tnas_cli.spaces import operations as ops
-from tnas_cli.spaces.decoded_network import DecodedNetwork, halved_inputs
+from tnas_cli.spaces.cells import halved_inputs
+from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.description import CellDescription
 from tnas_cli.spaces.operations_table import SKIP_CONNECT
 from tnas_cli.spaces.parameters import Parameters
@@ -39,6 +40,6 @@ def _cell(w: Parameters, cell: CellDescription, before: Tensor, previous: Tensor
             b.operation.form.torch().decoded(states[b.source], w, b.weights.removesuffix("."), b.stride) for b in pair
         )
         states.append(first + second)
-    for state in halved_inputs(cell):
+    for state in halved_inputs(cell.joined, cell.stride):
         states[state] = SKIP_CONNECT.form.torch().decoded(states[state], w, f"{cell.name}.join{state}", cell.stride)
     return torch.cat([states[state] for state in cell.joined], dim=2)

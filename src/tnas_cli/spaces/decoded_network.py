@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tnas_cli.spaces.cells import Cells
+from tnas_cli.spaces.cells import Cells, halved_inputs
 from tnas_cli.spaces.description import Branch, CellDescription, TwoCells
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.operations_table import SKIP_CONNECT
@@ -42,7 +42,7 @@ class DecodedNetwork:
             for branch in cell.branches:
                 own = branch.operation.form.weights(cell.width, branch.stride)
                 specs |= {f"{branch.weights}{key}": spec for key, spec in own.items()}
-            for state in halved_inputs(cell):
+            for state in halved_inputs(cell.joined, cell.stride):
                 own = SKIP_CONNECT.form.weights(cell.width, cell.stride)
                 specs |= {f"{cell.name}.join{state}.{key}": spec for key, spec in own.items()}
         return specs | classifier_specs(2 * self.channels * len(reduce.joined), self.way)
@@ -72,8 +72,3 @@ class DecodedNetwork:
         from tnas_cli.spaces.decoded_forward import features
 
         return features(self, parameters, x)
-
-
-def halved_inputs(cell: CellDescription) -> tuple[int, ...]:
-    """The inputs that a cell's output joins after a factorised reduction."""
-    return tuple(state for state in cell.joined if state < 2 and cell.stride == 2)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tnas_cli.errors import SettingsError
 from tnas_cli.spaces.description import ConvBlocks
-from tnas_cli.spaces.shapes import Specs, classifier_specs, conv_block_specs
+from tnas_cli.spaces.shapes import Specs, check_size, classifier_specs, conv_block_specs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,11 +32,7 @@ class FourConv:
     filters: int = 32
 
     def __post_init__(self) -> None:
-        if self.size < SMALLEST_IMAGE:
-            raise SettingsError(
-                f"4CONV cannot take images of {self.size} pixels.",
-                hint=f"prepare them with at least {SMALLEST_IMAGE} pixels",
-            )
+        check_size("4CONV", self.size, SMALLEST_IMAGE)
 
     def specs(self) -> Specs:
         """Shapes of all weights w."""

@@ -11,10 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tnas_cli.errors import SettingsError
 from tnas_cli.spaces.operations import convolve, halve
 from tnas_cli.spaces.parameters import Parameters
-from tnas_cli.spaces.shapes import Spec, Specs
+from tnas_cli.spaces.shapes import Spec, Specs, check_size
 
 #: Channels of the four convolutions, as multiples of the filters; a max-pool follows the second and the fourth.
 WIDTHS = (1, 1, 2, 2)
@@ -35,11 +34,7 @@ class MemoryNetwork:
     filters: int = 32
 
     def __post_init__(self) -> None:
-        if self.size < SMALLEST_IMAGE:
-            raise SettingsError(
-                f"the memory module cannot take images of {self.size} pixels.",
-                hint=f"prepare them with at least {SMALLEST_IMAGE} pixels",
-            )
+        check_size("the memory module", self.size, SMALLEST_IMAGE)
 
     def specs(self) -> Specs:
         """Shapes of all weights w."""
@@ -70,3 +65,7 @@ class MemoryNetwork:
     def projected(self, w: Parameters, hidden: Tensor) -> Tensor:
         """Features of length 1, from hidden [T, N, 4 * filters]: the same shape."""
         return F.normalize(torch.bmm(hidden, w["projection"].mT), dim=-1)
+
+    def features(self, w: Parameters, x: Tensor) -> Tensor:
+        """x [T, N, C, size, size], weights [T, ...] -> [T, N, 4 * filters], without dropout."""
+        return self.projected(w, self.hidden(w, x))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tnas_cli.errors import GenotypeError
-from tnas_cli.spaces.cells import Cells
+from tnas_cli.spaces.cells import Cells, halved_inputs
 from tnas_cli.spaces.operations_table import operation
 from tnas_cli.version import __version__
 
@@ -195,7 +195,7 @@ def module_source(cells: Cells, digest: str) -> str:
         parts[name] = "\n".join(lines)
         parts[f"{name}_sources"] = [source for _, source in cell.edges]
         parts[f"{name}_joined"] = list(cell.concat)
-        halved = [state for state in cell.concat if state < 2 and stride == 2]
+        halved = halved_inputs(cell.concat, stride)
         if halved:
             used.add("FactorisedReduce")
         parts[f"{name}_joins"] = "{" + ", ".join(f'"{state}": FactorisedReduce(channels)' for state in halved) + "}"

@@ -8,10 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tnas_cli.errors import SettingsError
 from tnas_cli.spaces.conv_block import conv_block
 from tnas_cli.spaces.parameters import Parameters
-from tnas_cli.spaces.shapes import Spec, Specs, conv_block_specs
+from tnas_cli.spaces.shapes import Spec, Specs, check_size, conv_block_specs
 
 BLOCKS, POOLED = 4, 2
 HIDDEN = 8
@@ -28,11 +27,7 @@ class RelationNetwork:
     filters: int = 32
 
     def __post_init__(self) -> None:
-        if self.size < SMALLEST_IMAGE:
-            raise SettingsError(
-                f"CompareNets cannot take images of {self.size} pixels.",
-                hint=f"prepare them with at least {SMALLEST_IMAGE} pixels",
-            )
+        check_size("CompareNets", self.size, SMALLEST_IMAGE)
 
     def specs(self) -> Specs:
         """Shapes of all weights w."""

@@ -25,8 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tnas_cli.errors import SettingsError
-from tnas_cli.spaces.shapes import Spec, Specs, classifier_specs, norm_specs
+from tnas_cli.spaces.shapes import Spec, Specs, check_size, classifier_specs, norm_specs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,12 +68,7 @@ class ResNet12:
     form: Form = TADAM
 
     def __post_init__(self) -> None:
-        smallest = 2**self.form.pools
-        if self.size < smallest:
-            raise SettingsError(
-                f"{self.form.title} ResNet-12 cannot take images of {self.size} pixels.",
-                hint=f"prepare them with at least {smallest} pixels",
-            )
+        check_size(f"{self.form.title} ResNet-12", self.size, 2**self.form.pools)
 
     def width(self, block: int) -> int:
         """Filters of a block, counted from 0."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from tnas_cli.errors import SettingsError
+
 #: The name of a search network's architecture parameters among its parameters.
 THETA = "theta"
 
@@ -42,6 +44,14 @@ Specs = dict[str, Spec]
 def count(specs: Mapping[str, Spec]) -> int:
     """How many weights w a network has; theta is not counted."""
     return sum(math.prod(spec.shape) for name, spec in specs.items() if name != THETA)
+
+
+def check_size(network: str, size: int, smallest: int) -> None:
+    """Raises SettingsError for images of size x size pixels that are too small for a network."""
+    if size < smallest:
+        raise SettingsError(
+            f"{network} cannot take images of {size} pixels.", hint=f"prepare them with at least {smallest} pixels"
+        )
 
 
 def norm_specs(prefix: str, width: int) -> Specs:
