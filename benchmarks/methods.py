@@ -32,17 +32,16 @@ from tnas_cli.recipes.trainable import Trainable, read_trainables  # noqa: E402
 from tnas_cli.runs.device import environment  # noqa: E402
 
 CPU, TASKS = torch.device("cpu"), 4
-#: Networks for methods without one of their own: the first that they take.
+#: What is named on the command line: the first that a method takes. Some put a network of their own in its place.
 NETWORKS = ("4conv", "resnet12-16", "resnet12-mtl-16")
 
 
 def steps(name: str, engines: tuple[Engine, Engine]) -> tuple[str, list[Callable[[], object]]]:
     """The network of a method, and its outer step by each engine that can compute it, PyTorch first."""
     method = training_method(name)
-    for network in (method.about.network, *NETWORKS):
+    for network in NETWORKS:
         try:
-            if network is not None:
-                return network, steps_of(name, network, engines)
+            return method.about.network or network, steps_of(name, network, engines)
         except SettingsError as error:
             refused = error
     raise refused

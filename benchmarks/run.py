@@ -156,6 +156,7 @@ Other measurements:
 | the cost of preparing and reading data | [data.md](data.md) | `make bench-data` |
 | the cost of Equations 5 and 6, which 7 and 8 replace | [equations.md](equations.md) | `make equations` |
 | time and memory of a command before its work begins | [startup.md](startup.md) | `python benchmarks/startup.py` |
+| the outer step of every method, both engines | [methods.md](methods.md) | `python benchmarks/methods.py` |
 | answers of a kept model, beside plain PyTorch | [predict.md](predict.md) | `python benchmarks/predict.py` |
 | a step by the support's moments | [statistics.md](statistics.md) | `python benchmarks/statistics_cost.py` |
 | genotypes trained side by side | | `python benchmarks/side_by_side.py` |
