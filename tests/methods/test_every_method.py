@@ -17,10 +17,11 @@ from tnas_cli.methods import auto_maml, t_nas
 from tnas_cli.methods.learner import accuracies, mean_and_interval
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
 from tnas_cli.methods.registry import about, method, search_method, search_methods, training_method, training_methods
+from tnas_cli.methods.state_file import restore, to_checkpoint
 from tnas_cli.methods.streams import BatchesAsTasks, EpisodesBeside
 from tnas_cli.methods.unrolled import RATE, weight_count
 from tnas_cli.report.references import references
-from tnas_cli.runs.events import StepDone
+from tnas_cli.runs.events import StepDone, Validated
 from tnas_cli.settings import features
 from tnas_cli.settings.features import ENSEMBLE, OUTER_LOOP
 from tnas_cli.settings.search import SearchSettings
@@ -115,6 +116,28 @@ def test_training_methods_learn(name: str) -> None:
     assert all(torch.equal(tensor, again.parameters[n]) for n, tensor in state.parameters.items())
     before, after = learned(network, settings, state)
     assert after > before + MARGINS.get(name, 0.1)
+
+
+@pytest.mark.parametrize("name", training_methods())
+def test_a_training_that_was_stopped_goes_on_to_the_same_bits(name: str) -> None:
+    """With everything that its optimiser, a phase before the meta-learning and its own state keep."""
+    few = {"way": 3, "query": 2, "inner_steps": 2, "test_steps": 2, "meta_batch": 2, "tasks": 8, "validate_every": 4}
+    declared = training_method(name)
+    settings = TrainSettings.from_dict(
+        {"dataset": "glyphs", **declared.about.differs, **QUICK.get(name, {}), **few, "method": name}
+    )
+    network, source = network_for(name, 3, 1, SIDE, 8), tasks_for(name, 3)
+    learner, plan = declared.learner(TorchEngine(), network, settings), Plan.of(settings)
+    whole, first, second = (declared.start(network, settings, CPU, "weights", source.classes) for _ in range(3))
+    list(declared.learn(network, settings, learner, whole, source, plan))
+    for event in declared.learn(network, settings, learner, first, source, plan):
+        if isinstance(event, Validated):
+            break
+    restore(to_checkpoint("training", first, {}), second)
+    assert 0 < second.tasks_done < settings.tasks
+    list(declared.learn(network, settings, learner, second, source, plan))
+    assert all(torch.equal(tensor, whole.parameters[n]) for n, tensor in second.parameters.items())
+    assert [entry["accuracy"] for entry in second.history] == [entry["accuracy"] for entry in whole.history]
 
 
 @pytest.mark.parametrize("name", search_methods())

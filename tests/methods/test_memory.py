@@ -23,8 +23,6 @@ from tnas_cli.methods.memory import MemoryModule, in_rounds, losses, walk
 from tnas_cli.methods.meta_learn import Plan, meta_learn
 from tnas_cli.methods.nearest_neighbour import nearest_neighbour
 from tnas_cli.methods.registry import training_method
-from tnas_cli.methods.state_file import restore, to_checkpoint
-from tnas_cli.runs.events import Validated
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
@@ -176,24 +174,6 @@ def test_the_start_and_the_outer_steps_are_those_of_the_authors() -> None:
     tensor.grad = torch.full((4,), 30.0)
     optimiser.step()
     assert float(tensor.grad.norm()) == pytest.approx(5.0)
-
-
-def test_a_training_that_was_stopped_goes_on_to_the_same_bits() -> None:
-    """Dropout is drawn anew for each task, and no memory lives on between tasks."""
-    network = FourConv(3, 1, SIDE, filters=4)
-    values = {"way": 3, "query": 2, "meta_batch": 2, "tasks": 8, "validate_every": 4}
-    settings = TrainSettings.from_dict({"dataset": "glyphs", **values, "method": "memory-module"})
-    learner, source = METHOD.learner(TorchEngine(), network, settings), tasks(3)
-    whole, first, second = (METHOD.start(network, settings, torch.device("cpu")) for _ in range(3))
-    list(meta_learn(learner, whole, source, Plan.of(settings)))
-    for event in meta_learn(learner, first, source, Plan.of(settings)):
-        if isinstance(event, Validated):
-            break
-    restore(to_checkpoint("training", first, {}), second)
-    assert second.tasks_done == 4
-    list(meta_learn(learner, second, source, Plan.of(settings)))
-    assert all(torch.equal(tensor, whole.parameters[name]) for name, tensor in second.parameters.items())
-    assert [entry["accuracy"] for entry in second.history] == [entry["accuracy"] for entry in whole.history]
 
 
 def test_it_learns_more_than_the_nearest_neighbour_knows() -> None:
