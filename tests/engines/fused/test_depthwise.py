@@ -25,6 +25,7 @@ from tests.engines.fused.calling import (
     torch_images,
 )
 from tnas_cli.engines.fused.depthwise import SPLIT_MARGIN
+from tnas_cli.engines.fused.matmul import PIECE
 from tnas_cli.engines.fused.plan import Target, View
 
 
@@ -60,6 +61,14 @@ STRIDE_1 = [
     Case(16, 48, 5, 1, 10, 7, images=1),
     Case(16, 32, 3, 1, 8, 4, dtype="float32"),
 ]
+
+#: More than are read at once: images in groups, and rows of large images in groups.
+MANY_PIXELS = [
+    Case(8, 16, 5, 1, 7, 7, images=5, block=5),
+    Case(8, 16, 3, 1, 13, 14, images=2),
+    Case(8, 8, 5, 1, 2, 140),
+]
+assert all(case.block * case.height * case.width > PIECE for case in MANY_PIXELS)
 
 #: Height and width are those of the larger image.
 STRIDE_2 = [
@@ -148,8 +157,9 @@ def test_reversed_taps_give_the_gradient_of_the_image(case: Case) -> None:
     assert_equal(memory.pixels(o, *shape), before + numpy_images(x.grad))
 
 
-@pytest.mark.parametrize("case", STRIDE_1, ids=str)
-def test_gradient_of_the_taps(case: Case) -> None:
+@pytest.mark.parametrize("case", [*STRIDE_1, *MANY_PIXELS], ids=str)
+@pytest.mark.parametrize("sums_per_tap", [1, 2])
+def test_gradient_of_the_taps(case: Case, sums_per_tap: int) -> None:
     """The result is added to the output; the padded gradient holds the current images."""
     shape, taps_shape = (case.images, case.height, case.width, case.channels), (case.kernel, case.kernel, case.channels)
     x, g = numbers(*shape, dtype=case.dtype), numbers(*shape, seed=1, dtype=case.dtype)
@@ -162,7 +172,7 @@ def test_gradient_of_the_taps(case: Case) -> None:
     for first, count in blocks(case.images, case.block):
         memory.put(o, g[first : first + count])
         for begin, tile, width in spans(case, case.width):
-            constants = (case.lanes, case.channels, case.kernel, case.dilation, tile)
+            constants = (case.lanes, case.channels, case.kernel, case.dilation, tile, sums_per_tap)
             values = (*rows(from_.moved(0, begin)), *rows(o.moved(0, begin)), w, case.height, width)
             memory.call("depthwise_taps", constants, *values, first=first, count=count)
     assert_equal(memory.read(w, *taps_shape), before + as_numpy(taps.grad), case.dtype)
@@ -186,7 +196,7 @@ def test_any_number_of_tiles_in_any_margin(images: int, height: int, tiles: int,
         values = (*first_pixel, *rows(o), t, 16, height, case.width)
         memory.call("depthwise", (8, 16, 3, 1, 1, 4, False), *values, first=first, count=count)
         values = (*first_pixel, *rows(b), w, height, case.width)
-        memory.call("depthwise_taps", (8, 16, 3, 1, 4), *values, first=first, count=count)
+        memory.call("depthwise_taps", (8, 16, 3, 1, 4, 2), *values, first=first, count=count)
     assert_equal(memory.pixels(o, *shape), numpy_images(y))
     assert_equal(memory.read(w, 3, 3, 16), as_numpy(weights.grad))
 

@@ -21,6 +21,7 @@ from tests.engines.fused.calling import (
     numpy_images,
     torch_images,
 )
+from tnas_cli.engines.fused.matmul import PIECE
 from tnas_cli.engines.fused.plan import View
 
 #: (lanes, vectors, tile) of products, with a matching depth and width.
@@ -28,6 +29,7 @@ PRODUCTS = [
     ((8, 1, 7), 8, 16),
     ((16, 1, 14), 24, 48),
     ((16, 2, 5), 5, 64),
+    ((8, 2, 6), 16, 32),
     ((8, 3, 4), 16, 24),
 ]
 
@@ -36,6 +38,7 @@ WEIGHTS = [
     ((8, 1, 9), 9, 24),
     ((16, 3, 8), 16, 48),
     ((8, 3, 4), 8, 24),
+    ((8, 2, 6), 24, 16),
     ((16, 1, 12), 24, 32),
 ]
 
@@ -118,6 +121,26 @@ def test_three_by_three(side: int, dtype: str) -> None:
     assert_equal(memory.pixels(o, 3, side, side + 1, 16), product(x, weights), dtype)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("height", "width"), [(3, 3), (8, 11)])
+def test_three_by_three_of_few_channels(height: int, width: int, channels: int) -> None:
+    """Three pixels of a row are taken for one: forward, and the gradient of the weights, which is added."""
+    x, g = numbers(2, height, width, channels), numbers(2, height, width, 24, seed=1)
+    weights, before = numbers(9, channels, 24, seed=2), numbers(9, channels, 24, seed=3)
+    leaf = as_torch(weights)
+    y = F.conv2d(torch_images(x), leaf, padding=1)
+    y.backward(torch_images(g))
+    memory = Memory()
+    a, b, w = memory.images(x, 1), memory.give(weights), memory.lend(before)
+    given, o = memory.images(g), memory.images(np.full(g.shape, np.nan), lent=True)
+    shape, shifts = (3 * channels, 24), [(i - 1) * a.row - a.pixel for i in range(3)]
+    memory.call("matmul", (8, 3, 3), *arguments(a, o, b, shape, (height, width), False, shifts), count=2)
+    assert_equal(memory.pixels(o, *g.shape), numpy_images(y))
+    constants = (8, 3, 3)
+    memory.call("matmul_weights", constants, *arguments(a, given, w, shape, (height, width), False, shifts), count=2)
+    assert_equal(memory.read(w, 9, channels, 24), before + as_numpy(leaf.grad))
+
+
 @pytest.mark.parametrize("margin", [1, 2, 4])
 def test_rows_into_padded_images(margin: int) -> None:
     """A step of 0 for the result: it holds only the current images, and its margins stay zero."""
@@ -163,7 +186,7 @@ def test_gradient_of_the_image(height: int, width: int, segments: int) -> None:
 
 @pytest.mark.parametrize(("constants", "depth", "width_n"), WEIGHTS)
 @FEW
-@given(images=st.integers(1, 4), height=st.integers(1, 7), width=st.integers(1, 9), data=st.data())
+@given(images=st.integers(1, 12), height=st.integers(1, 7), width=st.integers(1, 9), data=st.data())
 def test_gradient_of_pointwise_weights(
     constants: tuple[int, int, int], depth: int, width_n: int, images: int, height: int, width: int, data: st.DataObject
 ) -> None:
@@ -181,7 +204,9 @@ def test_gradient_of_pointwise_weights(
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize(("images", "height", "width"), [(1, 3, 3), (2, 4, 7), (3, 11, 5)])
+@pytest.mark.parametrize(
+    ("images", "height", "width"), [(1, 3, 3), (2, 4, 7), (3, 11, 5), (2, 30, 11), (1, 3, PIECE + 2)]
+)
 def test_gradient_of_three_by_three_weights(images: int, height: int, width: int, dtype: str) -> None:
     """x holds the whole batch, the padded gradient only the current images."""
     shape = (images, height, width)

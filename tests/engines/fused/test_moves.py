@@ -1,4 +1,4 @@
-"""Copies between layouts, the sums of their backward passes, zeros, and patches, against numpy and torch's unfold."""
+"""Copies between layouts, the sums of their backward passes, and zeros, against numpy."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.engines.fused.calling import FEW, Memory, assert_equal, blocks, numbers, torch_images
+from tests.engines.fused.calling import FEW, Memory, assert_equal, blocks, numbers
 from tnas_cli.engines.fused import layers, norms
 from tnas_cli.engines.fused.plan import View
 
@@ -140,21 +139,3 @@ def test_fill_zero(size: int, images: int, block: int, held: bool) -> None:
     for first, count in blocks(images, block):
         memory.call("fill_zero", (8,), at, 0 if held else size, size, first=first, count=count)
     np.testing.assert_array_equal(memory.read(at, here, size), np.zeros((here, size)))
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("channels", [1, 3, 8])
-@pytest.mark.parametrize(("height", "width"), [(3, 3), (4, 7), (9, 6)])
-def test_patches(height: int, width: int, channels: int, dtype: str) -> None:
-    """From a whole batch of padded images, into a matrix for the current ones."""
-    x = numbers(3, height, width, channels, dtype=dtype)
-    unfolded = F.unfold(torch_images(x), 3, padding=1).detach().numpy()  # [N, C * 9, H * W]
-    expected = unfolded.reshape(3, channels, 9, height * width).transpose(0, 3, 2, 1)
-    memory = Memory(dtype)
-    images = memory.images(x, 1)
-    from_, out = images.moved(-1, -1), memory.lend_empty(2, height * width, 9, channels)
-    for first, count in blocks(3, 2):
-        values = (from_.at, from_.step, from_.image, from_.row, out, 0, channels, height, width)
-        memory.call("patches", (), *values, first=first, count=count)
-        found = memory.read(out, count, height * width, 9, channels)
-        np.testing.assert_array_equal(found, expected[first : first + count])

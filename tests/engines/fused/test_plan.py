@@ -21,7 +21,7 @@ from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.search_network import SearchNetwork
 
-TARGETS = {"wide": Target(16, 14, 14), "narrow": Target(8, 12, 11), "few registers": Target(8, 6, 6)}
+TARGETS = {"wide": Target(16, 14, 14), "narrow": Target(8, 14, 11, vectors=3), "few registers": Target(8, 6, 6, line=8)}
 
 SEARCH = SearchNetwork(way=3, in_channels=1, channels=8, nodes=2)
 GENOTYPE = random_genotype(3, 3)
@@ -177,7 +177,6 @@ def test_spans_cover_a_row(target: Target) -> None:
                 covered += range(first, first + tile)
         assert covered == list(range(width))
         assert len(spans) <= 2
-        assert target.tile_for(width) == spans[0][1]
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
@@ -201,19 +200,37 @@ def test_tall_for(target: Target, rows: int, tile: int) -> None:
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_flat_tile_for(target: Target) -> None:
     """No more pixels are computed than with the largest tile, which is used if no pixel is computed twice."""
-    most = target.flat_tile
 
     def computed(pixels: int, tile: int) -> int:
         return -(-pixels // tile) * tile
 
-    for pixels in range(1, 500):
-        tile = target.flat_tile_for(pixels)
-        assert most // 2 <= tile <= most
-        assert computed(pixels, tile) <= computed(pixels, most)
-        assert tile == most or pixels % most
+    for most in {target.flat_tile, 6, 4}:
+        for pixels in range(1, 500):
+            tile = target.flat_tile_for(pixels, most)
+            assert min(pixels, most // 2) <= tile <= min(pixels, most)
+            assert computed(pixels, tile) <= computed(pixels, most)
+            assert tile == min(pixels, most) or pixels % most
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+@pytest.mark.parametrize("columns", [8, 16, 24, 32, 40, 48, 64, 96])
+def test_tiles_of_a_product_fit_into_the_registers(target: Target, columns: int) -> None:
+    """Beside the sums there is room for a row of the right side and one number of the left side."""
+    registers = {16: 32, 8: 16}[target.lanes]
+    for pixels in range(1, 200):
+        lanes, vectors, tile = target.product_tile(columns, pixels)
+        assert columns % (lanes * vectors) == 0
+        assert 1 <= tile <= pixels
+        assert (tile + 1) * vectors + 1 <= registers
+    for depth in (3, 8, 9, 16, 24, 27, 32, 48):
+        lanes, vectors, rows = target.weights_tile(depth, columns)
+        assert columns % (lanes * vectors) == 0
+        assert depth % rows == 0
+        assert (rows + 1) * vectors + 1 <= registers
 
 
 @pytest.mark.parametrize(("channels", "expected"), [(8, 8), (16, 16), (24, 8), (32, 16), (40, 8), (48, 16), (64, 16)])
 def test_lanes_for(channels: int, expected: int) -> None:
     assert TARGETS["wide"].lanes_for(channels) == expected
     assert TARGETS["narrow"].lanes_for(channels) == 8
+    assert TARGETS["narrow"].line_for(channels) == expected

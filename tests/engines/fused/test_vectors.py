@@ -129,8 +129,6 @@ def held_registers(lanes: int, count: int) -> Function:
     def function(mem, code, at, first, count_):  # type: ignore[no-untyped-def]
         x, out = code[at], code[at + 1]
         held = v.registers(mem, count, lanes)
-        v.prefetch(mem, x)
-        v.prefetch_to_write(mem, out)
         for i in range(count):
             v.put(held, i, v.load(mem, x + i * lanes, lanes))
         for i in range(count):

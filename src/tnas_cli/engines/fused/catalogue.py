@@ -1,11 +1,15 @@
-"""All kernels by name."""
+"""All kernels by name, and where each is kept when it is compiled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
 
 from tnas_cli.engines.fused import depthwise, halving_pools, head, matmul, moves, nodes, norms, pools
-from tnas_cli.engines.fused.kernels import Function
+from tnas_cli.engines.fused.kernels import Function, Kernel, compiled
 
 FACTORIES: dict[str, Callable[..., Function]] = {
     factory.__name__: factory
@@ -31,7 +35,6 @@ FACTORIES: dict[str, Callable[..., Function]] = {
         matmul.transpose,
         moves.collect,
         moves.fill_zero,
-        moves.patches,
         moves.place,
         nodes.dot_products,
         nodes.state_gradient,
@@ -47,3 +50,14 @@ FACTORIES: dict[str, Callable[..., Function]] = {
         pools.pool_gradient,
     )
 }
+
+
+def compiled_and_kept(kernel: Kernel, dtype: str, folder: Path) -> Any:
+    """The kernel as a C function, from the folder or compiled and kept there; within `machine.kernels_kept`.
+
+    Each has a folder of its own: Numba keeps the code for all constants of a function under one index, which two
+    processes that compile at the same time would spoil for each other.
+    """
+    constants = "-".join(str(int(constant)) for constant in kernel.constants)
+    numba.config.CACHE_DIR = str(folder / f"{kernel.name}-{constants}-{dtype}")
+    return compiled(FACTORIES[kernel.name](*kernel.constants), dtype)

@@ -44,13 +44,15 @@ class Cell:
         self.plan, self.nodes, self.channels, self.side, self.stride = plan, nodes, channels, side, stride
         self.out_side = (side - 1) // stride + 1
         self.written = written
-        self.lanes = layers.lanes(plan, channels)
+        self.lanes, self.line = plan.target.lanes_for(channels), layers.lanes(plan, channels)
         sides = [side, side] + [self.out_side] * nodes
         self.states = [plan.batch(s, s, channels) for s in sides]
         self.gradients = [plan.batch(s, s, channels) for s in sides]
         self.inputs = [self._input(spec) for spec in inputs]
         self.pooled: dict[tuple[int, Operation], tuple[View, Norm]] = {}
         self.branches = [self._branch(spec) for spec in branches]
+        double = max(sum(len(b.steps) == 2 for b in self.leaving(state)) for state in range(2 + nodes))
+        self.halfway = [plan.batch(self.out_side, self.out_side, channels) for _ in range(double)]
         self.locals: dict[str, View] = {}
         self._make_locals()
 
@@ -88,7 +90,6 @@ class Cell:
                 kernel,
                 dilation,
                 plan.batch(side, side, c),
-                plan.batch(side, side, c),
                 plan.norm(c, pixels, **part.scale.arguments),
             )
             for part in spec.convolutions
@@ -104,6 +105,7 @@ class Cell:
             self.locals[f"wide{margin}"] = plan.padded(small, small, c, margin, pixels)
             self.locals[f"gradient{margin}"] = plan.padded(small, small, c, margin, pixels)
         self.locals["raw"] = plan.local(small, small, c, pixels)
+        self.locals["middle"] = plan.local(small, small, c, pixels)
         self.locals["through"] = plan.local(side, side, c, pixels)
         if self.stride == 1:
             return
@@ -204,6 +206,19 @@ class Cell:
             constants = (self.lanes, c, kernel, dilation, target.tall_for(side, tile), tile, add)
             views = (*rows_of(x.moved(0, begin)), *rows_of(out.moved(0, begin)))
             self.plan.emit("depthwise", constants, *views, taps, tap_step, side, width)
+
+    def spread(self, b: Branch, index: int, state: int) -> None:
+        """The depthwise convolution of a branch's step, of the images at hand, into "middle"."""
+        s, to, side, c, target = b.steps[index], self.locals["middle"], self.out_side, self.channels, self.plan.target
+        if not self.splits(state, s, index):
+            x, dilation = self.read(b, index, state)
+            self.depthwise(x, to, s.taps, c, s.kernel, dilation, add=False)
+            return
+        x = self.locals["split"].moved(-(s.kernel // 2), 0)
+        for begin, tile, width in target.spans(side):
+            constants = (self.lanes, c, s.kernel, target.tall_for(side, tile), tile)
+            views = (*rows_of(x.moved(0, begin)), *rows_of(to.moved(0, begin)))
+            self.plan.emit("depthwise_halving", constants, *views, s.taps, side, width, self.half)
 
     def part_of(self, view: View, i: int) -> View:
         """The first or second half of a view's channels."""

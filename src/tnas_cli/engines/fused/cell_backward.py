@@ -31,8 +31,8 @@ def _state_backward(cell: Cell, state: int) -> None:
     double = [b for b in leaving if len(b.steps) == 2]
     if double:
         with plan.blocks(cell.block_pixels):
-            for b in double:
-                _second_step_backward(cell, b)
+            for b, halfway in zip(double, cell.halfway, strict=False):
+                _second_step_backward(cell, b, state, halfway)
         for b in double:
             layers.coefficients_gradient(plan, b.steps[0].norm)
     with plan.blocks(cell.block_pixels):
@@ -52,7 +52,7 @@ def _dots(cell: Cell, state: int, terms: Sequence[tuple[View, Norm]]) -> None:
     g = cell.gradients[state]
     pixels = g.image // cell.channels
     table = [value for view, norm in terms for value in (view.at, norm.record)]
-    cell.plan.emit("dot_products", (cell.lanes,), g.at, g.step, cell.channels, pixels, len(terms), *table)
+    cell.plan.emit("dot_products", (cell.line,), g.at, g.step, cell.channels, pixels, len(terms), *table)
 
 
 def _entering_scales(cell: Cell, node: int) -> None:
@@ -65,24 +65,19 @@ def _entering_scales(cell: Cell, node: int) -> None:
             plan.emit("weight_gradient", (), b.norm.record, cell.channels, b.norm.weight_gradient)
 
 
-def _second_step_backward(cell: Cell, b: Branch) -> None:
+def _second_step_backward(cell: Cell, b: Branch, state: int, gradient: View) -> None:
     plan, c, side = cell.plan, cell.channels, cell.out_side
     first, s = b.steps
     margin = s.kernel // 2
     wide, padded, raw = cell.locals[f"wide{margin}"], cell.locals[f"gradient{margin}"], cell.locals["raw"]
     layers.value_gradient(plan, cell.gradients[2 + b.spec.node], s.out, raw, s.norm, side * side)
-    layers.multiply_gradients(plan, s.product, s.middle, raw, padded, side, side)
     layers.place(plan, first.out, layers.inside(wide, side, side), c, norm=first.norm)
+    cell.spread(b, 1, state)
+    layers.multiply_gradients(plan, s.product, cell.locals["middle"], raw, padded, side, side)
     _taps(cell, wide.moved(-margin, -margin), padded, s, 1)
-    gradient = _stored_gradient(b)
     cell.depthwise(padded.moved(-margin, -margin), gradient, *_reversed(cell, s), s.kernel, 1, add=False)
     arguments = (gradient.at, gradient.step, first.out.at, first.out.step, first.norm.record, c, side * side)
-    plan.emit("rectified_gradient", (cell.lanes,), *arguments)
-
-
-def _stored_gradient(b: Branch) -> View:
-    """Where the gradient of a separable convolution's first half lies: its second half's values are not needed now."""
-    return b.steps[1].middle
+    plan.emit("rectified_gradient", (cell.line,), *arguments)
 
 
 def _reversed(cell: Cell, s: Step) -> tuple[int, int]:
@@ -95,7 +90,9 @@ def _taps(cell: Cell, x: View, g: View, s: Step, dilation: int) -> None:
     for begin, tile, width in target.spans(side):
         views = (*rows_of(x.moved(0, begin)), *rows_of(g.moved(0, begin)))
         size = (s.taps + cell.plan.gradients, side, width)
-        cell.plan.emit("depthwise_taps", (cell.lanes, c, s.kernel, dilation, tile), *views, *size)
+        cell.plan.emit(
+            "depthwise_taps", (cell.lanes, c, s.kernel, dilation, tile, 2 if s.kernel == 5 else 1), *views, *size
+        )
 
 
 def _halving_gradients(cell: Cell, s: Step, g: View) -> None:
@@ -123,9 +120,11 @@ def _leaving_backward(cell: Cell, state: int, leaving: Sequence[Branch]) -> None
         layers.fill_zero(plan, here["split_gradient"])
     if halving and dilated(leaving):
         layers.fill_zero(plan, here["second"])
+    halfway = iter(cell.halfway)
     for b in leaving:
         if b.steps:
-            _first_step_backward(cell, b, state, through)
+            g = cell.gradients[2 + b.spec.node] if len(b.steps) == 1 else next(halfway)
+            _first_step_backward(cell, b, state, g, through)
         elif b.halving:
             _halving_skip_backward(cell, b, through)
     if halving and dense(leaving):
@@ -140,20 +139,21 @@ def _leaving_backward(cell: Cell, state: int, leaving: Sequence[Branch]) -> None
             _pool_backward(cell, state, operation, out, pools)
 
 
-def _first_step_backward(cell: Cell, b: Branch, state: int, through: View) -> None:
+def _first_step_backward(cell: Cell, b: Branch, state: int, g: View, through: View) -> None:
+    """g: the gradient of the step's result before its norm's backward pass."""
     plan, side, s = cell.plan, cell.out_side, b.steps[0]
-    g = cell.gradients[2 + b.spec.node] if len(b.steps) == 1 else _stored_gradient(b)
     raw = cell.locals["raw"]
+    cell.spread(b, 0, state)
     layers.value_gradient(plan, g, s.out, raw, s.norm, side * side)
     if cell.splits(state, s, 0):
         padded = cell.locals["split_out_gradient"]
-        layers.multiply_gradients(plan, s.product, s.middle, raw, padded, side, side)
+        layers.multiply_gradients(plan, s.product, cell.locals["middle"], raw, padded, side, side)
         _halving_gradients(cell, s, padded)
         return
     x, dilation = cell.read(b, 0, state)
     margin = dilation * (s.kernel // 2)
     padded = cell.locals[f"gradient{margin}"]
-    layers.multiply_gradients(plan, s.product, s.middle, raw, padded, side, side)
+    layers.multiply_gradients(plan, s.product, cell.locals["middle"], raw, padded, side, side)
     _taps(cell, x, padded, s, dilation)
     to = cell.locals["second"] if cell.stride == 2 and state < 2 else through
     cell.depthwise(padded.moved(-margin, -margin), to, *_reversed(cell, s), s.kernel, dilation, add=True)
@@ -193,7 +193,7 @@ def _pool_backward(cell: Cell, state: int, operation: Operation, out: View, pool
         layers.value_gradient(plan, g, out, raw, b.norm, cell.out_side**2, add=i > 0)
     x, stride = cell.states[state], cell.stride if state < 2 else 1
     arguments = (*cell.pool_arguments(x, out, stride), raw.at, cell.gradients[state].at)
-    plan.emit("pool_gradient", (cell.lanes, operation.kind == "max pool"), *arguments)
+    plan.emit("pool_gradient", (cell.line, operation.kind == "max pool"), *arguments)
 
 
 def _input_backward(cell: Cell, index: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tnas_cli.engines.fused import layers
 from tnas_cli.engines.fused.cell import Cell
-from tnas_cli.engines.fused.cell_parts import Branch, Step, rows_of
+from tnas_cli.engines.fused.cell_parts import Branch
 
 
 def forward(cell: Cell) -> None:
@@ -53,39 +53,25 @@ def _sum(cell: Cell, state: int) -> None:
     out = cell.states[state]
     pixels = out.image // cell.channels
     table = [value for view, norm in terms for value in (view.at, norm.record)]
-    tile = cell.plan.target.flat_tile
-    cell.plan.emit("weighted_sum", (cell.lanes, tile), out.at, out.step, cell.channels, pixels, len(terms), *table)
+    tile = 6 if cell.line > cell.lanes else cell.plan.target.flat_tile
+    cell.plan.emit("weighted_sum", (cell.line, tile), out.at, out.step, cell.channels, pixels, len(terms), *table)
 
 
 def _pools(cell: Cell, state: int) -> None:
     for (source, operation), (out, norm) in cell.pooled.items():
         if source == state:
             x, stride = cell.states[state], cell.stride if state < 2 else 1
-            cell.plan.emit("pool", (cell.lanes, operation.kind == "max pool"), *cell.pool_arguments(x, out, stride))
+            cell.plan.emit("pool", (cell.line, operation.kind == "max pool"), *cell.pool_arguments(x, out, stride))
             if cell.normed_pools():
                 layers.statistics(cell.plan, out, cell.out_side**2, norm)
 
 
 def _step(cell: Cell, b: Branch, index: int, state: int) -> None:
     """A depthwise and pointwise pair, and the sums of its norm."""
-    plan, s, c, side = cell.plan, b.steps[index], cell.channels, cell.out_side
-    if cell.splits(state, s, index):
-        _halving(cell, s)
-    else:
-        x, dilation = cell.read(b, index, state)
-        cell.depthwise(x, s.middle, s.taps, c, s.kernel, dilation, add=False)
-    layers.multiply(plan, s.product, s.middle, s.out, side, side)
+    plan, s, side = cell.plan, b.steps[index], cell.out_side
+    cell.spread(b, index, state)
+    layers.multiply(plan, s.product, cell.locals["middle"], s.out, side, side)
     layers.statistics(plan, s.out, side * side, s.norm)
-
-
-def _halving(cell: Cell, s: Step) -> None:
-    """The depthwise convolution of a step that halves the size."""
-    side, c, target = cell.out_side, cell.channels, cell.plan.target
-    x = cell.locals["split"].moved(-(s.kernel // 2), 0)
-    for begin, tile, width in target.spans(side):
-        constants = (cell.lanes, c, s.kernel, target.tall_for(side, tile), tile)
-        views = (*rows_of(x.moved(0, begin)), *rows_of(s.middle.moved(0, begin)))
-        cell.plan.emit("depthwise_halving", constants, *views, s.taps, side, width, cell.half)
 
 
 def _halving_skip(cell: Cell, b: Branch) -> None:

@@ -72,13 +72,15 @@ class Input:
 
 @dataclass(frozen=True)
 class Step:
-    """A depthwise and pointwise pair: what it keeps for the backward pass."""
+    """A depthwise and pointwise pair: what it keeps for the backward pass.
+
+    What lies between the two is not kept: to compute it again takes less time than to write and to read it.
+    """
 
     taps: int
     product: Product
     kernel: int
     dilation: int
-    middle: View
     out: View
     norm: Norm
 

@@ -10,6 +10,7 @@ those above the next. With stride 2 the columns of a padded row are split, the e
 from __future__ import annotations
 
 from tnas_cli.engines.fused.kernels import Function
+from tnas_cli.engines.fused.matmul import PIECE
 from tnas_cli.engines.fused.vectors import fma, get, load, put, registers, store, zeros
 
 
@@ -54,40 +55,51 @@ def depthwise(lanes: int, channels: int, kernel_size: int, dilation: int, tall: 
     return kernel
 
 
-def depthwise_taps(lanes: int, channels: int, kernel_size: int, dilation: int, tile: int) -> Function:
+def depthwise_taps(
+    lanes: int, channels: int, kernel_size: int, dilation: int, tile: int, sums_per_tap: int
+) -> Function:
     """tap[i, j] += sum over pixels of in[y + i * dilation, x + j * dilation] * g[y, x].
 
-    One row of taps at a time for 5 x 5, all for 3 x 3, so that the sums and a row's pixels fit into registers.
+    One row of taps at a time for 5 x 5, all for 3 x 3. `sums_per_tap` sums of each tap, of every so-manieth pixel, keep
+    enough multiply-adds going at once.
     """
     at_once = kernel_size if kernel_size == 3 else 1
-    held, span = at_once * kernel_size, tile + (kernel_size - 1) * dilation
+    held = at_once * kernel_size
+    every = sums_per_tap * held
 
     def kernel(mem, code, at, first, count):
         x, x_image, x_row = code[at] + first * code[at + 1], code[at + 2], code[at + 3]
         g, g_image, g_row = code[at + 4] + first * code[at + 5], code[at + 6], code[at + 7]
         taps, rows, width = code[at + 8], code[at + 9], code[at + 10]
-        for channel in range(0, channels, lanes):
-            for ky in range(0, kernel_size, at_once):
-                w_at = taps + ky * kernel_size * channels + channel
-                sums = registers(mem, held, lanes)
-                for t in range(held):
-                    put(sums, t, load(mem, w_at + t * channels, lanes))
-                for image in range(count):
-                    for row in range(rows):
-                        x_at = x + image * x_image + (row + ky * dilation) * x_row + channel
-                        g_at = g + image * g_image + row * g_row + channel
-                        for pixel in range(0, width, tile):
-                            for k in range(at_once):
-                                line = registers(mem, span, lanes)
-                                for i in range(span):
-                                    put(line, i, load(mem, x_at + k * dilation * x_row + (pixel + i) * channels, lanes))
-                                for i in range(tile):
-                                    right = load(mem, g_at + (pixel + i) * channels, lanes)
-                                    for kx in range(kernel_size):
-                                        t = k * kernel_size + kx
-                                        put(sums, t, fma(get(line, i + kx * dilation), right, get(sums, t)))
-                for t in range(held):
-                    store(mem, w_at + t * channels, get(sums, t))
+        images_at_once, rows_at_once = max(1, PIECE // (rows * width)), max(1, PIECE // width)
+        for first_image in range(0, count, images_at_once):
+            for first_row in range(0, rows, rows_at_once):
+                for channel in range(0, channels, lanes):
+                    for ky in range(0, kernel_size, at_once):
+                        w_at = taps + ky * kernel_size * channels + channel
+                        sums = registers(mem, every, lanes)
+                        for t in range(held):
+                            put(sums, t, load(mem, w_at + t * channels, lanes))
+                        for t in range(held, every):
+                            put(sums, t, zeros(mem, lanes))
+                        for image in range(first_image, min(first_image + images_at_once, count)):
+                            for row in range(first_row, min(first_row + rows_at_once, rows)):
+                                x_at = x + image * x_image + (row + ky * dilation) * x_row + channel
+                                g_at = g + image * g_image + row * g_row + channel
+                                for pixel in range(0, width, tile):
+                                    for i in range(tile):
+                                        right = load(mem, g_at + (pixel + i) * channels, lanes)
+                                        for k in range(at_once):
+                                            from_ = x_at + k * dilation * x_row + (pixel + i) * channels
+                                            for kx in range(kernel_size):
+                                                t = i % sums_per_tap * held + k * kernel_size + kx
+                                                left = load(mem, from_ + kx * dilation * channels, lanes)
+                                                put(sums, t, fma(left, right, get(sums, t)))
+                        for t in range(held):
+                            total = get(sums, t)
+                            for s in range(1, sums_per_tap):
+                                total = total + get(sums, s * held + t)
+                            store(mem, w_at + t * channels, total)
 
     return kernel
 

@@ -18,21 +18,18 @@ def halving_pool(lanes: int, rectified: bool) -> Function:
         o, o_image, o_row = code[at + 4] + first * code[at + 5], code[at + 6], code[at + 7]
         width, o_rows, o_width = code[at + 8], code[at + 9], code[at + 10]
         nothing = zeros(mem, lanes)
-        for channel in range(0, channels, lanes):
-            scale = load(mem, norm + SCALE * channels + channel, lanes)
-            shift = load(mem, norm + SHIFT * channels + channel, lanes)
-            for image in range(count):
-                for row in range(o_rows):
+        for image in range(count):
+            for row in range(o_rows):
+                for channel in range(0, channels, lanes):
+                    scale = load(mem, norm + SCALE * channels + channel, lanes)
+                    shift = load(mem, norm + SHIFT * channels + channel, lanes)
                     for pixel in range(o_width):
                         x_at = x + image * size + (2 * row * width + 2 * pixel) * channels + channel
-                        value = fma(load(mem, x_at, lanes), scale, shift)
-                        largest = value
-                        value = fma(load(mem, x_at + channels, lanes), scale, shift)
-                        largest = where_greater(value, largest, value, largest)
-                        value = fma(load(mem, x_at + width * channels, lanes), scale, shift)
-                        largest = where_greater(value, largest, value, largest)
-                        value = fma(load(mem, x_at + (width + 1) * channels, lanes), scale, shift)
-                        largest = where_greater(value, largest, value, largest)
+                        largest = fma(load(mem, x_at, lanes), scale, shift)
+                        for i in range(1, 4):
+                            value = load(mem, x_at + ((i >> 1) * width + (i & 1)) * channels, lanes)
+                            normed = fma(value, scale, shift)
+                            largest = where_greater(normed, largest, normed, largest)
                         if rectified:
                             largest = where_greater(largest, nothing, largest, nothing)
                         store(mem, o + image * o_image + row * o_row + pixel * channels + channel, largest)
@@ -48,16 +45,18 @@ def halving_pool_sums(lanes: int, rectified: bool) -> Function:
         g, g_image = code[at + 4] + first * code[at + 5], code[at + 6]
         width, o_rows, o_width = code[at + 8], code[at + 9], code[at + 10]
         nothing = zeros(mem, lanes)
-        for channel in range(0, channels, lanes):
-            scale = load(mem, norm + SCALE * channels + channel, lanes)
-            shift = load(mem, norm + SHIFT * channels + channel, lanes)
-            reference = load(mem, norm + REFERENCE * channels + channel, lanes)
-            dot_at, total_at = norm + DOT * channels + channel, norm + TOTAL * channels + channel
-            dot = total = nothing
-            if first > 0:
-                dot, total = load(mem, dot_at, lanes), load(mem, total_at, lanes)
-            for image in range(count):
-                for row in range(o_rows):
+        if first == 0:
+            for i in range(0, channels, lanes):
+                store(mem, norm + DOT * channels + i, nothing)
+                store(mem, norm + TOTAL * channels + i, nothing)
+        for image in range(count):
+            for row in range(o_rows):
+                for channel in range(0, channels, lanes):
+                    scale = load(mem, norm + SCALE * channels + channel, lanes)
+                    shift = load(mem, norm + SHIFT * channels + channel, lanes)
+                    reference = load(mem, norm + REFERENCE * channels + channel, lanes)
+                    dot_at, total_at = norm + DOT * channels + channel, norm + TOTAL * channels + channel
+                    dot = total = nothing
                     for pixel in range(o_width):
                         x_at = x + image * size + (2 * row * width + 2 * pixel) * channels + channel
                         first_value = load(mem, x_at, lanes)
@@ -74,8 +73,8 @@ def halving_pool_sums(lanes: int, rectified: bool) -> Function:
                             store(mem, g_at, kept)
                         total = total + kept
                         dot = fma(kept, chosen - reference, dot)
-            store(mem, dot_at, dot)
-            store(mem, total_at, total)
+                    store(mem, dot_at, load(mem, dot_at, lanes) + dot)
+                    store(mem, total_at, load(mem, total_at, lanes) + total)
 
     return kernel
 
@@ -92,20 +91,21 @@ def halving_pool_gradient(lanes: int) -> Function:
         width, o_rows, o_width, rows = code[at + 8], code[at + 9], code[at + 10], code[at + 11]
         o, o_image, o_row, measured = code[at + 12], code[at + 13], code[at + 14], code[at + 15]
         nothing = zeros(mem, lanes)
-        for channel in range(0, channels, lanes):
-            scale = load(mem, norm + SCALE * channels + channel, lanes)
-            shift = load(mem, norm + SHIFT * channels + channel, lanes)
-            of_gradient = load(mem, norm + OF_GRADIENT * channels + channel, lanes)
-            of_value = load(mem, norm + OF_VALUE * channels + channel, lanes)
-            constant = load(mem, norm + CONSTANT * channels + channel, lanes)
-            for image in range(count):
-                if first + image >= measured:
-                    of_value = constant = nothing
-                x_at, o_at = x + image * size + channel, o + image * o_image + channel
-                for row in range(o_rows):
-                    for pixel in range(o_width):
-                        from_ = x_at + (2 * row * width + 2 * pixel) * channels
-                        to = o_at + 2 * row * o_row + 2 * pixel * channels
+        for image in range(count):
+            for row in range(-(-rows // 2)):
+                for channel in range(0, channels, lanes):
+                    scale = load(mem, norm + SCALE * channels + channel, lanes)
+                    shift = load(mem, norm + SHIFT * channels + channel, lanes)
+                    of_gradient = load(mem, norm + OF_GRADIENT * channels + channel, lanes)
+                    of_value = load(mem, norm + OF_VALUE * channels + channel, lanes)
+                    constant = load(mem, norm + CONSTANT * channels + channel, lanes)
+                    if first + image >= measured:
+                        of_value = constant = nothing
+                    x_at = x + image * size + 2 * row * width * channels + channel
+                    o_at = o + image * o_image + 2 * row * o_row + channel
+                    pooled = o_width if row < o_rows else 0
+                    for pixel in range(pooled):
+                        from_, to = x_at + 2 * pixel * channels, o_at + 2 * pixel * channels
                         largest = fma(load(mem, from_, lanes), scale, shift)
                         for i in range(1, 4):
                             value = load(mem, from_ + ((i >> 1) * width + (i & 1)) * channels, lanes)
@@ -119,9 +119,9 @@ def halving_pool_gradient(lanes: int) -> Function:
                             rest = where_equal(normed, largest, nothing, rest)
                             result = fma(part, of_gradient, fma(value, of_value, constant))
                             store(mem, to + (i >> 1) * o_row + (i & 1) * channels, result)
-                for row in range(rows):
-                    for pixel in range(2 * o_width if row < 2 * o_rows else 0, width):
-                        value = load(mem, x_at + (row * width + pixel) * channels, lanes)
-                        store(mem, o_at + row * o_row + pixel * channels, fma(value, of_value, constant))
+                    for y in range(min(2, rows - 2 * row)):
+                        for pixel in range(2 * pooled, width):
+                            value = load(mem, x_at + (y * width + pixel) * channels, lanes)
+                            store(mem, o_at + y * o_row + pixel * channels, fma(value, of_value, constant))
 
     return kernel

@@ -29,6 +29,14 @@ def product(plan: Plan, weights: int, depth: int, width: int, *, three_by_three:
     return Product(weights, depth, width, plan.buffer(len(shifts) * depth * width), shifts)
 
 
+def product_by_rows(plan: Plan, weights: int, depth: int, width: int) -> Product:
+    """A 3 x 3 convolution of images with few channels: three neighbouring pixels of a row are one, three times as deep.
+
+    They lie side by side in memory, where the next three begin one pixel later. Its input has no gradient.
+    """
+    return Product(weights, 3 * depth, width, plan.buffer(0), tuple((i - 1, -1) for i in range(3)))
+
+
 def multiply(plan: Plan, p: Product, x: View, out: View, rows: int, width: int, *, flat: bool = True) -> None:
     """out = x * weights; `flat` where neither has margins."""
     offsets = [row * x.row + pixel * x.pixel for row, pixel in p.shifts]
@@ -43,10 +51,10 @@ def multiply_gradients(
     `flat` where neither x nor g has margins; `out` may have some.
     """
     offsets = [row * x.row + pixel * x.pixel for row, pixel in p.shifts]
-    tile, vectors, lanes = _weights_tile(plan, p.depth, p.width)
+    constants = plan.target.weights_tile(p.depth, p.width)
     arguments = [*_view(x), *_view(g), p.weights + plan.gradients, p.depth, p.width]
     size = [1, rows * width] if flat else [rows, width]
-    plan.emit("matmul_weights", (lanes, vectors, tile), *arguments, *size, flat, len(offsets), *offsets)
+    plan.emit("matmul_weights", constants, *arguments, *size, flat, len(offsets), *offsets)
     if out is not None:
         back = [-row * g.row - pixel * g.pixel for row, pixel in p.shifts]
         without_margins = flat and out.row == width * out.pixel and out.image == rows * out.row
@@ -70,23 +78,11 @@ def _matmul(
     flat: bool,
     offsets: Sequence[int],
 ) -> None:
-    lanes = plan.target.lanes_for(width_n)
-    pixels = plan.block(rows * width) * rows * width
-    tile, vectors = plan.target.flat_tile_for(pixels) if flat else plan.target.tile_for(width), 1
-    if tile < 7 and width_n % (2 * lanes) == 0:
-        vectors = 2
+    pixels = plan.block(rows * width) * rows * width if flat else width
+    constants = plan.target.product_tile(width_n, pixels)
     size = [1, rows * width] if flat else [rows, width]
     arguments = [*_view(x), *_view(out), weights, depth, width_n, *size, flat, len(offsets), *offsets]
-    plan.emit("matmul", (lanes, vectors, tile), *arguments)
-
-
-def _weights_tile(plan: Plan, depth: int, width: int) -> tuple[int, int, int]:
-    """(rows of weights, vectors, lanes) that are summed at once: as many sums as the registers hold."""
-    lanes = plan.target.lanes_for(width)
-    vectors = 3 if width % (3 * lanes) == 0 and width <= 3 * lanes else 1
-    most = max(1, (plan.target.flat_tile + 10) // vectors) if plan.target.lanes == 16 else 12 // vectors
-    tile = max(t for t in range(1, most + 1) if depth % t == 0)
-    return tile, vectors, lanes
+    plan.emit("matmul", constants, *arguments)
 
 
 def _view(v: View) -> tuple[int, int, int, int, int]:
@@ -99,8 +95,8 @@ def contiguous(v: View) -> tuple[int, int]:
 
 
 def lanes(plan: Plan, channels: int) -> int:
-    """The vector width for so many channels."""
-    return plan.target.lanes_for(channels)
+    """How many channels a kernel takes at once that goes through the pixels one by one."""
+    return plan.target.line_for(channels)
 
 
 def statistics(plan: Plan, x: View, pixels: int, norm: Norm) -> None:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import llvmlite
@@ -40,9 +41,9 @@ def instruction_set() -> str:
 #: Block sizes by instruction set: 32 wide registers, 16 or 32 narrow ones.
 TARGETS = {
     "AVX-512": Target(lanes=16, flat_tile=14, tile=14),
-    "AVX2": Target(lanes=8, flat_tile=12, tile=11),
-    "NEON": Target(lanes=8, flat_tile=12, tile=11),
-    "SSE2": Target(lanes=8, flat_tile=6, tile=6),
+    "AVX2": Target(lanes=8, flat_tile=14, tile=11, vectors=3),
+    "NEON": Target(lanes=8, flat_tile=12, tile=11, line=8),
+    "SSE2": Target(lanes=8, flat_tile=6, tile=6, line=8),
 }
 
 
@@ -51,6 +52,7 @@ def target() -> Target:
     return TARGETS[instruction_set()]
 
 
+@cache
 def sources_digest() -> str:
     """A hash of all kernel sources: compiled code is only valid for the sources that it came from."""
     found = hashlib.sha256()

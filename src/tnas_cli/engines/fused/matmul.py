@@ -9,6 +9,9 @@ from __future__ import annotations
 from tnas_cli.engines.fused.kernels import Function
 from tnas_cli.engines.fused.vectors import broadcast, fma, get, load, put, registers, store, zeros
 
+#: Pixels that are read again and again by gradients of weights, before the next ones.
+PIECE = 128
+
 
 def matmul(lanes: int, vectors: int, tile: int) -> Function:
     """out[pixel, n] = sum over segments s and k of a[segment[s] + pixel, k] * b[s * K + k, n].
@@ -42,11 +45,14 @@ def matmul(lanes: int, vectors: int, tile: int) -> Function:
                             for s in range(segments):
                                 from_ = a_at + code[at + 17 + s] + pixel * a_pixel
                                 for k in range(depth):
+                                    right = registers(mem, vectors, lanes)
                                     for j in range(vectors):
-                                        right = load(mem, b_at + j * lanes, lanes)
-                                        for i in range(tile):
-                                            left = broadcast(mem, from_ + i * a_pixel + k, lanes)
-                                            put(sums, i * vectors + j, fma(left, right, get(sums, i * vectors + j)))
+                                        put(right, j, load(mem, b_at + j * lanes, lanes))
+                                    for i in range(tile):
+                                        left = broadcast(mem, from_ + i * a_pixel + k, lanes)
+                                        for j in range(vectors):
+                                            t = i * vectors + j
+                                            put(sums, t, fma(left, get(right, j), get(sums, t)))
                                     b_at += width_n
                             for i in range(tile):
                                 for j in range(vectors):
@@ -72,7 +78,8 @@ def matmul(lanes: int, vectors: int, tile: int) -> Function:
 def matmul_weights(lanes: int, vectors: int, tile: int) -> Function:
     """The gradient of b: w[s * K + k, n] += sum over pixels of a[segment[s] + pixel, k] * g[pixel, n].
 
-    `tile` rows k times `vectors` * `lanes` columns stay in registers; K is a multiple of `tile`.
+    `tile` rows k times `vectors` * `lanes` columns stay in registers; K is a multiple of `tile`. About PIECE pixels are
+    used for all of w before the next ones, so that they stay in the nearest cache.
     """
     columns, held = lanes * vectors, tile * vectors
 
@@ -81,32 +88,41 @@ def matmul_weights(lanes: int, vectors: int, tile: int) -> Function:
         g, g_image, g_row, g_pixel = code[at + 5] + first * code[at + 6], code[at + 7], code[at + 8], code[at + 9]
         w, depth, width_n = code[at + 10], code[at + 11], code[at + 12]
         rows, width, flat, segments = code[at + 13], code[at + 14], code[at + 15], code[at + 16]
-        images = count
+        images, last = count, width
         if flat:
-            images, rows, width = 1, 1, width * count
-        for s in range(segments):
-            for k in range(0, depth, tile):
-                for column in range(0, width_n, columns):
-                    w_at = w + (s * depth + k) * width_n + column
-                    sums = registers(mem, held, lanes)
-                    for i in range(tile):
-                        for j in range(vectors):
-                            put(sums, i * vectors + j, load(mem, w_at + i * width_n + j * lanes, lanes))
-                    for image in range(images):
-                        for row in range(rows):
-                            a_at = a + image * a_image + row * a_row + code[at + 17 + s] + k
-                            g_at = g + image * g_image + row * g_row + column
-                            for _ in range(width):
+            pixels = width * count
+            images, width, rows = 1, PIECE, -(-pixels // PIECE)
+            last = pixels - (rows - 1) * PIECE
+            a_row, g_row = PIECE * a_pixel, PIECE * g_pixel
+        at_once = max(1, PIECE // width)
+        for image in range(images):
+            for begin in range(0, rows, at_once):
+                end = min(begin + at_once, rows)
+                for s in range(segments):
+                    for k in range(0, depth, tile):
+                        for column in range(0, width_n, columns):
+                            w_at = w + (s * depth + k) * width_n + column
+                            sums = registers(mem, held, lanes)
+                            for i in range(tile):
                                 for j in range(vectors):
-                                    right = load(mem, g_at + j * lanes, lanes)
+                                    put(sums, i * vectors + j, load(mem, w_at + i * width_n + j * lanes, lanes))
+                            for row in range(begin, end):
+                                a_at = a + image * a_image + row * a_row + code[at + 17 + s] + k
+                                g_at = g + image * g_image + row * g_row + column
+                                for _ in range(width if row < rows - 1 else last):
+                                    right = registers(mem, vectors, lanes)
+                                    for j in range(vectors):
+                                        put(right, j, load(mem, g_at + j * lanes, lanes))
                                     for i in range(tile):
                                         left = broadcast(mem, a_at + i, lanes)
-                                        put(sums, i * vectors + j, fma(left, right, get(sums, i * vectors + j)))
-                                a_at += a_pixel
-                                g_at += g_pixel
-                    for i in range(tile):
-                        for j in range(vectors):
-                            store(mem, w_at + i * width_n + j * lanes, get(sums, i * vectors + j))
+                                        for j in range(vectors):
+                                            t = i * vectors + j
+                                            put(sums, t, fma(left, get(right, j), get(sums, t)))
+                                    a_at += a_pixel
+                                    g_at += g_pixel
+                            for i in range(tile):
+                                for j in range(vectors):
+                                    store(mem, w_at + i * width_n + j * lanes, get(sums, i * vectors + j))
 
     return kernel
 

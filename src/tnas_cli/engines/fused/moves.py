@@ -80,22 +80,3 @@ def fill_zero(lanes: int) -> Function:
             mem[o + i] = 0.0
 
     return kernel
-
-
-def patches() -> Function:
-    """The 3 x 3 neighbourhoods of padded images as rows of a matrix: out[pixel, (i * 3 + j) * channels + c]."""
-
-    def kernel(mem, code, at, first, count):
-        x, x_image, x_row = code[at] + first * code[at + 1], code[at + 2], code[at + 3]
-        o, channels, rows, width = code[at + 4] + first * code[at + 5], code[at + 6], code[at + 7], code[at + 8]
-        line = 3 * channels
-        for image in range(count):
-            for row in range(rows):
-                for pixel in range(width):
-                    for i in range(3):
-                        from_ = x + image * x_image + (row + i) * x_row + pixel * channels
-                        for j in range(line):
-                            mem[o + j] = mem[from_ + j]
-                        o += line
-
-    return kernel

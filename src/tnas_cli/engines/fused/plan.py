@@ -24,29 +24,60 @@ LOOP = -1
 class Target:
     """What decides the block sizes: numbers in a vector register, and how many registers may hold sums.
 
-    `lanes` is the widest vector that is used, 16 or 8; `flat_tile` is how many pixels of a matrix product are computed
-    at once, `tile` how many of a row.
+    `lanes` is the widest vector that a register holds, 16 or 8. `line` is how many numbers are taken at once by kernels
+    that need few registers: a whole cache line, also where that is two vectors. A matrix product computes up to
+    `flat_tile` pixels at once for one vector of its columns, and fewer for up to `vectors` of them side by side: then a
+    number that is loaded is used more often. A depthwise convolution computes up to `tile` pixels of a row.
     """
 
     lanes: int = 16
     flat_tile: int = 14
     tile: int = 14
+    vectors: int = 1
+    line: int = 16
 
     def lanes_for(self, channels: int) -> int:
         """The widest vector that divides the channels."""
         return self.lanes if channels % self.lanes == 0 else 8
 
-    def flat_tile_for(self, pixels: int) -> int:
+    def line_for(self, channels: int) -> int:
+        """How many channels are taken at once where registers are no concern."""
+        return self.line if channels % self.line == 0 else 8
+
+    def product_tile(self, columns: int, pixels: int) -> tuple[int, int, int]:
+        """(lanes, vectors, pixels) of a matrix product with so many columns that are computed at once."""
+        lanes, vectors, most = self._side_by_side(columns)
+        tile = self.flat_tile_for(pixels, most)
+        if vectors == 1 and tile < 7 and columns % (2 * lanes) == 0:
+            vectors = 2
+        return lanes, vectors, tile
+
+    def weights_tile(self, depth: int, columns: int) -> tuple[int, int, int]:
+        """(lanes, vectors, rows) of a matrix of weights [depth, columns] whose gradient is summed at once."""
+        lanes, vectors, most = self._side_by_side(columns)
+        if self.lanes == 16:
+            vectors = 3 if columns % (3 * lanes) == 0 and columns <= 3 * lanes else 1
+            most = (self.flat_tile + 10) // vectors
+        return lanes, vectors, max(t for t in range(1, most + 1) if depth % t == 0)
+
+    def sums_per_tap(self, kernel_size: int) -> int:
+        """How many sums each tap's gradient is taken in: a multiply-add takes four cycles, and narrow registers begin
+        two in each; 9 taps are enough for that, the 5 of one row are not."""
+        return 2 if self.lanes == 8 and kernel_size == 5 else 1
+
+    def _side_by_side(self, columns: int) -> tuple[int, int, int]:
+        """(lanes, vectors, tile) at most: beside the sums, registers hold the vectors and one number more."""
+        lanes = self.lanes_for(columns)
+        vectors = max(v for v in range(1, self.vectors + 1) if columns % (v * lanes) == 0)
+        return lanes, vectors, (self.flat_tile + 1 - vectors) // vectors
+
+    def flat_tile_for(self, pixels: int, most: int) -> int:
         """How many of `pixels` pixels a matrix product computes at once: little is computed twice, and loops are few.
 
         There are few tiles to choose from, because each is a kernel to compile.
         """
-        most = self.flat_tile
-        return min((most, most - 1, 2 * most // 3, most // 2), key=lambda t: -(-pixels // t) * (t + 0.7))
-
-    def tile_for(self, width: int) -> int:
-        """Pixels of a row to compute at once: a divisor of the width where one is large enough."""
-        return self.spans(width)[0][1]
+        some = {most, most - 1, 2 * most // 3, most // 2, pixels}
+        return min((t for t in some if 1 <= t <= min(most, pixels)), key=lambda t: (-(-pixels // t) * (t + 1), -t))
 
     def spans(self, width: int) -> list[tuple[int, int, int]]:
         """A row cut into (first pixel, pixels at once, pixels): one span where a tile divides the width, else two."""

@@ -50,9 +50,10 @@ class Stages:
         x, fed = images, channels
         for i, width in enumerate(widths):
             last = i == len(widths) - 1
-            weight = layers.product(plan, weights[i], fed, width, three_by_three=True)
             if i == 0:
-                weight = layers.product(plan, weights[0], 9 * fed, width)
+                weight = layers.product_by_rows(plan, weights[0], fed, width)
+            else:
+                weight = layers.product(plan, weights[i], fed, width, three_by_three=True)
             norm = plan.norm(width, side * side, gain=gains[i], bias=biases[i])
             raw = plan.batch(side, side, width)
             out = plan.batch(side // 2, side // 2, width) if last else plan.padded(side // 2, side // 2, width, 1, None)
@@ -60,29 +61,18 @@ class Stages:
             self.stages.append(Stage(weight, norm, rectified[i], x, raw, out, gradient, side))
             x, fed, side = out, width, side // 2
         self.out, self.out_gradient, self.out_side = x, gradient, side
-        first = self.stages[0]
-        self._patches = plan.local(first.side, first.side, 9 * channels, first.side**2)
-
-    def _emit_patches(self) -> None:
-        first = self.stages[0]
-        x = self.images.moved(-1, -1)
-        arguments = (x.at, x.step, x.image, x.row, self._patches.at, 0, self.channels, first.side, first.side)
-        self.plan.emit("patches", (), *arguments)
 
     def forward(self) -> None:
         """All stages."""
         plan = self.plan
-        for i, s in enumerate(self.stages):
+        for s in self.stages:
             with plan.blocks(s.side**2):
-                if i == 0:
-                    self._emit_patches()
-                    layers.multiply(plan, s.product, self._patches, s.raw, s.side, s.side)
-                else:
-                    layers.multiply(plan, s.product, s.x, s.raw, s.side, s.side, flat=False)
+                layers.multiply(plan, s.product, s.x, s.raw, s.side, s.side, flat=False)
                 layers.statistics(plan, s.raw, s.side**2, s.norm)
             layers.coefficients(plan, s.norm)
             with plan.blocks(s.half**2):
-                lanes, c = layers.lanes(plan, s.norm.channels), s.norm.channels
+                c = s.norm.channels
+                lanes = plan.target.lanes_for(c)
                 arguments = (s.raw.at, s.raw.image, c, s.norm.record, s.out.at, s.out.step, s.out.image, s.out.row)
                 plan.emit("halving_pool", (lanes, s.rectified), *arguments, s.side, s.half, s.half)
 
@@ -91,7 +81,7 @@ class Stages:
         plan = self.plan
         for i, s in reversed(list(enumerate(self.stages))):
             c, g = s.norm.channels, s.out_gradient
-            lanes = layers.lanes(plan, c)
+            lanes = plan.target.lanes_for(c)
             common = (s.raw.at, s.raw.image, c, s.norm.record, g.at, g.step, g.image, 0, s.side, s.half, s.half)
             with plan.blocks(s.half**2):
                 plan.emit("halving_pool_sums", (lanes, s.rectified), *common)
@@ -104,9 +94,5 @@ class Stages:
             with plan.blocks(s.side**2):
                 target = (s.side, raw_gradient.at, raw_gradient.image, raw_gradient.row, plan.measured)
                 plan.emit("halving_pool_gradient", (lanes,), *common, *target)
-                if i == 0:
-                    self._emit_patches()
-                    layers.multiply_gradients(plan, s.product, self._patches, raw_gradient, None, s.side, s.side)
-                else:
-                    to = self.stages[i - 1].out_gradient
-                    layers.multiply_gradients(plan, s.product, s.x, raw_gradient, to, s.side, s.side, flat=False)
+                to = self.stages[i - 1].out_gradient if i else None
+                layers.multiply_gradients(plan, s.product, s.x, raw_gradient, to, s.side, s.side, flat=False)

@@ -233,27 +233,3 @@ def splat(typing: Any, value: Any, like: Any) -> Any:
         return _splat(builder, context.cast(builder, args[0], signature.args[0], like.scalar), _ir(like))
 
     return like(value, like), generate
-
-
-def _prefetch(for_writing: bool) -> Any:
-    """Ask for the cache line of an element that is read or written soon."""
-
-    @intrinsic(prefer_literal=True)
-    def apply(typing: Any, pointer: Any, index: Any) -> Any:
-        if not isinstance(pointer, types.CPointer):
-            return None
-
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            i8, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
-            kind = ir.FunctionType(ir.VoidType(), [i8, i32, i32, i32])
-            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-            address = builder.bitcast(_address(context, builder, signature, args), i8)
-            builder.call(function, [address, i32(int(for_writing)), i32(2), i32(1)])
-            return context.get_dummy_value()
-
-        return types.void(pointer, index), generate
-
-    return apply
-
-
-prefetch, prefetch_to_write = _prefetch(False), _prefetch(True)
