@@ -144,7 +144,7 @@ class FusedEngine:
 
     def _library(self, dtype: str) -> Library:
         if dtype not in self._libraries:
-            self._libraries[dtype] = Library(dtype, self._on_compile)
+            self._libraries[dtype] = Library(dtype, self._on_compile, self.threads)
         return self._libraries[dtype]
 
     def _program(self, network: Network, side: int, dtype: str) -> Program:

@@ -36,7 +36,7 @@ TOLERANCES = {"float64": 1e-10, "float32": 2e-5}
 #: Bits of a NaN that arithmetic does not preserve: even a NaN that is computed from a guard differs from it.
 SIGNALLING = {"float64": np.uint64(0x7FF4_0000_0000_0001), "float32": np.uint32(0x7FA0_0001)}
 
-_SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3)
+SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3)
 
 Shape = tuple[int, ...]
 
@@ -45,7 +45,7 @@ def c_function(function: Function, dtype: str) -> tuple[Any, Any]:
     """The compiled function, and a callable for its address; the first must live as long as the second."""
     with kernels_kept():
         found = compiled(function, dtype)
-    return found, _SIGNATURE(found.address)
+    return found, SIGNATURE(found.address)
 
 
 @cache
