@@ -1,7 +1,8 @@
-"""Commands that must start fast do not import PyTorch."""
+"""Commands that must start fast do not import PyTorch; and how its threads wait."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from tests.conftest import Pipeline
 from tests.episodes.small_data import class_tree
 from tests.running import unfinished
+from tnas_cli.__main__ import SPINS, let_threads_sleep
 from tnas_cli.spaces.known_genotypes import known
 
 #: Packages that take long to import.
@@ -118,3 +120,23 @@ def test_preparing_data_needs_no_pytorch(tmp_path: Path) -> None:
     class_tree(tmp_path / "own", "abcd")
     own = command("prepare-data", "folder", "--source", tmp_path / "own", *here)
     assert not {"torch", "torchvision", "numba"} & imported_by(own, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"GOMP_SPINCOUNT": SPINS}),
+        ({"GOMP_SPINCOUNT": "5"}, {"GOMP_SPINCOUNT": "5"}),
+        ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
+    ],
+)
+def test_threads_sleep_soon_unless_the_user_decides(
+    given: dict[str, str], expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")  # so that it is put back afterwards
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    let_threads_sleep()
+    assert {n: os.environ[n] for n in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY") if n in os.environ} == expected
