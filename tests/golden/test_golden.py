@@ -22,6 +22,10 @@ def test_the_numbers_of_version_0_1(engine: str, name: str) -> None:
     golden, ours = GOLDEN[engine][name], found(engine)[name]
     assert ours.keys() == golden.keys()
     for key, value in golden.items():
+        if key.endswith("conv_bias"):
+            # Batch norm takes it away again: its gradient is rounding, which differs between processors, and Adam makes
+            # a whole step of it.
+            continue
         assert flat(ours[key]) == pytest.approx(flat(value), rel=1e-9, abs=1e-9), key
 
 
