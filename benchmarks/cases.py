@@ -142,8 +142,8 @@ def adaptation(tasks: int) -> Case:
 CASES = (
     search(1, 28, 1, 24, 0.55),
     search(1, 28, 5, 17, 0.55),
-    search(3, 32, 1, 25, 0.52),
-    search(3, 84, 1, 7.5, 0.53),
+    search(3, 32, 1, 25, 0.55),
+    search(3, 84, 1, 7.5, 0.55),
     adaptation(32),
     training(1, 28, 1, 9.5, 0.70),
     training(3, 84, 1, 5, 0.65),

@@ -2,8 +2,9 @@
 
     python benchmarks/run.py [--repeats 5] [--output benchmarks/README.md]
 
-Every row computes the same tasks in turn by the plain per-task loop of tests/oracle.py, by the torch engine and by the
-fused engine, and takes medians. Before each turn it measures the rate of a large matrix product, which gives the floor.
+Every row computes the same tasks in turn by the plain per-task loop of tests/oracle.py, by the torch engine, by the
+fused engine and by that of version 0.1.0, and takes medians. Before each turn it measures the rate of a large matrix
+product, which gives the floor.
 """
 
 from __future__ import annotations
@@ -25,11 +26,17 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.cases import CASES, QUERY, STEPS, WAY, Case, matrix_rate, seconds  # noqa: E402
+from benchmarks.previous import Previous  # noqa: E402
+from tnas_cli.engines.fused.machine import features  # noqa: E402
 from tnas_cli.engines.fused_engine import FusedEngine, instruction_set  # noqa: E402
 from tnas_cli.engines.torch_engine import TorchEngine  # noqa: E402
 from tnas_cli.episodes import registry  # noqa: E402
 from tnas_cli.episodes.tasks import load_batch, sample_indices  # noqa: E402
 from tnas_cli.runs.device import environment  # noqa: E402
+
+COLUMNS = ("step", "plain loop", "torch", "fused", "fused over torch", "fused over plain loop", "share of the floor")
+COLUMNS += ("floor, GFLOP/s", "0.1.0 over fused")
+HEADER = f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}"
 
 #: Seconds up to which a call counts as short: other work on the machine then disturbs the whole call or none of it.
 SHORT = 0.8
@@ -37,13 +44,15 @@ SHORT = 0.8
 
 @dataclass(frozen=True)
 class Measured:
-    """Median seconds of a step, and the share of the floor that the fused engine reaches."""
+    """Median seconds of a step, the share of the floor that the fused engine reaches, and how many times as long the
+    fused engine of the previous release takes: the median of the ratios, pair by pair."""
 
     case: Case
     plain: float
     torch: float
     fused: float
     rate: float
+    previous: float
 
     @property
     def share(self) -> float:
@@ -56,7 +65,7 @@ class Measured:
         return (
             f"| {c.name} | {1e3 * self.plain:,.0f} | {1e3 * self.torch:,.0f} | {1e3 * self.fused:,.0f} | "
             f"{self.torch / self.fused:.1f} | {self.plain / self.fused:.1f} ({c.times:g}) | "
-            f"{self.share:.0%} ({c.share:.0%}) | {self.rate / 1e9:.0f} |"
+            f"{self.share:.0%} ({c.share:.0%}) | {self.rate / 1e9:.0f} | {self.previous:.2f} |"
         )
 
 
@@ -66,17 +75,26 @@ def undisturbed(way: Callable[[], object]) -> float:
     return first if first > SHORT else min(first, seconds(way), seconds(way))
 
 
-def measure(case: Case, torch_engine: TorchEngine, fused_engine: FusedEngine, repeats: int) -> Measured:
+def measure(
+    case: Case, torch_engine: TorchEngine, fused_engine: FusedEngine, previous: Previous, repeats: int
+) -> Measured:
     """All ways in turn, after a first call of each engine that is not counted."""
     ways = [case.by_plain_loop(), case.by_engine(torch_engine), case.by_engine(fused_engine)]
     for way in ways[1:]:
         way()
-    rates, times = [], []
+    previous.seconds(case.name)
+    rates, times, ratios = [], [], []
     for _ in range(repeats):
         rates.append(matrix_rate())
         times.append([undisturbed(way) for way in ways])
+        ratios.append(previous.seconds(case.name) / times[-1][-1])
     plain, plain_torch, fused = (statistics.median(column) for column in zip(*times, strict=True))
-    return Measured(case, plain, plain_torch, fused, statistics.median(rates))
+    return Measured(case, plain, plain_torch, fused, statistics.median(rates), statistics.median(ratios))
+
+
+def of_note() -> str:
+    """Those features of the processor that decide which kernels are compiled."""
+    return ", ".join(name[1:] for name in features().split(",") if name[:4] in ("+avx", "+fma", "+sve", "+neo"))
 
 
 def peak_memory() -> float:
@@ -115,9 +133,10 @@ def main() -> None:
 
     engines = TorchEngine(), FusedEngine()
     found = []
-    for case in CASES:
-        found.append(measure(case, *engines, options.repeats))
-        print(found[-1].row(), flush=True)
+    with Previous(ROOT) as previous:
+        for case in CASES:
+            found.append(measure(case, *engines, previous, options.repeats))
+            print(found[-1].row(), flush=True)
     memory, read = peak_memory(), reading()
     about = environment(torch.device("cpu"))
     page = f"""# Benchmarks
@@ -130,20 +149,22 @@ def main() -> None:
 * **torch** and **fused**: the two engines ([docs/engine.md](../docs/engine.md)).
 * **Floor**: the time for the step's arithmetic (convolutions and matrix products; a backward pass counts as two forward
   passes) at the rate of a 1,536 x 1,536 matrix product, measured between the repeats of that row.
+* **0.1.0 over fused**: the fused engine of version 0.1.0, from its own sources, in a process beside this one, which
+  waits meanwhile: the median of the ratios, pair by pair.
 
 Times are in ms. If a call takes less than {SHORT} s, the best of three counts; the product's rate is the best of five.
 Targets are in brackets.
 
-| step | plain loop | torch | fused | fused over torch | fused over plain loop | share of the floor | floor, GFLOP/s |
-| --- | --- | --- | --- | --- | --- | --- | --- |
+{HEADER}
 {chr(10).join(m.row() for m in found)}
 
-Peak memory of a process that computes search steps at 84 px, 4 tasks: {memory:.2f} GB (target: under 2.5).
+Peak memory of a process that computes search steps at 84 px, 4 tasks: {memory:.2f} GB (target: under 1.6).
 
 Reading and normalising a meta-batch from the cache takes {1e3 * read:.1f} ms, {read / found[0].fused:.1%} of the first
 row's step.
 
-Machine: {about["processor"]}, {about["cores"]} cores, {about["threads"]} threads, {instruction_set()};
+Machine: {about["processor"]}, {about["cores"]} cores, {about["threads"]} threads, {instruction_set()}
+({of_note()});
 {platform.system()}; Python {about["python"]}, torch {about["torch"]}, Numba {numba.__version__},
 tnas {about["package_version"]}.
 
@@ -159,8 +180,13 @@ Other measurements:
 | the outer step of every method, both engines | [methods.md](methods.md) | `python benchmarks/methods.py` |
 | answers of a kept model, beside plain PyTorch | [predict.md](predict.md) | `python benchmarks/predict.py` |
 | a step by the support's moments | [statistics.md](statistics.md) | `python benchmarks/statistics_cost.py` |
+| a search by several processes (torchrun), and a model of many | [ranks.md](ranks.md) | `python benchmarks/ranks.py` |
+| units of work in processes and on a Dask cluster | [cluster.md](cluster.md) | `python benchmarks/cluster.py` |
 | genotypes trained side by side | | `python benchmarks/side_by_side.py` |
+| how often intervals over genotypes and tasks hold the truth | [intervals](../docs/intervals.md) | \
+`python benchmarks/interval_coverage.py` |
 | processor time of the live view | | `python benchmarks/live_view.py` |
+| a search beside another program that is busy on one core | | `python benchmarks/neighbour.py` |
 """
     options.output.write_text(page, encoding="utf-8")
 
