@@ -11,14 +11,14 @@ from tnas_cli.settings.features import INHERITANCE, RUN, SCRATCH
 
 #: The machinery that each option belongs to.
 NEEDS = {
-    **dict.fromkeys(("limit", "side_by_side", "seeds", "workers"), SCRATCH),
+    **dict.fromkeys(("limit", "side_by_side", "seeds", "until", "workers"), SCRATCH),
     **dict.fromkeys(("all_tasks", "checkpoint", "cross"), INHERITANCE),
 }
 
 
-def refuse_beside_dry_run(seeds: int, machine: Machine) -> None:
+def refuse_beside_dry_run(seeds: int, machine: Machine, until: float | None = None) -> None:
     """Raises SettingsError for options that need a run; an estimate makes none."""
-    asked = {"seeds": seeds > 1, "tensorboard": machine.tensorboard, "cluster": machine.cluster}
+    asked = {"seeds": seeds > 1, "until": until, "tensorboard": machine.tensorboard, "cluster": machine.cluster}
     given = [name for name, value in asked.items() if value]
     refuse(given, dict.fromkeys(given, RUN), frozenset(), "--dry-run", {})
 
@@ -50,15 +50,21 @@ def refuse_for_weights(given: dict[str, object], reads: frozenset[str], weights:
 
 
 #: What `tnas report` can show: a table, or something else that an option asks for.
-_TABLE, _COMPARISON, _ADVANTAGE, _CHECK = "a table", "--compare", "--advantage", "--check"
+_TABLE, _COMPARISON, _RANKS, _ADVANTAGE, _CHECK = "a table", "--compare", "--ranks", "--advantage", "--check"
 _PICTURES = "--figures or --html"
 
 
 def refuse_in_report(
-    given: Mapping[str, object], compare: bool, advantage: bool, check: object, figures: object, html: object
+    given: Mapping[str, object],
+    compare: bool,
+    ranks: bool,
+    advantage: bool,
+    check: object,
+    figures: object,
+    html: object,
 ) -> None:
     """Raises SettingsError for --table where no table is shown, and for --cache-dir where no images are drawn."""
-    asked = {_COMPARISON: compare, _ADVANTAGE: advantage, _CHECK: check, _PICTURES: figures or html}
+    asked = {_COMPARISON: compare, _RANKS: ranks, _ADVANTAGE: advantage, _CHECK: check, _PICTURES: figures or html}
     what = next((name for name, value in asked.items() if value), _TABLE)
     named = [name for name, value in given.items() if value is not None]
     others = {_PICTURES: frozenset({_PICTURES})}

@@ -45,6 +45,9 @@ def report(
         bool,
         typer.Option("--own-tasks", help="With --compare: pair the genotypes of both, each on its own test task."),
     ] = False,
+    ranks: Annotated[
+        bool, typer.Option("--ranks", help="How far two results put the same genotypes into the same order.")
+    ] = False,
     advantage: Annotated[
         bool, typer.Option("--advantage", help="How much better genotypes are on their own tasks.")
     ] = False,
@@ -76,11 +79,15 @@ def report(
     if own_tasks and not compare:
         raise SettingsError("--own-tasks goes with --compare.", hint="tnas report --compare RUN_A RUN_B --own-tasks")
     files = figures or html or dark
-    if compare or advantage or check is not None or files:
-        given = {"--compare": compare, "--advantage": advantage, "--check": check, "--format": form, "--output": output}
+    if compare or ranks or advantage or check is not None or files:
+        given: dict[str, object] = {"--compare": compare, "--ranks": ranks, "--advantage": advantage, "--check": check}
+        given |= {"--format": form, "--output": output}
         given["--figures" if figures else "--html" if html else "--dark"] = files
         _refuse_together([option for option, value in given.items() if value])
-    refuse_in_report({"table": table, "cache_dir": cache_dir}, compare, advantage, check, figures, html)
+    refuse_in_report({"table": table, "cache_dir": cache_dir}, compare, ranks, advantage, check, figures, html)
+    if ranks:
+        _ranks(screen, runs or [])
+        return
     if advantage:
         _advantage(screen, runs or [])
         return
@@ -130,6 +137,18 @@ def _compare(screen: Screen, runs: list[str], own_tasks: bool) -> None:
         screen.record(ReportResult(tasks=comparison.tasks, difference=difference, interval=interval).to_json())
     else:
         screen.text("\n".join(summary(comparison)))
+
+
+def _ranks(screen: Screen, runs: list[str]) -> None:
+    """The order of genotypes in two results."""
+    from tnas_cli.commands.report import ranks
+    from tnas_cli.report.ranks import lines, record
+
+    found = ranks(runs)
+    if screen.as_json:
+        screen.record(record(found).to_json())
+    else:
+        screen.text("\n".join(lines(found)))
 
 
 def _advantage(screen: Screen, runs: list[str]) -> None:

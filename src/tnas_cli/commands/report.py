@@ -10,10 +10,12 @@ from tnas_cli.errors import SettingsError
 from tnas_cli.report import advantage as own
 from tnas_cli.report import compare as pairs
 from tnas_cli.report import expectations
+from tnas_cli.report import ranks as rank_correlation
 from tnas_cli.report.advantage import Advantage
 from tnas_cli.report.compare import Comparison
 from tnas_cli.report.expectations import Outcome
 from tnas_cli.report.per_task import read_per_task
+from tnas_cli.report.ranks import Ranks
 from tnas_cli.report.results import results_of
 from tnas_cli.report.tables import Table, build_table
 from tnas_cli.runs import events
@@ -39,14 +41,27 @@ def compare(sources: Sources, *, own_tasks: bool = False) -> Comparison:
 
     Raises SettingsError unless there are two sources, DataError if their tasks differ or were not kept.
     """
+    a, b = _two(sources, "--compare")
+    return pairs.compare_own_tasks(a, b) if own_tasks else pairs.compare(read_per_task(a), read_per_task(b))
+
+
+def ranks(sources: Sources) -> Ranks:
+    """How far two results put the genotypes that both measured into the same order: Kendall's tau with its interval.
+
+    Raises SettingsError unless there are two sources, DataError if they share fewer than three genotypes.
+    """
+    return rank_correlation.ranks(*_two(sources, "--ranks"))
+
+
+def _two(sources: Sources, option: str) -> tuple[Path, Path]:
     if len(sources) != 2:
         raise SettingsError(
-            f"--compare takes two results, but {len(sources)} were given.", hint="tnas report --compare RUN_A RUN_B"
+            f"{option} takes two results, but {len(sources)} were given.", hint=f"tnas report {option} RUN_A RUN_B"
         )
     if "-" in map(str, sources):
-        raise SettingsError("--compare does not read standard input.", hint="write the output to a file first")
+        raise SettingsError(f"{option} does not read standard input.", hint="write the output to a file first")
     a, b = map(Path, sources)
-    return pairs.compare_own_tasks(a, b) if own_tasks else pairs.compare(read_per_task(a), read_per_task(b))
+    return a, b
 
 
 def advantage(sources: Sources) -> Advantage:

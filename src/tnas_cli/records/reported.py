@@ -112,9 +112,11 @@ class Difference(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class ReportResult(Result):
-    """What `tnas report` did: a table, a comparison, an advantage, a check, figures or a page; the keys of the
+    """What `tnas report` did: a table, a comparison, ranks, an advantage, a check, figures or a page; the keys of the
     others are absent. `p`: the share of random swaps with at least such a difference, over `pairs` of tasks.
-    `in_place`: own genotypes minus others in their place, by what these are."""
+    `in_place`: own genotypes minus others in their place, by what these are. `tau`: Kendall's tau-b between the
+    accuracies of `genotypes` in two results, with the half-width of its interval; `tau_ceiling` is what the noise of
+    the test tasks would leave of a tau of 1."""
 
     command = "report"
 
@@ -127,6 +129,9 @@ class ReportResult(Result):
     p: Share | None = None
     pairs: Count | None = None
     in_place: Mapping[str, Difference] | None = None
+    genotypes: Count | None = None
+    tau: float | None = None
+    tau_ceiling: float | None = None
     expectations: Count | None = None
     met: Count | None = None
     html: str | None = None

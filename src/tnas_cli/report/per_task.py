@@ -41,7 +41,7 @@ def read_per_task(source: Path) -> PerTask:
 
     Raises DataError if there are several results, or if the kept accuracies are missing or have another mean.
     """
-    m = _only_result(source)
+    m = only_result(source)
     if isinstance(m, SupervisedResult):
         values = _listed(m, source)
     elif isinstance(m, AdaptResult):
@@ -67,7 +67,7 @@ def read_own_tasks(source: Path) -> tuple[Measured, dict[tuple[str, int], float]
 
     Raises DataError if there are several results, or none on such tasks.
     """
-    m = _only_result(source)
+    m = only_result(source)
     rows: Sequence[TaskAccuracy] = ()
     if isinstance(m, TrainResult):
         own = m.own_tasks.per_task if m.own_tasks is not None else None
@@ -81,7 +81,8 @@ def read_own_tasks(source: Path) -> tuple[Measured, dict[tuple[str, int], float]
     return m, found
 
 
-def _only_result(source: Path) -> Measured:
+def only_result(source: Path) -> Measured:
+    """The one result of a run directory or of a file of records; raises DataError if there are several."""
     results = read_measured(source)
     if len(results) > 1:
         raise DataError(f"{source} holds {len(results)} results.", hint="compare files that hold one result each")
@@ -133,13 +134,23 @@ def _trained(run: Path, m: TrainResult) -> list[float]:
     """Mean over the networks of a train-eval run, task by task."""
     if not m.per_genotype:
         raise DataError(f"the result of {run} names no networks.", hint=_HINT)
-    columns = [_kept(run / network.digest / "result.json") for network in m.per_genotype]
+    columns = _networks(run, [network.digest for network in m.per_genotype])
     weights = [network.count for network in m.per_genotype]
     if len({len(column) for column in columns}) > 1:
         raise DataError(
             f"the networks of {run} were not tested on the same tasks.", hint=command("tnas", "resume", run)
         )
     return [_mean(values, weights) for values in zip(*columns, strict=True)]
+
+
+def kept_of(m: Measured, source: Path, names: Sequence[str]) -> list[list[float]]:
+    """The accuracies of some networks of a train-eval run on each of its tasks, by their digests or names; raises
+    DataError where its folder is not here."""
+    return _networks(_run_folder(source, m), names)
+
+
+def _networks(run: Path, names: Sequence[str]) -> list[list[float]]:
+    return [_kept(run / name / "result.json") for name in names]
 
 
 def _kept(path: Path) -> list[float]:

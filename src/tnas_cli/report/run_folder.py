@@ -23,7 +23,7 @@ _HINT = "pass a run directory as tnas left it"
 #: The settings of the paper by the kind of a run.
 _SETTING_OF = {"supervised": "supervised", "transfer": "transfer"}
 #: The command that made a run of a kind, where it has another name.
-_COMMAND_OF = {"inherited": "train-eval", "few-shot": "train-eval"}
+_COMMAND_OF = dict.fromkeys(("inherited", "until", "few-shot"), "train-eval")
 
 
 @dataclass(frozen=True, kw_only=True)
