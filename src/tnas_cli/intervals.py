@@ -8,7 +8,7 @@ by how many of it there are; the mean squares of the table estimate them (docs/i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -28,12 +28,13 @@ _OF_FEW = 2.0
 
 @dataclass(frozen=True)
 class Crossed:
-    """The mean of a table and the half-width of its 95% interval; `parts` is the variance that each effect gives the
-    mean, by its axes."""
+    """The mean of a table and the half-width of its 95% interval. By the axes of each effect: its variance (`effects`),
+    and the variance that it gives the mean (`parts`)."""
 
     mean: float
     interval: float
     parts: dict[Axes, float]
+    effects: dict[Axes, float]
 
 
 def crossed(table: Values, weights: Sequence[float] | None = None) -> Crossed:
@@ -48,20 +49,36 @@ def crossed(table: Values, weights: Sequence[float] | None = None) -> Crossed:
     if table.ndim == 0 or min(table.shape) < 2:
         raise ValueError(f"a crossed table has at least 2 of each factor, not {table.shape}")
     share = np.ones(len(table)) if weights is None else np.asarray(weights, dtype=np.float64)
-    share = share / share.sum()
-    more = {0: len(table) * float((share**2).sum())}
-    parts = {axes: part * math.prod(more.get(axis, 1.0) for axis in axes) for axes, part in _parts(table).items()}
-    mean = float(np.tensordot(share, table, axes=1).mean())
-    return Crossed(mean, _half(parts, table.shape), parts)
+    mean, effects = float(np.tensordot(share / share.sum(), table, axes=1).mean()), _effects(table)
+    parts = _parts(effects, table.shape, share)
+    return Crossed(mean, _half(parts, table.shape), parts, effects)
 
 
-def _parts(table: Values) -> dict[Axes, float]:
-    """The variance that each effect gives the mean of the table; below 0 is 0."""
+def expected(effects: Mapping[Axes, float], shape: Sequence[int], weights: Sequence[float]) -> float:
+    """The half-width of the interval that a table of this shape would have if its effects had these variances; weights
+    of the first axis, as many as it is long."""
+    return _half(_parts(effects, shape, np.asarray(weights, dtype=np.float64)), shape)
+
+
+def _parts(effects: Mapping[Axes, float], shape: Sequence[int], weights: Values) -> dict[Axes, float]:
+    """The variance that each effect gives the mean."""
+    first = float((weights**2).sum() / weights.sum() ** 2)
+    each = [first, *(1 / size for size in shape[1:])]
+    return {axes: effect * math.prod(each[axis] for axis in axes) for axes, effect in effects.items()}
+
+
+def _effects(table: Values) -> dict[Axes, float]:
+    """The variance of each effect; below 0 is 0."""
     every = [axes for size in range(table.ndim, 0, -1) for axes in combinations(range(table.ndim), size)]
     found: dict[Axes, float] = {}
     for axes in every:
-        above = sum(part for others, part in found.items() if set(axes) < set(others))
-        found[axes] = max(0.0, _mean_square(table, axes) / table.size - above)
+        above = sum(
+            effect / math.prod(table.shape[axis] for axis in set(others) - set(axes))
+            for others, effect in found.items()
+            if set(axes) < set(others)
+        )
+        others = math.prod(size for axis, size in enumerate(table.shape) if axis not in axes)
+        found[axes] = max(0.0, _mean_square(table, axes) / others - above)
     return found
 
 

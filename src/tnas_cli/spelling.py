@@ -1,5 +1,5 @@
 """How text that others chose (names of files, classes and runs) is spelled: on a screen, in a shell, in a spreadsheet,
-in a folder's name.
+in a folder's name; and how a duration is.
 
 HTML, LaTeX and Markdown have signs of their own; `report` escapes those in what `visible` returns.
 """
@@ -93,3 +93,16 @@ def cell(value: object) -> object:
         return value
     text = visible(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def duration(seconds: float) -> str:
+    """Seconds in a readable form: '8 s', '3 min 20 s', '2 h 05 min', '12 days 3 h'."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 72:
+        return f"{hours} h {minutes:02d} min"
+    return f"{hours // 24} days {hours % 24} h"

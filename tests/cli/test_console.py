@@ -7,8 +7,9 @@ import json
 import pytest
 
 from tnas_cli.cli import console
-from tnas_cli.cli.console import Screen, duration
+from tnas_cli.cli.console import Screen
 from tnas_cli.runs.events import Note, Progress
+from tnas_cli.spelling import duration
 
 STEP = Progress("search", 10, 10, "tasks", {"accuracy": 0.51234567})
 

@@ -33,5 +33,12 @@ def transfer(records: Sequence[TrainableRecord], settings: Any, **options: Any) 
     return transfer_command.transfer(records, settings, **options).to_json()
 
 
-def resume(run: Path, *, hours: float | None = None, side_by_side: int | None = None, **options: Any) -> Json:
-    return resume_command.resume(run, changes=Changes(hours, side_by_side), **options).to_json()
+def resume(
+    run: Path,
+    *,
+    hours: float | None = None,
+    side_by_side: int | None = None,
+    until: float | None = None,
+    **options: Any,
+) -> Json:
+    return resume_command.resume(run, changes=Changes(hours, side_by_side, until), **options).to_json()

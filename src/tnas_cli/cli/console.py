@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tnas_cli.runs import events
-from tnas_cli.spelling import visible
+from tnas_cli.spelling import duration, visible
 
 SECONDS_BETWEEN_LINES = 5.0
 #: Drawing the bars takes over a millisecond of the computation's time: a few times a second is enough.
@@ -182,19 +182,6 @@ def _line(event: events.Progress, seconds: float) -> str:
     if 0 < event.done < event.total and seconds > 1:
         parts.append(f"{duration(seconds * (event.total - event.done) / event.done)} left")
     return "  ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in a readable form: '8 s', '3 min 20 s', '2 h 05 min', '12 days 3 h'."""
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 72:
-        return f"{hours} h {minutes:02d} min"
-    return f"{hours // 24} days {hours % 24} h"
 
 
 def done_of(done: int, asked: int | None, unit: str) -> str:

@@ -9,11 +9,11 @@ import typer
 from rich.table import Table
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import Screen, add_row, duration, table
+from tnas_cli.cli.console import Screen, add_row, table
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.show import percent
 from tnas_cli.records.kinds import ModelCard
-from tnas_cli.spelling import command
+from tnas_cli.spelling import command, duration
 
 COLOURS = {1: "gray", 3: "colour"}
 

@@ -26,6 +26,17 @@ def at_least(least: int) -> Callable[[typer.CallbackParam, float | None], float 
     return check
 
 
+def above(bound: float) -> Callable[[typer.CallbackParam, float | None], float | None]:
+    """The same for a value that must be more."""
+
+    def check(param: typer.CallbackParam, value: float | None) -> float | None:
+        if value is not None and not value > bound:
+            raise SettingsError(f"{param.opts[0]} is {value}.", hint=f"choose a number above {bound}")
+        return value
+
+    return check
+
+
 MACHINE, OUTPUT, SEVERAL = "Machine", "Output", "Several trainings"
 
 Json = Annotated[

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import Screen, duration
+from tnas_cli.cli.console import Screen
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.records.results import SearchResult, TrainResult
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
-from tnas_cli.spelling import command
+from tnas_cli.spelling import command, duration
 
 
 @flat

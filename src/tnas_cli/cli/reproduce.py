@@ -11,13 +11,13 @@ from rich import box
 from rich.table import Table
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import Screen, add_row, duration, table
+from tnas_cli.cli.console import Screen, add_row, table
 from tnas_cli.cli.effects import refuse_beside_dry_run
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.show import with_interval
 from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.runs.device import Machine
-from tnas_cli.spelling import command
+from tnas_cli.spelling import command, duration
 
 if TYPE_CHECKING:
     from tnas_cli.records.reported import ReproducedCell, ReproduceResult

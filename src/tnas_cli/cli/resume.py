@@ -39,6 +39,16 @@ def resume(
             rich_help_panel="What may change",
         ),
     ] = None,
+    until: Annotated[
+        float | None,
+        typer.Option(
+            "--until",
+            callback=options.above(0),
+            metavar="X",
+            help="Go on until the interval is at most ± X points, after a training --until.",
+            rich_help_panel="What may change",
+        ),
+    ] = None,
     machine: Annotated[Machine, From(options.on_cluster("offline", "allow_other_data"))],
     screen: Annotated[Screen, From(options.screen)],
 ) -> None:
@@ -52,5 +62,6 @@ def resume(
 
     refuse_beside_cluster(side_by_side, machine)
     with screen.progress() as listener:
-        result = go_on(run, changes=Changes(hours, side_by_side), machine=machine, listener=listener)
+        changes = Changes(hours, side_by_side, None if until is None else until / 100)
+        result = go_on(run, changes=changes, machine=machine, listener=listener)
     show(screen, result)

@@ -12,11 +12,12 @@ from rich import box
 from rich.table import Table
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import Screen, add_row, done_of, duration, table
+from tnas_cli.cli.console import Screen, add_row, done_of, table
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.show import with_interval
 from tnas_cli.records.run_list import ListedRun, RunsResult
 from tnas_cli.runs.lock import age
+from tnas_cli.spelling import duration
 
 #: Columns of a terminal that are enough for one line per run.
 WIDE = 150

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from rich.table import Table
 
-from tnas_cli.cli.console import Screen, add_row, duration, size, table
+from tnas_cli.cli.console import Screen, add_row, size, table
 from tnas_cli.records.other_results import Estimate, TrainEstimate
 from tnas_cli.records.parts import Accuracy, Budget, OwnTasks, PlannedCost
 from tnas_cli.records.results import Result, SearchResult, SupervisedResult, TrainResult, TransferResult
+from tnas_cli.spelling import duration
 
 
 def show(screen: Screen, result: Result) -> None:
@@ -150,7 +153,15 @@ def _training(screen: Screen, result: TrainResult) -> None:
             f"{result.tasks} test tasks, 95% interval over {result.covered}, batch norm over the query set; {trained} "
             f"trained from scratch on {_amount(result.budget)}{'' if result.network else ' each'}, {_took(result)}"
         )
+    _until(screen, result)
     screen.next(after_training(result, result.run))
+
+
+def _until(screen: Screen, result: TrainResult) -> None:
+    """Why a run ended that went on by itself."""
+    if (until := result.until) is not None:
+        looks = "1 look" if until.looks == 1 else f"{until.looks} looks"
+        screen.say(f"± {percent(until.asked)} points {until.ended} after {looks} at the interval (docs/intervals.md)")
 
 
 def _networks(result: TrainResult) -> Table:
@@ -209,13 +220,15 @@ def _amount(budget: Budget) -> str:
 def _over_seeds(screen: Screen, result: TrainResult) -> None:
     from tnas_cli.commands.next_steps import after_training
 
-    for seed, mean, run in zip(result.seeds or (), result.means or (), result.runs or (), strict=False):
-        screen.say(f"seed {seed}: {percent(mean)}% ({run})")
+    runs = result.runs or ()
+    for seed, mean, run in zip_longest(result.seeds or (), result.means or (), runs):
+        screen.say(f"seed {seed}: {percent(mean)}%" + (f" ({run})" if run else ""))
     screen.text(
         f"accuracy {percent(result.mean)} ± {percent(result.interval)}% over {result.tasks} tasks, 95% interval over "
         f"{result.covered}; standard deviation over {len(result.seeds or ())} seeds {percent(result.spread_over_seeds)}"
     )
-    screen.next(after_training(result, *(result.runs or ())))
+    _until(screen, result)
+    screen.next(after_training(result, *(runs or (result.run,))))
 
 
 def _supervised(screen: Screen, result: SupervisedResult) -> None:

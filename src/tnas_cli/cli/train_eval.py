@@ -63,6 +63,16 @@ def train_eval(
             rich_help_panel=options.SEVERAL,
         ),
     ] = 1,
+    until: Annotated[
+        float | None,
+        typer.Option(
+            "--until",
+            callback=options.above(0),
+            metavar="X",
+            help="Go on until the interval is at most ± X points.",
+            rich_help_panel=options.SEVERAL,
+        ),
+    ] = None,
     weights: Annotated[
         str,
         typer.Option(
@@ -116,13 +126,14 @@ def train_eval(
         raise SettingsError(f"unknown --weights {weights!r}.", hint=did_you_mean(weights, WEIGHTS))
     kind: Weights = "scratch" if weights == "scratch" else "inherited, all tasks" if all_tasks else "inherited"
     beside: dict[str, object] = {"limit": limit, "side_by_side": side_by_side, "seeds": seeds > 1, "workers": workers}
+    beside |= {"until": until}
     refuse_for_weights(
         beside | {"checkpoint": checkpoint, "all_tasks": all_tasks, "cross": cross}, weights_read(kind), weights
     )
     refuse_beside_cluster(side_by_side, machine)
     refuse_in_estimate(dry_run, workers, price, side_by_side)
     if dry_run:
-        refuse_beside_dry_run(seeds, machine)
+        refuse_beside_dry_run(seeds, machine, until)
     records = read_argument(
         genotype, screen, max_skips, example="tnas train-eval DARTS_V2 --dataset glyphs --way 5 --shot 1"
     )
@@ -140,7 +151,8 @@ def train_eval(
                 show_estimate(screen, work.estimate_inheriting(records, settings, **inherited, **where))
             return
         if kind == "scratch":
-            result = work.train_eval(records, settings, seeds=seeds, runs=runs, **how, **where)
+            width = None if until is None else until / 100
+            result = work.train_eval(records, settings, seeds=seeds, until=width, runs=runs, **how, **where)
         else:
             result = work.inherit(records, settings, runs=runs, **inherited, **where)
     show(screen, result)

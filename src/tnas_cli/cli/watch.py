@@ -12,12 +12,12 @@ import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import REFRESHES_PER_SECOND, Screen, done_of, duration
+from tnas_cli.cli.console import REFRESHES_PER_SECOND, Screen, done_of
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.show import with_interval
 from tnas_cli.records.run_list import WatchResult
 from tnas_cli.runs import events
-from tnas_cli.spelling import command, visible
+from tnas_cli.spelling import command, duration, visible
 
 
 @flat

@@ -25,6 +25,12 @@ def _from_scratch() -> type[Recipe]:
     return FromScratch
 
 
+def _until() -> type[Recipe]:
+    from tnas_cli.recipes.until import TrainUntil
+
+    return TrainUntil
+
+
 def _inherited() -> type[Recipe]:
     from tnas_cli.recipes.inherited import Inherited
 
@@ -47,6 +53,7 @@ def _transfer() -> type[Recipe]:
 RECIPES: Mapping[str, Callable[[], type[Recipe]]] = {
     "search": _search,
     "train-eval": _from_scratch,
+    "until": _until,
     "inherited": _inherited,
     "supervised": _supervised,
     "transfer": _transfer,

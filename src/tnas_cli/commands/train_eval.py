@@ -13,6 +13,7 @@ from tnas_cli.recipes.several_seeds import over_seeds
 from tnas_cli.recipes.together import do_together
 from tnas_cli.recipes.train_network import STAGE
 from tnas_cli.recipes.trainable import TrainableRecord
+from tnas_cli.recipes.until import TrainUntil
 from tnas_cli.records.other_results import TrainEstimate
 from tnas_cli.records.results import TrainResult
 from tnas_cli.runs import job
@@ -30,6 +31,7 @@ def train_eval(
     limit: int | None = None,
     side_by_side: int | None = 1,
     seeds: int = 1,
+    until: float | None = None,
     runs: Path = RUNS,
     machine: Machine = HERE,
     listener: Listener = ignore,
@@ -38,8 +40,12 @@ def train_eval(
 
     limit: train only this many of the most frequent genotypes. side_by_side: genotypes trained at a time, each in a
     process of its own; None: as many as make it faster. seeds: the number of seeds to repeat it with, each in a run of
-    its own. Raises SettingsError, GenotypeError, DataError, and Interrupted with everything saved.
+    its own. until: go on until the half-width of the interval, a share of 1, is at most this; all in one run, which
+    begins with `seeds`. Raises SettingsError, GenotypeError, DataError, and Interrupted with everything saved.
     """
+    if until is not None:
+        growing = TrainUntil(settings, records, until, limit, side_by_side, seeds)
+        return job.start(growing, TrainResult, runs=runs, machine=machine, listener=listener)
 
     def once(seeded: TrainSettings) -> TrainResult:
         recipe = FromScratch(seeded, records, limit, side_by_side)

@@ -154,9 +154,9 @@ def _stacked(batches: Batches, first: int, count: int) -> tuple[torch.Tensor, to
 
 
 def evaluation_batches(
-    cache: ImageCache, split: str, way: int, shot: int, query: int, tasks: int, device: torch.device
+    cache: ImageCache, split: str, way: int, shot: int, query: int, tasks: int, device: torch.device, begin: int = 0
 ) -> Iterator[TaskBatch]:
-    """The fixed evaluation tasks of a split in batches, in their order."""
+    """The fixed evaluation tasks of a split in batches, in their order, from number `begin` on."""
     indices = evaluation_indices(cache, split, way, shot, query, tasks)
-    for first in range(0, tasks, TASKS_PER_BATCH):
+    for first in range(begin, tasks, TASKS_PER_BATCH):
         yield load_batch(cache, indices[first : first + TASKS_PER_BATCH], shot).to(device, torch.float32)

@@ -124,6 +124,8 @@ class FromScratchWork(UnitsWork):
     count: int
     #: What was set aside, where the networks were trained before `run`.
     done: Mapping[int, TnasError] | None = None
+    #: In which folder below that of its name a network is kept, where a run trains it several times.
+    below: str = ""
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from tnas_cli.errors import Interrupted
 from tnas_cli.intervals import crossed
 from tnas_cli.records.parts import Accuracy
 from tnas_cli.records.results import SearchResult, TrainResult
+from tnas_cli.runs.contents import RESULT
 from tnas_cli.runs.files import read_json
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
@@ -34,10 +35,18 @@ def over_seeds(
     if count == 1:
         return train(settings)
     results = _each(train, settings, count) if together is None else together(_seeded(settings, count))
+    return combined(results, lambda result, name: Path(str(result.run)) / name)
+
+
+def combined(results: Sequence[TrainResult], folder: Callable[[TrainResult, str], Path]) -> TrainResult:
+    """One result for those of several seeds (for one, that itself). folder: where a result's network is kept, by its
+    name."""
+    if len(results) == 1:
+        return results[0]
     means = [result.mean for result in results]
     inductive = [result.inductive for result in results if result.inductive is not None]
     networks = _in_all(results)
-    both = None if len(inductive) < count else _interval(results, networks, "inductive")
+    both = None if len(inductive) < len(results) else _interval(results, networks, "inductive", folder)
     return replace(
         results[0],
         runs=tuple(str(result.run) for result in results),
@@ -46,7 +55,7 @@ def over_seeds(
         spread_over_seeds=statistics.stdev(means),
         wall_seconds=sum(result.wall_seconds or 0.0 for result in results),
         mean=statistics.fmean(means),
-        interval=_interval(results, networks, "accuracies"),
+        interval=_interval(results, networks, "accuracies", folder),
         interval_over=("genotypes", "seeds", "tasks") if len(networks) > 1 else ("seeds", "tasks"),
         inductive=None
         if both is None
@@ -86,11 +95,16 @@ def _in_all(results: Sequence[TrainResult]) -> dict[str, int]:
     return {digest: number for digest, number in counts[0].items() if all(digest in other for other in counts)}
 
 
-def _interval(results: Sequence[TrainResult], networks: Mapping[str, int], key: str) -> float:
-    """The half-width for these networks with their weights, from the accuracies in each run's folder; 1 already allows
+def _interval(
+    results: Sequence[TrainResult],
+    networks: Mapping[str, int],
+    key: str,
+    folder: Callable[[TrainResult, str], Path],
+) -> float:
+    """The half-width for these networks with their weights, from the accuracies in their folders; 1 already allows
     every share."""
     table = np.array(
-        [[read_json(Path(str(run.run)) / name / "result.json")[key] for run in results] for name in networks]
+        [[read_json(folder(result, name) / RESULT)[key] for result in results] for name in networks]
     )  # [networks, seeds, tasks]
     found = crossed(table, list(networks.values())) if len(table) > 1 else crossed(table[0])
     return min(1.0, found.interval)

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from tnas_cli.methods.calibration import Measure
-from tnas_cli.methods.class_means import Classifier
-from tnas_cli.methods.divergence import naming
 from tnas_cli.methods.ensemble import fit_all
-from tnas_cli.methods.learner import Learner
 from tnas_cli.methods.registry import training_method
-from tnas_cli.methods.state_file import parameters_of, restore, to_checkpoint
-from tnas_cli.methods.streams import evaluation_batches
+from tnas_cli.methods.state_file import restore, to_checkpoint
 from tnas_cli.methods.unrolled import weight_count
 from tnas_cli.plain import as_written
 from tnas_cli.recipes.calibrate import calibrate, keep
 from tnas_cli.recipes.few_shot_result import Trained
 from tnas_cli.recipes.from_scratch_result import method_of
 from tnas_cli.recipes.meta_architecture import describe_data
-from tnas_cli.records.parts import Calibration
+from tnas_cli.recipes.test_network import KIND, members_of, test
 from tnas_cli.runs import checkpoint, events
+from tnas_cli.runs.contents import RESULT
 from tnas_cli.runs.drive import Saving
 from tnas_cli.runs.files import read_json, write_text
 from tnas_cli.runs.kept import Kept
@@ -32,18 +27,16 @@ from tnas_cli.runs.life import Life
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.scale.leader import sharing
 from tnas_cli.scale.share import Duty
-from tnas_cli.spaces.parameters import Parameters
 
 if TYPE_CHECKING:
     from tnas_cli.recipes.from_scratch import FromScratchWork
 
-KIND = checkpoint.DECODED_WEIGHTS
 STAGE = "train-eval"
 
 
 def result_file(work: FromScratchWork, run: RunDirectory, position: int) -> Path:
     """The file that keeps a network's result, once it is trained and tested."""
-    return run.path / work.chosen[position][0].name / "result.json"
+    return run.path / work.chosen[position][0].name / work.below / RESULT
 
 
 def finished(work: FromScratchWork, run: RunDirectory, position: int) -> Trained | None:
@@ -76,7 +69,8 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
     best, last = folder / "best.pt", folder / "last.pt"
     if last.is_file():
         restore(checkpoint.load(last, KIND), state)
-    life.rewind(trainable.name, state.tasks_done, (entry["tasks"] for entry in state.history))
+    stage = f"{trainable.name}/{work.below}" if work.below else trainable.name
+    life.rewind(stage, state.tasks_done, (entry["tasks"] for entry in state.history))
     before = state.phase_seconds + state.seconds
     about = {
         "settings": settings.to_dict(),
@@ -95,10 +89,10 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
     _with_test_tasks(life, settings.test_tasks).drive(
         method.learn(network, settings, learner, state, tasks, replace(work.plan, together=sharing(position))),
         saving,
-        stage=trainable.name,
+        stage=stage,
         history=state.history,
     )
-    members = [parameters_of(checkpoint.load(path, KIND), shapes, work.device) for path in kept.paths() or [best]]
+    members = members_of(work, folder, shapes)
 
     def tested(number: int) -> None:
         trained = state.tasks_done
@@ -107,8 +101,11 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
     found = calibrate((fit_all(learner, members, b.support), b.query_x, b.query_y) for b in tasks.validate())
     keep(best, KIND, found)
     reached = {"validation": state.best_accuracy, "training_tasks": state.tasks_done}
-    reached |= _test(work, learner, members, found[0], tested)
-    reached["seconds"] = (before + time.monotonic() - begin) / work.count
+    before_tests = time.monotonic()
+    reached |= test(work, learner, members, found[0], tested)
+    now = time.monotonic()
+    reached["test_seconds"] = (now - before_tests) / work.count
+    reached["seconds"] = (before + now - begin) / work.count
     write_text(done, json.dumps(reached) + "\n")
 
 
@@ -131,25 +128,3 @@ def _with_test_tasks(life: Life, test_tasks: int) -> Life:
         life.pass_on(event)
 
     return life.heard_by(heard)
-
-
-def _test(
-    work: FromScratchWork,
-    learner: Learner,
-    members: Sequence[Parameters],
-    calibration: Calibration,
-    tested: Callable[[int], None],
-) -> dict[str, Any]:
-    """What the stored test tasks say: `accuracies` and `bins` of probabilities, transductive and `inductive`."""
-    s, way = work.settings, {"accuracies": Measure(), "inductive": Measure(calibration.temperature)}
-    classifier = cast("Classifier", calibration.classifier)
-    for batch in evaluation_batches(work.cache, "test", s.way, s.shot, s.query, s.test_tasks, work.device):
-        done = len(way["accuracies"].accuracies)
-        with naming(lambda position: f"test task {done + position}"):  # noqa: B023  called inside the loop
-            answers = fit_all(learner, members, batch.support).by(classifier).both(batch.query_x)
-        for measure, logits in zip(way.values(), answers, strict=True):
-            measure.add(logits, batch.query_y)
-        tested(len(way["accuracies"].accuracies))
-    bins = {"bins": way["accuracies"].bins, "inductive_bins": way["inductive"].bins}
-    accuracies = {name: one.accuracies for name, one in way.items()}
-    return accuracies | {name: asdict(found) for name, found in bins.items()} | {"classifier": classifier}

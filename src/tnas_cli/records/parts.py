@@ -222,6 +222,23 @@ class SetAside(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Until(Part):
+    """A run that went on by itself (`--until`), up to a half-width of its interval of at most `asked`, a share of 1.
+    `ended`: reached; out of reach of what it was given; or set aside, where some of its networks were. `looks` is how
+    often it looked at the interval. The first look expected the half-width `interval` from so many `genotypes`, `seeds`
+    and test `tasks`, after `seconds` more."""
+
+    asked: Share
+    ended: str
+    looks: Some
+    genotypes: Some | None = None
+    seeds: Some | None = None
+    tasks: Some | None = None
+    seconds: Seconds | None = None
+    interval: Share | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainedNetwork(Part):
     """One network of a result: its genotype's digest, or its name; how many tasks decoded to it (`count`); its test
     accuracy; its best `validation` accuracy; its number of weights; and on how many tasks it was trained."""

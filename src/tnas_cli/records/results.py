@@ -22,6 +22,7 @@ from tnas_cli.records.parts import (
     SupervisedTask,
     TaskAccuracy,
     TrainedNetwork,
+    Until,
 )
 
 
@@ -155,7 +156,8 @@ class TrainResult(Measured):
     inherited weights, `per_task` replaces `per_genotype`, unless `--all-tasks` was given; `crossed` has genotypes on
     the tasks of others (`--cross`), and `in_place` other genotypes on the same tasks: `random`, another one for each
     task, and `theta~`, the one genotype that the search's theta decodes to before it adapts. A fixed network takes the
-    place of a genotype, with its name as `digest`. `set_aside` are those that failed on a cluster.
+    place of a genotype, with its name as `digest`. `set_aside` are those that failed on a cluster. `until`: how far the
+    run went by itself, and why it ended.
     """
 
     command = "train-eval"
@@ -186,6 +188,7 @@ class TrainResult(Measured):
     resumed: bool = given(missing=False)
     means: tuple[Share, ...] | None = None
     nearest_neighbour: Share | None = None
+    until: Until | None = None
 
     @property
     def complete(self) -> bool:

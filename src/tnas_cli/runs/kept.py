@@ -30,4 +30,9 @@ class Kept:
 
     def paths(self) -> list[Path]:
         """The files, in a fixed order."""
-        return sorted(self.folder.glob("top-*.pt")) if self.count > 1 else []
+        return kept_in(self.folder, self.count)
+
+
+def kept_in(folder: Path, count: int) -> list[Path]:
+    """The checkpoints of the best validations in a folder where `count` are kept, in a fixed order."""
+    return sorted(folder.glob("top-*.pt")) if count > 1 else []

@@ -2,6 +2,7 @@
 
 search, inherited weights    tasks of one training
 train-eval                   tasks of all networks together; a finished network has `<digest>/result.json`
+train-eval --until           the same; how many networks there will be, nobody knows
 transfer                     networks: how many batches one needs, only its data say
 supervised                   networks: found.json says which, and networks/ holds the finished ones
 """
@@ -22,7 +23,7 @@ from tnas_cli.runs.files import read_json
 from tnas_cli.runs.run_file import NAME, RunFile
 
 Given: TypeAlias = Decoded | FixedNetwork
-TRAINED, SUPERVISED = ("train-eval", "transfer"), "supervised"
+TRAINED, SUPERVISED, UNTIL = ("train-eval", "transfer"), "supervised", "until"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ def networks_of(run: Path, file: RunFile, given: Iterable[Given]) -> Networks | 
     for a damaged file."""
     if file.kind == SUPERVISED:
         return Networks(_found(run / "found.json"), frozenset(path.stem for path in (run / "networks").glob("*.json")))
+    if file.kind == UNTIL:
+        return Networks(None, frozenset(str(path.parent.relative_to(run)) for path in run.glob(f"*/**/{RESULT}")))
     if file.kind not in TRAINED:
         return None
     distinct = len({json.dumps(_identity(record), sort_keys=True) for record in given})

@@ -24,7 +24,7 @@ from tnas_cli.runs.run_file import NAME, RunFile
 #: What changes while a run goes on; `networks` is a folder, which changes with its files.
 _CHANGING = (LOG, RESULT, NAME, SETTINGS, "last.pt", "networks")
 #: The command that makes runs of a kind, where it has another name.
-_COMMAND_OF = {"inherited": "train-eval"}
+_COMMAND_OF = dict.fromkeys(("inherited", "until"), "train-eval")
 
 
 def command_of(kind: str) -> str:
