@@ -41,7 +41,7 @@ def compare(sources: Sources, *, own_tasks: bool = False) -> Comparison:
 
     Raises SettingsError unless there are two sources, DataError if their tasks differ or were not kept.
     """
-    a, b = _two(sources, "--compare")
+    a, b = _two(sources, "--compare", "tnas report --compare RUN_A RUN_B")
     return pairs.compare_own_tasks(a, b) if own_tasks else pairs.compare(read_per_task(a), read_per_task(b))
 
 
@@ -50,14 +50,12 @@ def ranks(sources: Sources) -> Ranks:
 
     Raises SettingsError unless there are two sources, DataError if they share fewer than three genotypes.
     """
-    return rank_correlation.ranks(*_two(sources, "--ranks"))
+    return rank_correlation.ranks(*_two(sources, "--ranks", "tnas report --ranks RUN_A RUN_B"))
 
 
-def _two(sources: Sources, option: str) -> tuple[Path, Path]:
+def _two(sources: Sources, option: str, example: str) -> tuple[Path, Path]:
     if len(sources) != 2:
-        raise SettingsError(
-            f"{option} takes two results, but {len(sources)} were given.", hint=f"tnas report {option} RUN_A RUN_B"
-        )
+        raise SettingsError(f"{option} takes two results, but {len(sources)} were given.", hint=example)
     if "-" in map(str, sources):
         raise SettingsError(f"{option} does not read standard input.", hint="write the output to a file first")
     a, b = map(Path, sources)
