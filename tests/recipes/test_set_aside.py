@@ -171,14 +171,23 @@ def test_task_folders(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.Mo
     ran = succeeding(*words, "--json")
     assert [record["task"]["folder"] for record in ran.records[:-1]] == [str(tasks[0])]
     assert ran.result["set_aside"] == [{"name": str(tasks[1]), "error": "no luck."}]
-    assert f"adapted to 1 of 2 folders; set aside: {tasks[1]}\n" in ran.stderr
+    assert f"adapted to 1 of 2 tasks; set aside: {tasks[1]}\n" in ran.stderr
     assert ran.result["tasks"] == 1
     monkeypatch.setattr(workers, "over_cluster", without(0, 1))
     assert tnas(*words).code == TnasError.exit_code
     refused = tnas("adapt", pipeline.best, tasks[0], "--save", tmp_path / "a.pt", "--cluster", "tcp://nowhere:1")
     assert refused.code == SettingsError.exit_code and "--save has no effect with --cluster" in refused.stderr
-    refused = tnas("adapt", pipeline.best, "--dataset", "shapes", "--cluster", "tcp://nowhere:1", *pipeline.here)
-    assert refused.code == SettingsError.exit_code and "--cluster has no effect with --dataset" in refused.stderr
+
+
+def test_tasks_of_a_data_set(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight tasks are a unit; the records of the others are those that one process makes."""
+    words = ("adapt", pipeline.best, "--dataset", "shapes", "--tasks", 10, *pipeline.here, "--json")
+    here = succeeding(*words)
+    monkeypatch.setattr(workers, "over_cluster", without(0))
+    ran = succeeding(*words, "--cluster", "tcp://nowhere:1")
+    assert ran.records[:-1] == here.records[8:-1]
+    assert [one["name"] for one in ran.result["set_aside"]] == [f"test task {index}" for index in range(8)]
+    assert ran.result["tasks"] == 2
 
 
 def test_images_of_a_task_folder_on_another_machine_are_refused(

@@ -96,3 +96,16 @@ def test_lines_of_other_stages_survive_a_rewind(log: EventLog, monkeypatch: pyte
     EventLog(log.path).append(step(9, "b"))
     cutting.join()
     assert log.path.read_text(encoding="utf-8") == step(9, "b")
+
+
+def test_what_another_machine_has_noted_is_done_here(log: EventLog, tmp_path: Path) -> None:
+    """Lines and rewinds in their order; the last line of a process that was killed is left out."""
+    there = EventLog(tmp_path / "there.jsonl", to_send=True)
+    there.rewind("a ü", 2, {2})
+    there.append(step(4))
+    there.append(validated(4))
+    for text in [step(2), validated(2), step(6), step(8, "b")]:
+        log.append(text)
+    added = log.receive(there.path.read_text() + '{"event": "st')
+    assert texts(log) == [step(2), validated(2), step(8, "b"), step(4), validated(4)]
+    assert [record["event"] for record in added] == ["step", "validated"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from tests.running import until
 from tnas_cli.errors import DataError, TnasError
 from tnas_cli.runs.events import Event, Note, Progress
 from tnas_cli.runs.interrupt import StoppedError, stop_request
+from tnas_cli.runs.run_file import NAME
 from tnas_cli.scale import gpus
 
 Listener = Callable[[Event], None]
@@ -86,6 +87,42 @@ class Wait(Write):
                     (self.folder / f"{item}.saved").write_text("saved")
                     raise StoppedError
                 time.sleep(0.05)
+
+
+class Count:
+    """Counts to `end` in the process's own folder, from what it has saved; as `scale.over_cluster.Sent`."""
+
+    def __init__(self, folder: Path, end: int) -> None:
+        self.home, self.end = folder, end
+
+    def common(self) -> dict[str, Path]:
+        return {NAME: self.home / NAME}
+
+    def own(self, item: int) -> dict[str, Path]:
+        file = self.home / f"{item}.saved"
+        return {file.name: file} if file.is_file() else {}
+
+    def in_folder(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, item: int, listener: Listener) -> None:
+        saved = self.folder / f"{item}.saved"
+        with stop_request() as stop:
+            for number in range(int(saved.read_text()) if saved.is_file() else 0, self.end):
+                listener(Progress("count", number + 1, self.end, "numbers"))
+                saved.write_text(str(number + 1))
+                if stop:
+                    raise StoppedError
+                time.sleep(0.05)
+        saved.unlink()
+        (self.folder / f"{item}.done").write_text(str(self.end))
+
+    def receive(self, files: Mapping[str, bytes | None]) -> None:
+        for name, content in files.items():
+            if content is None:
+                (self.home / name).unlink()
+            else:
+                (self.home / name).write_bytes(content)
 
 
 class OnGpu(Write):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -25,6 +26,8 @@ class Cluster:
     file: Path = field(init=False)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     tls: Sequence[str] = ()
+    #: A folder that the workers see empty.
+    hidden: Path | None = None
 
     def __post_init__(self) -> None:
         self.file = self.folder / "scheduler.json"
@@ -48,20 +51,32 @@ class Cluster:
 
     def worker(self, *options: str, nanny: bool = False) -> subprocess.Popen[bytes]:
         """A worker of one thread."""
-        words = ("--scheduler-file", str(self.file), "--nthreads", "1", "--host", "127.0.0.1", *options)
-        return self._run("dask_worker", *words, "--nanny" if nanny else "--no-nanny")
+        address = json.loads(self.file.read_text())["address"]
+        words = (address, "--nthreads", "1", "--host", "127.0.0.1", *options)
+        return self._run("dask_worker", *words, "--nanny" if nanny else "--no-nanny", before=self._hiding())
 
-    def _run(self, program: str, *words: str) -> subprocess.Popen[bytes]:
+    def _hiding(self) -> Sequence[str]:
+        """What runs a command in a mount namespace of its own."""
+        if self.hidden is None:
+            return ()
+        return ("unshare", "-rm", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(self.hidden))
+
+    def _run(self, program: str, *words: str, before: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src"))),
             "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
         }
-        command = [sys.executable, "-m", f"distributed.cli.{program}", "--no-dashboard", *words, *self.tls]
+        command = [*before, sys.executable, "-m", f"distributed.cli.{program}", "--no-dashboard", *words, *self.tls]
         log = (self.folder / f"{program}-{len(self.processes)}.log").open("wb")
         with log:
             process = subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command,
+                cwd=self.folder if self.hidden is None else "/",
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         self.processes.append(process)
         return process
@@ -79,9 +94,11 @@ class Cluster:
 
 
 @contextmanager
-def dask_cluster(folder: Path, workers: int, *, nanny: bool = False, tls: Sequence[str] = ()) -> Iterator[Cluster]:
-    """A scheduler with so many workers."""
-    cluster = Cluster(folder, tls=tls)
+def dask_cluster(
+    folder: Path, workers: int, *, nanny: bool = False, tls: Sequence[str] = (), hidden: Path | None = None
+) -> Iterator[Cluster]:
+    """A scheduler with so many workers, which see the folder `hidden` empty."""
+    cluster = Cluster(folder, tls=tls, hidden=hidden)
     try:
         cluster.start()
         for _ in range(workers):

@@ -19,7 +19,8 @@ from tnas_cli.runs.events import Event, Note, ignore
 from tnas_cli.runs.run_file import NAME
 from tnas_cli.scale import batch_queue
 from tnas_cli.scale.batch_queue import Jobs, jobs_of
-from tnas_cli.scale.cluster import check_address, over_cluster
+from tnas_cli.scale.cluster import check_address
+from tnas_cli.scale.over_cluster import over_cluster
 
 SUBMITS = """#!/bin/bash
 cp "$1" "$JOBS/script.$$"

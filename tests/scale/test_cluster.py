@@ -26,7 +26,10 @@ from tnas_cli.runs.events import Event, Note, Progress, ignore
 from tnas_cli.runs.interrupt import StoppedError, ask_to_stop, stop_request
 from tnas_cli.runs.run_file import NAME
 from tnas_cli.scale import cluster as module
-from tnas_cli.scale.cluster import check_workers, digest, over_cluster
+from tnas_cli.scale import over_cluster as units
+from tnas_cli.scale.cluster import check_workers
+from tnas_cli.scale.contents import digest
+from tnas_cli.scale.over_cluster import over_cluster
 
 pytestmark = pytest.mark.slow
 MAKE_CERTIFICATE = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
@@ -172,8 +175,8 @@ def test_a_worker_that_comes_late_is_checked_too(
     two_workers: Cluster, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     versions = module.versions()
-    monkeypatch.setattr(module, "check_workers", lambda *_: None)
-    monkeypatch.setattr(module, "versions", lambda: {**versions, "torch": "1.0"})
+    monkeypatch.setattr(units, "check_workers", lambda *_: None)
+    monkeypatch.setattr(units, "versions", lambda: {**versions, "torch": "1.0"})
     with pytest.raises(TnasError, match=r"worker tcp://127.0.0.1:\d+ has torch 2.* but this process has 1.0"):
         all_done(two_workers, Write(run), 4)
     assert Write(run).done() == set()

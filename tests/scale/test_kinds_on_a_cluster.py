@@ -1,8 +1,8 @@
 """Kinds of units on a real Dask cluster: the result is that of this machine, to the last bit.
 
 Here are the meta-training and tests of inherited weights, the searches of S1 and supervised trainings, whole searches,
-and task folders; genotypes of `train-eval` are in `test_cluster.py`. S2, `transfer` and `--all-tasks` are tested with a
-cluster that is the same process (`tests/recipes/test_set_aside.py`).
+and task folders; genotypes of `train-eval` are in `test_cluster.py`. S2, `transfer`, `--all-tasks` and tasks of a data
+set are done by workers that see no files of the client (`test_no_shared_files.py`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,16 @@ pytestmark = pytest.mark.slow
 BUDGET = ("--query", 2, "--tasks", 4, "--meta-batch", 2, "--validate-every", 2, "--validation-tasks", 2)
 
 #: Keys of results that say where and when, not what.
-ELSEWHERE = ("run", "wall_seconds", "training_seconds", "search_seconds", "environment", "argv", "resumed")
+ELSEWHERE = (
+    "run",
+    "wall_seconds",
+    "training_seconds",
+    "search_seconds",
+    "search_seconds_before",
+    "environment",
+    "argv",
+    "resumed",
+)
 
 
 def told(result: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,21 @@ SEARCH = ("search", "--dataset", "shapes", "--way", 3, "--query", 2, "--nodes", 
 SMALL = ("--engine", "fused", "--channels", 8, "--inner-steps", 2, "--test-steps", 2, "--validation-tasks", 20)
 #: Long enough to be stopped in the middle.
 LONG = (*SEARCH, *SMALL, "--tasks", 60, "--validate-every", 15)
+INHERITING = (
+    "--query",
+    2,
+    "--channels",
+    8,
+    "--tasks",
+    8,
+    "--meta-batch",
+    4,
+    "--validate-every",
+    4,
+    "--engine",
+    "fused",
+)
+INHERITING = (*INHERITING, "--validation-tasks", 2)
 NAME = "search-shapes-3w1s-t-nas-1"
 
 
@@ -134,6 +149,27 @@ def test_one_network_is_trained_together(pipeline: Pipeline, tmp_path: Path) -> 
     assert json.loads(line)["mean"] == by_one.result["mean"]
     one, two = ((tmp_path / number).rglob("last.pt") for number in "12")
     assert same(next(one), next(two))
+
+
+def test_inherited_weights_are_trained_together(pipeline: Pipeline, alone: Path, tmp_path: Path) -> None:
+    adapted = succeeding("adapt", alone / "best.pt", "--dataset", "shapes", "--tasks", 2, *pipeline.here, "--json")
+    (tmp_path / "found.jsonl").write_text(succeeding("decode", "-", "--json", stdin=adapted.stdout).stdout)
+    words = (
+        "train-eval",
+        tmp_path / "found.jsonl",
+        "--weights",
+        "inherited",
+        *INHERITING,
+        "--cache-dir",
+        pipeline.cache,
+    )
+    by_one = succeeding(*words, "--json", "--threads", 1, "--runs", tmp_path / "1").result
+    code, stderr = ended(torchrun(2, *words, "--runs", tmp_path / "2", cwd=tmp_path))
+    assert code == 0, stderr
+    (run,) = (tmp_path / "2").iterdir()
+    assert same(run / "last.pt", Path(by_one["run"]) / "last.pt")
+    kept = json.loads((run / "result.json").read_text())
+    assert (kept["mean"], kept["per_task"]) == (by_one["mean"], by_one["per_task"])
 
 
 def test_a_process_that_is_killed_ends_the_others_and_the_run_goes_on(

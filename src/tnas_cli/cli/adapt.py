@@ -188,8 +188,6 @@ def adapt(
 
     checkpoint, given = _checkpoint(paths or [], run)
     _check_what(given, dataset, tasks, folders, checkpoint)
-    if dataset is not None and machine.cluster is not None:
-        raise SettingsError("--cluster has no effect with --dataset.", hint="leave it out, or adapt to task folders")
 
     def each(record: Adapted) -> None:
         if screen.as_json:

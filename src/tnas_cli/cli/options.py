@@ -151,10 +151,16 @@ def _machine(
     tls_ca: Annotated[Path | None, tls("--tls-ca", "The cluster's authority.")] = None,
     tls_cert: Annotated[Path | None, tls("--tls-cert", "Your certificate.")] = None,
     tls_key: Annotated[Path | None, tls("--tls-key", "Your key.")] = None,
+    no_shared_files: Annotated[
+        bool,
+        typer.Option("--no-shared-files", help="Send the cluster all files.", rich_help_panel=MACHINE),
+    ] = False,
 ) -> Machine:
     where = None
     if cluster is not None:
-        where = ClusterAddress(cluster, tls_ca, tls_cert, tls_key)
+        where = ClusterAddress(cluster, tls_ca, tls_cert, tls_key, not no_shared_files)
+    elif no_shared_files:
+        raise SettingsError("--no-shared-files needs --cluster.", hint="add --cluster tcp://HOST:PORT")
     elif tls_ca or tls_cert or tls_key:
         raise SettingsError("--tls-ca, --tls-cert and --tls-key need --cluster.", hint="add --cluster tls://HOST:PORT")
     return Machine(device, threads, cache_dir, offline, engine, tensorboard, allow_other_data, where)
@@ -171,7 +177,7 @@ def on_cluster(*names: str) -> Callable[..., Machine]:
 
 def machine_without(*names: str) -> Callable[..., Machine]:
     """A group of the options of this machine without these, which have no effect in the command."""
-    return on_cluster("cluster", "tls_ca", "tls_cert", "tls_key", *names)
+    return on_cluster("cluster", "tls_ca", "tls_cert", "tls_key", "no_shared_files", *names)
 
 
 machine = machine_without()

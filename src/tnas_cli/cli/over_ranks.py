@@ -12,7 +12,7 @@ from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.runs.ranks import Alone, set_here
 
 #: What several processes can do together.
-COMMANDS = ("search", "train-eval", "resume")
+COMMANDS = ("search", "train-eval", "supervised", "transfer", "resume")
 
 #: How long a process with an error waits to hear whether the leader has it, too, and has said it.
 TO_SPEAK = timedelta(seconds=10)

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from tnas_cli.episodes.own_images import Invert
 from tnas_cli.recipes import adapt as recipe
+from tnas_cli.recipes import adapt_dataset as of_dataset
 from tnas_cli.recipes.adapt import AS_LEARNED, Asked
-from tnas_cli.recipes.adapt_units import adapt_folders_on_cluster, refuse_on_cluster
+from tnas_cli.recipes.adapt_dataset import Which
+from tnas_cli.recipes.adapt_units import adapt_dataset_on_cluster, adapt_folders_on_cluster, refuse_on_cluster
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.records.results import AdaptResult
 from tnas_cli.runs.device import HERE, Machine
@@ -73,22 +75,12 @@ def adapt_dataset(
     """Adapt to the first `tasks` evaluation tasks of a data set; shot and query are the checkpoint's unless given.
 
     Query images are answered both ways: all together, as in the publications, and each by itself. each: called with a
-    task's record as soon as it is known. Raises SettingsError when the data set's images do not fit the checkpoint's,
-    CheckpointError and DataError.
+    task's record as soon as it is known, or by the workers of a cluster when all are. Raises SettingsError when the
+    data set's images do not fit the checkpoint's, CheckpointError and DataError.
     """
-    found = recipe.adapt_dataset(
-        Path(checkpoint),
-        dataset,
-        asked,
-        split=split,
-        tasks=tasks,
-        protocol=protocol,
-        shot=shot,
-        query=query,
-        machine=machine,
-        listener=listener,
-    )
-    return _told(found, each)
+    which = Which(split, tasks, protocol, shot, query)
+    adapted = of_dataset.adapt_dataset if machine.cluster is None else adapt_dataset_on_cluster
+    return _told(adapted(Path(checkpoint), dataset, asked, which, machine=machine, listener=listener), each)
 
 
 def _told(found: Iterator[Adapted | AdaptResult], each: Each) -> Adaptation:

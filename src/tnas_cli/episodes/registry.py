@@ -20,6 +20,7 @@ from tnas_cli.episodes.images import INVERTS, RESIZES, Invert, Resize
 from tnas_cli.episodes.normalisation import normalisation_of
 from tnas_cli.episodes.specs import DATASETS
 from tnas_cli.errors import DataError, SettingsError, TnasError, did_you_mean
+from tnas_cli.runs import shipped
 from tnas_cli.runs.endings import CACHES, has_ending
 from tnas_cli.runs.events import Listener, Note, ignore
 from tnas_cli.runs.plug_ins import PlugIns
@@ -255,7 +256,7 @@ def ensure(
     for an unknown name, DataError with the command to run where it cannot be prepared here.
     """
     if has_ending(name, CACHES):
-        return open_cache(Path(name))
+        return open_cache(shipped.located(Path(name)))
     asked, root = root, root or cache_root()
     spec = dataset(name)
     if spec is None or spec.name == "folder":

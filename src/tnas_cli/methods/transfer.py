@@ -6,7 +6,7 @@ Unlike in the few-shot setting, batch norm has running statistics: every test im
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -80,8 +80,10 @@ def train(
     validation: LabelledImages | None,
     settings: TransferSettings,
     device: torch.device,
+    shares: Shares | None = None,
 ) -> Iterator[Event]:
-    """Train to the last epoch, from wherever `state` is; changes it in place.
+    """Train to the last epoch, from wherever `state` is; changes it in place. shares: who computes the parts of a
+    step's batch, if not this process.
 
     Yields StepDone after every batch and, where there are validation images, Validated after every epoch. A step
     depends on its number and the seed alone, so a stopped training goes on as if it had never stopped. Raises
@@ -89,6 +91,7 @@ def train(
     """
     per_epoch = steps_per_epoch(len(images), settings.batch)
     total = per_epoch * settings.epochs
+    shares = shares or (lambda state: shares_of(state.network, batch_of(state, images, settings, device), settings))
     while True:
         # An epoch that ended just before a stop is validated by whoever goes on.
         if validation is not None and state.steps % per_epoch == 0 and state.steps > _last_validated(state):
@@ -97,15 +100,8 @@ def train(
             return
         epoch, first = divmod(state.steps, per_epoch)
         set_rate(state.optimiser, rate_of(epoch, settings))
-        order = torch.randperm(len(images), generator=torch_generator(settings.seed, "transfer order", epoch)).numpy()
-        for step in range(first, per_epoch):
-            which = order[step * settings.batch : (step + 1) * settings.batch]
-            x, y = images.load(which, device)
-            x = prepared(x, images, settings, torch_generator(settings.seed, "transfer images", state.steps))
-            probability = settings.drop_path * epoch / settings.epochs
-            generator = torch_generator(settings.seed, "transfer drop-path", state.steps)
-            keep = state.network.draw_keep(probability, len(x), generator)
-            loss, accuracy = _step(state, x, y, None if keep is None else keep.to(device), settings)
+        for _ in range(first, per_epoch):
+            loss, accuracy = _move(state, shares(state), settings)
             state.steps += 1
             yield StepDone(state.steps, total, loss, accuracy)
 
@@ -128,26 +124,96 @@ def prepared(x: Tensor, images: LabelledImages, settings: TransferSettings, gene
     return augment.cutout(images.normalise(x), settings.cutout, generator)
 
 
-def _step(
-    state: TransferState, x: Tensor, y: Tensor, keep: Tensor | None, settings: TransferSettings
-) -> tuple[float, float]:
-    """One step of SGD; the loss with the auxiliary head's share, and the accuracy."""
-    network = state.network.train()
-    logits, second = network(x, keep)
-    loss = F.cross_entropy(logits, y, label_smoothing=settings.label_smoothing)
+@dataclass(frozen=True)
+class Batch:
+    """The images of a step as the network sees them, x [N, C, H, W] and y [N], with its drop-path [cells, edges, N]."""
+
+    x: Tensor
+    y: Tensor
+    keep: Tensor | None
+
+    def parts(self, most: int) -> list[Batch]:
+        """Up to so many parts of the batch, of at least two images each, since batch norm needs more than one."""
+        count = max(1, min(most, len(self.x) // 2))
+        keeps = [None] * count if self.keep is None else torch.tensor_split(self.keep, count, dim=2)
+        both = zip(torch.tensor_split(self.x, count), torch.tensor_split(self.y, count), keeps, strict=True)
+        return [Batch(x, y, keep) for x, y, keep in both]
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a part of a batch makes of a step: its mean loss [], how many of its images are right [], gradients by the
+    names of weights, and what the network's buffers are after it."""
+
+    images: int
+    loss: Tensor
+    right: Tensor
+    gradients: Mapping[str, Tensor]
+    buffers: Mapping[str, Tensor]
+
+
+#: Computes the shares of the step that a state comes to next, in the order of the parts; the state stays as it is.
+Shares = Callable[[TransferState], list[Share]]
+
+
+def batch_of(state: TransferState, images: LabelledImages, settings: TransferSettings, device: torch.device) -> Batch:
+    """The batch of the step that comes next."""
+    epoch, number = divmod(state.steps, steps_per_epoch(len(images), settings.batch))
+    order = torch.randperm(len(images), generator=torch_generator(settings.seed, "transfer order", epoch)).numpy()
+    x, y = images.load(order[number * settings.batch : (number + 1) * settings.batch], device)
+    x = prepared(x, images, settings, torch_generator(settings.seed, "transfer images", state.steps))
+    probability = settings.drop_path * epoch / settings.epochs
+    generator = torch_generator(settings.seed, "transfer drop-path", state.steps)
+    keep = state.network.draw_keep(probability, len(x), generator)
+    return Batch(x, y, None if keep is None else keep.to(device))
+
+
+def shares_of(
+    network: DartsNetwork, batch: Batch, settings: TransferSettings, first: int = 0, each: int = 1
+) -> list[Share]:
+    """The shares of every `each`-th part of a batch, which do not depend on each other; the network stays as it is."""
+    return [_share(network, part, settings) for part in batch.parts(settings.shards)[first::each]]
+
+
+def _share(network: DartsNetwork, part: Batch, settings: TransferSettings) -> Share:
+    before = {name: tensor.clone() for name, tensor in network.named_buffers()}
+    logits, second = network.train()(part.x, part.keep)
+    loss = F.cross_entropy(logits, part.y, label_smoothing=settings.label_smoothing)
     if second is not None:
-        loss = loss + settings.auxiliary_weight * F.cross_entropy(second, y, label_smoothing=settings.label_smoothing)
-    value = float(loss.detach())
+        more = F.cross_entropy(second, part.y, label_smoothing=settings.label_smoothing)
+        loss = loss + settings.auxiliary_weight * more
+    named = dict(network.named_parameters())
+    found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+    gradients = {name: each for name, each in zip(named, found, strict=True) if each is not None}
+    buffers = {name: tensor.clone() for name, tensor in network.named_buffers()}
+    for name, tensor in network.named_buffers():
+        tensor.copy_(before[name])
+    right = (logits.detach().argmax(1) == part.y).float().sum()
+    return Share(len(part.x), loss.detach(), right, gradients, buffers)
+
+
+@torch.no_grad()
+def _move(state: TransferState, shares: Sequence[Share], settings: TransferSettings) -> tuple[float, float]:
+    """One step of SGD, by the mean over images of what the parts of its batch came to, from the first to the last;
+    buffers are their mean over parts. Returns the loss with the auxiliary head's share, and the accuracy."""
+    images = sum(share.images for share in shares)
+    parts = [(share.images / images, share) for share in shares]
+    value = float(sum((weight * share.loss for weight, share in parts[1:]), parts[0][0] * parts[0][1].loss))
     # Checked before the step, so that the weights, and the last checkpoint, stay finite.
     if not math.isfinite(value):
         rate = state.optimiser.param_groups[0]["lr"]
         what = f"diverged: its loss is {value} in step {state.steps + 1}, at the rate {rate:g} of w."
         raise DivergedError(what, hint="lower --learning-rate", task="the training")
-    state.optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    network = state.network
+    for name, parameter in network.named_parameters():
+        found = [weight * share.gradients[name] for weight, share in parts if name in share.gradients]
+        parameter.grad = sum(found[1:], found[0]) if found else None
     torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
     state.optimiser.step()
-    return value, float((logits.detach().argmax(1) == y).float().mean())
+    for name, tensor in network.named_buffers():
+        values = [share.buffers[name] for share in shares]
+        tensor.copy_(sum(values[1:], values[0]) / len(values) if tensor.is_floating_point() else values[0])
+    return value, float(sum((share.right for share in shares[1:]), shares[0].right) / images)
 
 
 def _last_validated(state: TransferState) -> float:

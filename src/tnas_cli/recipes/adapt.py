@@ -1,10 +1,10 @@
-"""`tnas adapt`: what was learned, fitted to folders of images or to a data set's tasks (Algorithm 2)."""
+"""`tnas adapt`: what was learned, fitted to folders of images (Algorithm 2); `adapt_dataset.py` is for a data set."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,8 @@ from torch import Tensor
 
 from tnas_cli.engines.choose import choose_engine
 from tnas_cli.engines.interface import Engine
-from tnas_cli.engines.torch_engine import task_accuracies
-from tnas_cli.episodes import registry
-from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.own_images import Invert
 from tnas_cli.episodes.task_folder import FolderTask, read_task_folder
-from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.adapt import logits_by_step
 from tnas_cli.methods.calibration import Measure
@@ -26,17 +22,13 @@ from tnas_cli.methods.class_means import Classifier
 from tnas_cli.methods.divergence import naming
 from tnas_cli.methods.ensemble import Together, fit_all
 from tnas_cli.methods.learner import Labelled, SteppingLearner
-from tnas_cli.methods.nearest_neighbour import nearest_classes
-from tnas_cli.methods.streams import TASKS_PER_BATCH, evaluation_batches
+from tnas_cli.methods.streams import TASKS_PER_BATCH
 from tnas_cli.recipes import adapt_records, kept_model
 from tnas_cli.recipes.balance import doubts
 from tnas_cli.recipes.beside import Beside, load_beside
 from tnas_cli.recipes.calibrate import expected
 from tnas_cli.recipes.learned import Learned, load_learned
-from tnas_cli.recipes.meta_architecture import preparation_of
-from tnas_cli.recipes.same_data import check_same_data
 from tnas_cli.records.kinds import Adapted
-from tnas_cli.records.parts import TaskName
 from tnas_cli.records.results import AdaptResult
 from tnas_cli.runs import events, shipped
 from tnas_cli.runs.device import HERE, Machine
@@ -68,7 +60,7 @@ class Asked:
     classifier: Classifier | None = None
 
 
-_DIVERGED = "adapt with fewer --steps, or search or train with lower inner rates"
+DIVERGED = "adapt with fewer --steps, or search or train with lower inner rates"
 
 #: As the checkpoint was learned; an answer depends on the support set and the image alone.
 AS_LEARNED = Asked()
@@ -146,53 +138,9 @@ def adapt_alike(
     begun: Adapting, engine: Engine, alike: Sequence[FolderTask], invert: Invert
 ) -> tuple[Together, list[Adapted]]:
     """Adapt to tasks of the same shape; returns what was fitted, and their records. Raises DivergedError."""
-    with naming(lambda position: str(alike[position].path), _DIVERGED):
+    with naming(lambda position: str(alike[position].path), DIVERGED):
         fitted = fit_folders(begun, engine, _support_of(alike, begun.device), len(alike[0].class_names))
     return fitted, _records_of(begun, engine, fitted, alike, invert)
-
-
-def adapt_dataset(
-    checkpoint: Path,
-    dataset: str,
-    asked: Asked = AS_LEARNED,
-    *,
-    split: str = "test",
-    tasks: int = 20,
-    protocol: str | None = None,
-    shot: int | None = None,
-    query: int | None = None,
-    machine: Machine = HERE,
-    listener: events.Listener = events.ignore,
-) -> Iterator[Adapted | AdaptResult]:
-    """Adapt to the first `tasks` evaluation tasks of a data set; yields as `adapt_folders` does.
-
-    Raises SettingsError when the data set's images do not fit the checkpoint's, CheckpointError and DataError.
-    """
-    begun = begin(checkpoint, asked, machine)
-    learned = begun.learned
-    if protocol is None and dataset == learned.data.dataset:
-        protocol = learned.data.protocol
-    cache = registry.ensure(
-        dataset, protocol=protocol, root=machine.cache_root, offline=machine.offline, listener=listener
-    )
-    _check_same_images(learned, cache)
-    check_same_data(learned.data, cache, str(checkpoint), allowed=machine.allow_other_data)
-    way, shot, query = learned.settings.way, shot or learned.settings.shot, query or learned.settings.query
-    if len(cache.classes(split)) < way:
-        raise SettingsError(
-            f"the tasks of {checkpoint} have {way} classes, but split {split!r} of {cache.dataset} has "
-            f"{len(cache.classes(split))}.",
-            hint="choose another --split or data set, or adapt to task folders, which may have any number of classes",
-        )
-    engine = engine_for(begun, machine, listener, (way * shot, way * query))
-    batches = evaluation_batches(cache, split, way, shot, query, tasks, begun.device)
-    records: list[Adapted] = []
-    for batch in batches:
-        for record in _adapt_batch(begun, engine, batch, cache, split, shot, len(records)):
-            records.append(record)
-            yield record
-        listener(events.Progress("adapt", len(records), tasks, "tasks"))
-    yield adapt_records.result_of_dataset(begun, records, engine, cache, split, query)
 
 
 def begin(checkpoint: Path, asked: Asked, machine: Machine) -> Adapting:
@@ -249,50 +197,6 @@ def _members(
     return [parameters, *others] if asked.ensemble or len(others) < len(kept) else [parameters]
 
 
-def _check_same_images(learned: Learned, cache: ImageCache) -> None:
-    ours, theirs = (cache.size, cache.channels), (learned.size, learned.data.channels)
-    if ours != theirs:
-        raise SettingsError(
-            f"{cache.dataset} has {cache.channels} x {cache.size} x {cache.size} images, the checkpoint learned from "
-            f"{theirs[1]} x {theirs[0]} x {theirs[0]}.",
-            hint=f"prepare {cache.dataset} with --size {theirs[0]}, or search on {cache.dataset}",
-        )
-
-
-def _adapt_batch(
-    begun: Adapting, engine: Engine, batch: TaskBatch, cache: ImageCache, split: str, shot: int, first: int
-) -> Iterator[Adapted]:
-    """A record for each task of a batch, whose first one is number `first` of the split; answered both ways."""
-    with naming(lambda position: f"{split} task {first + position}", _DIVERGED):
-        fitted = fit_folders(begun, engine, batch.support, batch.way)
-    logits = fitted.both(batch.query_x)
-    together, alone = (task_accuracies(answered, batch.query_y) for answered in logits)
-    for measure, answered in zip(begun.measures, logits, strict=True):
-        measure.add(answered, batch.query_y)
-    between = _by_step(begun, engine, batch.support, batch.way, [batch.query_x], transductive=True)
-    near = (nearest_classes(batch.support, batch.query_x) == batch.query_y).double().mean(1)
-    for position in range(len(batch)):
-        task = TaskName(dataset=cache.dataset, protocol=cache.protocol, split=split, index=first + position)
-        record = adapt_records.adapted(
-            begun,
-            fitted,
-            position,
-            task=task,
-            way=batch.way,
-            shot=shot,
-            query=batch.query_y.shape[1],
-            accuracy=float(together[position]),
-            inductive_accuracy=float(alone[position]),
-            nearest_neighbour=float(near[position]),
-            preparation=replace(preparation_of(cache), account=None),  # it is in the result
-            transductive=True,
-        )
-        if between:
-            own = [logits[position] for logits in between]
-            record = adapt_records.with_steps(record, own, batch.support_y[position], batch.query_y[position])
-        yield record
-
-
 def same_shape(tasks: Sequence[FolderTask]) -> Iterator[list[int]]:
     """Positions of tasks that can be computed together, in such an order that records wait little for their turn."""
     groups: dict[tuple[object, ...], list[int]] = {}
@@ -335,7 +239,7 @@ def _records_of(
     support = _support_of(tasks, device)
     temperature = 1.0 if transductive else begun.learned.temperature
     logits = [(fitted.transductive(x) if transductive else fitted.inductive(x)) / temperature for x in query]
-    between = _by_step(begun, engine, support, way, query, transductive=transductive)
+    between = by_step(begun, engine, support, way, query, transductive=transductive)
     records = []
     for position, task in enumerate(tasks):
         record = adapt_records.adapted_to_folder(begun, fitted, position, task, invert)
@@ -352,7 +256,7 @@ def _records_of(
     return records
 
 
-def _by_step(
+def by_step(
     begun: Adapting, engine: Engine, support: Labelled, way: int, query: Sequence[Tensor], *, transductive: bool
 ) -> list[Tensor]:
     """Where it is asked for, logits [T, steps + 1, N, way] for the support images and for the query images.

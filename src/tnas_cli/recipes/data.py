@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -41,7 +42,9 @@ def open_data(dataset: str, protocol: str, machine: Machine, listener: events.Li
 def settled(settings: Chosen, cache: ImageCache) -> Chosen:
     """The settings with the data that they came to, so that a run continues with these from any folder."""
     file = has_ending(settings.dataset, CACHES)
-    return settings.replace(protocol=cache.protocol, **({"dataset": str(cache.path)} if file else {}))
+    return settings.replace(
+        protocol=cache.protocol, **({"dataset": str(Path(settings.dataset).absolute())} if file else {})
+    )
 
 
 def check_tasks(settings: SearchSettings | TrainSettings, cache: ImageCache, *splits: str) -> None:

@@ -28,7 +28,7 @@ from tnas_cli.settings.train import TrainSettings
 #: how many test tasks there are; the authors' code has 600.
 PAPER_GENOTYPES, PAPER_TASKS, PAPER_EPOCHS = 600, 300_000, 20
 
-#: On a cluster: what a unit costs beyond its training (benchmarks/cluster.md), and about how long the imports of a
+#: On a cluster: what a unit costs beyond its training (benchmarks/scale.md), and about how long the imports of a
 #: worker's process take before its first one.
 SECONDS_PER_UNIT, SECONDS_TO_START = 0.013, 5.0
 

@@ -41,6 +41,8 @@ from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.scale.cluster import check_address
+from tnas_cli.scale.leader import sharing
+from tnas_cli.scale.share import Duty
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.architecture import architecture
 from tnas_cli.spaces.cells import Cells
@@ -177,6 +179,10 @@ class InheritedWork(UnitsWork):
     def units(self, stage: str, run: RunDirectory) -> Units:
         return MetaTraining(self) if stage == TRAINING else Tests(self, run)
 
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        return (self.data_path, self.elsewhere().checkpoint)
+
     def elsewhere(self) -> Inherited:
         path = shipped.located(self.recipe.checkpoint).resolve()
         return replace(self.recipe, settings=self.settings, checkpoint=path)
@@ -211,6 +217,10 @@ class InheritedWork(UnitsWork):
         """Of the meta-training and its validation."""
         return Episodes().tasks(self.cache, self.settings, self.device)
 
+    def duty(self, number: int) -> Duty:
+        """What the processes of a group compute of the meta-training."""
+        return Duty(self.learner, self.tasks(), self.start().parameters)
+
     def tests(self) -> int:
         """How many times a genotype will be tested on a task."""
         if self.recipe.all_tasks:
@@ -229,16 +239,17 @@ class InheritedWork(UnitsWork):
             "settings": self.settings.to_dict(),
             "search": {"settings": self.meta.settings.to_dict(), "data": self.meta.data.to_json()},
             "max_skips": self.learner.max_skips,
-            "run": str(run.path),
+            "run": str(run.known_as),
             "checkpoint": str(self.meta.path),
         }
 
         def save(path: Path) -> None:
             checkpoint.save(path, to_checkpoint(KIND, state, about))
 
-        life.listener(events.Note(f"meta-training the inherited weights in {run.path}"))
+        life.listener(events.Note(f"meta-training the inherited weights in {run.known_as}"))
         saving = Saving(last=lambda: save(run.last), best=lambda: save(run.best))
-        steps = meta_learn(self.learner, state, self.tasks(), Plan.of(self.settings))
+        plan = replace(Plan.of(self.settings), together=sharing())
+        steps = meta_learn(self.learner, state, self.tasks(), plan)
         life.drive(steps, saving, stage="inherit", history=state.history)
         parameters = parameters_of(checkpoint.load(run.best, KIND), shapes_of(state.parameters), self.device)
         fitted = ((self.learner.fit(parameters, b.support), b.query_x, b.query_y) for b in self.tasks().validate())

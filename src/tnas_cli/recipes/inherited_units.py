@@ -82,6 +82,9 @@ class Tests(Units):
     def file(self, run: RunDirectory, item: int) -> Path:
         return run.path / TESTS / f"{item}.json"
 
+    def reads(self, run: RunDirectory) -> Iterable[Path]:
+        return (run.best,)
+
     def do(self, life: Life, item: int) -> None:
         name, cells = self.parts[item]
         over_query, over_support = self._measure(life, name, cells)

@@ -155,7 +155,7 @@ class SearchWork(UnitsWork):
             "data": describe_data(self.cache).to_json(),
             "engine": self.engine.name,
             "environment": environment(self.device).to_json(),
-            "run": str(run.path),
+            "run": str(run.known_as),
         }
 
         def save(path: Path) -> None:

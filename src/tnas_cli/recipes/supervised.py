@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
+from torch import Tensor
 
 from tnas_cli.engines.choose import choose_engine, decisive
 from tnas_cli.engines.interface import Engine
@@ -27,7 +29,16 @@ from tnas_cli.recipes.supervised_search import (
     search,
     tasks_of,
 )
-from tnas_cli.recipes.supervised_units import NETWORKS, SEARCH, SEPARATE, Searches, SupervisedNetworks, searched
+from tnas_cli.recipes.supervised_units import (
+    FOUND,
+    NETWORKS,
+    SEARCH,
+    SEPARATE,
+    Searches,
+    SupervisedNetworks,
+    searched,
+    training_steps,
+)
 from tnas_cli.recipes.trainable import TrainableRecord, found_by, trainables
 from tnas_cli.recipes.units import Units, UnitsWork, do_all, set_aside
 from tnas_cli.records.kinds import Decoded, Record
@@ -40,6 +51,9 @@ from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.scale.cluster import check_address
+from tnas_cli.scale.in_step import leading, led
+from tnas_cli.scale.leader import Leader
+from tnas_cli.scale.share import Steps
 from tnas_cli.settings.applies import refuse, refuse_settings
 from tnas_cli.settings.features import STEPS_LOG, SUPERVISED_READS
 from tnas_cli.settings.preset import preset
@@ -47,10 +61,10 @@ from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.spaces.architecture import Architecture, architecture, build_network
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.operations_table import SKIP_CONNECT
+from tnas_cli.spaces.parameters import THETA
 from tnas_cli.spaces.shapes import count
 from tnas_cli.spaces.space import SpaceNetwork
 
-FOUND = "found.json"
 ASK = "name a genotype, or choose one of --method t-nas, s1, s2 and random"
 
 
@@ -149,8 +163,13 @@ class SupervisedWork(UnitsWork):
 
     def units(self, stage: str, run: RunDirectory) -> Units:
         if stage == SEARCH:
-            return Searches(self.settings.method, self.cache, self.batch, self.settings, self.device, self.machine)
+            return self.searches
         return SupervisedNetworks(self, self._kept(run))
+
+    @cached_property
+    def searches(self) -> Searches:
+        """Of S1 and S2, task by task."""
+        return Searches(self.settings.method, self.cache, self.batch, self.settings, self.device, self.machine)
 
     def elsewhere(self) -> Supervised:
         return replace(self.recipe, settings=self.settings, checkpoint=None, resumed=True)
@@ -180,7 +199,19 @@ class SupervisedWork(UnitsWork):
         if self.machine.cluster is not None and self.settings.method in SEPARATE:
             return searched(self, life)
         where = (self.device, self.machine, life.listener)
-        return search(self.cache, self.batch, self.settings, self.cells, self.recipe.checkpoint, *where)
+        leader = leading()
+        together = None if leader is None else partial(self._searched_together, leader, life)
+        return search(self.cache, self.batch, self.settings, self.cells, self.recipe.checkpoint, *where, together)
+
+    def _searched_together(self, leader: Leader, life: Life, tasks: int) -> list[Tensor]:
+        return [found[THETA][0] for found in led(leader, self, None, tasks, life.listener)]
+
+    def steps(self, of: tuple[Any, Sequence[int], str] | None, position: int) -> Steps:
+        """A task for a group of processes: a search, or (genotype, tasks, stage) a training."""
+        if of is None:
+            return self.searches.steps(position)
+        genotype, tasks, stage = of
+        return training_steps(self, architecture(genotype), [tasks[position]], stage)
 
     def network(self, genotype: Architecture) -> SpaceNetwork:
         """The decoded network of a genotype."""

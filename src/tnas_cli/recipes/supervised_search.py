@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -91,8 +91,10 @@ def search(
     device: torch.device,
     machine: Machine,
     listener: events.Listener,
+    together: Callable[[int], list[Tensor]] | None = None,
 ) -> Architectures:
-    """The genotypes of every task by the method of the settings.
+    """The genotypes of every task by the method of the settings. together: who searches with DARTS for so many tasks,
+    and gives the theta of each, if not this process.
 
     Raises what `meta_architecture` raises for T-NAS.
     """
@@ -112,13 +114,20 @@ def search(
     if settings.method == "t-nas":
         meta = meta_architecture(checkpoint, cache, device)
         return _t_nas(meta, cache, batch, settings, device, machine, listener)
+
+    def on_all(searched: TaskBatch, stage: str) -> list[Genotype]:
+        if together is not None:
+            return [_network(settings, cache).space.decode(theta) for theta in together(len(searched))]
+        numbers = range(len(searched))
+        return darts_on(cache, searched, numbers, settings, stage, device, machine, listener)
+
     if settings.method == "s1":
         begin = time.monotonic()
-        found = darts_on(cache, batch, tasks, settings, "s1", device, machine, listener)
+        found = on_all(batch, "s1")
         return Architectures(tuple((genotype,) for genotype in found), (time.monotonic() - begin) / len(tasks))
     begin = time.monotonic()
     elsewhere = tasks_of(cache, "train", settings, settings.genotypes, device)
-    found = darts_on(cache, elsewhere, range(len(elsewhere)), settings, "s2", device, machine, listener)
+    found = on_all(elsewhere, "s2")
     return Architectures((tuple(found),) * len(tasks), None, time.monotonic() - begin)
 
 
@@ -147,12 +156,24 @@ def darts_on(
 ) -> list[Genotype]:
     """The genotype that DARTS finds for each task of a batch; `tasks` are their numbers. One task's does not depend on
     the others, except for the rounding of the torch engine."""
-    network = _network(settings, cache)
-    second = settings.order == "second"
+    theta = finished(darts_steps(cache, batch, tasks, settings, stage, device, machine, listener), listener)
+    return [_network(settings, cache).space.decode(own) for own in theta]
+
+
+def darts_steps(
+    cache: ImageCache,
+    batch: TaskBatch,
+    tasks: Sequence[int],
+    settings: SupervisedSettings,
+    stage: str,
+    device: torch.device,
+    machine: Machine,
+    listener: events.Listener = events.ignore,
+) -> Generator[events.Progress, None, Tensor]:
+    """The steps of DARTS on these tasks; returns theta [T, 2, edges, 8]."""
+    network, second = _network(settings, cache), settings.order == "second"
     engine = choose_engine(machine.engine, network, device, second_order=second, listener=listener)
-    black = black_of(cache, device)
-    theta = finished(darts(engine, network, batch, tasks, black, settings, stage), listener)
-    return [network.space.decode(own) for own in theta]
+    return darts(engine, network, batch, tasks, black_of(cache, device), settings, stage)
 
 
 def _t_nas(

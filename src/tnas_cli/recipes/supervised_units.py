@@ -17,21 +17,27 @@ from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods import supervised as training
 from tnas_cli.methods.calibration import Bins, Measure
 from tnas_cli.plain import as_written
-from tnas_cli.recipes.supervised_search import Architectures, black_of, darts_on, finished, tasks_of
+from tnas_cli.recipes.supervised_search import Architectures, black_of, darts_on, darts_steps, finished, tasks_of
 from tnas_cli.recipes.units import Units, do_all
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.files import read_json, write_text
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.scale.in_step import leading, led, stacked
+from tnas_cli.scale.share import Steps
 from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.spaces.architecture import Architecture
 from tnas_cli.spaces.genotype import Genotype
+from tnas_cli.spaces.parameters import THETA
 
 if TYPE_CHECKING:
     from tnas_cli.recipes.supervised import SupervisedWork
 
 #: Stages: DARTS on each task (S1 and S2), then a training of each genotype.
 SEARCH, NETWORKS = "search", "networks"
+
+#: What the searches have found, in the run's folder.
+FOUND = "found.json"
 
 #: Methods whose tasks are searched separately on a cluster.
 SEPARATE = ("s1", "s2")
@@ -62,6 +68,12 @@ class Searches(Units):
         (genotype,) = darts_on(self.cache, alone, [item], self.settings, self.method, *where)
         kept = {"genotype": genotype.to_json(), "seconds": time.monotonic() - began}
         write_text(self.file(life.run, item), json.dumps(kept) + "\n")
+
+    def steps(self, item: int) -> Steps:
+        """The same for a group of processes; returns its theta."""
+        where = (self.device, self.machine)
+        theta = yield from darts_steps(self.cache, self._tasks.part([item]), [item], self.settings, self.method, *where)
+        return {THETA: theta}
 
     @cached_property
     def _tasks(self) -> TaskBatch:
@@ -94,6 +106,15 @@ def searched(work: SupervisedWork, life: Life) -> Architectures:
     return Architectures((tuple(genotypes),) * tasks, None, seconds)
 
 
+def training_steps(work: SupervisedWork, genotype: Architecture, tasks: Sequence[int], stage: str) -> Steps:
+    """The steps of a genotype's training on these tasks."""
+    network, batch = work.network(genotype), work.batch.part(list(tasks))
+    purpose = f"supervised weights of {genotype.digest}"
+    parameters = training.initial(network, work.settings.seed, purpose, tasks, work.device)
+    black = black_of(work.cache, work.device)
+    return training.train(work.engine, network, parameters, batch, tasks, black, work.settings, stage)
+
+
 class SupervisedNetworks(Units):
     """Each genotype, trained from scratch on all its tasks together and measured on each."""
 
@@ -115,6 +136,9 @@ class SupervisedNetworks(Units):
     def file(self, run: RunDirectory, item: int) -> Path:
         return run.path / NETWORKS / f"{self.genotype(item).digest}.json"
 
+    def reads(self, run: RunDirectory) -> Iterable[Path]:
+        return (run.path / FOUND,)
+
     def do(self, life: Life, item: int) -> None:
         genotype, tasks = self.tasks[item]
         measured = self._train(life, genotype, tasks, f"network {item + 1} of {len(self)}")
@@ -122,14 +146,13 @@ class SupervisedNetworks(Units):
         write_text(self.file(life.run, item), json.dumps(kept) + "\n")
 
     def _train(self, life: Life, genotype: Architecture, tasks: Sequence[int], stage: str) -> Measure:
-        work, network = self.work, self.work.network(genotype)
-        batch = work.batch.part(list(tasks))
-        purpose = f"supervised weights of {genotype.digest}"
-        parameters = training.initial(network, work.settings.seed, purpose, tasks, work.device)
-        black = black_of(work.cache, work.device)
-        steps = training.train(work.engine, network, parameters, batch, tasks, black, work.settings, stage)
-        parameters = finished(steps, life.listener)
-        return training.measure(work.engine, network, parameters, batch)
+        work = self.work
+        if (leader := leading()) is not None:
+            found = led(leader, work, (genotype.to_json(), tuple(tasks), stage), len(tasks), life.listener)
+            parameters = stacked(found, work.device)
+        else:
+            parameters = finished(training_steps(work, genotype, tasks, stage), life.listener)
+        return training.measure(work.engine, work.network(genotype), parameters, work.batch.part(list(tasks)))
 
     def measured(self, run: RunDirectory) -> tuple[dict[tuple[int, str], float], list[Bins | None]]:
         """Accuracy of each task with each of its genotypes, by the task's number and the genotype's digest; and the

@@ -76,7 +76,7 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
         "settings": settings.to_dict(),
         "data": describe_data(work.cache).to_json(),
         "found_by": method_of(work.recipe.given, settings),
-        "run": str(life.run.path),
+        "run": str(life.run.known_as),
         **trainable.to_json(),
     }
 

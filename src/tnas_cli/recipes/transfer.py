@@ -18,7 +18,7 @@ from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.methods import transfer as training
 from tnas_cli.methods.calibration import Bins
 from tnas_cli.methods.registry import title_of
-from tnas_cli.methods.transfer import Transferred
+from tnas_cli.methods.transfer import Share, Transferred, TransferState
 from tnas_cli.methods.transfer_state import KIND, restore, to_checkpoint
 from tnas_cli.plain import as_written
 from tnas_cli.recipes.data import open_data, settled
@@ -37,6 +37,8 @@ from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.scale.cluster import check_address
+from tnas_cli.scale.in_step import leading
+from tnas_cli.scale.shards import OverRanks
 from tnas_cli.settings.applies import refuse, refuse_together
 from tnas_cli.settings.features import ENGINE
 from tnas_cli.settings.preset import preset
@@ -152,21 +154,38 @@ class TransferWork(UnitsWork):
             bins = Bins.from_json(kept["bins"]) if "bins" in kept else None
             return Transferred(cells.digest, times, number, kept["validation"], torch.tensor(kept["right"]), bins)
 
+    @property
+    def shards(self) -> int:
+        """The parts of a step's batch."""
+        return self.settings.shards
+
+    def start(self, number: int) -> TransferState:
+        """The state of a network before its first step."""
+        shape = training.shape_of(self.settings, self.train)
+        return training.start(self.chosen[number][0], shape, self.settings, self.device)
+
+    def shares(self, state: TransferState, rank: int, size: int) -> list[Share]:
+        """What a process of a group computes of the next step."""
+        batch = training.batch_of(state, self.train, self.settings, self.device)
+        return training.shares_of(state.network, batch, self.settings, rank, size)
+
     def train_one(self, life: Life, item: int) -> None:
         """Train one network, or go on where it stopped, and test it."""
         cells, done = self.chosen[item][0], self.file(life.run, item)
-        state = training.start(cells, training.shape_of(self.settings, self.train), self.settings, self.device)
+        state = self.start(item)
         folder = done.parent
         best, last = folder / "best.pt", folder / "last.pt"
         if last.is_file():
             restore(checkpoint.load(last, KIND), state)
         life.rewind(cells.digest, state.steps, (entry["steps"] for entry in state.history))
-        about = {"settings": self.settings.to_dict(), "genotype": cells.to_json(), "run": str(life.run.path)}
+        about = {"settings": self.settings.to_dict(), "genotype": cells.to_json(), "run": str(life.run.known_as)}
 
         def save(path: Path) -> None:
             checkpoint.save(path, to_checkpoint(state, about))
 
-        steps = training.train(state, self.train, self.validation, self.settings, self.device)
+        leader = leading()
+        shares = None if leader is None else OverRanks(leader, self, item)
+        steps = training.train(state, self.train, self.validation, self.settings, self.device, shares)
         saving = Saving(last=lambda: save(last), best=lambda: save(best))
         life.drive(steps, saving, stage=cells.digest, unit="batches", history=state.history)
         validation = None

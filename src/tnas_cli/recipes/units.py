@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from tnas_cli.errors import DataError, TnasError
+from tnas_cli.recipes.sent import Sent
 from tnas_cli.recipes.work import DataWork
 from tnas_cli.records.parts import SetAside
 from tnas_cli.runs import events
@@ -54,6 +55,10 @@ class Units(ABC):
     def do(self, life: Life, item: int) -> None:
         """Do a unit, or go on where it stopped. Raises StoppedError with everything saved."""
 
+    def reads(self, run: RunDirectory) -> Iterable[Path]:
+        """What earlier stages left in the run's folder for all units."""
+        return ()
+
     def left(self, run: RunDirectory) -> list[int]:
         """Those that are not finished."""
         return [item for item in range(len(self)) if not self.file(run, item).is_file()]
@@ -63,6 +68,11 @@ class UnitsWork(DataWork):
     """Work that consists of units, in one stage or several; units of a stage may read what earlier stages have left."""
 
     machine: Machine
+
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """The files that it reads besides those of its run: its data set first."""
+        return (self.data_path,)
 
     @property
     def at_a_time(self) -> int:
@@ -99,17 +109,24 @@ def set_aside(errors: Mapping[str, TnasError]) -> tuple[SetAside, ...] | None:
 def form_of(work: UnitsWork, stage: str, life: Life) -> workers.Form:
     """Where the units of a stage are done."""
     if work.machine.cluster is not None:
-        run = life.run.path.resolve()
-        return on_cluster(Elsewhere(work, stage, run, apart=True), work.machine.cluster, run)
+        return on_cluster(apart(work, stage, life.run), work.machine.cluster, life.run.path.resolve())
     if work.at_a_time > 1:
         return workers.in_processes(Elsewhere(work, stage, life.run.path), work.at_a_time)
     units = work.units(stage, life.run)
     return workers.here(lambda item, listener: units.do(life.heard_by(listener), item))
 
 
+def apart(work: UnitsWork, stage: str, run: RunDirectory) -> Elsewhere | Sent:
+    """Does single units on the workers of the work's cluster."""
+    assert work.machine.cluster is not None
+    elsewhere = Elsewhere(work, stage, run.path.resolve(), apart=True)
+    return elsewhere if work.machine.cluster.shared_files else Sent(elsewhere, work, run)
+
+
 def on_cluster(work: Work, cluster: ClusterAddress, *runs: Path) -> workers.Form:
     """Units of one or several runs on a cluster whose workers see the folder of the first."""
-    again = "; ".join(command("tnas", "resume", run, "--cluster", cluster.address) for run in runs)
+    how = ["--cluster", cluster.address, *([] if cluster.shared_files else ["--no-shared-files"])]
+    again = "; ".join(command("tnas", "resume", run, *how) for run in runs)
     return workers.on_cluster(work, cluster, runs[0] / RUN_FILE, again)
 
 
@@ -136,20 +153,28 @@ class Elsewhere:
 
     def __call__(self, item: int, listener: Callable[[events.Event], None]) -> None:
         run = RunDirectory.open(self.run)
+        units, life = self.prepared(run), Life(run, listener)
+        if not self.apart:
+            units.do(life, item)
+            return
+        file = units.file(run, item)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with _held(file, life):
+            if not file.is_file():
+                units.do(life, item)
+
+    def prepared(self, run: RunDirectory) -> Units:
+        """The units, once the data are open and the engine is chosen; the folder of the run is `run` here."""
         if self.units is None:
             work = self.recipe.prepare(self.machine, events.ignore)
             assert isinstance(work, UnitsWork)
             self._check_images(work)
             self.units = work.units(self.stage, run)
-        life = Life(run, listener)
-        if not self.apart:
-            self.units.do(life, item)
-            return
-        file = self.units.file(run, item)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with _held(file, life):
-            if not file.is_file():
-                self.units.do(life, item)
+        return self.units
+
+    def let_go(self) -> None:
+        """Give up the data and the network of this run."""
+        self.units = None
 
     def _check_images(self, work: UnitsWork) -> None:
         if work.fingerprint != self.fingerprint:

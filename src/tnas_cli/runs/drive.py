@@ -33,6 +33,7 @@ def drive(
     run: RunDirectory,
     saving: Saving,
     listener: Listener,
+    seconds: float = math.inf,
     *,
     stage: str,
     unit: str = "tasks",
@@ -40,9 +41,10 @@ def drive(
 ) -> None:
     """Consume `events` to the end; `unit` is what they count, `validation` the accuracy of the last one before them.
 
-    A request to stop saves and raises StoppedError; LostRankError is raised with everything saved.
+    A request to stop, and the end of so many `seconds`, saves and raises StoppedError; LostRankError is raised with
+    everything saved.
     """
-    saved = time.monotonic()
+    began = saved = time.monotonic()
     log = _Log(run, listener, stage, unit, saved)
     if validation is not None:
         log.accuracy = {"validation": validation}
@@ -72,7 +74,7 @@ def drive(
                 saved = now
             else:
                 listener(event)
-            if stop:
+            if stop or now - began >= seconds:
                 save()
                 raise StoppedError
             if now - saved >= SECONDS_BETWEEN_CHECKPOINTS:

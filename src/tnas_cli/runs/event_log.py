@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 from tnas_cli.plain import NotPlainError, json_value
 from tnas_cli.records.kinds import Validated
@@ -22,12 +23,16 @@ from tnas_cli.runs.files import cannot_write, flush, flush_folder, write_text
 if sys.platform != "win32":
     import fcntl
 
+#: In a log that is sent to another one: what that has to forget.
+REWIND = "rewind"
+
 
 class EventLog:
-    """The log at `path`, which need not exist. Its methods raise TnasError where it cannot be written."""
+    """The log at `path`, which need not exist. Its methods raise TnasError where it cannot be written. to_send: it has
+    only what a part of the work adds to a log on another machine, which takes it by `receive`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, to_send: bool = False) -> None:
+        self.path, self.to_send = path, to_send
 
     def append(self, text: str) -> None:
         """Add a line, which ends in a newline; it is on the disk for sure after `flush`."""
@@ -54,9 +59,28 @@ class EventLog:
             self.append(last)
             self.flush()
 
+    def receive(self, text: str) -> list[dict[str, Any]]:
+        """Do what another log with `to_send` has noted, up to an incomplete last line; returns the records that it
+        adds."""
+        added = []
+        for line in text.splitlines(keepends=True):
+            if not line.endswith("\n"):
+                break
+            record = json.loads(line)
+            if REWIND in record:
+                self.rewind(*record[REWIND])
+            else:
+                self.append(line)
+                added.append(record)
+        self.flush()
+        return added
+
     def rewind(self, stage: str, done: int, validated: Collection[int]) -> None:
         """Drop what it says of a stage beyond its checkpoint, which knows so many tasks (or batches) and these
         validations: the rest is done again, and logged again."""
+        if self.to_send:
+            self.append(json.dumps({REWIND: [stage, done, sorted(validated)]}) + "\n")
+            return
         if not self.path.is_file():
             return
         with self._alone() as file:

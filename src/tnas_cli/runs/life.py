@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
@@ -17,11 +18,20 @@ from tnas_cli.runs.run_directory import RunDirectory
 
 class Life:
     """One call that works on a run. `resumed`: whether an earlier call worked on it, too; `share`: of the time of a
-    call that works on several runs."""
+    call that works on several runs; `seconds_at_a_time`: after which a method is saved and stopped."""
 
-    def __init__(self, run: RunDirectory, listener: Listener, *, resumed: bool = False, share: float = 1.0) -> None:
+    def __init__(
+        self,
+        run: RunDirectory,
+        listener: Listener,
+        *,
+        resumed: bool = False,
+        share: float = 1.0,
+        seconds_at_a_time: float = math.inf,
+    ) -> None:
         self.run = run
         self.resumed = resumed
+        self._at_a_time = seconds_at_a_time
         self._share = share
         self._listener = listener
         self._began = time.monotonic()
@@ -58,7 +68,7 @@ class Life:
     ) -> None:
         """Drive a method, which is saved if a stop is asked for (`drive.py`); `history`: its validations so far."""
         last = history[-1]["accuracy"] if history else None
-        drive(events, self.run, saving, self._listener, stage=stage, unit=unit, validation=last)
+        drive(events, self.run, saving, self._listener, self._at_a_time, stage=stage, unit=unit, validation=last)
 
     def rewind(self, stage: str, done: int, validated: Iterable[float]) -> None:
         """The log forgets what the checkpoint of a stage does not know (`EventLog.rewind`)."""

@@ -20,9 +20,11 @@ from tnas_cli.spelling import quoted, safe_name
 class RunDirectory:
     """`settings.toml`, `environment.json`, `events.jsonl`, `best.pt`, `last.pt`; `tensorboard/` if it was asked for."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, known_as: Path | None = None) -> None:
         self.path = path
-        self.events = EventLog(path / LOG)
+        #: Where the run is for whoever asked for it, if this is a part of it on another machine.
+        self.known_as = known_as or path
+        self.events = EventLog(path / LOG, to_send=known_as is not None)
         self.board: Board | None = None
 
     @classmethod
@@ -72,6 +74,12 @@ class RunDirectory:
             except OSError as error:
                 raise cannot_write(self.path / FOLDER, error) from error
             self.board = Board(self.path / FOLDER)
+
+    def receive_log(self, text: str) -> None:
+        """Add what the log of a part of this run on another machine says."""
+        for record in self.events.receive(text):
+            if self.board is not None:
+                self.board.add(record)
 
     def log(self, record: Record) -> None:
         """Append one line to `events.jsonl`."""

@@ -9,14 +9,17 @@ import torch
 from tnas_cli.engines.interface import MetaGradient
 from tnas_cli.errors import LostRankError, TnasError
 from tnas_cli.methods.together import MetaBatch
+from tnas_cli.methods.transfer import TransferState
 from tnas_cli.records.results import Result
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import ignore
 from tnas_cli.runs.interrupt import StopRequest, stop_request
 from tnas_cli.runs.ranks import Unled
 from tnas_cli.runs.recipe import Recipe, Work
-from tnas_cli.scale.leader import END, ERRORS, GRADIENT, PREPARE, VALIDATE, identity, validated
-from tnas_cli.scale.share import FAILED, STOP, Duty, Shared, flattened, named, packed, share, tried
+from tnas_cli.scale.in_step import computed
+from tnas_cli.scale.leader import END, ERRORS, GRADIENT, PREPARE, SHARDS, STEPS, VALIDATE, identity, validated
+from tnas_cli.scale.shards import follow
+from tnas_cli.scale.share import FAILED, STOP, Duty, InShards, InSteps, Shared, flattened, named, packed, share, tried
 from tnas_cli.scale.torch_group import Group
 from tnas_cli.spaces.parameters import Parameters
 
@@ -30,8 +33,9 @@ class Follower(Unled):
     def __init__(self, group: Group) -> None:
         self.group, self.size, self.told = group, group.size, False
         self.lost = False
-        self.work: Shared | None = None
+        self.work: Shared | InSteps | InShards | None = None
         self.duties: dict[int, Duty] = {}
+        self.networks: dict[int, TransferState] = {}
         self.error: TnasError | None = None
 
     def follow(self) -> Result:
@@ -42,7 +46,7 @@ class Follower(Unled):
             raise
 
     def _follow(self) -> Result:
-        self.work, self.duties = None, {}
+        self.work, self.duties, self.networks = None, {}, {}
         with stop_request() as stop:
             while True:
                 order = torch.zeros(5, dtype=torch.float64)
@@ -57,6 +61,10 @@ class Follower(Unled):
                 elif kind == VALIDATE:
                     parameters, duty = self._parameters(number)
                     self.group.collect(validated(duty, parameters, self.group.rank, self.size))
+                elif kind == SHARDS:
+                    self._shards(number, first, stop)
+                elif kind == STEPS:
+                    self._steps(stop)
                 elif kind == ERRORS:
                     self.group.collect(self.error)
 
@@ -71,14 +79,14 @@ class Follower(Unled):
 
         def prepare() -> Any:
             work = prepared(recipe, machine)
-            assert isinstance(work, Shared)
+            assert isinstance(work, Shared | InSteps | InShards)
             self.work = work
             return identity(work)
 
         self.group.collect(tried(prepare, None))
 
     def _parameters(self, number: int) -> tuple[Parameters, Duty]:
-        assert self.work is not None
+        assert isinstance(self.work, Shared)
         if number not in self.duties:
             self.duties[number] = self.work.duty(number)
         duty = self.duties[number]
@@ -93,6 +101,17 @@ class Follower(Unled):
         found, self.error = tried(lambda: duty.gradients(parameters, which, own), nothing)
         report = (STOP if stop else 0) | (0 if self.error is None else FAILED)
         self.group.gather(packed(found, duty.parameters, len(share(0, self.size, which.count)), report))
+
+    def _shards(self, number: int, step: int, stop: StopRequest) -> None:
+        assert isinstance(self.work, InShards)
+        if number not in self.networks:
+            self.networks[number] = self.work.start(number)
+        self.error = follow(self.group, self.work, self.networks[number], step, stopped=bool(stop))
+
+    def _steps(self, stop: StopRequest) -> None:
+        of, count = self.group.tell(None)
+        assert isinstance(self.work, InSteps)
+        computed(self.group, self.work, of, count, lambda *_: False, lambda: bool(stop))
 
 
 def prepared(recipe: Recipe, machine: Machine) -> Work:

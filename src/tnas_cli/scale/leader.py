@@ -32,6 +32,8 @@ from tnas_cli.scale.share import (
     REPORT,
     STOP,
     Duty,
+    InShards,
+    InSteps,
     Shared,
     first_error,
     flattened,
@@ -46,7 +48,7 @@ from tnas_cli.version import __version__
 
 #: The kinds of orders. An order is five numbers: its kind, the duty, and the first task, their count and the progress
 #: of a meta-batch.
-PREPARE, GRADIENT, VALIDATE, ERRORS, END = range(5)
+PREPARE, GRADIENT, VALIDATE, STEPS, SHARDS, ERRORS, END = range(7)
 
 
 class Leader:
@@ -77,7 +79,7 @@ class Leader:
         return f"tnas/run {self.runs}"
 
     def ready(self, recipe: Recipe, machine: Machine, work: Work) -> None:
-        if not isinstance(work, Shared):
+        if not isinstance(work, Shared | InSteps | InShards):
             raise SettingsError(f"a run of the kind {recipe.kind} is one process's work.", hint="leave torchrun out")
         # As it is kept: with absolute paths, and everything settled.
         recipe = type(recipe).again(work.settings.to_dict(), recipe.options, recipe.given)
@@ -108,6 +110,17 @@ class Leader:
         filled = (kind, *numbers) + (0,) * (4 - len(numbers))
         self.group.broadcast(torch.tensor(filled, dtype=torch.float64))
 
+    def heed(self, reports: list[int], error: TnasError | None) -> None:
+        """What all report after something was computed: that they were asked to stop, or failed, as this process with
+        the error. Raises the error of the first task."""
+        if any(report & STOP for report in reports):
+            ask_to_stop()
+        if any(report & FAILED for report in reports):
+            self.order(ERRORS)
+            met = first_error(self.group.collect(error))
+            assert met is not None
+            raise met
+
 
 @dataclass
 class OverRanks:
@@ -126,7 +139,7 @@ class OverRanks:
         found, error = tried(lambda: duty.gradients(parameters, which, own), nothing)
         table = packed(found, parameters, len(own), 0 if error is None else FAILED)
         tables = group.gather(table)
-        self._heed(tables, error)
+        self.leader.heed([int(table[0, REPORT]) for table in tables], error)
         names = list(found[0].gradients)
         rows = [tables[position % group.size][position // group.size] for position in range(which.count)]
         return in_order(unpacked(row, parameters, names) for row in rows)
@@ -147,17 +160,6 @@ class OverRanks:
         if self.own is None or self.own.learner is not learner:
             self.own = Duty(learner, tasks, parameters)
         return self.own
-
-    def _heed(self, tables: list[Tensor], error: TnasError | None) -> None:
-        """What the others report: that they were asked to stop, or failed."""
-        reports = [int(table[0, REPORT]) for table in tables]
-        if any(report & STOP for report in reports):
-            ask_to_stop()
-        if any(report & FAILED for report in reports):
-            self.leader.order(ERRORS)
-            met = first_error(self.leader.group.collect(error))
-            assert met is not None
-            raise met
 
 
 def sharing(number: int = 0) -> Together:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 from tnas_cli.errors import TnasError
@@ -35,11 +36,12 @@ _STOP = -1
 
 @dataclass
 class Process:
-    """A process that works on one `item` at a time; None: it is idle."""
+    """A process that works on one `item` at a time; None: it is idle. `folder`: its own, if it needs one."""
 
     handle: Any
     pipe: Connection
     item: int | None = None
+    folder: Path | None = None
 
     def give(self, item: int) -> None:
         """The next item to work on."""

@@ -6,7 +6,7 @@ threads there are nor on which tasks they share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -20,6 +20,8 @@ from tnas_cli.errors import DivergedError, TnasError
 from tnas_cli.methods.learner import Learner, accuracies
 from tnas_cli.methods.meta_learn import Tasks
 from tnas_cli.methods.together import MetaBatch, finite
+from tnas_cli.methods.transfer import Share, TransferState
+from tnas_cli.runs.events import Progress
 from tnas_cli.runs.files import refused
 from tnas_cli.spaces.parameters import Parameters
 
@@ -67,6 +69,32 @@ class Shared(Protocol):
 
     def duty(self, number: int) -> Duty:
         """Its learner and tasks; `number` says which, where it has several."""
+
+
+#: Of a task that is computed by many steps: what it reports after each, and its parameters at the end.
+Steps = Generator[Progress, None, Parameters]
+
+
+@runtime_checkable
+class InSteps(Protocol):
+    """Work that has such tasks, which do not need each other."""
+
+    def steps(self, of: Any, position: int) -> Steps:
+        """One of the tasks; `of` says which ones they are, and can be pickled."""
+
+
+@runtime_checkable
+class InShards(Protocol):
+    """Work that trains networks by up to `shards` parts of a batch."""
+
+    @property
+    def shards(self) -> int: ...
+
+    def start(self, number: int) -> TransferState:
+        """The state of network `number` before its first step."""
+
+    def shares(self, state: TransferState, rank: int, size: int) -> list[Share]:
+        """The shares of the parts rank, rank + size, ... of the next step's batch."""
 
 
 def by_one_thread(function: Callable[[int], T], positions: Sequence[int]) -> list[T]:

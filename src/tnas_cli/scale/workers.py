@@ -13,7 +13,7 @@ from typing import Protocol
 from tnas_cli.errors import TnasError
 from tnas_cli.runs.cluster_address import ClusterAddress
 from tnas_cli.runs.events import Event, Listener
-from tnas_cli.scale.cluster import over_cluster
+from tnas_cli.scale.over_cluster import over_cluster
 from tnas_cli.scale.processes import Work, side_by_side
 
 

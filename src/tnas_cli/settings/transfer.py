@@ -35,6 +35,9 @@ class TransferSettings(Settings):
     )
     epochs: int = setting(600, help="Epochs of training.", least=1)
     batch: int = setting(96, help="Images per step.", panel=TRAINING, least=2)
+    shards: int = setting(
+        1, help="Parts of a step's images that are normalised apart, for torchrun to share.", panel=TRAINING, least=1
+    )
     learning_rate: float = setting(0.025, help="Rate at the start.", panel=TRAINING, above=0)
     decay: Literal["cosine", "exponential"] = setting("cosine", help="How the rate falls.", panel=TRAINING)
     decay_rate: float = setting(
