@@ -234,9 +234,7 @@ def test_a_member_that_goes_away_is_noticed(lost: int) -> None:
 def test_a_stop_asked_of_a_follower_stops_the_leader(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
     monkeypatch.setattr("tnas_cli.scale.leader.ask_to_stop", lambda: asked.append(True))
-    tables = [torch.zeros(2, 5), torch.zeros(2, 5)]
-    tables[1][0, share.REPORT] = share.STOP
-    OverRanks(Leader(ThreadGroup(Meeting(1), 0), None), 0)._heed(tables, None)
+    Leader(ThreadGroup(Meeting(1), 0), None).heed([0, share.STOP], None)
     assert asked == [True]
 
 
