@@ -60,7 +60,7 @@ class MetaLearningSettings(Settings):
     )
     step_norms: bool = setting(False, help="Batch norm weights per step.", panel=PIECES, needs=_PIECES, switch=True)
     multi_step: float = setting(
-        0.0, help="Share of training with a loss at each step.", panel=PIECES, least=0, most=1, needs=_PIECES,
+        0.0, help="Share with each step's loss.", panel=PIECES, least=0, most=1, needs=_PIECES,
         switch=True,
     )  # fmt: skip
     cosine_to: float = setting(
