@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections import namedtuple
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.episodes.small_data import attributes, class_tree, random_classes, truncated
-from tnas_cli.episodes import registry
+from tnas_cli.episodes import hdf5_writing, registry
 from tnas_cli.episodes.account import Account
 from tnas_cli.episodes.cache import ClassImages, open_cache, write_cache
 from tnas_cli.errors import DataError, TnasError
@@ -70,6 +72,32 @@ def test_the_lock_is_there_while_it_is_written_and_gone_afterwards(tmp_path: Pat
         with pytest.raises(type(stop)):
             write_cache(path, classes(), attributes())
     assert [left.name for left in tmp_path.iterdir()] == ([] if stop else ["toy.h5"])
+
+
+def test_ctrl_c_while_the_hdf5_library_writes_or_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library calls Python for it, and an exception there once came out as an AttributeError."""
+    monkeypatch.setattr(hdf5_writing, "_Disk", Interrupting)
+    Interrupting.calls = Interrupting.at = 0
+    write_cache(tmp_path / "whole.h5", random_classes(COUNTS), attributes())
+    calls = Interrupting.calls
+    assert calls > 10
+    for Interrupting.at in range(1, calls + 1):
+        Interrupting.calls = 0
+        with pytest.raises(KeyboardInterrupt):
+            write_cache(tmp_path / "toy.h5", random_classes(COUNTS), attributes())
+        assert [left.name for left in tmp_path.iterdir()] == ["whole.h5"]
+
+
+class Interrupting(hdf5_writing._Disk):
+    """Gets a Ctrl-C in the `at`-th call that the library makes."""
+
+    calls = at = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        Interrupting.calls += 1
+        if Interrupting.calls == Interrupting.at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().seek(offset, whence)
 
 
 def test_those_who_wait_go_one_after_the_other_though_the_lock_file_goes(tmp_path: Path) -> None:

@@ -20,6 +20,11 @@ State = Literal["flushed", "names", "torn", "content"]
 STATES: tuple[State, ...] = ("flushed", "names", "torn", "content")
 
 
+#: Everything in a folder by its path, folders before what is in them: a file's content, a link's target, or None for a
+#: folder.
+Cut = tuple[tuple[str, bytes | str | None], ...]
+
+
 @dataclass(frozen=True)
 class Call:
     """A call that succeeded; `content` is the file's at that time."""
@@ -73,9 +78,9 @@ class Disk:
             self._do(call)
             yield number
 
-    def build(self, place: Path, state: State) -> None:
-        """Make the folder as a power cut now may leave it."""
-        _build(self.top, place, state)
+    def cut(self, state: State) -> Cut:
+        """What a power cut now may leave."""
+        return tuple(_left(self.top, "", state))
 
     def _do(self, call: Call) -> None:
         folder, name = self._find(call.paths[-1])
@@ -117,15 +122,25 @@ def _read(path: Path) -> _Folder:
     return _Folder(found, dict(found))
 
 
-def _build(folder: _Folder, place: Path, state: State) -> None:
+def build(cut: Cut, place: Path) -> None:
+    """Make the folder as a power cut left it."""
     place.mkdir()
-    for name, entry in (folder.now if state in ("names", "torn") else folder.flushed).items():
-        if isinstance(entry, _Folder):
-            _build(entry, place / name, state)
-        elif entry.target is not None:
-            (place / name).symlink_to(entry.target)
+    for name, left in cut:
+        if left is None:
+            (place / name).mkdir()
+        elif isinstance(left, str):
+            (place / name).symlink_to(left)
         else:
-            (place / name).write_bytes(_content(entry, state))
+            (place / name).write_bytes(left)
+
+
+def _left(folder: _Folder, above: str, state: State) -> Iterator[tuple[str, bytes | str | None]]:
+    for name, entry in sorted((folder.now if state in ("names", "torn") else folder.flushed).items()):
+        if isinstance(entry, _Folder):
+            yield above + name, None
+            yield from _left(entry, f"{above}{name}/", state)
+        else:
+            yield above + name, _content(entry, state) if entry.target is None else entry.target
 
 
 def _content(entry: _File, state: State) -> bytes:

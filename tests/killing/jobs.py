@@ -6,18 +6,31 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.episodes.small_data import CHARACTERS
 from tests.methods import class_pictures
 from tests.running import Argument, class_tree, drawing, succeeding, task_folder
+from tnas_cli.settings.preset import Kind
 
 #: The smallest network, one inner step, and a checkpoint after every second step (`trials.QUICK`).
-NETWORK = ("--way", 2, "--shot", 1, "--query", 1, "--channels", 2, "--space", "tiny", "--inner-steps", 1)
+NETWORK = ("--way", 2, "--shot", 1, "--query", 1, "--channels", 2, "--space", "tiny", "--nodes", 2, "--inner-steps", 1)
 SEARCH = (*NETWORK, "--test-steps", 1, "--meta-batch", 2, "--tasks", 8, "--validate-every", 4, "--validation-tasks", 2)
 TRAINING = ("--query", 1, "--tasks", 8, "--meta-batch", 2, "--validate-every", 4, "--validation-tasks", 2)
-TESTING = ("--test-tasks", 2, "--limit", 2)
+STEPS = ("--inner-steps", 1, "--test-steps", 1)
+TESTING = (*STEPS, "--test-tasks", 2, "--limit", 2)
 SUPERVISED = {"way": 2, "shot": 3, "query": 2, "tasks": 2, "channels": 4, "batch": 6, "padding": 1, "epochs": 2}
 TRANSFER = {"layers": 3, "channels": 4, "epochs": 2, "batch": 24, "cutout": 4, "padding": 1, "learning_rate": 0.05}
+
+
+#: The settings of a preset that is called tiny, for commands that take no settings but a preset's.
+TINY: dict[Kind, dict[str, Any]] = {
+    "search": {"space": "tiny", "channels": 2, "nodes": 2},
+    "train_eval": {"test_tasks": 2},
+}
+for _settings in TINY.values():
+    _settings |= {"query": 1, "tasks": 4, "meta_batch": 2, "validate_every": 2, "validation_tasks": 2}
+    _settings |= {"inner_steps": 1, "test_steps": 1}
 
 
 @dataclass(frozen=True)
@@ -25,7 +38,7 @@ class Job:
     """A command, in a folder that `before` has made; `stdin`: the file that it reads.
 
     Killed, it is continued: a run with `tnas resume`, or else by the same command again. `continues`: the command
-    itself is a resume. `alone`: one process does all. `once`: the command is not called again if this is there.
+    itself continues a run, or several. `alone`: one process does all. `once`: the command is not called again if this is there.
     """
 
     name: str
@@ -83,7 +96,13 @@ def jobs(base: Path) -> Iterator[Job]:
     images = ("--dataset", base / "signs-drawn-20.h5", *options["supervised"], "--method", "random", "--genotypes", 1)
     yield Job("supervised", ("supervised", *images, *runs, *torch))
     pictures = ("--dataset", base / "toy-images-20.h5", *options["transfer"])
-    yield Job("transfer", ("transfer", "NASNet-A", *pictures, *runs, *here))
+    yield Job("transfer", ("transfer", "DARTS_V2", *pictures, *runs, *here))
+
+    for split, numbers in (("train", range(5)), ("val", range(5, 10)), ("test", range(10, 15))):
+        class_tree(base / "letters" / split, numbers, images=2)
+    succeeding("prepare-data", "folder", "--source", base / "letters", "--size", 20, "--cache-dir", base / "cache")
+    rows = ("--row", "maml", "--row", "t-nas", "--shot", 1, "--preset", "tiny", "--test-tasks", 2)
+    yield Job("reproduce", ("reproduce", "table2", *rows, "--dataset", "letters", *runs, *torch), continues=True)
 
     yield Job("adapt", ("adapt", best, *data, "--tasks", 4, *torch))
     yield Job("adapt --save", ("adapt", best, task, "--save", "models/own.pt", *torch))

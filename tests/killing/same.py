@@ -70,7 +70,11 @@ def _of(path: Path) -> Any:
             # Processes side by side add to one log: only the order within a stage is given.
             return sorted(lines(path.read_text()), key=lambda record: record.get("stage", "~"))
     except Exception as error:  # a half file, which equals nothing
-        return f"cannot be read: {error}"
+        return f"cannot be read: {error}, {_bytes(path)}"
+    return _bytes(path)
+
+
+def _bytes(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

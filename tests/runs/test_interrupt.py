@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tnas_cli.runs.interrupt import SIGNALS, signals_as_interrupt, stop_asked, stop_request
+from tnas_cli.runs.interrupt import SIGNALS, signals_as_interrupt, signals_later, stop_asked, stop_request
 
 
 def test_a_signal_is_noted_and_the_old_handlers_come_back() -> None:
@@ -58,3 +58,23 @@ def test_an_ignored_signal_stays_ignored() -> None:
             assert not stop and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signals_wait_until_they_are_let_in(number: int) -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with signals_as_interrupt():
+        for times in (1, 2):
+            with pytest.raises(KeyboardInterrupt), signals_later() as arrive:
+                arrive()
+                for _ in range(times):
+                    os.kill(os.getpid(), number)
+                with pytest.raises(KeyboardInterrupt):
+                    arrive()
+                os.kill(os.getpid(), number)
+        with stop_request() as stop, signals_later() as arrive:
+            os.kill(os.getpid(), number)
+            assert not stop
+            arrive()
+            assert stop
+    assert [signal.getsignal(number) for number in SIGNALS] == before

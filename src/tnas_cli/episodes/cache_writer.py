@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from tnas_cli.errors import DataError
 from tnas_cli.runs.events import Listener, Note, ignore
 from tnas_cli.runs.files import make_folder, replacing, writing
 from tnas_cli.runs.held import remove_left
+from tnas_cli.runs.interrupt import signals_later
 from tnas_cli.runs.lock import BusyError, one_process
 
 FORMAT = "tnas-image-cache"
@@ -149,8 +150,8 @@ def write_cache(
             for item in classes:
                 spool.add(item)
             # Nobody else knows this file yet, and it is held: it needs no lock, which some file systems do not offer.
-            with writing(path), hdf5_file(partial) as file:
-                index = _write(file, spool, attributes)
+            with writing(path), signals_later() as arrive, hdf5_file(partial) as file:
+                index = _write(file, spool, attributes, arrive)
             try:
                 append_index(partial, index)
             except ValueError as error:
@@ -170,7 +171,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return (path.stat().st_ino, path.stat().st_mtime_ns) if path.is_file() else None
 
 
-def _write(file: Any, spool: _Spool, attributes: Attributes) -> CacheIndex:
+def _write(file: Any, spool: _Spool, attributes: Attributes, arrive: Callable[[], None]) -> CacheIndex:
+    """Fill the file; `arrive` lets signals in that wait while the HDF5 library works."""
     import h5py
 
     missing = [split for split in SPLITS if split not in spool.splits]
@@ -184,6 +186,7 @@ def _write(file: Any, spool: _Spool, attributes: Attributes) -> CacheIndex:
     images = file.create_dataset("images", shape=(int(offset[-1]), *spool.shape), dtype=np.uint8)
     facts, first = PixelFacts(spool.shape[-1]), 0
     for number, block in spool.blocks():
+        arrive()
         if first == offset[number]:
             facts.begin(spool.names[number], spool.splits[number], (spool.counts[number], *spool.shape))
         facts.add(block)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 #: Windows has no SIGHUP.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -58,8 +59,7 @@ def stop_request() -> Iterator[StopRequest]:
         yield request
     finally:
         _current.pop()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _restore(before)
 
 
 def _heard() -> list[signal.Signals]:
@@ -93,5 +93,41 @@ def signals_as_interrupt() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _restore(before)
+
+
+@contextmanager
+def signals_later() -> Iterator[Callable[[], None]]:
+    """Within the block signals wait, for a library that breaks where a function of ours that it calls raises. They
+    arrive whenever what the block is given is called, and at its end. Outside the main thread nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    waiting: list[int] = []
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        waiting.append(number)
+
+    def arrive() -> None:
+        if waiting:
+            _restore(before)
+            try:
+                while waiting:
+                    signal.raise_signal(waiting.pop(0))
+            finally:
+                for number in before:
+                    signal.signal(number, wait)
+
+    before = {number: signal.signal(number, wait) for number in _heard()}
+    try:
+        yield arrive
+    finally:
+        _restore(before)
+        while waiting:
+            signal.raise_signal(waiting.pop(0))
+
+
+def _restore(before: Mapping[signal.Signals, Any]) -> None:
+    for number, handler in before.items():
+        signal.signal(number, handler)
