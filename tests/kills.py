@@ -135,16 +135,16 @@ class Kills:
             left = [str(path.relative_to(self.root)) for path in self.root.rglob(".*")]
             if once and left:
                 wrong.append(f"left after the signal: {left}")
-        return wrong + self._continued(ended_well=ended.code == 0)
+        return wrong + self._continued()
 
-    def _continued(self, ended_well: bool = False) -> list[str]:
+    def _continued(self) -> list[str]:
         """What is wrong after the command went on; not tried again from a folder that equals one from which all was
         right."""
-        known = hashlib.sha256(repr((ended_well, facts(self.root))).encode()).digest()
+        known = hashlib.sha256(repr(facts(self.root)).encode()).digest()
         if self.job.alone and known in self.right:  # side by side, a process that was left might tell them apart
             return []
         self.continuations += 1
-        wrong = continued(self.root, self.job, self.wanted, ended_well)
+        wrong = continued(self.root, self.job, self.wanted)
         if not wrong:
             self.right.add(known)
         return wrong

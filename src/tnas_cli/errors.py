@@ -17,11 +17,14 @@ A message says what went wrong and which value or path it concerns; the hint say
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from tnas_cli.spelling import visible
+
+#: How many of several errors are said at once.
+REASONS = 5
 
 
 class TnasError(Exception):
@@ -116,6 +119,12 @@ class Interrupted(TnasError):  # noqa: N818  an interrupt by the user is not an 
     """The user stopped the work; what was finished is saved."""
 
     exit_code = 130
+
+
+def reasons(messages: Sequence[str]) -> str:
+    """The messages of several errors as one sentence; of many the first ones."""
+    said = [message.rstrip(".") for message in messages[:REASONS]]
+    return "; ".join([*said, "..."]) if len(messages) > REASONS else f"{'; '.join(said)}."
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -17,8 +17,9 @@ import torch
 
 from tests.conftest import TRAINING, Pipeline
 from tests.helpers import train_eval_with
-from tests.running import Ran, drawing, succeeding, task_folder, tnas
+from tests.running import Ran, class_tree, drawing, succeeding, task_folder, tnas
 from tnas_cli.commands.predict import predict
+from tnas_cli.errors import DataError
 from tnas_cli.methods.registry import training_methods
 from tnas_cli.records.kinds import Predicted
 from tnas_cli.runs.events import Note
@@ -386,3 +387,49 @@ def test_nothing_of_a_task_or_of_photos_is_left_out_in_silence(
     }
     assert {Path(one["file"]).name for one in told.result["left_out"]} == {"lost.png", ".hidden.png"}
     assert "lost.png" in told.stderr
+
+
+def test_a_folder_that_cannot_be_used_does_not_keep_the_others_from_their_answers(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    good = [task_folder(tmp_path / name, CLASSES, query=1) for name in ("a", "c")]
+    (tmp_path / "b" / "query").mkdir(parents=True)
+    words = ("adapt", pipeline.best, good[0], tmp_path / "b", good[1], tmp_path / "d", *pipeline.here)
+    ran = tnas(*words, "--json", "--quiet")
+    assert ran.code == DataError.exit_code
+    assert [record["task"]["folder"] for record in ran.records[:-1]] == list(map(str, good))
+    assert ran.result["tasks"] == 2
+    reasons = [f"{tmp_path}/b has no folder support/.", f"{tmp_path}/d does not exist."]
+    assert [one["error"] for one in ran.result["set_aside"]] == reasons
+    assert [one["name"] for one in ran.result["set_aside"]] == [f"{tmp_path}/b", f"{tmp_path}/d"]
+    both = "; ".join(reason.rstrip(".") for reason in reasons)
+    assert f"error: 2 of 4 tasks have no answer: {both}.\n" in ran.stderr
+    alone = [succeeding("adapt", pipeline.best, folder, *pipeline.here, "--json").records[0] for folder in good]
+    assert [record["predictions"] for record in alone] == [record["predictions"] for record in ran.records[:-1]]
+    none = tnas("adapt", pipeline.best, tmp_path / "b", tmp_path / "d", *pipeline.here, "--json")
+    assert (none.code, none.stdout) == (DataError.exit_code, "")
+    assert f"error: none of the 2 task folders can be used: {both}.\n" in none.stderr
+
+
+def test_what_became_of_the_files_is_said_before_an_error(
+    pipeline: Pipeline, kept: tuple[Path, Ran], tmp_path: Path
+) -> None:
+    """A task, photos and a data set, each with a file that is no image, and an error after it."""
+    task = task_folder(tmp_path / "task", CLASSES, query=1)
+    (task / "support" / "c18" / "notes.txt").write_text("x")
+    shutil.copy(sorted((task / "support" / "c18").glob("*.png"))[0], task / "support" / "c19" / "twin.png")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "notes.txt").write_text("x")
+    trees = class_tree(tmp_path / "data" / "train", range(3), images=2)
+    (trees / "c00" / "notes.txt").write_text("x")
+    calls: dict[str, tuple[str | Path, ...]] = {
+        "the same picture in two classes": ("adapt", pipeline.best, task, *pipeline.here),
+        "no image is among the 1 files": ("predict", kept[0], photos),
+        "'val'": ("prepare-data", "folder", "--source", tmp_path / "data", "--cache-dir", tmp_path / "cache"),
+    }
+    for why, words in calls.items():
+        ran = tnas(*words, "--quiet")
+        assert ran.code == DataError.exit_code
+        told, error = ran.stderr.split("error: ")
+        assert why in error and "left out: files that are no images (1): " in told and "notes.txt" in told

@@ -249,3 +249,27 @@ def test_a_member_whose_own_name_is_not_the_listed_one(tmp_path: Path) -> None:
     assert not is_image_by_content(file)
     with pytest.raises(DataError, match=r"a/2 cannot be read"):
         file.head(4)
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_members_are_counted_as_they_are_listed(tmp_path: Path, form: int) -> None:
+    long = "" if form == tarfile.USTAR_FORMAT else "/" + "x" * 120
+    path = tarred(tmp_path / "a.tar", {f"a{long}/{n}.png": bytes(n * 200) for n in range(7)}, form)
+    region = region_of(path)
+    assert [tar.count(region, most) for most in (3, 7, 100)] == [3, 7, 7] and len(list(tar.entries(region))) == 7
+
+
+def test_the_count_of_members_ends_at_what_is_no_member(tmp_path: Path) -> None:
+    """It is the listing that says what is wrong."""
+    path = tarred(tmp_path / "a.tar", {"a/1.png": b"", "a/2.png": b"x" * 600})
+    assert tar.count(region_of(changed(path, 124, b"-1         \0")), 9) == 0
+    path = tarred(tmp_path / "b.tar", {"a/1.png": b""})
+    header = bytearray(path.read_bytes()[:512])
+    header[156:157] = tar.LONG_NAME
+    path.write_bytes(bytes(header) * 1000)
+    assert tar.count(region_of(path), 9) == 0
+    packing = tarfile.TarInfo("a/1.png")
+    packing.pax_headers = {"size": "1024"}
+    path.write_bytes(packing.tobuf(tarfile.PAX_FORMAT) + bytes(2048))
+    assert tar.count(region_of(path), 9) == 0
+    assert [entry.size for entry in tar.entries(region_of(path))] == [1024]

@@ -38,7 +38,8 @@ class Job:
     """A command, in a folder that `before` has made; `stdin`: the file that it reads.
 
     Killed, it is continued: a run with `tnas resume`, or else by the same command again. `continues`: the command
-    itself continues a run, or several. `alone`: one process does all. `once`: the command is not called again if this is there.
+    itself continues a run, or several. `alone`: one process does all. `once`: the command is not called again if
+    this is there.
     """
 
     name: str

@@ -168,7 +168,8 @@ def test_task_folders(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.Mo
     tasks = [task_folder(tmp_path / str(classes), range(classes)) for classes in (3, 4)]
     words = ("adapt", pipeline.best, *tasks, *pipeline.here, "--cluster", "tcp://nowhere:1")
     monkeypatch.setattr(workers, "over_cluster", without(1))
-    ran = succeeding(*words, "--json")
+    ran = tnas(*words, "--json")
+    assert ran.code == TnasError.exit_code and "1 of 2 tasks have no answer: no luck.\n" in ran.stderr
     assert [record["task"]["folder"] for record in ran.records[:-1]] == [str(tasks[0])]
     assert ran.result["set_aside"] == [{"name": str(tasks[1]), "error": "no luck."}]
     assert f"adapted to 1 of 2 tasks; set aside: {tasks[1]}\n" in ran.stderr

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.records.examples import a_training
 from tnas_cli.records.kinds import Step, Validated
 from tnas_cli.records.writing import line
 from tnas_cli.runs import event_log
@@ -59,9 +60,22 @@ def test_the_last_line_of_a_finished_run_is_there_once(log: EventLog, rest: str)
     log.append(step(2))
     with log.path.open("a") as file:
         file.write(rest)
+    result = line(a_training())
     for _ in range(2):
-        log.end(step(4))
-    assert texts(log) == [step(2), step(4)]
+        log.end(result)
+    assert texts(log) == [step(2), result]
+
+
+def test_the_result_of_a_run_that_was_opened_again_takes_the_place_of_the_earlier_one(log: EventLog) -> None:
+    results = [line(a_training(wall_seconds=seconds)) for seconds in (1.0, 2.0, 3.0)]
+    log.append(step(2))
+    for text in results[:2]:  # as two versions of tnas would leave it
+        log.append(text)
+    for text in (step(4), step(6)):
+        log.append(text)
+    for _ in range(2):
+        log.end(results[2])
+        assert texts(log) == [step(2), step(4), step(6), results[2]]
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

@@ -13,13 +13,14 @@ from tnas_cli.cli.console import Screen
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.say_account import say_account
 from tnas_cli.cli.show_adapted import show
-from tnas_cli.errors import SettingsError
+from tnas_cli.errors import DataError, SettingsError, TnasError, reasons
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.runs.device import Machine
 from tnas_cli.settings.applies import refuse
 from tnas_cli.spelling import command
 
 if TYPE_CHECKING:
+    from tnas_cli.commands.adapt import Adaptation
     from tnas_cli.methods.class_means import Classifier
 
 DATA_SET, FOLDERS = "Tasks of a data set", "Task folders"
@@ -180,10 +181,10 @@ def adapt(
     """Adapt what was learned to tasks (Algorithm 2): predictions for query images, support losses, and theta_i.
 
     An answer for an image of a task folder depends on the support images and that image alone; --transductive is the
-    published way. Tasks of a data set are answered both ways.
+    published way. Tasks of a data set are answered both ways. Of several folders, those that cannot be used are named
+    at the end, and the exit code is then 3.
     """
     from tnas_cli.commands.adapt import adapt_dataset, adapt_folders
-    from tnas_cli.commands.next_steps import after_adapting
     from tnas_cli.recipes.adapt import Asked
 
     checkpoint, given = _checkpoint(paths or [], run)
@@ -234,13 +235,26 @@ def adapt(
             )
     if screen.as_json:
         screen.record(found.result.to_json())
-        return
+    else:
+        _show(screen, found, folders.save, given)
+    if aside := found.result.set_aside:
+        why = reasons([one.error for one in aside])
+        kind = DataError if machine.cluster is None else TnasError  # on a cluster, work fails for other reasons too
+        raise kind(
+            f"{len(aside)} of {len(aside) + found.result.tasks} tasks have no answer: {why}",
+            hint="the others are answered; put these right, and call it again for them",
+        )
+
+
+def _show(screen: Screen, found: Adaptation, save: Path | None, given: list[Path]) -> None:
     show(screen, found)
-    if folders.save is not None:
+    if save is not None:
         from tnas_cli.episodes.task_folder import images_to_ask
 
-        screen.next(command("tnas", "predict", folders.save, images_to_ask(given[0])))
+        screen.next(command("tnas", "predict", save, images_to_ask(given[0])))
     elif found.tasks[0].theta is not None:
+        from tnas_cli.commands.next_steps import after_adapting
+
         screen.next(after_adapting())
 
 

@@ -118,6 +118,8 @@ def _run() -> int:
             raise
         shown = _as_ours(error)
         said, code = str(shown), shown.exit_code
+        for note in getattr(error, "__notes__", ()):  # what became of the input until then
+            sys.stderr.write(f"{visible(note)}\n")
         sys.stderr.write(f"error: {said}\n")
     except Exception as error:
         if os.environ.get("TNAS_DEBUG") == "1":

@@ -44,8 +44,8 @@ def adapt_folders(
     An answer depends on the support set and the image alone, unless `asked` says otherwise. invert: whether dark ink is
     turned bright. keep_duplicates: a support image may be twice in its class. save: a .pt file that keeps the adapted
     model of one folder, for `predict`. each: called with a task's record as soon as it is known, or by the workers of a
-    cluster when all are. Raises SettingsError,
-    CheckpointError, and DataError before anything is computed if any folder cannot be used.
+    cluster when all are. Of several folders those that cannot be used have no record, and are named in the result's
+    `set_aside`. Raises SettingsError, CheckpointError, and DataError where no folder can be used.
     """
     paths = [Path(folder) for folder in folders]
     how: dict[str, Any] = {"invert": invert, "keep_duplicates": keep_duplicates}

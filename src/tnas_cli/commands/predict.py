@@ -55,30 +55,31 @@ def predict(
         ending_of(page, PAGES, "--page")
     kept = load_model(Path(model), machine, listener)
     found, account = given_images(map(str, images), stdin)
-    if page is not None:
-        check_can_write(page)  # now, rather than when everything is answered
-    sorter = None if sort is None else Sorter(sort.folder, link=sort.link)
-    shown = None if page is None else PredictionsPage(page, str(model), kept.classes)
-    unsure = UNSURE if UNSURE not in kept.classes else f"{UNSURE} images"
-    answers = Answers(kept, found, account, reject, listener)
-    answers.left_out += [LeftOut(file=name, reason=why) for name, why in account.not_used]
-    try:
-        for answer in answers:
-            if shown is not None:
-                shown.add(answer)
-            each(answer)
-            if sorter is not None:
-                sorter.put(Path(answer.image), unsure if answer.unsure else answer.class_)
-    except BaseException:
-        if shown is not None and shown.answered:
-            listener(Note(f"{shown.write(answers.left_out + _not_asked(shown, answers))} shows what was answered"))
-        raise
-    result = answers.result()
-    if shown is not None:
-        result = replace(result, page=str(shown.write(answers.left_out)))
-    if sorter is not None:
-        result = replace(result, sorted_into=str(sorter.folder), sorted_files=sorter.count)
-    return result
+    with account.said_of_errors():
+        if page is not None:
+            check_can_write(page)  # now, rather than when everything is answered
+        sorter = None if sort is None else Sorter(sort.folder, link=sort.link)
+        shown = None if page is None else PredictionsPage(page, str(model), kept.classes)
+        unsure = UNSURE if UNSURE not in kept.classes else f"{UNSURE} images"
+        answers = Answers(kept, found, account, reject, listener)
+        answers.left_out += [LeftOut(file=name, reason=why) for name, why in account.not_used]
+        try:
+            for answer in answers:
+                if shown is not None:
+                    shown.add(answer)
+                each(answer)
+                if sorter is not None:
+                    sorter.put(Path(answer.image), unsure if answer.unsure else answer.class_)
+        except BaseException:
+            if shown is not None and shown.answered:
+                listener(Note(f"{shown.write(answers.left_out + _not_asked(shown, answers))} shows what was answered"))
+            raise
+        result = answers.result()
+        if shown is not None:
+            result = replace(result, page=str(shown.write(answers.left_out)))
+        if sorter is not None:
+            result = replace(result, sorted_into=str(sorter.folder), sorted_files=sorter.count)
+        return result
 
 
 def _not_asked(shown: PredictionsPage, answers: Answers) -> list[LeftOut]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tnas_cli.plain import json_value
 from tnas_cli.records.account import Fate, InputAccount, Noted
@@ -59,6 +60,16 @@ class Account:
     def warn(self, what: str, name: str, count: int = 1) -> None:
         """An image is used, and a person should look at it."""
         self._note("warning", what, name, count)
+
+    @contextmanager
+    def said_of_errors(self) -> Iterator[None]:
+        """An error within the block gets what is known so far as its notes, which are shown before it."""
+        try:
+            yield
+        except Exception as error:
+            for line in self.record().lines():
+                error.add_note(line)
+            raise
 
     def _note(self, fate: Fate, why: str, name: str, count: int = 1) -> None:
         key = (fate, why)

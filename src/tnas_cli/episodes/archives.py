@@ -114,6 +114,8 @@ def _check_index(region: Region, label: str) -> None:
 
 def _of_tar(region: Region, label: str) -> Listed:
     plain = unpacked(region, label) if is_packed(region) else region
+    if plain.size > MEMBERS * tar.BLOCK and tar.count(plain, MEMBERS + 1) > MEMBERS:
+        raise _too_many(label)  # before each member is looked at
     for entry in tar.entries(plain):
         if entry.kind == "other":
             raise _special(label, entry.name)

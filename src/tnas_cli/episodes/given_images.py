@@ -42,8 +42,13 @@ def given_images(words: Iterable[str], stdin: str | None = None) -> tuple[list[G
     A folder stands for all images in it and below. '-' stands for the lines of `stdin`. Raises DataError for a path or
     a pattern that names nothing, a pipe or a device, and where there is no image at all.
     """
-    found: dict[Path, GivenImage] = {}
     account = Everything()
+    with account.said_of_errors():
+        return _found(words, stdin, account), account
+
+
+def _found(words: Iterable[str], stdin: str | None, account: Everything) -> list[GivenImage]:
+    found: dict[Path, GivenImage] = {}
     for path in _paths(words, stdin):
         if path.is_dir():
             files = images_below(DiskFolder(path, account), set())
@@ -58,7 +63,7 @@ def given_images(words: Iterable[str], stdin: str | None = None) -> tuple[list[G
             found.setdefault(place.resolve(), GivenImage(file.label, file))
     if not found:
         raise DataError(f"no image is among the {account.record().count('left out')} files that were given.", hint=HINT)
-    return list(found.values()), account
+    return list(found.values())
 
 
 def _paths(words: Iterable[str], stdin: str | None) -> Iterator[Path]:

@@ -2,7 +2,7 @@
 
 The HDF5 library cannot give a file up: after a failed write it goes on trying, complains at the end of the process, and
 crashes there. So it writes through Python, is told that all went well, and the error is raised when it has closed its
-file. A signal that raises while the library calls Python breaks it, too: it has to wait (`runs.interrupt.signals_later`).
+file. A signal that raises while the library calls Python breaks it, too, and has to wait (`interrupt.signals_later`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 
 @contextmanager
 def hdf5_file(path: Path) -> Iterator[Any]:
-    """A new HDF5 file to fill within the block, without a lock, while signals wait. Raises the OSError of the first write that failed."""
+    """A new HDF5 file to fill within the block, without a lock, while signals wait. Raises the OSError of the first
+    write that failed."""
     import h5py
 
     with path.open("w+b", buffering=0) as raw:

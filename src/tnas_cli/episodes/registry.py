@@ -117,15 +117,16 @@ def prepare(
         keep_duplicates=spec.name != "folder" or bool(keep_duplicates),
         invert=inverted,
     )
-    built = spec.build(request)
-    attributes = built.attributes
-    if spec.name == "folder":
-        attributes = replace(attributes, shares="/".join(map(str, request.shares)))
-    if normalised is not None:
-        attributes = replace(attributes, mean=normalised.mean, std=normalised.std, normalise=normalise or "")
-    path = cache_path(name, protocol, built.size, root)
-    _check_space(path, built.bytes)
-    write_cache(path, built.classes, attributes, replace=force, listener=listener)
+    with request.account.said_of_errors():
+        built = spec.build(request)
+        attributes = built.attributes
+        if spec.name == "folder":
+            attributes = replace(attributes, shares="/".join(map(str, request.shares)))
+        if normalised is not None:
+            attributes = replace(attributes, mean=normalised.mean, std=normalised.std, normalise=normalise or "")
+        path = cache_path(name, protocol, built.size, root)
+        _check_space(path, built.bytes)
+        write_cache(path, built.classes, attributes, replace=force, listener=listener)
     return open_cache(path)
 
 

@@ -65,6 +65,11 @@ def read_task_folder(path: Path, images: OwnImages, *, keep_duplicates: bool = F
     if not path.is_dir():
         raise DataError(f"{path} is not a folder." if path.exists() else f"{path} does not exist.", hint=LAYOUT_HINT)
     account = Account()
+    with account.said_of_errors():
+        return _read(path, images, account, keep_duplicates=keep_duplicates)
+
+
+def _read(path: Path, images: OwnImages, account: Account, *, keep_duplicates: bool) -> FolderTask:
     support_folder, query_folder = _parts(DiskFolder(path, account))
     support = class_folders(support_folder, fewest=2, hint=LAYOUT_HINT)
     names = list(support)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tnas_cli.engines.choose import choose_engine
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.own_images import Invert
 from tnas_cli.episodes.task_folder import FolderTask, read_task_folder
-from tnas_cli.errors import SettingsError
+from tnas_cli.errors import DataError, SettingsError, TnasError, reasons
 from tnas_cli.methods.adapt import logits_by_step
 from tnas_cli.methods.calibration import Measure
 from tnas_cli.methods.class_means import Classifier
@@ -28,6 +28,7 @@ from tnas_cli.recipes.balance import doubts
 from tnas_cli.recipes.beside import Beside, load_beside
 from tnas_cli.recipes.calibrate import expected
 from tnas_cli.recipes.learned import Learned, load_learned
+from tnas_cli.recipes.units import set_aside
 from tnas_cli.records.kinds import Adapted
 from tnas_cli.records.results import AdaptResult
 from tnas_cli.runs import events, shipped
@@ -97,13 +98,13 @@ def adapt_folders(
     Tasks of the same shape are adapted together. A task with another number of classes than the checkpoint's gets a
     classifier of its own (`methods.adapt.with_way`). A support image that is in its class already is left out, unless
     `keep_duplicates`. `save`: the file that keeps the adapted model of one folder.
-    Raises CheckpointError, and before anything is computed DataError if any folder cannot be used, and SettingsError
-    for what cannot be saved.
+    A folder that cannot be used has no record, and the result names it; raises DataError if none can be used,
+    CheckpointError, and SettingsError for what cannot be saved.
     """
     if save is not None:
         _check_save(save, folders, asked)
     begun = begin(checkpoint, asked, machine)
-    tasks = read_folders(begun, folders, invert, keep_duplicates=keep_duplicates, listener=listener)
+    tasks, bad = read_folders(begun, folders, invert, keep_duplicates=keep_duplicates, listener=listener)
     engine = engine_for(begun, machine, listener)
     found: dict[int, Adapted] = {}
     shown: list[Adapted] = []
@@ -118,15 +119,28 @@ def adapt_folders(
         while len(shown) in found:
             shown.append(found[len(shown)])
             yield shown[-1]
-    yield adapt_records.result_of_folders(begun, shown, engine)
+    yield replace(adapt_records.result_of_folders(begun, shown, engine), set_aside=set_aside(bad))
 
 
 def read_folders(
     begun: Adapting, folders: Sequence[Path], invert: Invert, *, keep_duplicates: bool, listener: events.Listener
-) -> list[FolderTask]:
-    """The tasks of these folders; raises DataError if any cannot be used."""
+) -> tuple[list[FolderTask], dict[str, TnasError]]:
+    """The tasks of these folders, and why others cannot be used; raises DataError if none can."""
     images = begun.learned.images(invert)
-    tasks = [read_task_folder(path, images, keep_duplicates=keep_duplicates) for path in folders]
+    tasks: list[FolderTask] = []
+    bad: dict[str, TnasError] = {}
+    for path in folders:
+        try:
+            tasks.append(read_task_folder(path, images, keep_duplicates=keep_duplicates))
+        except DataError as error:
+            if len(folders) == 1:
+                raise
+            bad[str(path)] = error
+            listener(events.Note(f"warning: {path} is left out: {error.message}"))
+    if bad and not tasks:
+        errors = list(bad.values())
+        why = reasons([error.message for error in errors])
+        raise DataError(f"none of the {len(folders)} task folders can be used: {why}", hint=errors[0].hint)
     if begun.asked.transductive:
         for task in tasks:
             for words in doubts(task):

@@ -136,7 +136,9 @@ class FolderUnits(AdaptUnits):
         if self.folder is not None:
             paths = [self.folder / "tasks" / str(position) for position in self.parts[item]]
         quiet = events.ignore
-        tasks = read_folders(begun, paths, self.invert, keep_duplicates=self.keep_duplicates, listener=quiet)
+        tasks, bad = read_folders(begun, paths, self.invert, keep_duplicates=self.keep_duplicates, listener=quiet)
+        for error in bad.values():
+            raise error
         for task, position in zip(tasks, self.parts[item], strict=True):
             if digest_of(task) != self.images[position]:
                 raise DataError(
@@ -202,15 +204,15 @@ def adapt_folders_on_cluster(
     """As `adapt.adapt_folders`, on the cluster of the machine; records are yielded when all are known, or the work is
     stopped. Folders of a unit that was set aside have no record, and the result names them."""
     begun = _begin(checkpoint, asked, machine)
-    tasks = read_folders(begun, folders, invert, keep_duplicates=keep_duplicates, listener=listener)
+    tasks, bad = read_folders(begun, folders, invert, keep_duplicates=keep_duplicates, listener=listener)
     engine = engine_for(begun, machine, listener)
     units = FolderUnits(begun, engine, machine, tasks, invert, keep_duplicates=keep_duplicates)
-    names, aside = list(map(str, folders)), dict[str, TnasError]()
+    names, aside = [str(task.path) for task in tasks], dict[str, TnasError]()
     records = []
     for position, record in _done(units, begun, names, aside, machine, listener):
         records.append(_named(record, tasks[position]))
         yield records[-1]
-    yield replace(adapt_records.result_of_folders(begun, records, engine), set_aside=set_aside(aside))
+    yield replace(adapt_records.result_of_folders(begun, records, engine), set_aside=set_aside(bad | aside))
 
 
 def adapt_dataset_on_cluster(

@@ -214,7 +214,7 @@ class OwnTasks(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class SetAside(Part):
-    """A unit without a result, each try of which ended with this error on a cluster. `name`: a genotype's digest, a
+    """A unit without a result, because of this error: on a cluster, that of each try. `name`: a genotype's digest, a
     network's name, or the path of a task folder."""
 
     name: str

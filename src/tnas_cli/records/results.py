@@ -130,7 +130,8 @@ class AdaptResult(Measured):
     are null. Tasks of a data set are answered both ways: for `inductive` an answer used the support set and the image
     alone, and the adapted linear layer or the class means gave it (`classifier`, 'linear' or 'means'). `others`
     answered the same images: the nearest neighbour in pixels, and a frozen network. `expected` is what validation tasks
-    say of answers with at least the probability `reject`. `set_aside` are task folders that failed on a cluster."""
+    say of answers with at least the probability `reject`. `set_aside` are task folders that cannot be used, or
+    failed on a cluster."""
 
     command = "adapt"
 

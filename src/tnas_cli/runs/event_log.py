@@ -18,7 +18,8 @@ from typing import Any
 
 from tnas_cli.plain import NotPlainError, json_value
 from tnas_cli.records.kinds import Validated
-from tnas_cli.runs.files import cannot_write, flush, flush_folder, write_text
+from tnas_cli.records.results import Result
+from tnas_cli.runs.files import cannot_write, flush, flush_folder, write_bytes, write_text
 
 if sys.platform != "win32":
     import fcntl
@@ -38,10 +39,7 @@ class EventLog:
         """Add a line, which ends in a newline; it is on the disk for sure after `flush`."""
         new, line = not self.path.exists(), text.encode()
         with self._alone() as file:
-            end = _without_half_line(file)
-            if file.write(line) < len(line):  # the disk took a part of it
-                file.truncate(end)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            _add(file, line)
             if new:
                 flush_folder(self.path.parent)
 
@@ -54,10 +52,19 @@ class EventLog:
             raise cannot_write(self.path, error) from error
 
     def end(self, last: str) -> None:
-        """Add the last line of a run that is finished, unless it is there."""
-        if not self.path.is_file() or not self.path.read_bytes().endswith(last.encode()):
-            self.append(last)
-            self.flush()
+        """Make this the last line, the result of a finished run. That of a run that was opened again since goes."""
+        text = last.encode()
+        if self.path.is_file() and self.path.read_bytes().endswith(text):
+            return
+        with self._alone() as file:
+            _without_half_line(file)
+            lines = self.path.read_bytes().splitlines(keepends=True)
+            others = [line for line in lines if not _is_result(line)]
+            if len(others) < len(lines):
+                write_bytes(self.path, b"".join((*others, text)))
+            else:
+                _add(file, text)
+        self.flush()
 
     def receive(self, text: str) -> list[dict[str, Any]]:
         """Do what another log with `to_send` has noted, up to an incomplete last line; returns the records that it
@@ -122,6 +129,13 @@ def _is_at(file: FileIO, path: Path) -> bool:
         return False
 
 
+def _add(file: FileIO, line: bytes) -> None:
+    end = _without_half_line(file)
+    if file.write(line) < len(line):  # the disk took a part of it
+        file.truncate(end)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def _without_half_line(file: FileIO) -> int:
     """Remove an incomplete last line; returns where the file ends."""
     end = file.seek(0, os.SEEK_END)
@@ -134,6 +148,13 @@ def _without_half_line(file: FileIO) -> int:
     end = file.readall().rfind(b"\n") + 1
     file.truncate(end)
     return file.seek(0, os.SEEK_END)
+
+
+def _is_result(line: bytes) -> bool:
+    try:
+        return json.dumps(Result.event).encode() in line and json_value(line.decode()).get("event") == Result.event
+    except (NotPlainError, UnicodeDecodeError, AttributeError):
+        return False  # a line that is no record says nothing
 
 
 def _is_beyond(text: str, stage: str, done: int, validated: Collection[int]) -> bool:

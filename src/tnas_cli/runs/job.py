@@ -225,6 +225,5 @@ def _live(work: Work, life: Life) -> Result:
     result = replace(work.run(life), argv=argv())
     # The file makes the run a finished one; a resume completes the log if this process is killed in between.
     write_text(run.path / RESULT, writing.line(result))
-    run.log(result)
-    run.events.flush()
+    run.end(result)
     return result

@@ -9,6 +9,7 @@ from pathlib import Path
 from tnas_cli.errors import DataError
 from tnas_cli.records.kinds import Record
 from tnas_cli.records.parts import Environment
+from tnas_cli.records.results import Result
 from tnas_cli.records.writing import line
 from tnas_cli.runs.board import FOLDER, Board, require_tensorboard
 from tnas_cli.runs.contents import ENVIRONMENT, LOG, SETTINGS
@@ -84,5 +85,13 @@ class RunDirectory:
     def log(self, record: Record) -> None:
         """Append one line to `events.jsonl`."""
         self.events.append(line(record))
+        self._show(record)
+
+    def end(self, result: Result) -> None:
+        """Make the result the last line of `events.jsonl`; returns when it is on the disk."""
+        self.events.end(line(result))
+        self._show(result)
+
+    def _show(self, record: Record) -> None:
         if self.board is not None:
             self.board.add(record.to_json())
