@@ -421,12 +421,13 @@ def test_what_became_of_the_files_is_said_before_an_error(
     photos = tmp_path / "photos"
     photos.mkdir()
     (photos / "notes.txt").write_text("x")
-    trees = class_tree(tmp_path / "data" / "train", range(3), images=2)
-    (trees / "c00" / "notes.txt").write_text("x")
+    classes = class_tree(tmp_path / "data", range(3), images=2)
+    (classes / "c00" / "notes.txt").write_text("x")
+    (classes / "c02" / "bad.png").write_text("x")
     calls: dict[str, tuple[str | Path, ...]] = {
         "the same picture in two classes": ("adapt", pipeline.best, task, *pipeline.here),
         "no image is among the 1 files": ("predict", kept[0], photos),
-        "'val'": ("prepare-data", "folder", "--source", tmp_path / "data", "--cache-dir", tmp_path / "cache"),
+        "bad.png": ("prepare-data", "folder", "--source", tmp_path / "data", "--cache-dir", tmp_path / "cache"),
     }
     for why, words in calls.items():
         ran = tnas(*words, "--quiet")

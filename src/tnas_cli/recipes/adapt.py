@@ -145,7 +145,7 @@ def read_folders(
         for task in tasks:
             for words in doubts(task):
                 listener(events.Note(f"warning: {task.path}: {words}"))
-    return tasks
+    return tasks, bad
 
 
 def adapt_alike(
