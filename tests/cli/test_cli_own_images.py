@@ -405,7 +405,10 @@ def test_a_folder_that_cannot_be_used_does_not_keep_the_others_from_their_answer
     both = "; ".join(reason.rstrip(".") for reason in reasons)
     assert f"error: 2 of 4 tasks have no answer: {both}.\n" in ran.stderr
     alone = [succeeding("adapt", pipeline.best, folder, *pipeline.here, "--json").records[0] for folder in good]
-    assert [record["predictions"] for record in alone] == [record["predictions"] for record in ran.records[:-1]]
+    for one, other in zip(alone, ran.records[:-1], strict=True):  # tasks that are computed together round differently
+        for image, same in zip(one["predictions"], other["predictions"], strict=True):
+            assert image["image"] == same["image"] and image["class"] == same["class"]
+            assert image["probability"] == pytest.approx(same["probability"], abs=1e-5)
     none = tnas("adapt", pipeline.best, tmp_path / "b", tmp_path / "d", *pipeline.here, "--json")
     assert (none.code, none.stdout) == (DataError.exit_code, "")
     assert f"error: none of the 2 task folders can be used: {both}.\n" in none.stderr

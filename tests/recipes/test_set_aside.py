@@ -185,7 +185,8 @@ def test_tasks_of_a_data_set(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
     words = ("adapt", pipeline.best, "--dataset", "shapes", "--tasks", 10, *pipeline.here, "--json")
     here = succeeding(*words)
     monkeypatch.setattr(workers, "over_cluster", without(0))
-    ran = succeeding(*words, "--cluster", "tcp://nowhere:1")
+    ran = tnas(*words, "--cluster", "tcp://nowhere:1")
+    assert ran.code == TnasError.exit_code
     assert ran.records[:-1] == here.records[8:-1]
     assert [one["name"] for one in ran.result["set_aside"]] == [f"test task {index}" for index in range(8)]
     assert ran.result["tasks"] == 2
