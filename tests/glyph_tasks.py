@@ -23,15 +23,19 @@ def drawings() -> Tensor:
 
 
 def glyph_tasks(
-    first: int, count: int, *, classes: range = TRAINING, way: int = 3, query: int = 2, half: int = 0
+    first: int, count: int, *, classes: range = TRAINING, way: int = 3, query: int = 2, half: int = 0, shift: int = 0
 ) -> TaskBatch:
-    """1-shot tasks first, first + 1, ...; each is the same, whichever other tasks are drawn with it."""
+    """1-shot tasks first, first + 1, ...; each is the same, whichever other tasks are drawn with it.
+
+    shift: pixels by which each drawing is moved at most, in both directions.
+    """
     tasks = []
     for index in range(first, first + count):
         generator = torch.Generator().manual_seed(1000 + index)
         chosen = torch.tensor(list(classes))[torch.randperm(len(classes), generator=generator)[:way]]
         images = [drawings()[k][torch.randperm(20, generator=generator)[: 1 + query]] for k in chosen]
-        tasks.append(torch.stack(images))
+        task = torch.stack(images)  # [way, 1 + query, 1, H, W]
+        tasks.append(_moved(task.flatten(0, 1), shift, generator).view_as(task) if shift else task)
     x = torch.stack(tasks)  # [T, way, 1 + query, 1, H, W]
     y = torch.arange(way).view(1, way, 1).expand(count, way, 1 + query)
     return TaskBatch(
@@ -39,13 +43,26 @@ def glyph_tasks(
     )
 
 
+def _moved(x: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Drawings [N, 1, H, W], each moved by at most so many pixels."""
+    offsets = torch.randint(-most, most + 1, (len(x), 2), generator=generator).tolist()
+    return torch.stack([image.roll(offset, (1, 2)) for image, offset in zip(x, offsets, strict=True)])
+
+
 class GlyphBatches:
-    """Batches of 32 drawings of all training classes, each the same whichever others are drawn."""
+    """Batches of 32 drawings of all training classes, each the same whichever others are drawn.
+
+    shift: as of `glyph_tasks`.
+    """
 
     classes = len(TRAINING)
+
+    def __init__(self, shift: int = 0) -> None:
+        self.shift = shift
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """x [32, 1, 20, 20] and y [32]."""
         generator = torch.Generator().manual_seed(number)
         labels = torch.randint(len(TRAINING), (32,), generator=generator)
-        return drawings()[labels, torch.randint(20, (32,), generator=generator)], labels
+        x = drawings()[labels, torch.randint(20, (32,), generator=generator)]
+        return (_moved(x, self.shift, generator) if self.shift else x), labels

@@ -98,7 +98,7 @@ def test_doctor_warms_what_it_is_told_to(monkeypatch: pytest.MonkeyPatch, tmp_pa
     from tnas_cli.spaces.four_conv import FourConv
 
     monkeypatch.setattr("tnas_cli.commands.doctor.SAMPLE_SECONDS", 0.0)
-    monkeypatch.setattr("tnas_cli.commands.doctor.usual_networks", lambda: [(FourConv(2, 1, 24, 16), 24, (2, 4))])
+    monkeypatch.setattr("tnas_cli.commands.doctor.usual_networks", lambda: [(FourConv(2, 1, 24, 24), 24, (2, 4))])
     monkeypatch.setattr("tnas_cli.commands.doctor.SAMPLE", FourConv(5, 1, 28, 16))
     monkeypatch.setenv("TNAS_KERNELS", str(tmp_path))
     succeeding("doctor", "--device", "cpu", "--json")

@@ -120,6 +120,7 @@ def test_states_that_nothing_reads(engine: FusedEngine) -> None:
     agrees_with_the_oracle(engine, DecodedNetwork(Genotype(normal, reduce), 2, 1, channels=8), 28, RULE)
 
 
+@pytest.mark.timeout(900)  # its many sizes have kernels of their own, which a slow machine compiles first
 @settings(max_examples=10, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 10**6),

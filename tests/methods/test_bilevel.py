@@ -8,15 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tests import oracle
-from tests.glyph_tasks import SIDE, VALIDATION, glyph_tasks
+from tests.glyph_tasks import SIDE, glyph_tasks
+from tests.methods.learning import above_nearest_neighbour
 from tests.synthetic import check_slope, labelled, parameters_of, worst_relative_error
 from tnas_cli.engines.fused_engine import FusedEngine
 from tnas_cli.engines.interface import Engine
 from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.learner import Learner
-from tnas_cli.methods.meta_learn import Plan, Tasks, meta_learn
-from tnas_cli.methods.nearest_neighbour import nearest_neighbour
 from tnas_cli.methods.registry import about, training_method
 from tnas_cli.methods.unrolled import RATE, weight_count
 from tnas_cli.settings.train import TrainSettings
@@ -104,11 +103,5 @@ def test_the_rates_of_the_layer_can_be_learned_and_fit_another_way(rates: str) -
 
 def test_it_learns_more_than_the_nearest_neighbour_knows() -> None:
     """By at least 5 points on 5-way 1-shot tasks of glyphs of other classes."""
-    values = {"way": 5, "query": 5, "alpha_outer": 5e-3, "meta_batch": 2, "tasks": 120, "validate_every": 120}
-    settings = TrainSettings.from_dict({"dataset": "glyphs", **values, **about("bilevel").differs, "method": "bilevel"})
-    network, method = FourConv(5, 1, SIDE, filters=16), training_method("bilevel")
-    state = method.start(network, settings, torch.device("cpu"), "weights")
-    validation = glyph_tasks(10_000, 48, classes=VALIDATION, way=5, query=5)
-    tasks = Tasks(lambda first, count: glyph_tasks(first, count, way=5, query=5), lambda: iter([validation]))
-    list(meta_learn(method.learner(TorchEngine(), network, settings), state, tasks, Plan.of(settings)))
-    assert state.best_accuracy > nearest_neighbour([validation])[0] + 0.05
+    values = {"query": 5, "alpha_outer": 5e-3, "meta_batch": 2, "tasks": 120, "validate_every": 120}
+    assert above_nearest_neighbour("bilevel", FourConv(5, 1, SIDE, filters=16), values) > 0.05

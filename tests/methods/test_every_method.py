@@ -8,17 +8,16 @@ from typing import Any
 import pytest
 import torch
 
-from tests.glyph_tasks import SIDE, VALIDATION, GlyphBatches, glyph_tasks
+from tests.glyph_tasks import SIDE, glyph_tasks
 from tests.helpers import network_for
+from tests.methods.learning import CPU, in_halves, tasks_for
 from tnas_cli.engines.torch_engine import TorchEngine
-from tnas_cli.episodes.tasks import Beside, TaskBatch
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods import auto_maml, t_nas
 from tnas_cli.methods.learner import accuracies, mean_and_interval
-from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
+from tnas_cli.methods.meta_learn import MetaState, Plan
 from tnas_cli.methods.registry import about, method, search_method, search_methods, training_method, training_methods
 from tnas_cli.methods.state_file import restore, to_checkpoint
-from tnas_cli.methods.streams import BatchesAsTasks, EpisodesBeside
 from tnas_cli.methods.unrolled import RATE, weight_count
 from tnas_cli.report.references import references
 from tnas_cli.runs.events import StepDone, Validated
@@ -29,7 +28,6 @@ from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.parameters import THETA
 from tnas_cli.update.outer import cosine, rates
 
-CPU = torch.device("cpu")
 FEATURES = {value for name, value in vars(features).items() if name.isupper() and isinstance(value, str)}
 #: Filters of networks, where 8 would take long.
 FILTERS = {"tadam": 4, "mtl": 4}
@@ -45,41 +43,6 @@ QUICK = {
 
 #: With random weights this one already answers as well as the nearest neighbour; test_memory.py asks for more.
 MARGINS = {"memory-module": 0.01}
-
-
-def in_halves(first: int, count: int, way: int = 3) -> TaskBatch:
-    """Meta-batches alternate between the first and the second half, as in Algorithm 3."""
-    return glyph_tasks(first, count, way=way, half=1 + first // 4 % 2)
-
-
-def tasks(way: int) -> Tasks:
-    """Training tasks, and 48 validation tasks of other classes."""
-    return Tasks(
-        lambda first, count: in_halves(first, count, way),
-        lambda: iter([glyph_tasks(10_000, 48, classes=VALIDATION, way=way, query=5)]),
-    )
-
-
-def tasks_for(name: str, way: int) -> Tasks:
-    """The same, in the form that a method's stream gives them."""
-    labelled, source = GlyphBatches(), tasks(way)
-
-    def batches(first: int, count: int) -> TaskBatch:
-        x, y = map(torch.stack, zip(*map(labelled.batch, range(first, first + count)), strict=True))
-        return TaskBatch(x, y, x, y, way)
-
-    def beside(first: int, count: int) -> TaskBatch:
-        images = batches(first, count)
-        drawn = Beside(images.query_x, images.query_y, torch.zeros(count))
-        return dataclasses.replace(in_halves(first, count, way), beside=drawn)
-
-    if isinstance(method(name).stream, BatchesAsTasks):
-        return dataclasses.replace(source, train=batches, labelled=labelled)
-    if isinstance(method(name).stream, EpisodesBeside):
-        return dataclasses.replace(source, train=beside, labelled=labelled)
-    if method(name).before is not None:
-        return dataclasses.replace(source, labelled=labelled)
-    return source
 
 
 def learned(network: Any, settings: Any, state: MetaState) -> tuple[float, float]:

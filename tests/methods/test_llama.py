@@ -10,15 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tests import oracle
-from tests.glyph_tasks import SIDE, VALIDATION, glyph_tasks
+from tests.glyph_tasks import SIDE
 from tests.helpers import AUTO_MAML_1SHOT
+from tests.methods.learning import above_nearest_neighbour
 from tests.synthetic import check_slope, labelled, parameters_of, worst_relative_error
 from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.llama import DAMPING, Laplace, log_det
-from tnas_cli.methods.meta_learn import Plan, Tasks, meta_learn
-from tnas_cli.methods.nearest_neighbour import nearest_neighbour
 from tnas_cli.methods.registry import training_method
 from tnas_cli.methods.unrolled import Unrolled, is_norm, weight_count
 from tnas_cli.settings.train import TrainSettings
@@ -135,7 +134,9 @@ def test_its_weights_are_the_published_ones_and_norms_do_not_adapt() -> None:
     w = parameters_of(NETWORK)
     own = learner(0.0).fit(w, BATCH.support).own
     start = for_tasks(w, 2)
-    assert {name for name in w if torch.equal(own[name], start[name])} == {name for name in w if is_norm(name)}
+    same = {name for name in w if torch.equal(own[name], start[name])}
+    # The gradient of a bias before batch norm is rounding, or exactly zero.
+    assert {n for n in same if not n.endswith("conv_bias")} == {name for name in w if is_norm(name)}
 
 
 def test_other_networks_are_refused() -> None:
@@ -147,12 +148,6 @@ def test_other_networks_are_refused() -> None:
 
 def test_it_learns_more_than_the_nearest_neighbour_knows() -> None:
     """By at least 5 points on 5-way 1-shot tasks of glyphs of other classes."""
-    values = {"way": 5, "query": 2, "alpha_outer": 1e-2, "meta_batch": 2, "tasks": 200, "validate_every": 200}
+    values = {"query": 5, "alpha_outer": 1e-2, "meta_batch": 2, "tasks": 100, "validate_every": 100}
     values |= {"inner_steps": 2, "test_steps": 2, "alpha_inner": 0.2}
-    settings = TrainSettings.from_dict({"dataset": "glyphs", **values, "method": "llama"})
-    network, method = FourConv(5, 1, SIDE, filters=8), training_method("llama")
-    state = method.start(network, settings, torch.device("cpu"), "weights")
-    validation = glyph_tasks(10_000, 48, classes=VALIDATION, way=5, query=5)
-    tasks = Tasks(lambda first, count: glyph_tasks(first, count, way=5, query=2), lambda: iter([validation]))
-    list(meta_learn(method.learner(TorchEngine(), network, settings), state, tasks, Plan.of(settings)))
-    assert state.best_accuracy > nearest_neighbour([validation])[0] + 0.05
+    assert above_nearest_neighbour("llama", FourConv(5, 1, SIDE, filters=8), values) > 0.05

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import pytest
@@ -10,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tests.glyph_tasks import SIDE, glyph_tasks
+from tests.glyph_tasks import SIDE
 from tests.helpers import AUTO_MAML_1SHOT
-from tests.methods.test_every_method import tasks
+from tests.methods.learning import CPU, trained
 from tests.synthetic import check_slope, labelled
 from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
@@ -20,7 +19,6 @@ from tnas_cli.errors import SettingsError
 from tnas_cli.methods import memory
 from tnas_cli.methods.learner import accuracies, mean_and_interval
 from tnas_cli.methods.memory import MemoryModule, in_rounds, losses, walk
-from tnas_cli.methods.meta_learn import Plan, meta_learn
 from tnas_cli.methods.nearest_neighbour import nearest_neighbour
 from tnas_cli.methods.registry import training_method
 from tnas_cli.settings.train import TrainSettings
@@ -177,16 +175,15 @@ def test_the_start_and_the_outer_steps_are_those_of_the_authors() -> None:
 
 
 def test_it_learns_more_than_the_nearest_neighbour_knows() -> None:
-    """Unseen classes, 3-way 1-shot: 5 points above the nearest neighbour in pixels, and 3 above random weights, which
+    """Unseen classes, 3-way 1-shot: 5 points above the nearest neighbour in pixels, and 2 above random weights, which
     are a good embedding without batch norm."""
+    values = {"query": 2, "meta_batch": 2, "tasks": 1000, "validate_every": 250, "cosine_to": 0.02, "seed": 1}
     network = FourConv(3, 1, SIDE, filters=16)
-    values = {"way": 3, "query": 2, "meta_batch": 2, "tasks": 400, "validate_every": 100, "seed": 1}
-    settings = TrainSettings.from_dict({"dataset": "glyphs", **values, "method": "memory-module"})
-    source = dataclasses.replace(tasks(3), train=glyph_tasks)
-    state = METHOD.start(network, settings, torch.device("cpu"))
+    state, source = trained("memory-module", network, values)
+    settings = TrainSettings.from_dict({"dataset": "glyphs", "way": 3, **values, "method": "memory-module"})
+    start = METHOD.start(network, settings, CPU, "weights")
     learner = METHOD.learner(TorchEngine(), network, settings)
-    start, _ = mean_and_interval(accuracies(learner, state.parameters, source.validate()))
-    list(meta_learn(learner, state, source, Plan.of(settings)))
+    random, _ = mean_and_interval(accuracies(learner, start.parameters, source.validate()))
     nearest, _ = nearest_neighbour(source.validate())
     assert state.best_accuracy > nearest + 0.05
-    assert state.best_accuracy > start + 0.03
+    assert state.best_accuracy > random + 0.02

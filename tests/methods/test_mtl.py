@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tests import oracle
 from tests.glyph_tasks import SIDE
-from tests.methods.test_every_method import tasks_for
+from tests.methods.learning import tasks_for
 from tests.spaces.test_resnet12 import plain
 from tests.synthetic import check_slope, labelled, worst_relative_error
 from tnas_cli.engines.torch_engine import TorchEngine

@@ -8,14 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tests import oracle
-from tests.glyph_tasks import SIDE, VALIDATION, glyph_tasks
+from tests.glyph_tasks import SIDE
 from tests.helpers import AUTO_MAML_1SHOT
+from tests.methods.learning import above_nearest_neighbour
 from tests.synthetic import check_slope, labelled, parameters_of, worst_relative_error
 from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
-from tnas_cli.methods.meta_learn import Plan, Tasks, meta_learn
-from tnas_cli.methods.nearest_neighbour import nearest_neighbour
 from tnas_cli.methods.r2d2 import LAMBDA, OWN_SPECS, R2D2, SCALE, SHIFT, ridge
 from tnas_cli.methods.registry import training_method
 from tnas_cli.methods.unrolled import weight_count
@@ -138,11 +137,5 @@ def test_without_a_solution_the_numbers_say_so() -> None:
 
 def test_it_learns_more_than_the_nearest_neighbour_knows() -> None:
     """By at least 5 points on 5-way 1-shot tasks of glyphs of other classes."""
-    values = {"way": 5, "query": 5, "alpha_outer": 5e-3, "tasks": 400, "validate_every": 200}
-    settings = TrainSettings.from_dict({"dataset": "glyphs", **values, "method": "r2d2"})
-    network, method = FourConv(5, 1, SIDE, filters=16), training_method("r2d2")
-    state = method.start(network, settings, torch.device("cpu"), "weights")
-    validation = glyph_tasks(10_000, 48, classes=VALIDATION, way=5, query=5)
-    tasks = Tasks(lambda first, count: glyph_tasks(first, count, way=5, query=5), lambda: iter([validation]))
-    list(meta_learn(method.learner(TorchEngine(), network, settings), state, tasks, Plan.of(settings)))
-    assert state.best_accuracy > nearest_neighbour([validation])[0] + 0.05
+    values = {"query": 5, "alpha_outer": 5e-3, "tasks": 400, "validate_every": 200}
+    assert above_nearest_neighbour("r2d2", FourConv(5, 1, SIDE, filters=16), values) > 0.05

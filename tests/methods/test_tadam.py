@@ -11,14 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tests.glyph_tasks import SIDE
-from tests.methods.test_every_method import tasks_for
+from tests.methods.learning import above_nearest_neighbour
 from tests.spaces.test_resnet12 import plain
 from tests.synthetic import check_slope, labelled, worst_relative_error
-from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import Beside, TaskBatch
 from tnas_cli.errors import SettingsError
-from tnas_cli.methods.meta_learn import Plan
-from tnas_cli.methods.nearest_neighbour import nearest_neighbour
 from tnas_cli.methods.registry import training_method
 from tnas_cli.methods.tadam import Tadam, co_training, rate
 from tnas_cli.settings.train import TrainSettings
@@ -179,11 +176,5 @@ def test_other_networks_are_refused(other: FourConv | ResNet12) -> None:
 
 def test_it_learns_more_than_the_nearest_neighbour_knows() -> None:
     """By at least 5 points on 3-way 1-shot tasks of glyphs of other classes."""
-    network = ResNet12(3, 1, SIDE, filters=4)
-    values = {"way": 3, "query": 2, "alpha_outer": 0.1, "meta_batch": 4, "tasks": 200, "validate_every": 200}
-    settings = TrainSettings.from_dict({"dataset": "glyphs", **values, "method": "tadam"})
-    source = tasks_for("tadam", 3)
-    state = METHOD.start(network, settings, CPU, classes=source.classes)
-    learner = METHOD.learner(TorchEngine(), network, settings)
-    list(METHOD.learn(network, settings, learner, state, source, Plan.of(settings)))
-    assert state.best_accuracy > nearest_neighbour(source.validate())[0] + 0.05
+    values = {"query": 2, "alpha_outer": 0.1, "meta_batch": 4, "tasks": 200, "validate_every": 200}
+    assert above_nearest_neighbour("tadam", ResNet12(3, 1, SIDE, filters=4), values) > 0.05

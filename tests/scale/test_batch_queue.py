@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -109,6 +111,16 @@ def test_workers_leave_before_their_time_is_up(walltime: str | None, seconds: in
 def test_a_machine_without_the_queue_says_so() -> None:
     with pytest.raises(SettingsError, match="no sbatch, which submits jobs to slurm"):
         check_address(ClusterAddress("slurm:workers=2"))
+
+
+def test_ctrl_c_stays_ours_when_the_library_is_loaded() -> None:
+    """In a process of its own: the library sets its handler when it is first imported."""
+    code = (
+        "import signal, sys; before = signal.getsignal(signal.SIGINT);"
+        "from tnas_cli.scale.batch_queue import require_jobqueue; require_jobqueue('local');"
+        "assert 'dask_jobqueue' in sys.modules; assert signal.getsignal(signal.SIGINT) is before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_jobs_are_submitted_and_cancelled(slurm: Path) -> None:

@@ -128,6 +128,18 @@ def signals_later() -> Iterator[Callable[[], None]]:
             signal.raise_signal(waiting.pop(0))
 
 
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Handlers of signals that a library sets within the block are taken away at its end: dask-jobqueue sets one where
+    it is imported."""
+    before = {number: handler for number in SIGNALS if (handler := signal.getsignal(number)) is not None}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            _restore(before)
+
+
 def _restore(before: Mapping[signal.Signals, Any]) -> None:
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from tnas_cli.errors import SettingsError, TnasError, did_you_mean
+from tnas_cli.runs.interrupt import handlers_kept
 
 #: The classes of dask-jobqueue by the names that people type. `local` starts processes here, to try it out.
 QUEUES = {
@@ -98,7 +99,8 @@ def require_jobqueue(queue: str) -> Any:
     """The queue's class; raises SettingsError where dask-jobqueue or the queue's command is not installed."""
     module, _, name = f"dask_jobqueue.{QUEUES[queue]}".rpartition(".")
     try:
-        found = getattr(importlib.import_module(module), name)
+        with handlers_kept():
+            found = getattr(importlib.import_module(module), name)
     except ImportError as error:
         raise SettingsError(f"--cluster {queue}:... needs the package dask-jobqueue.", hint=INSTALL) from error
     submits = found.job_cls.submit_command

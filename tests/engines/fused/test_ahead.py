@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.engines.fused.calling import SIGNATURE
-from tnas_cli.engines.fused import ahead
+from tnas_cli.engines.fused import ahead, library
 from tnas_cli.engines.fused.ahead import compiled_ahead
 from tnas_cli.engines.fused.catalogue import compiled_and_kept
 from tnas_cli.engines.fused.kernels import Kernel
@@ -52,16 +52,16 @@ def test_a_library_compiles_in_several_processes(monkeypatch: pytest.MonkeyPatch
     """Every kernel once in all, or twice where two processes meet, and each is counted once."""
     counted: list[tuple[int, int]] = []
     shares: list[list[list[Kernel]]] = []
-    monkeypatch.setattr("tnas_cli.engines.fused.library.FEWEST_EACH", 1)
+    monkeypatch.setattr(library, "FEWEST_EACH", 1)
     together = ahead.compiled_ahead
 
     def noticed(dtype: str, asked: list[list[Kernel]]) -> object:
         shares.append(asked)
         return together(dtype, asked)
 
-    monkeypatch.setattr("tnas_cli.engines.fused.library.compiled_ahead", noticed)
-    library = Library("float64", lambda done, total, seconds: counted.append((done, total)), cores=2)
-    assert len(set(library.table(KERNELS))) == len(KERNELS)
+    monkeypatch.setattr(library, "compiled_ahead", noticed)
+    both = Library("float64", lambda done, total, seconds: counted.append((done, total)), cores=2)
+    assert len(set(both.table(KERNELS))) == len(KERNELS)
     assert counted == [(1, 3), (2, 3), (3, 3)]
     assert [len(share) for share in shares[0]] == [1]
 
@@ -80,7 +80,7 @@ def test_where_no_process_can_be_started_the_library_compiles_all(monkeypatch: p
         raise OSError("no more processes")
 
     monkeypatch.setattr(ahead.subprocess, "Popen", refused)
-    monkeypatch.setattr("tnas_cli.engines.fused.library.FEWEST_EACH", 1)
+    monkeypatch.setattr(library, "FEWEST_EACH", 1)
     assert len(set(Library("float64", cores=4).table(KERNELS))) == len(KERNELS)
 
 

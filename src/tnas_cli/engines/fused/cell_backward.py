@@ -90,9 +90,8 @@ def _taps(cell: Cell, x: View, g: View, s: Step, dilation: int) -> None:
     for begin, tile, width in target.spans(side):
         views = (*rows_of(x.moved(0, begin)), *rows_of(g.moved(0, begin)))
         size = (s.taps + cell.plan.gradients, side, width)
-        cell.plan.emit(
-            "depthwise_taps", (cell.lanes, c, s.kernel, dilation, tile, 2 if s.kernel == 5 else 1), *views, *size
-        )
+        constants = (cell.lanes, c, s.kernel, dilation, tile, target.sums_per_tap(s.kernel))
+        cell.plan.emit("depthwise_taps", constants, *views, *size)
 
 
 def _halving_gradients(cell: Cell, s: Step, g: View) -> None:

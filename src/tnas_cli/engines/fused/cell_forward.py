@@ -53,7 +53,7 @@ def _sum(cell: Cell, state: int) -> None:
     out = cell.states[state]
     pixels = out.image // cell.channels
     table = [value for view, norm in terms for value in (view.at, norm.record)]
-    tile = 6 if cell.line > cell.lanes else cell.plan.target.flat_tile
+    tile = cell.plan.target.flat_tile * cell.lanes // cell.line  # so many sums fill as many registers
     cell.plan.emit("weighted_sum", (cell.line, tile), out.at, out.step, cell.channels, pixels, len(terms), *table)
 
 

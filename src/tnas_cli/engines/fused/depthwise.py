@@ -60,8 +60,9 @@ def depthwise_taps(
 ) -> Function:
     """tap[i, j] += sum over pixels of in[y + i * dilation, x + j * dilation] * g[y, x].
 
-    One row of taps at a time for 5 x 5, all for 3 x 3. `sums_per_tap` sums of each tap, of every so-manieth pixel, keep
-    enough multiply-adds going at once.
+    One row of taps at a time for 5 x 5, all for 3 x 3. The pixels take turns to add to one of `sums_per_tap` sums of
+    each tap, so that a multiply-add need not wait for the one before it. About PIECE pixels are used for all taps
+    before the next ones, so that they stay in the nearest cache.
     """
     at_once = kernel_size if kernel_size == 3 else 1
     held = at_once * kernel_size
