@@ -175,9 +175,9 @@ def test_the_start_and_the_outer_steps_are_those_of_the_authors() -> None:
 
 
 def test_it_learns_more_than_the_nearest_neighbour_knows() -> None:
-    """Unseen classes, 3-way 1-shot: 5 points above the nearest neighbour in pixels, and 2 above random weights, which
+    """Unseen classes, 3-way 1-shot: 5 points above the nearest neighbour in pixels, and 3 above random weights, which
     are a good embedding without batch norm."""
-    values = {"query": 2, "meta_batch": 2, "tasks": 1000, "validate_every": 250, "cosine_to": 0.02, "seed": 1}
+    values = {"query": 2, "meta_batch": 2, "tasks": 1000, "validate_every": 250, "cosine_to": 0.02}
     network = FourConv(3, 1, SIDE, filters=16)
     state, source = trained("memory-module", network, values)
     settings = TrainSettings.from_dict({"dataset": "glyphs", "way": 3, **values, "method": "memory-module"})
@@ -186,4 +186,4 @@ def test_it_learns_more_than_the_nearest_neighbour_knows() -> None:
     random, _ = mean_and_interval(accuracies(learner, start.parameters, source.validate()))
     nearest, _ = nearest_neighbour(source.validate())
     assert state.best_accuracy > nearest + 0.05
-    assert state.best_accuracy > random + 0.02
+    assert state.best_accuracy > random + 0.03
