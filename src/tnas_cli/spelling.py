@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
 import unicodedata
 from pathlib import Path
 
 #: What a screen obeys instead of showing: controls, directions and joiners of letters, half characters, line ends.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+#: One to be typed, not one that a sentence mentions in backticks.
+_COMMAND = re.compile(r"(?<!`)\btnas [a-z]")
 
 #: A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@")
@@ -37,6 +41,22 @@ def _escape(character: str) -> str:
     if number < 0x100:
         return _SHORT.get(character, f"\\x{number:02x}")
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def broken_between_words(line: str, columns: int, indent: str = "") -> str:
+    """A line for a terminal that would break it within words; a line with a command stays whole, to be copied.
+
+    indent: what further lines begin with.
+
+    >>> broken_between_words("the cells of all networks", 20)
+    'the cells of all\\nnetworks'
+    >>> broken_between_words("next: tnas resume runs/search-1", 20)
+    'next: tnas resume runs/search-1'
+    """
+    if _COMMAND.search(line) is not None:
+        return line
+    form = textwrap.TextWrapper(columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return form.fill(line) or line
 
 
 def safe_name(name: str) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+from collections.abc import Callable
 
 import pytest
+from rich.console import Console
 
 from tnas_cli.cli import console
 from tnas_cli.cli.console import Screen
@@ -47,7 +51,7 @@ def test_without_a_terminal_progress_is_plain_lines_on_stderr(capsys: pytest.Cap
         listener(STEP)
     out, err = capsys.readouterr()
     assert out == "" and "\x1b" not in err
-    assert err.splitlines() == ["downloading", "search: 10/10 tasks  accuracy 0.5123"]
+    assert err.splitlines() == ["downloading", "search: 10/10 tasks  accuracy 0.512"]
 
 
 def test_between_the_ends_a_line_comes_every_few_seconds(
@@ -85,25 +89,47 @@ def test_durations_as_a_person_says_them(seconds: float, text: str) -> None:
 
 
 def test_a_bar_is_told_what_can_be_drawn_and_always_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Bars:
+    moved: list[tuple[str, int]] = []
+
+    class Recorded:
         """Records how far each stage's bar was moved."""
 
-        def __init__(self) -> None:
-            self.moved: list[tuple[str, int]] = []
-
-        def add_task(self, stage: str, **fields: object) -> str:
-            return stage
-
-        def update(self, stage: str, *, completed: int, **fields: object) -> None:
-            self.moved.append((stage, completed))
+        def show(self, stage: str, done: int, *rest: object) -> None:
+            moved.append((stage, done))
 
     now = [0.0]
     monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
-    bars = Bars()
-    listener = console._BarListener(bars)  # type: ignore[arg-type]
+    listener = console._BarListener(Recorded())  # type: ignore[arg-type]
     for done in range(1, 101):
         now[0] += 1 / 16  # exact in binary: four of them are a quarter of a second
         listener(Progress("search", done, 100, "tasks"))
     listener(Progress("test", 1, 1, "tasks"))
-    assert [done for stage, done in bars.moved if stage == "search"] == [*range(1, 100, 4), 100]
-    assert bars.moved[-2:] == [("search", 100), ("test", 1)]
+    assert [done for stage, done in moved if stage == "search"] == [*range(1, 100, 4), 100]
+    assert moved[-2:] == [("search", 100), ("test", 1)]
+
+
+def on_a_terminal(width: int) -> tuple[Screen, Callable[[], str]]:
+    """A screen that writes to a terminal of so many columns, and what is on it, without colours."""
+    screen, written = Screen(), io.StringIO()
+    screen.words = Console(file=written, force_terminal=True, width=width, highlight=False, soft_wrap=True)
+    return screen, lambda: re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", written.getvalue())
+
+
+def test_bars_and_values_fit_80_columns() -> None:
+    values = {"loss": 0.12345, "accuracy": 0.98765, "theta": 0.12345, "entropy": 0.98765, "validation": 0.98765}
+    screen, shown = on_a_terminal(80)
+    with screen.progress() as listener:
+        listener(Progress("search", 1_000, 30_000, "tasks", values))
+    line, more, last = (row.rstrip() for row in re.split(r"[\r\n]+", shown().rstrip())[-3:])
+    assert line.startswith("search ━") and line.endswith("1,000/30,000 tasks  0 s")
+    assert more.split() == ["loss", "0.123", "accuracy", "0.988", "theta", "0.123", "entropy", "0.988"]
+    assert last.split() == ["validation", "0.988"]
+    assert max(map(len, re.split(r"[\r\n]+", shown()))) <= 80 and "…" not in shown()
+
+
+def test_sentences_end_between_words_and_commands_stay_whole() -> None:
+    screen, shown = on_a_terminal(20)
+    screen.say("the cells of all networks are kept")
+    screen.next("tnas resume runs/search-glyphs-5w1s-1 --hours 3")
+    lines = [line.rstrip() for line in shown().splitlines()]
+    assert lines == ["the cells of all", "networks are kept", "next: tnas resume runs/search-glyphs-5w1s-1 --hours 3"]

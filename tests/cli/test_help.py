@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests.running import tnas
+from tnas_cli.cli.colours import WIDEST_HELP
 from tnas_cli.cli.main import app
 from tnas_cli.settings.fields import settings_of
 from tnas_cli.settings.search import SearchSettings
@@ -36,6 +37,14 @@ def test_it_fits_on_two_screens(command: str) -> None:
     lines = help_of(command).splitlines()
     assert len(lines) <= TWO_SCREENS
     assert max(map(len, lines)) <= 80
+
+
+def test_help_is_read_on_white_too_and_on_wide_terminals() -> None:
+    """No yellow, green, cyan or white; lines that an eye can follow."""
+    shown = tnas("adapt", "--help", environment={"COLUMNS": "240", "FORCE_COLOR": "1", "TERM": "xterm-256color"}).stdout
+    used = {code for codes in re.findall(r"\x1b\[([\d;]*)m", shown) for code in codes.split(";")}
+    assert used <= {"", "0", "1", "2", "35"} and "1" in used
+    assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", shown).splitlines())) == WIDEST_HELP
 
 
 @pytest.mark.parametrize("command", OF)

@@ -12,24 +12,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
+from tnas_cli.cli.bars import REFRESHES_PER_SECOND, Bars, in_words
 from tnas_cli.runs import events
-from tnas_cli.spelling import duration, visible
+from tnas_cli.spelling import broken_between_words, duration, visible
 
 SECONDS_BETWEEN_LINES = 5.0
-#: Drawing the bars takes over a millisecond of the computation's time: a few times a second is enough.
-REFRESHES_PER_SECOND = 4
 
 
 class Screen:
@@ -44,9 +34,14 @@ class Screen:
         self.output = Console(highlight=False, markup=False, emoji=False)
 
     def say(self, text: str, *, style: str | None = None, always: bool = False) -> None:
-        """One line for a person, on stderr; silent with --quiet unless `always`."""
+        """A sentence for a person, on stderr; silent with --quiet unless `always`.
+
+        On a terminal, lines end between words, except those with a command.
+        """
         if always or not self.quiet:
-            self.words.print(visible(text), style=style)
+            line = visible(text)
+            shown = broken_between_words(line, self.words.width) if self.words.is_terminal else line
+            self.words.print(shown, style=style)
 
     def next(self, command: str | None) -> None:
         """The command that may follow, where one is known to work."""
@@ -69,6 +64,14 @@ class Screen:
         sys.stdout.write("".join(f"{visible(line)}\n" for line in lines))
         sys.stdout.flush()
 
+    def facts(self, facts: Iterable[tuple[str, str]], column: int) -> None:
+        """Names and what is to say of them, which begins in the column; a terminal's lines end between words."""
+        for name, value in facts:
+            line = f"{name:<{column}}{visible(value)}"
+            if sys.stdout.isatty():
+                line = broken_between_words(line, self.output.width, " " * column)
+            self.text(line)
+
     def path(self, path: str) -> None:
         """The path of what was written, on stdout: exact for other programs, as `text` on a terminal."""
         sys.stdout.write(f"{visible(path) if sys.stdout.isatty() else path}\n")
@@ -84,7 +87,8 @@ class Screen:
         if self.quiet:
             yield events.ignore
         elif self.words.is_terminal and os.environ.get("TERM") != "dumb":
-            with _bars(self.words) as bars:
+            # On one terminal, data goes above the bars; data for a file must not be drawn into the terminal.
+            with Bars(self.words, timed=True, redirect_stdout=sys.stdout.isatty()) as bars:
                 yield _BarListener(bars)
         else:
             yield _LineListener(self)
@@ -104,32 +108,11 @@ def add_row(drawn: Table, *cells: str | Sequence[str]) -> None:
     drawn.add_row(*(Text("\n".join(map(visible, lines))) for lines in rows))
 
 
-def _bars(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[unit]}  {task.fields[values]}", markup=False),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-        refresh_per_second=REFRESHES_PER_SECOND,
-        # On one terminal, data goes above the bars; data for a file must not be drawn into the terminal.
-        redirect_stdout=sys.stdout.isatty(),
-    )
-
-
-def _format(values: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-
-
 class _BarListener:
     """Progress events move bars, one per stage; notes are printed above them."""
 
-    def __init__(self, bars: Progress) -> None:
+    def __init__(self, bars: Bars) -> None:
         self.bars = bars
-        self.stages: dict[str, TaskID] = {}
         self.last: dict[str, float] = {}
 
     def __call__(self, event: events.Event) -> None:
@@ -140,17 +123,7 @@ class _BarListener:
             if event.done < event.total and now - self.last.get(event.stage, -math.inf) < 1 / REFRESHES_PER_SECOND:
                 return  # the bars would not show it
             self.last[event.stage] = now
-            if event.stage not in self.stages:
-                self.stages[event.stage] = self.bars.add_task(
-                    visible(event.stage), total=event.total, unit=event.unit, values=""
-                )
-            self.bars.update(
-                self.stages[event.stage],
-                completed=event.done,
-                total=event.total,
-                unit=event.unit,
-                values=_format(event.values),
-            )
+            self.bars.show(event.stage, event.done, event.total, event.unit, event.values)
 
 
 class _LineListener:
@@ -178,15 +151,10 @@ class _LineListener:
 def _line(event: events.Progress, seconds: float) -> str:
     parts = [f"{event.stage}: {event.done}/{event.total} {event.unit}"]
     if event.values:
-        parts.append(_format(event.values))
+        parts.append(in_words(event.values))
     if 0 < event.done < event.total and seconds > 1:
         parts.append(f"{duration(seconds * (event.total - event.done) / event.done)} left")
     return "  ".join(parts)
-
-
-def done_of(done: int, asked: int | None, unit: str) -> str:
-    """How far something is: '40/2,000 tasks'; '40 tasks' where nobody knows how many there will be."""
-    return f"{done:,} {unit}" if asked is None else f"{done:,}/{asked:,} {unit}"
 
 
 def size(count: int) -> str:

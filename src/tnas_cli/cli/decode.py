@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tnas_cli.cli import options
+from tnas_cli.cli.colours import WARNING
 from tnas_cli.cli.console import Screen
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.streams import standard_input
@@ -80,7 +81,7 @@ def decode(
     spread = f", {numbers[0]:,} to {numbers[-1]:,} weights" if numbers else ""
     screen.say(f"{result.distinct} distinct of {result.tasks} genotypes{spread}")
     if result.warning:
-        screen.say(f"warning: {result.warning}", style="yellow")
+        screen.say(f"warning: {result.warning}", style=WARNING)
     for path in result.pictures or ():
         screen.say(f"drawn: {path}")
     for path in result.modules or ():

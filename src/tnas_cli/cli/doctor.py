@@ -47,7 +47,7 @@ def _threads(found: DoctorResult) -> str:
 
 def _show(screen: Screen, found: DoctorResult) -> None:
     where, rate = found.environment, found.search_tasks_per_second
-    for name, value in (
+    facts = (
         ("tnas", f"{where.package_version}  python {where.python}  {where.platform}"),
         ("packages", "  ".join(f"{name} {version}" for name, version in found.packages.items())),
         ("device", f"{where.device} ({where.processor}), {_threads(found)}"),
@@ -58,5 +58,5 @@ def _show(screen: Screen, found: DoctorResult) -> None:
         ("maths", f"gradient against finite difference: {found.gradient_error:.1e} relative"),
         ("", f"loss of engine {found.engine} against plain PyTorch: {found.engine_error:.1e} relative"),
         ("speed", f"{rate:.3g} search tasks per second (28 px, 5-way 1-shot, engine {found.engine})"),
-    ):
-        screen.text(f"{name:<10}{value}")
+    )
+    screen.facts(facts, 10)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import Any
 
 import typer
 
+from tnas_cli.cli.colours import readable_help
 from tnas_cli.cli.over_ranks import over_ranks
 from tnas_cli.cli.streams import safe_streams
 from tnas_cli.errors import Interrupted, SettingsError, TnasError
@@ -17,7 +19,7 @@ from tnas_cli.runs.files import refused
 from tnas_cli.runs.interrupt import signals_as_interrupt
 from tnas_cli.runs.paths import expanded_words
 from tnas_cli.runs.ranks import started_by_torchrun
-from tnas_cli.spelling import visible
+from tnas_cli.spelling import broken_between_words, visible
 from tnas_cli.version import __version__
 
 app = typer.Typer(
@@ -107,7 +109,10 @@ def _run() -> int:
     said = ""
     try:
         called_as(["tnas", *sys.argv[1:]])
-        code = app(args=expanded_words(sys.argv[1:]) or ["--help"], prog_name="tnas", standalone_mode=False) or 0
+        words = expanded_words(sys.argv[1:]) or ["--help"]
+        if not {"-h", "--help"}.isdisjoint(words):
+            readable_help()
+        code = app(args=words, prog_name="tnas", standalone_mode=False) or 0
         sys.stdout.flush()
         if code == Interrupted.exit_code:
             sys.stderr.write("interrupted\n")
@@ -119,19 +124,24 @@ def _run() -> int:
         shown = _as_ours(error)
         said, code = str(shown), shown.exit_code
         for note in getattr(error, "__notes__", ()):  # what became of the input until then
-            sys.stderr.write(f"{visible(note)}\n")
-        sys.stderr.write(f"error: {said}\n")
+            _tell(visible(note))
+        _tell(f"error: {said}")
     except Exception as error:
         if os.environ.get("TNAS_DEBUG") == "1":
             raise
-        sys.stderr.write(
-            f"error: unexpected {type(error).__name__}: {visible(str(error))}\nhint: TNAS_DEBUG=1 shows where\n"
-        )
+        _tell(f"error: unexpected {type(error).__name__}: {visible(str(error))}\nhint: TNAS_DEBUG=1 shows where")
         code = TnasError.exit_code
-    for words in plug_ins.problems():
-        if words not in said:
-            sys.stderr.write(f"warning: {visible(words)}\n")
+    for problem in plug_ins.problems():
+        if problem not in said:
+            _tell(f"warning: {visible(problem)}")
     return code
+
+
+def _tell(lines: str) -> None:
+    """Lines on stderr, without Rich, which takes a while to import; see `Screen.say`."""
+    columns = shutil.get_terminal_size().columns
+    for line in lines.split("\n"):
+        sys.stderr.write(f"{broken_between_words(line, columns) if sys.stderr.isatty() else line}\n")
 
 
 def _as_ours(error: Exception) -> TnasError:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tnas_cli.cli import options
+from tnas_cli.cli.colours import WARNING
 from tnas_cli.cli.console import Screen, add_row, size, table
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.say_account import say_account
@@ -143,7 +144,7 @@ def _warn(screen: Screen, record: PreparedData) -> None:
     if record.duplicates_across_splits and not (record.account and record.account.count("duplicate")):
         screen.say(
             f"warning: {record.duplicates_across_splits:,} images are, pixel for pixel, in more than one split",
-            style="yellow",
+            style=WARNING,
             always=True,
         )
 
@@ -161,8 +162,7 @@ def _show(screen: Screen, record: PreparedData) -> None:
         facts.append(("preview", record.preview))
     if screen.verbose:
         facts += [("source", record.source), ("fingerprint", record.fingerprint)]
-    for label, value in facts:
-        screen.text(f"{label:<8} {value}")
+    screen.facts(facts, 9)
 
 
 def _images(record: PreparedData) -> str:

@@ -11,6 +11,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from tnas_cli.cli.colours import OURS
+
 if TYPE_CHECKING:
     from tnas_cli.report.grids import Grid
     from tnas_cli.report.tables import Table
@@ -96,7 +98,7 @@ def _draw(table: Table, *, wide: bool) -> RichTable:
             if wide:
                 drawn.add_column(column.title, no_wrap=True)
         else:
-            style = "bold cyan" if column.kind == "ours" else ""
+            style = OURS if column.kind == "ours" else ""
             drawn.add_column(_title(column.title, wide=wide), justify="right", style=style, no_wrap=True)
     papers = sum(row.in_paper for row in table.rows)
     for index, row in enumerate(table.rows):

@@ -14,7 +14,7 @@ from tnas_cli.cli import options
 from tnas_cli.cli.console import Screen, add_row, table
 from tnas_cli.cli.effects import refuse_beside_dry_run
 from tnas_cli.cli.flat import From, flat
-from tnas_cli.cli.show import with_interval
+from tnas_cli.cli.show import ESTIMATES, with_interval
 from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.runs.device import Machine
 from tnas_cli.spelling import command, duration
@@ -119,7 +119,7 @@ def _show(screen: Screen, found: ReproduceResult, dry_run: bool) -> None:
     if dry_run:
         seconds = sum(cell.seconds or 0 for cell in found.cells)
         screen.say(f"{limit}; validation, adaptation and test take extra time")
-        screen.text(f"total to expect    {duration(seconds)}")
+        screen.facts([("total to expect", duration(seconds))], ESTIMATES)
         return
     screen.say(f"{limit}; mean ± 95% interval: the report says over what, and what each number cost")
     screen.next(command("tnas", "report", Path(found.folder), "--table", str(found.table)))

@@ -12,7 +12,9 @@ from rich import box
 from rich.table import Table
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import Screen, add_row, done_of, table
+from tnas_cli.cli.bars import done_of
+from tnas_cli.cli.colours import WARNING
+from tnas_cli.cli.console import Screen, add_row, table
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.show import with_interval
 from tnas_cli.records.run_list import ListedRun, RunsResult
@@ -59,7 +61,7 @@ def runs(
         screen.show(_wide(listed, folder) if wide else _narrow(listed, folder))
     screen.text(_summary(result))
     for path in result.unreadable:
-        screen.say(f"warning: {path} cannot be read", style="yellow", always=True)
+        screen.say(f"warning: {path} cannot be read", style=WARNING, always=True)
     screen.next(continuation(listed))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tnas_cli.cli.colours import WARNING
 from tnas_cli.cli.console import Screen
 from tnas_cli.records.account import InputAccount
 
 #: What a person should look at; conversions that lose nothing of the kind are plain.
-STYLES = {"left out": "yellow", "duplicate": "yellow", "warning": "yellow"}
+STYLES = {"left out": WARNING, "duplicate": WARNING, "warning": WARNING}
 
 
 def say_account(screen: Screen, account: InputAccount | None, where: str = "") -> None:

@@ -6,6 +6,7 @@ from itertools import zip_longest
 
 from rich.table import Table
 
+from tnas_cli.cli.colours import WARNING
 from tnas_cli.cli.console import Screen, add_row, size, table
 from tnas_cli.records.other_results import Estimate, TrainEstimate
 from tnas_cli.records.parts import Accuracy, Budget, OwnTasks, PlannedCost
@@ -29,34 +30,37 @@ def show(screen: Screen, result: Result) -> None:
         screen.record(result.to_json())
 
 
+#: The column in which the values of an estimate begin.
+ESTIMATES = 19
+
+
 def show_estimate(screen: Screen, cost: Estimate) -> None:
     """The cost of a long computation, in words or as a record."""
     if screen.as_json:
         screen.record(cost.to_json())
         return
-    screen.text(f"weights            {cost.parameters:,}")
+    facts = [("weights", f"{cost.parameters:,}")]
     if cost.flops_per_task is not None:
-        screen.text(f"arithmetic         {cost.flops_per_task / 1e9:.2f} GFLOP per task")
-    screen.text(f"measured           {cost.seconds_per_step:.3g} s per meta-batch, {cost.steps:,} of them")
-    screen.text(f"validation         {duration(cost.seconds_per_validation)} each time")
+        facts.append(("arithmetic", f"{cost.flops_per_task / 1e9:.2f} GFLOP per task"))
+    facts.append(("measured", f"{cost.seconds_per_step:.3g} s per meta-batch, {cost.steps:,} of them"))
+    facts.append(("validation", f"{duration(cost.seconds_per_validation)} each time"))
     if isinstance(cost, TrainEstimate):
-        for line in _training_lines(cost):
-            screen.text(line)
-    screen.text(f"total to expect    {duration(cost.total_seconds)}")
+        facts += _of_training(cost)
+    screen.facts([*facts, ("total to expect", duration(cost.total_seconds))], ESTIMATES)
 
 
-def _training_lines(cost: TrainEstimate) -> list[str]:
+def _of_training(cost: TrainEstimate) -> list[tuple[str, str]]:
     """Of trainings: how they are divided, what they leave on the disk, and what others would cost."""
     at_a_time = f"{cost.side_by_side} at a time" + ("" if cost.workers is None else f", by {cost.workers} workers")
-    lines = [f"networks           {cost.genotypes:,}, {at_a_time}"] if cost.genotypes > 1 or cost.workers else []
+    facts = [("networks", f"{cost.genotypes:,}, {at_a_time}")] if cost.genotypes > 1 or cost.workers else []
     if cost.bytes is not None:
-        lines.append(f"storage            {size(cost.bytes.storage)} in the run's folder")
+        facts.append(("storage", f"{size(cost.bytes.storage)} in the run's folder"))
         if cost.bytes.traffic is not None:
-            lines.append(f"traffic            {size(cost.bytes.traffic)} in all, between workers and shared files")
+            facts.append(("traffic", f"{size(cost.bytes.traffic)} in all, between workers and shared files"))
     for name, planned in (("cost", cost.cost), ("the paper's cell", cost.paper_cost), ("a tenth", cost.tenth_cost)):
         if planned is not None:
-            lines.append(f"{name:<18} {_planned(planned)}")
-    return lines
+            facts.append((name, _planned(planned)))
+    return facts
 
 
 def _planned(cost: PlannedCost) -> str:
@@ -92,7 +96,7 @@ def _search(screen: Screen, found: SearchResult) -> None:
     for line in search_lines(found):
         screen.say(line)
     if found.warning:
-        screen.say(f"warning: {found.warning}", style="yellow")
+        screen.say(f"warning: {found.warning}", style=WARNING)
     screen.next(after_search(found))
     screen.path(found.checkpoint)
 

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from tnas_cli.cli import options
-from tnas_cli.cli.console import REFRESHES_PER_SECOND, Screen, done_of
+from tnas_cli.cli.bars import Bars, done_of, in_words
+from tnas_cli.cli.console import Screen
 from tnas_cli.cli.flat import From, flat
 from tnas_cli.cli.show import with_interval
 from tnas_cli.records.run_list import WatchResult
 from tnas_cli.runs import events
-from tnas_cli.spelling import command, duration, visible
+from tnas_cli.spelling import command, duration
 
 
 @flat
@@ -76,43 +76,19 @@ def _view(screen: Screen) -> Iterator[events.Listener]:
     if screen.quiet:
         yield events.ignore
     elif screen.words.is_terminal and os.environ.get("TERM") != "dumb":
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=12),
-            TextColumn("{task.fields[words]}", markup=False),
-        )
-        with Progress(*columns, console=screen.words, refresh_per_second=REFRESHES_PER_SECOND) as bars:
-            yield _Bars(bars)
+        with Bars(screen.words, timed=False) as bars:
+            yield lambda event: _move(bars, event) if isinstance(event, events.Seen) else None
     else:
         yield lambda event: screen.say(_line(event)) if isinstance(event, events.Seen) else None
 
 
-class _Bars:
+def _move(bars: Bars, event: events.Seen) -> None:
     """A bar for each stage that is not finished, and one for all networks."""
-
-    def __init__(self, bars: Progress) -> None:
-        self.bars = bars
-        self.stages: dict[str, TaskID] = {}
-
-    def __call__(self, event: events.Event) -> None:
-        if not isinstance(event, events.Seen):
-            return
-        if event.stage not in self.stages:
-            self.stages[event.stage] = self.bars.add_task(visible(event.stage), words="")
-        ended = event.done == event.asked and event.unit != "networks"
-        how_far, values = _words(event)
-        words = f"{how_far}\n{values}" if values else how_far  # one line of both is too long for 80 columns
-        self.bars.update(
-            self.stages[event.stage], completed=event.done, total=event.asked, words=words, visible=not ended
-        )
+    ended = event.done == event.asked and event.unit != "networks"
+    bars.show(event.stage, event.done, event.asked, event.unit, event.values, left=event.left, visible_now=not ended)
 
 
 def _line(event: events.Seen) -> str:
-    return f"{event.stage}: {'  '.join(filter(None, _words(event)))}"
-
-
-def _words(event: events.Seen) -> tuple[str, str]:
-    """How far a stage is, with the time left, and its latest values."""
-    values = [f"{name} {value:.3g}" for name, value in event.values.items()]
     left = [] if event.left is None or event.done == event.asked else [f"{duration(event.left)} left"]
-    return "  ".join([done_of(event.done, event.asked, event.unit), *left]), "  ".join(values)
+    parts = [done_of(event.done, event.asked, event.unit), *left, in_words(event.values)]
+    return f"{event.stage}: {'  '.join(filter(None, parts))}"
