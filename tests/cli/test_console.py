@@ -99,7 +99,7 @@ def test_a_bar_is_told_what_can_be_drawn_and_always_its_end(monkeypatch: pytest.
 
     now = [0.0]
     monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
-    listener = console._BarListener(Recorded())  # type: ignore[arg-type]
+    listener = console._BarListener(Recorded(), Screen())  # type: ignore[arg-type]
     for done in range(1, 101):
         now[0] += 1 / 16  # exact in binary: four of them are a quarter of a second
         listener(Progress("search", done, 100, "tasks"))

@@ -43,7 +43,7 @@ NETWORKS: dict[str, Network] = {
     "4CONV": FourConv(3, 1, SIDE, filters=8),
     "4CONV, TaskNorm": TaskNormed(FourConv(3, 1, SIDE, filters=8)),
     "ResNet-12": ResNet12(3, 1, SIDE, filters=2),
-    "search network": SearchNetwork(3, 1, channels=4, nodes=2),
+    "search network": SearchNetwork(3, 1, channels=4, nodes=1),
     # Among them are all operations.
     **{f"genotype {seed}": DecodedNetwork(random_genotype(seed, 2), 3, 1, channels=4) for seed in (0, 2, 6)},
 }

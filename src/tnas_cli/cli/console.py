@@ -89,7 +89,7 @@ class Screen:
         elif self.words.is_terminal and os.environ.get("TERM") != "dumb":
             # On one terminal, data goes above the bars; data for a file must not be drawn into the terminal.
             with Bars(self.words, timed=True, redirect_stdout=sys.stdout.isatty()) as bars:
-                yield _BarListener(bars)
+                yield _BarListener(bars, self)
         else:
             yield _LineListener(self)
 
@@ -111,13 +111,13 @@ def add_row(drawn: Table, *cells: str | Sequence[str]) -> None:
 class _BarListener:
     """Progress events move bars, one per stage; notes are printed above them."""
 
-    def __init__(self, bars: Bars) -> None:
-        self.bars = bars
+    def __init__(self, bars: Bars, screen: Screen) -> None:
+        self.bars, self.screen = bars, screen
         self.last: dict[str, float] = {}
 
     def __call__(self, event: events.Event) -> None:
         if isinstance(event, events.Note):
-            self.bars.console.print(visible(event.text))
+            self.screen.say(event.text)
         elif isinstance(event, events.Progress):
             now = time.monotonic()
             if event.done < event.total and now - self.last.get(event.stage, -math.inf) < 1 / REFRESHES_PER_SECOND:

@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,8 @@ def no_workers(address: str) -> TnasError:
     )
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """Of this process: what a worker must have, too."""
     return {package: metadata.version(package) for package in PACKAGES} | {"Python": platform.python_version()}
 

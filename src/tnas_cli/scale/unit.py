@@ -72,7 +72,21 @@ SECONDS_BETWEEN_REPORTS = 1.0
 SECONDS_IDLE = 60.0
 
 
-_idle: dict[str, list[Process]] = defaultdict(list)
+@dataclass(frozen=True)
+class _Idle:
+    """A process that has waited for a unit since a moment of the monotonic clock."""
+
+    process: Process
+    since: float
+
+    @property
+    def until(self) -> float:
+        return self.since + SECONDS_IDLE
+
+
+_idle: dict[str, list[_Idle]] = defaultdict(list)
+#: The one that ends idle processes, if there are any.
+_timers: list[threading.Timer] = []
 _busy: dict[str, int] = defaultdict(int)
 #: Runs, and the hash of a file of theirs that is as it is for the client.
 _seen: set[tuple[str, str]] = set()
@@ -223,7 +237,7 @@ def _waiting(run: str) -> Process | None:
     """An idle process of the run."""
     with _guard:
         while _idle[run]:
-            process = _idle[run].pop()
+            process = _idle[run].pop().process
             if process.handle.is_alive():
                 return process
             _end(process)
@@ -233,17 +247,32 @@ def _waiting(run: str) -> Process | None:
 def _keep(run: str, process: Process) -> None:
     """Have it wait for the next unit, for a while."""
     with _guard:
-        _idle[run].append(process)
+        _idle[run].append(_Idle(process, time.monotonic()))
+        if not _timers:
+            _look_after(SECONDS_IDLE)
 
-    def give_up() -> None:
-        with _guard:
-            if process not in _idle[run]:
-                return
-            _idle[run].remove(process)
+
+def _end_idle() -> None:
+    """End the processes that have waited too long, and look again when the next one has."""
+    over: list[Process] = []
+    with _guard:
+        _timers.clear()
+        now = time.monotonic()
+        for run, waiting in list(_idle.items()):
+            over += [idle.process for idle in waiting if idle.until <= now]
+            _idle[run] = [idle for idle in waiting if idle.until > now]
+        left = [idle.until for waiting in _idle.values() for idle in waiting]
+        if left:
+            _look_after(min(left) - now)
+    for process in over:
         _end(process)
 
-    timer = threading.Timer(SECONDS_IDLE, give_up)
+
+def _look_after(seconds: float) -> None:
+    """One timer for all processes: a unit may take milliseconds, and each is followed by an idle process."""
+    timer = threading.Timer(seconds, _end_idle)
     timer.daemon = True
+    _timers.append(timer)
     timer.start()
 
 
