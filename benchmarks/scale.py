@@ -1,22 +1,28 @@
 """What it costs to do units of work in processes side by side, and on a Dask cluster, beside a bare loop.
 
-    python benchmarks/scale.py [--units 600] [--null 100000]
+    python benchmarks/scale.py [--units 600] [--null 100000] [--only units|null]
 
-Writes benchmarks/scale.md. The cluster is a scheduler and a worker per core on this machine. A unit is about a second
-of training a decoded network by one thread; or nothing at all, of which there are many: about a quarter of an hour each
-on two cores that do nothing else.
+Writes benchmarks/scale.md, or only its part of the one kind of units. The cluster is a scheduler and a worker per core
+on this machine. A unit is about a second of training a decoded network by one thread; or nothing at all, of which there
+are many: about twenty minutes each on two cores that do nothing else.
+
+The ideal is what as many bare loops at once would take, one for each core: cores that are all busy slow each other, and
+that is no cost of a way. The ways take turns, in rounds, since a machine's speed changes within minutes.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
+import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -28,6 +34,10 @@ from tnas_cli.runs.events import Event, Progress, ignore  # noqa: E402
 from tnas_cli.runs.run_file import NAME  # noqa: E402
 from tnas_cli.scale.over_cluster import over_cluster  # noqa: E402
 from tnas_cli.scale.processes import side_by_side  # noqa: E402
+
+#: The ways take turns so often.
+ROUNDS = 3
+TRAINING, NOTHING = "Units of training", "Units that do nothing"
 
 Listener = Callable[[Event], None]
 
@@ -119,51 +129,71 @@ class Tenths:
         self.began, self.done, self.events = now, 0, 0
 
 
-def main() -> None:
-    """Measure and write."""
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--units", type=int, default=600)
-    arguments.add_argument("--null", type=int, default=100_000)
-    arguments.add_argument("--page", type=Path, default=ROOT / "benchmarks" / "scale.md")
-    options = arguments.parse_args()
-    cores = len(os.sched_getaffinity(0))
+def loops(work: Train, count: int, processes: int) -> float:
+    """Seconds of bare loops at once, one in each process, without the time that these take to start."""
+    context = multiprocessing.get_context("spawn")
+    ready, taken = context.Barrier(processes), context.Queue()
+    shares = [len(range(first, count, processes)) for first in range(processes)]
+    started = [context.Process(target=_loop, args=(work, share, ready, taken)) for share in shares]
+    for process in started:
+        process.start()
+    slowest = max(taken.get() for _ in started)
+    for process in started:
+        process.join()
+    return float(slowest)
+
+
+def _loop(work: Train, count: int, ready: Any, taken: Any) -> None:
+    work(0, ignore)
+    ready.wait()
+    taken.put(looped(work, range(count)))
+
+
+def of_training(count: int, cores: int, cluster: Cluster, folder: Path) -> str:
+    """The page's part on units of training."""
     one = Train(1)
     one(0, ignore)
-    work = Train(max(1, round(1 / (looped(one, range(20)) / 20))))
-    bare = looped(Nothing(), range(100_000)) / 100_000
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / NAME).write_text("{}")
-        (folder / "dask").mkdir()
-        with dask_cluster(folder / "dask", cores, nanny=True) as cluster:
-            clustered(Nothing(), 2 * cores, cluster, folder)
-            alone = looped(work, range(min(60, options.units))) / min(60, options.units)
-            ideal = alone * options.units / cores
-            ways = {
-                f"{cores} processes side by side": beside(work, options.units, cores),
-                f"Dask, {cores} workers": clustered(work, options.units, cluster, folder),
-            }
-            rows = [f"| {way} | {taken:.1f} | {ideal / taken:.1%} |" for way, taken in ways.items()]
-            print(*rows, sep="\n", flush=True)
-            processes = beside(Nothing(), options.null, cores) / options.null
-            print(f"processes: {1e3 * processes:.2f} ms per unit", flush=True)
-            tenths = Tenths(options.null)
-            dask = clustered(Nothing(), options.null, cluster, folder, tenths) / options.null
-    page = f"""# Units of work in processes and on a cluster
+    alone = looped(one, range(20)) / 20
+    work, each = Train(max(1, round(1 / alone))), count // ROUNDS
+    ways: dict[str, Callable[[], float]] = {
+        f"{cores} bare loops": lambda: loops(work, each, cores),
+        f"{cores} processes side by side": lambda: beside(work, each, cores),
+        f"Dask, {cores} workers": lambda: clustered(work, each, cluster, folder),
+    }
+    taken: dict[str, list[float]] = {way: [] for way in ways}
+    for number in range(ROUNDS):
+        names = list(ways)
+        for way in names[number % len(names) :] + names[: number % len(names)]:
+            taken[way].append(ways[way]())
+            print(f"{way}: {taken[way][-1]:.1f} s", flush=True)
+    ideal, *_ = taken.values()
+    rows = [
+        f"| {way} | {'  '.join(f'{seconds:.1f}' for seconds in found)} | "
+        f"{statistics.median(best / seconds for best, seconds in zip(ideal, found, strict=True)):.1%} |"
+        for way, found in taken.items()
+    ]
+    return f"""## {TRAINING}
 
-`python benchmarks/scale.py --units {options.units} --null {options.null}` writes this page, on {cores} cores. The
-cluster is a scheduler and {cores} workers of one thread on the same machine.
+{ROUNDS} rounds of {each} units; a unit is {work.steps} steps of a decoded network by one thread, which take
+{work.steps * alone:.2f} s where the other cores are idle. Starting processes and reading kernels is included, except in
+the bare loops. The share of the ideal is the median of the rounds' shares.
 
-{options.units} units of {alone:.2f} s each (steps of a decoded network by one thread, timed alone); ideal is their time
-divided by {cores}. All cores are busy then, which slows each of them on most processors, so that the share of the ideal
-says what that costs, too. Starting processes and reading kernels is included. A share above 100% says that something
-else slowed the units that were timed alone: compare the ways with each other.
-
-| way | seconds | share of the ideal |
+| way | seconds of the rounds | share of the ideal |
 | --- | --- | --- |
 {chr(10).join(rows)}
+"""
 
-{options.null:,} units that do nothing but report it, through the same code:
+
+def of_nothing(count: int, cores: int, cluster: Cluster, folder: Path) -> str:
+    """The page's part on units that do nothing."""
+    bare = looped(Nothing(), range(100_000)) / 100_000
+    processes = beside(Nothing(), count, cores) / count
+    print(f"processes: {1e3 * processes:.2f} ms per unit", flush=True)
+    tenths = Tenths(count)
+    dask = clustered(Nothing(), count, cluster, folder, tenths) / count
+    return f"""## {NOTHING}
+
+{count:,} units that do nothing but report it, through the same code:
 
 | way | ms per unit |
 | --- | --- |
@@ -177,7 +207,36 @@ The same on Dask, in tenths: time, events that reached the client, and its memor
 | --- | --- | --- | --- |
 {chr(10).join(tenths.rows)}
 """
-    options.page.write_text(page, encoding="utf-8")
+
+
+def main() -> None:
+    """Measure and write."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--units", type=int, default=600)
+    arguments.add_argument("--null", type=int, default=100_000)
+    arguments.add_argument("--only", choices=("units", "null"))
+    arguments.add_argument("--page", type=Path, default=ROOT / "benchmarks" / "scale.md")
+    options = arguments.parse_args()
+    cores = len(os.sched_getaffinity(0))
+    page = options.page.read_text(encoding="utf-8") if options.page.exists() else ""
+    earlier = {part.partition("\n")[0]: f"## {part.rstrip()}\n" for part in page.split("\n## ")[1:]}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / NAME).write_text("{}")
+        (folder / "dask").mkdir()
+        with dask_cluster(folder / "dask", cores, nanny=True) as cluster:
+            clustered(Nothing(), 2 * cores, cluster, folder)
+            if options.only != "null":
+                earlier[TRAINING] = of_training(options.units, cores, cluster, folder)
+            if options.only != "units":
+                earlier[NOTHING] = of_nothing(options.null, cores, cluster, folder)
+    head = f"""# Units of work in processes and on a cluster
+
+`python benchmarks/scale.py` writes this page, on {cores} cores. The cluster is a scheduler and {cores} workers of one
+thread on the same machine.
+"""
+    parts = [earlier[title] for title in (TRAINING, NOTHING) if title in earlier]
+    options.page.write_text("\n".join([head, *parts]), encoding="utf-8")
 
 
 if __name__ == "__main__":
