@@ -232,8 +232,8 @@ def main() -> None:
                 earlier[NOTHING] = of_nothing(options.null, cores, cluster, folder)
     head = f"""# Units of work in processes and on a cluster
 
-`python benchmarks/scale.py` writes this page, on {cores} cores. The cluster is a scheduler and {cores} workers of one
-thread on the same machine.
+`python benchmarks/scale.py` writes this page, here on {cores} cores; `--units` and `--null` say how many units of each
+kind. The cluster is a scheduler and {cores} workers of one thread on the same machine.
 """
     parts = [earlier[title] for title in (TRAINING, NOTHING) if title in earlier]
     options.page.write_text("\n".join([head, *parts]), encoding="utf-8")

@@ -83,9 +83,10 @@ def _read(source: str, stdin: str | None, max_skips: int | None, listener: event
     try:
         text = text_of(path, str(path))
     except DataError as error:
-        reason = "cannot be read" if is_file(path) else "is no file, and no genotype that tnas knows"
-        if "is not text" in error.message:
-            reason = "is not a text file"
+        if not is_file(path):
+            reason = "is no file, and no genotype that tnas knows"
+        else:
+            reason = "is not a text file" if "is not text" in error.message else "cannot be read"
         shown = source if len(source) <= 200 else f"{source[:60]}..."
         raise GenotypeError(f"{shown} {reason}.", hint=_HINT) from error
     if not text.strip():

@@ -74,14 +74,10 @@ SECONDS_IDLE = 60.0
 
 @dataclass(frozen=True)
 class _Idle:
-    """A process that has waited for a unit since a moment of the monotonic clock."""
+    """A process that waits for a unit until a moment of the monotonic clock."""
 
     process: Process
-    since: float
-
-    @property
-    def until(self) -> float:
-        return self.since + SECONDS_IDLE
+    until: float
 
 
 _idle: dict[str, list[_Idle]] = defaultdict(list)
@@ -247,7 +243,7 @@ def _waiting(run: str) -> Process | None:
 def _keep(run: str, process: Process) -> None:
     """Have it wait for the next unit, for a while."""
     with _guard:
-        _idle[run].append(_Idle(process, time.monotonic()))
+        _idle[run].append(_Idle(process, time.monotonic() + SECONDS_IDLE))
         if not _timers:
             _look_after(SECONDS_IDLE)
 
