@@ -32,6 +32,7 @@ from tests.scale.dask_cluster import Cluster, dask_cluster  # noqa: E402
 from tnas_cli.engines.fused_engine import FusedEngine  # noqa: E402
 from tnas_cli.runs.events import Event, Progress, ignore  # noqa: E402
 from tnas_cli.runs.run_file import NAME  # noqa: E402
+from tnas_cli.scale.batch_queue import quiet_environment  # noqa: E402
 from tnas_cli.scale.over_cluster import over_cluster  # noqa: E402
 from tnas_cli.scale.processes import side_by_side  # noqa: E402
 
@@ -224,7 +225,7 @@ def main() -> None:
         folder = Path(name)
         (folder / NAME).write_text("{}")
         (folder / "dask").mkdir()
-        with dask_cluster(folder / "dask", cores, nanny=True) as cluster:
+        with dask_cluster(folder / "dask", cores, nanny=True, environment=quiet_environment()) as cluster:
             clustered(Nothing(), 2 * cores, cluster, folder)
             if options.only != "null":
                 earlier[TRAINING] = of_training(options.units, cores, cluster, folder)
@@ -233,7 +234,8 @@ def main() -> None:
     head = f"""# Units of work in processes and on a cluster
 
 `python benchmarks/scale.py` writes this page, here on {cores} cores; `--units` and `--null` say how many units of each
-kind. The cluster is a scheduler and {cores} workers of one thread on the same machine.
+kind. The cluster is a scheduler and {cores} workers of one thread on the same machine, with the settings that
+[docs/cluster.md](../docs/cluster.md#many-trainings-a-dask-cluster) recommends.
 """
     parts = [earlier[title] for title in (TRAINING, NOTHING) if title in earlier]
     options.page.write_text("\n".join([head, *parts]), encoding="utf-8")

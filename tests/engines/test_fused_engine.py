@@ -233,6 +233,7 @@ def test_nothing_is_read_or_written_outside_a_buffer(engine: FusedEngine, networ
     mem[plan.rates : plan.rates + 2] = 0.05, 3.0
     x, y = (tensor[0].numpy() for tensor in labelled(1, 2, 3, network.in_channels, side, seed=1))  # type: ignore[attr-defined]
     program._put_images(mem, plan, x, y)
+    assert plan.arrays.shares == 2
     program._run(mem, ready, 0, plan.backward)
     gradient = program.layout.unpack(mem[plan.gradients :][: program.layout.size])
     assert np.isfinite(gradient).all()
@@ -265,6 +266,53 @@ def test_results_do_not_depend_on_threads(dtype: torch.dtype) -> None:
     for other in found[1:]:
         assert torch.equal(other.query_losses, found[0].query_losses)
         assert all(torch.equal(other.gradients[name], found[0].gradients[name]) for name in w)
+
+
+@pytest.mark.parametrize(
+    ("network", "side"),
+    [
+        (SearchNetwork(3, 1, channels=8), 20),
+        (DecodedNetwork(AUTO_MAML_5SHOT, 3, 3, channels=8), 28),
+        (FourConv(3, 3, 28, 8), 28),
+    ],
+    ids=["search", "decoded", "4conv"],
+)
+@pytest.mark.parametrize("query", [1, 7, 12])
+def test_several_threads_compute_one_task(network: Network, side: int, query: int) -> None:
+    """To the last bit what one thread does, and what the oracle says; also by the support's moments."""
+    w, (support, queried) = parameters_of(network), tasks_for(network, side, query=query, tasks=1)
+    engines = [FusedEngine(threads=n) for n in (1, 2, 3, 4)]
+    agrees_with_the_oracle(engines[1], network, side, RULE, query=query, tasks=1)
+    for ask in (
+        lambda engine: engine.meta_gradient(network, w, support, queried, RULE).gradients,
+        lambda engine: engine.meta_gradient(network, w, support, queried, RULE, by_support=True).gradients,
+        lambda engine: engine.adapt(network, w, support, ALTERNATING).parameters,
+    ):
+        found = [ask(engine) for engine in engines]
+        assert all(torch.equal(other[name], found[0][name]) for other in found[1:] for name in w)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [SearchNetwork(3, 1, channels=8), DecodedNetwork(AUTO_MAML_5SHOT, 3, 1, channels=8), FourConv(3, 1, 28, 8)],
+)
+def test_shares_of_the_images_need_nothing_of_each_other(engine: FusedEngine, network: Network) -> None:
+    """In every phase they are computed in the other order, by one thread: nothing changes."""
+    program = guarded(network, 28, engine)
+    ready, w = program.ready(40), parameters_of(network)
+    assert ready.plan.arrays.shares == 4
+    flat = program.layout.pack(np.concatenate([tensor.numpy().ravel() for tensor in w.values()]))
+    x, y = (tensor[0].numpy()[:40] for tensor in labelled(1, 3, 14, 1, 28, seed=1))
+    found = []
+    for preferred in range(4):
+        mem = np.full(ready.plan.size, np.nan)
+        mem[ready.plan.parameters :][: program.layout.size] = flat
+        mem[ready.plan.gradients :][: program.layout.size] = 0
+        program._put_images(mem, ready.plan, x, y)
+        program._run_part(mem, ready, 0, ready.plan.backward)(preferred, 4)
+        found.append(mem[ready.plan.gradients :][: program.layout.size].copy())
+    assert np.isfinite(found[0]).all()
+    assert all(np.array_equal(other, found[0]) for other in found[1:])
 
 
 def test_results_do_not_depend_on_what_ran_before(engine: FusedEngine) -> None:

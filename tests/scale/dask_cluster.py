@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,8 @@ class Cluster:
     file: Path = field(init=False)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     tls: Sequence[str] = ()
+    #: Of every process.
+    environment: Mapping[str, str] = field(default_factory=dict)
     #: A folder that the workers see empty.
     hidden: Path | None = None
 
@@ -66,6 +68,7 @@ class Cluster:
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src"))),
             "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
+            **self.environment,
         }
         command = [*before, sys.executable, "-m", f"distributed.cli.{program}", "--no-dashboard", *words, *self.tls]
         log = (self.folder / f"{program}-{len(self.processes)}.log").open("wb")
@@ -95,10 +98,16 @@ class Cluster:
 
 @contextmanager
 def dask_cluster(
-    folder: Path, workers: int, *, nanny: bool = False, tls: Sequence[str] = (), hidden: Path | None = None
+    folder: Path,
+    workers: int,
+    *,
+    nanny: bool = False,
+    tls: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    hidden: Path | None = None,
 ) -> Iterator[Cluster]:
     """A scheduler with so many workers, which see the folder `hidden` empty."""
-    cluster = Cluster(folder, tls=tls, hidden=hidden)
+    cluster = Cluster(folder, tls=tls, environment=environment or {}, hidden=hidden)
     try:
         cluster.start()
         for _ in range(workers):

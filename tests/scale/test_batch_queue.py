@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import dask
+import distributed
 import pytest
+import yaml
 
 from tests.conftest import TESTING, TRAINING, Pipeline
 from tests.running import tnas
@@ -20,7 +22,7 @@ from tnas_cli.runs.cluster_address import ClusterAddress
 from tnas_cli.runs.events import Event, Note, ignore
 from tnas_cli.runs.run_file import NAME
 from tnas_cli.scale import batch_queue
-from tnas_cli.scale.batch_queue import Jobs, jobs_of
+from tnas_cli.scale.batch_queue import QUIET, Jobs, _quietly, jobs_of, quiet_environment
 from tnas_cli.scale.cluster import check_address
 from tnas_cli.scale.over_cluster import over_cluster
 
@@ -139,7 +141,11 @@ def test_jobs_are_submitted_and_cancelled(slurm: Path) -> None:
 
 def test_a_job_with_two_cores_does_two_units_and_the_configured_time_is_kept(slurm: Path) -> None:
     with dask.config.set(
-        {"jobqueue.slurm.walltime": "00:20:00", "jobqueue.slurm.worker-extra-args": ["--no-dashboard"]}
+        {
+            "jobqueue.slurm.walltime": "00:20:00",
+            "jobqueue.slurm.worker-extra-args": ["--no-dashboard"],
+            "jobqueue.slurm.job-script-prologue": ["module load python"],
+        }
     ):
         work = Write(slurm)
         notes = list[Event]()
@@ -147,8 +153,30 @@ def test_a_job_with_two_cores_does_two_units_and_the_configured_time_is_kept(slu
         assert over_cluster(address, work, iter(range(4)), slurm / NAME, lambda *_: None, notes.append) == {}
     assert Note("1 worker(s), 2 unit(s) at a time") in notes
     (script,) = (script.read_text() for script in slurm.glob("script.*"))
-    for words in ("--nthreads 2", "--no-dashboard", "--lifetime 1080s", "#SBATCH --cpus-per-task=2"):
+    for words in (
+        "--nthreads 2",
+        "--no-dashboard",
+        "--lifetime 1080s",
+        "#SBATCH --cpus-per-task=2",
+        "module load python",
+    ):
         assert words in script
+
+
+def test_dasks_processes_do_not_watch_themselves_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask has settings of these names, and a job's script leaves what the user has set."""
+    usual = yaml.safe_load((Path(distributed.__file__).parent / "distributed.yaml").read_text())
+    for name, value in quiet_environment().items():
+        monkeypatch.setenv(name, value)
+    read = dask.config.collect_env()
+    for name, value in QUIET.items():
+        assert dask.config.get(name, config=usual) != value
+        assert dask.config.get(name, config=read) == value
+    monkeypatch.setenv("DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL", "5s")
+    script = "\n".join([*_quietly(), "env"])
+    said = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL=5s" in said
+    assert "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False" in said
 
 
 def test_a_queue_that_takes_no_job(slurm: Path) -> None:

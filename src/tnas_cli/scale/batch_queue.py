@@ -46,6 +46,9 @@ SECONDS_BETWEEN_TRIES = 60.0
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_CLOSE = 10
 
+#: Dask's processes look at themselves 50 to 100 times a second; with these settings, once.
+QUIET: Mapping[str, Any] = {"distributed.admin.tick.interval": "1s", "distributed.worker.profile.enabled": False}
+
 _NUMBERS = ("workers", "cores")
 _TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d)")
 
@@ -176,19 +179,24 @@ def _asking_again(job: Any) -> Any:
 
 
 def _cluster(jobs: Jobs, security: Any) -> Any:
+    import dask
+
     make = require_jobqueue(jobs.queue)
     configured = _configured(make)
     leave = _lifetime(jobs.options.get("walltime", configured.get("walltime")))
     extra = [*(configured.get("worker-extra-args") or ()), *(["--lifetime", f"{leave}s"] if leave else ())]
+    prologue = [*(configured.get("job-script-prologue") or ()), *_quietly()]
     try:
-        return make(
-            job_cls=_asking_again(make.job_cls),
-            **jobs.options,
-            python=sys.executable,
-            security=security,
-            worker_extra_args=extra,
-            scheduler_options={"dashboard_address": ":0"},  # the usual port may be taken
-        )
+        with dask.config.set(QUIET):  # for the scheduler, which is a part of this process
+            return make(
+                job_cls=_asking_again(make.job_cls),
+                **jobs.options,
+                python=sys.executable,
+                security=security,
+                worker_extra_args=extra,
+                job_script_prologue=prologue,
+                scheduler_options={"dashboard_address": ":0"},  # the usual port may be taken
+            )
     except (TypeError, ValueError) as error:
         raise SettingsError(
             f"the queue {jobs.queue} cannot be used like this: {str(error).partition('. ')[0]}.",
@@ -196,6 +204,16 @@ def _cluster(jobs: Jobs, security: Any) -> Any:
         ) from error
     except (OSError, RuntimeError) as error:
         raise TnasError(f"no Dask scheduler can be started here ({error}).", hint="is its port taken?") from error
+
+
+def quiet_environment() -> dict[str, str]:
+    """`QUIET` as Dask reads it from the environment of its processes."""
+    return {f"DASK_{name.upper().replace('.', '__')}": str(value) for name, value in QUIET.items()}
+
+
+def _quietly() -> list[str]:
+    """Lines of a job's script; what the user has set stays."""
+    return [f'export {name}="${{{name}:-{value}}}"' for name, value in quiet_environment().items()]
 
 
 def _configured(make: Any) -> Mapping[str, Any]:

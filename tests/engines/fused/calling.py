@@ -145,6 +145,14 @@ def blocks(images: int, block: int) -> Iterator[tuple[int, int]]:
         yield first, min(block, images - first)
 
 
+def shared_blocks(images: int, cut: int, block: int) -> Iterator[tuple[int, int, int, int]]:
+    """(share, its first image, first, count) of the blocks of two shares of so many images: up to `cut`, and the rest;
+    of one share, if one of them has none."""
+    for share, (begin, end) in enumerate([(0, cut), (cut, images)]):
+        for first, count in blocks(end - begin, block):
+            yield share, begin, begin + first, count
+
+
 def numbers(*shape: int, seed: int = 0, dtype: str = "float64") -> np.ndarray:
     """Normal random numbers, which `dtype` holds exactly, in float64."""
     return np.random.default_rng((seed, *shape)).normal(size=shape).astype(dtype).astype("float64")

@@ -22,6 +22,7 @@ from tests.engines.fused.calling import (
     blocks,
     numbers,
     numpy_images,
+    shared_blocks,
     torch_images,
     whole_numbers,
 )
@@ -102,14 +103,17 @@ def check_sums(e: Example, lanes: int, block: int, guard: float, dtype: str) -> 
     memory = Memory(dtype, guard)
     x, g = memory.images(e.x), memory.images(e.g, lent=e.rectified)
     fields = {norms.SCALE: e.scale, norms.SHIFT: e.shift, norms.REFERENCE: reference}
-    record = lend_record(memory, channels, fields, (norms.DOT, norms.TOTAL))
-    for first, count in blocks(e.shape[0], block):
-        values = common(e, x, record, g, 0)
+    record, images = lend_record(memory, channels, fields), e.shape[0]
+    cut = -(-images // 2)
+    records = [lend_record(memory, channels, {}, (norms.DOT, norms.TOTAL)) for _ in range(1 + (cut < images))]
+    for share, begin, first, count in shared_blocks(images, cut, block):
+        values = (*common(e, x, record, g, 0), records[share], begin)
         memory.call("halving_pool_sums", (lanes, e.rectified), *values, first=first, count=count)
     np.testing.assert_array_equal(memory.pixels(g, *e.small), masked)
-    dot = (gradient * (e.x - reference)).sum((0, 1, 2))
-    assert_equal(memory.read(record + norms.DOT * channels, channels), dot, dtype)
-    assert_equal(memory.read(record + norms.TOTAL * channels, channels), masked.sum((0, 1, 2)), dtype)
+    for own, share in zip(records, (slice(0, cut), slice(cut, images)), strict=False):
+        dot = (gradient * (e.x - reference))[share].sum((0, 1, 2))
+        assert_equal(memory.read(own + norms.DOT * channels, channels), dot, dtype)
+        assert_equal(memory.read(own + norms.TOTAL * channels, channels), masked[share].sum((0, 1, 2)), dtype)
 
 
 def check_gradient(e: Example, lanes: int, block: int, margin: int, guard: float, dtype: str, measured: int) -> None:

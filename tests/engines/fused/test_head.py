@@ -136,3 +136,12 @@ def test_descend(vectors: int, dtype: str) -> None:
     memory.call("descend", (8,), *places, size, memory.give([rate]))
     assert_equal(np.append(memory.read(places[0], size), 1), np.append(parameter.detach().numpy(), 1), dtype)
     np.testing.assert_array_equal(memory.read(places[1], size), np.zeros(size))
+
+
+@pytest.mark.parametrize("shares", [1, 2, 5])
+def test_add_shares(shares: int) -> None:
+    values, parts = numbers(24), numbers(shares, 24, seed=1)
+    memory = Memory()
+    at, places = memory.lend(values), [memory.give(part) for part in parts]
+    memory.call("add_shares", (8,), at, 24, shares, *places)
+    assert_equal(memory.read(at, 24), values + parts.sum(0))

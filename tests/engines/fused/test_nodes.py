@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.engines.fused.calling import FEW, Memory, assert_equal, blocks, numbers, whole_numbers
+from tests.engines.fused.calling import FEW, Memory, assert_equal, blocks, numbers, shared_blocks, whole_numbers
 from tnas_cli.engines.fused import norms
 
 
@@ -62,25 +62,28 @@ def test_weighted_sum(
 def test_dot_products(
     lanes: int, channels: int, dtype: str, branches: int, images: int, pixels: int, data: st.DataObject
 ) -> None:
-    """The total of the gradient is in the first branch's record only."""
-    block = data.draw(st.integers(1, images))
+    """The total of the gradient is in the first branch's record only. Each share of the images has its own sums."""
+    block, cut = data.draw(st.integers(1, images)), data.draw(st.integers(1, images))
     x, g = numbers(branches, images, pixels, channels, dtype=dtype), numbers(images, pixels, channels, dtype=dtype)
     reference = numbers(branches, channels, seed=1, dtype=dtype)
     memory = Memory(dtype)
     at, places = memory.give(g), [memory.give(values) for values in x]
     records = lend_records(memory, branches, channels, {norms.REFERENCE: reference})
-    total = allow(memory, records[0], norms.TOTAL, channels)
-    dots = [allow(memory, record, norms.DOT, channels) for record in records]
-    table = [value for pair in zip(places, records, strict=True) for value in pair]
-    for first, count in blocks(images, block):
-        values = (at, pixels * channels, channels, pixels, branches, *table)
+    sums = [lend_records(memory, branches, channels, {}) for _ in range(1 + (cut < images))]
+    totals = [allow(memory, own[0], norms.TOTAL, channels) for own in sums]
+    dots = [[allow(memory, record, norms.DOT, channels) for record in own] for own in sums]
+    for share, begin, first, count in shared_blocks(images, cut, block):
+        table = [value for entry in zip(places, records, sums[share], strict=True) for value in entry]
+        values = (at, pixels * channels, channels, pixels, begin, branches, *table)
         memory.call("dot_products", (lanes,), *values, first=first, count=count)
+    found_dots = sum(np.array([memory.read(dot, channels) for dot in own]) for own in dots)
+    found_total = sum(memory.read(total, channels) for total in totals)
     expected = (g * (x - reference[:, None, None])).sum((1, 2))
     # Sums may cancel: rounding is measured against their parts.
     size = np.abs(g * (x - reference[:, None, None])).sum((1, 2)).max()
-    assert_equal(np.array([memory.read(dot, channels) for dot in dots]) + size, expected + size, dtype)
+    assert_equal(found_dots + size, expected + size, dtype)
     size = np.abs(g).sum((0, 1)).max()
-    assert_equal(memory.read(total, channels) + size, g.sum((0, 1)) + size, dtype)
+    assert_equal(found_total + size, g.sum((0, 1)) + size, dtype)
 
 
 @pytest.mark.parametrize("held", [False, True], ids=["side by side", "among wider pixels"])

@@ -6,6 +6,7 @@ A record holds FIELDS x channels numbers; each test fills the fields that a kern
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.engines.fused.calling import FEW, Memory, assert_equal, blocks, numbers
+from tests.engines.fused.calling import FEW, Memory, assert_equal, blocks, numbers, shared_blocks
 from tnas_cli.engines.fused import norms
 
 EPSILON = 1e-5
@@ -35,10 +36,11 @@ def field(memory: Memory, record: int, name: int, channels: int) -> np.ndarray:
     return memory.read(record + name * channels, channels)
 
 
-def sums(x: np.ndarray) -> dict[int, np.ndarray]:
-    """REFERENCE, SUM and SQUARES of x [pixels, C]."""
-    apart = x - x[0]
-    return {norms.REFERENCE: x[0], norms.SUM: apart.sum(0), norms.SQUARES: (apart**2).sum(0)}
+def sums(x: np.ndarray, reference: np.ndarray | None = None) -> dict[int, np.ndarray]:
+    """REFERENCE, SUM and SQUARES of x [pixels, C]; the reference is its first pixel, if not given."""
+    reference = x[0] if reference is None else reference
+    apart = x - reference
+    return {norms.REFERENCE: reference, norms.SUM: apart.sum(0), norms.SQUARES: (apart**2).sum(0)}
 
 
 # -- statistics -------------------------------------------------------------------------------------------------------
@@ -47,18 +49,23 @@ def sums(x: np.ndarray) -> dict[int, np.ndarray]:
 @FEW
 @given(lanes=st.sampled_from([8, 16]), groups=st.integers(1, 3), images=st.integers(1, 5), data=st.data())
 def test_statistics(lanes: int, groups: int, images: int, data: st.DataObject) -> None:
-    """Of all images, or of the first ones alone."""
+    """Of all images, or of the first ones alone; of two shares of them, the second perhaps without any that count."""
     pixels, block = data.draw(st.integers(1, 9)), data.draw(st.integers(1, images))
     channels, measured = lanes * groups, data.draw(st.integers(1, images))
+    cut = data.draw(st.integers(1, images))
     x = numbers(images, pixels, channels)
     memory = Memory()
     at = memory.give(x)
-    record = lend_record(memory, channels, {}, (norms.REFERENCE, norms.SUM, norms.SQUARES))
-    for first, count in blocks(images, block):
-        values = (at, pixels * channels, channels, pixels, record, measured)
+    written = (norms.REFERENCE, norms.SUM, norms.SQUARES)
+    records = [lend_record(memory, channels, {}, written) for _ in range(2)]
+    for share, begin, first, count in shared_blocks(images, cut, block):
+        values = (at, pixels * channels, channels, pixels, records[share], measured, begin)
         memory.call("statistics", (lanes,), *values, first=first, count=count)
-    for name, expected in sums(x[:measured].reshape(-1, channels)).items():
-        assert_equal(field(memory, record, name, channels), expected)
+    for record, share in zip(records, (slice(0, cut), slice(cut, images)), strict=True):
+        if share.start < images:
+            reference = x[share.start, 0]
+            for name, expected in sums(x[:measured][share].reshape(-1, channels), reference).items():
+                assert_equal(field(memory, record, name, channels), expected)
 
 
 def test_statistics_of_the_images_at_hand() -> None:
@@ -69,7 +76,7 @@ def test_statistics_of_the_images_at_hand() -> None:
     record = lend_record(memory, 8, {}, (norms.REFERENCE, norms.SUM, norms.SQUARES))
     for first in (0, 2):
         memory.numbers[at : at + x[:2].size] = x[first : first + 2].ravel()
-        memory.call("statistics", (8,), at, 0, 8, 3, record, 4, first=first, count=2)
+        memory.call("statistics", (8,), at, 0, 8, 3, record, 4, 0, first=first, count=2)
     for name, expected in sums(x.reshape(-1, 8)).items():
         assert_equal(field(memory, record, name, 8), expected)
 
@@ -81,8 +88,8 @@ def test_a_mean_much_larger_than_the_deviation_costs_no_digits(dtype: str, mean:
     at = memory.give(x)
     written = (norms.REFERENCE, norms.SUM, norms.SQUARES, norms.MEAN, norms.RSTD, norms.SCALE, norms.SHIFT)
     record = lend_record(memory, 8, {}, written)
-    memory.call("statistics", (8,), at, 400, 8, 50, record, 2, count=2)
-    memory.call("coefficients", (False, False), record, 8, 100, record, 0, 0)
+    memory.call("statistics", (8,), at, 400, 8, 50, record, 2, 0, count=2)
+    memory.call("coefficients", (False, False), record, 8, 100, record, 0, 0, 1, record, 100)
     expected = 1 / np.sqrt(x.reshape(-1, 8).var(0) + EPSILON)
     np.testing.assert_allclose(field(memory, record, norms.RSTD, 8), expected, rtol=tolerance)
 
@@ -93,21 +100,32 @@ def test_a_mean_much_larger_than_the_deviation_costs_no_digits(dtype: str, mean:
 SCALES = [(False, False), (True, False), (False, True)]
 
 
+@pytest.mark.parametrize("cuts", [(), (13,), (7, 30, 30)], ids=["one share", "two shares", "shares without values"])
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["own sums", "another record's sums"])
 @pytest.mark.parametrize(("weighted", "affine"), SCALES)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_coefficients(weighted: bool, affine: bool, elsewhere: bool, dtype: str) -> None:
-    """scale * x + shift is batch norm. The second channel is constant."""
+def test_coefficients(weighted: bool, affine: bool, elsewhere: bool, dtype: str, cuts: tuple[int, ...]) -> None:
+    """scale * x + shift is batch norm. The second channel is constant. The sums of each share have their reference."""
     x = numbers(30, 24, dtype=dtype)
     x[:, 1] = 0.75
     gain, bias = numbers(24, seed=1, dtype=dtype), numbers(24, seed=2, dtype=dtype)
     memory = Memory(dtype)
     weight_at, bias_at = memory.give(gain), memory.give(bias)
     results = (norms.MEAN, norms.RSTD, norms.SCALE, norms.SHIFT)
-    source = norm = lend_record(memory, 24, sums(x), results if not elsewhere else ())
+    totals = (norms.REFERENCE, norms.SUM, norms.SQUARES)
+    source = norm = lend_record(memory, 24, {} if cuts else sums(x), (*totals, *results) if not elsewhere else totals)
     if elsewhere:
         norm = lend_record(memory, 24, {}, (norms.REFERENCE, *results))
-    memory.call("coefficients", (weighted, affine), norm, 24, 30, source, weight_at, bias_at)
+    table = [source, 30]
+    if cuts:
+        ends = [0, *cuts, 30]
+        parts = [sums(x[begin:end], x[min(begin, 29)]) for begin, end in pairwise(ends)]
+        records = [lend_record(memory, 24, part, ()) for part in parts]
+        table = [number for pair in zip(records, np.diff(ends).tolist(), strict=True) for number in pair]
+    shares = len(cuts) + 1
+    memory.call("coefficients", (weighted, affine), norm, 24, 30, source, weight_at, bias_at, shares, *table)
+    for name, values in sums(x).items():
+        assert_equal(field(memory, source, name, 24), values, dtype)
     mean, rstd = x.mean(0), 1 / np.sqrt(x.var(0) + EPSILON)
     scale = rstd * (gain if affine else gain[0] if weighted else 1)
     expected = {
@@ -159,11 +177,13 @@ def known(x: np.ndarray, g: np.ndarray) -> dict[int, np.ndarray]:
     }
 
 
+@pytest.mark.parametrize("shares", [1, 3])
 @pytest.mark.parametrize("shared", [False, True], ids=["own total", "another record's total"])
 @pytest.mark.parametrize(("weighted", "affine"), SCALES)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_coefficients_gradient(weighted: bool, affine: bool, shared: bool, dtype: str) -> None:
-    """Gradients of share, gain and bias are added; the three factors turn g into the gradient of x."""
+def test_coefficients_gradient(weighted: bool, affine: bool, shared: bool, dtype: str, shares: int) -> None:
+    """Gradients of share, gain and bias are added; the three factors turn g into the gradient of x, from the sums of
+    one or several shares."""
     x, g = numbers(40, 16, dtype=dtype), numbers(40, 16, seed=1, dtype=dtype)
     gain, bias = numbers(16, seed=2, dtype=dtype), numbers(16, seed=3, dtype=dtype)
     before = numbers(2, 16, seed=4, dtype=dtype)
@@ -177,12 +197,20 @@ def test_coefficients_gradient(weighted: bool, affine: bool, shared: bool, dtype
 
     memory = Memory(dtype)
     factors = (norms.OF_GRADIENT, norms.OF_VALUE, norms.CONSTANT)
-    fields = known(x, g) | ({} if shared else {norms.TOTAL: g.sum(0)})
-    record, total = lend_record(memory, 16, fields, factors), memory.give(g.sum(0))
+    fields = known(x, g)
+    dot, total = fields.pop(norms.DOT) / shares, g.sum(0) / shares
+    record, table = lend_record(memory, 16, fields, factors), []
+    for share in range(shares):
+        own = {norms.DOT: dot} | ({} if shared else {norms.TOTAL: total})
+        if share == 0 and shares == 1:
+            for name, values in own.items():
+                memory.numbers[record + 16 * name : record + 16 * (name + 1)] = values
+        sums_at = record if shares == 1 else lend_record(memory, 16, own, ())
+        table += [sums_at, memory.give(total) if shared else sums_at + norms.TOTAL * 16]
     weight, weight_to, bias_to = memory.give(gain), memory.give(before[0]), memory.give(before[1])
     memory.writable[weight_to : weight_to + 16 * affine + weighted] = True
     memory.writable[bias_to : bias_to + 16 * affine] = True
-    places = (total if shared else record + norms.TOTAL * 16, weight, weight_to, bias_to)
+    places = (weight, weight_to, bias_to, shares, *table)
     memory.call("coefficients_gradient", (weighted, affine), record, 16, 40, *places)
 
     of_gradient, of_value, constant = (field(memory, record, name, 16) for name in factors)
@@ -195,13 +223,13 @@ def test_coefficients_gradient(weighted: bool, affine: bool, shared: bool, dtype
 
 
 def test_weight_gradient() -> None:
-    """The gradient of a weight on plain values is the sum of their DOT."""
-    dots = numbers(24)
+    """The gradient of a weight on plain values is the sum of their DOT, share by share."""
+    dots = numbers(3, 24)
     memory = Memory()
-    record = lend_record(memory, 24, {norms.DOT: dots}, ())
+    records = [lend_record(memory, 24, {norms.DOT: share}, ()) for share in dots]
     out = memory.lend([2.5])
-    memory.call("weight_gradient", (), record, 24, out)
-    assert_equal(memory.read(out, 1), 2.5 + dots.sum(keepdims=True))
+    memory.call("weight_gradient", (), 24, out, 3, *records)
+    assert_equal(memory.read(out, 1), 2.5 + dots.sum(keepdims=True).ravel())
 
 
 #: A 0 or 1 for each of gradient, value and result: 1 if it holds all images, 0 if it holds only the current ones.
@@ -250,9 +278,10 @@ def test_value_gradient_in_place() -> None:
 
 
 @pytest.mark.parametrize(("lanes", "channels", "dtype"), [(8, 24, "float64"), (16, 16, "float64"), (8, 8, "float32")])
+@pytest.mark.parametrize("cut", [5, 2], ids=["one share", "two shares"])
 @pytest.mark.parametrize("block", [1, 2, 5])
-def test_rectified_gradient(lanes: int, channels: int, block: int, dtype: str) -> None:
-    """ReLU's mask, with scales of both signs and values that are exactly 0; the first images start the sums."""
+def test_rectified_gradient(lanes: int, channels: int, block: int, dtype: str, cut: int) -> None:
+    """ReLU's mask, with scales of both signs and values that are exactly 0; a share's first images start its sums."""
     images, pixels = 5, 4
     x, g = numbers(images, pixels, channels, dtype=dtype), numbers(images, pixels, channels, seed=1, dtype=dtype)
     x = np.round(4 * x) / 4
@@ -264,11 +293,14 @@ def test_rectified_gradient(lanes: int, channels: int, block: int, dtype: str) -
     memory = Memory(dtype)
     at, from_ = memory.lend(g), memory.give(x)
     fields = {norms.REFERENCE: x[0, 0], norms.SCALE: scale, norms.SHIFT: shift}
-    record = lend_record(memory, channels, fields, (norms.DOT, norms.TOTAL))
+    record = lend_record(memory, channels, fields, ())
+    records = [lend_record(memory, channels, {}, (norms.DOT, norms.TOTAL)) for _ in range(2)]
     size = pixels * channels
-    for first, count in blocks(images, block):
-        values = (at, size, from_, size, record, channels, pixels)
+    for share, begin, first, count in shared_blocks(images, cut, block):
+        values = (at, size, from_, size, record, channels, pixels, records[share], begin)
         memory.call("rectified_gradient", (lanes,), *values, first=first, count=count)
     np.testing.assert_array_equal(memory.read(at, *g.shape), kept)
-    assert_equal(field(memory, record, norms.DOT, channels), (kept * (x - x[0, 0])).sum((0, 1)), dtype)
-    assert_equal(field(memory, record, norms.TOTAL, channels), kept.sum((0, 1)), dtype)
+    for own, share in list(zip(records, (slice(0, cut), slice(cut, images)), strict=True))[: 1 + (cut < images)]:
+        dots = (kept * (x - x[0, 0]))[share].sum((0, 1))
+        assert_equal(field(memory, own, norms.DOT, channels), dots, dtype)
+        assert_equal(field(memory, own, norms.TOTAL, channels), kept[share].sum((0, 1)), dtype)

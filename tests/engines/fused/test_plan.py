@@ -1,4 +1,5 @@
-"""A plan's memory and block sizes: buffers are separate and aligned, blocks cover all images, spans cover a row."""
+"""A plan's memory, phases and block sizes: buffers are separate and aligned, blocks of all shares cover all images and
+wait for what they need, spans cover a row."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from tnas_cli.engines.fused.catalogue import FACTORIES
 from tnas_cli.engines.fused.description import Description, description_key
 from tnas_cli.engines.fused.network import NetworkPlan, plan_network
 from tnas_cli.engines.fused.parameters import ALIGNMENT
-from tnas_cli.engines.fused.plan import BLOCK_PIXELS, LOOP, Plan, Target, View
+from tnas_cli.engines.fused.phases import ALONE, EVERY, Phases
+from tnas_cli.engines.fused.plan import BLOCK_PIXELS, LOOP, OWN, Plan, Target, View
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.search_network import SearchNetwork
@@ -46,56 +48,98 @@ def assert_apart(buffers: list[tuple[int, int]] | tuple[tuple[int, int], ...], s
 
 @FEW
 @given(
-    sizes=st.lists(st.integers(1, 100), max_size=8), parameters=st.integers(1, 100), guard=st.sampled_from([0, 16, 64])
+    sizes=st.lists(st.tuples(st.integers(1, 100), st.booleans()), max_size=8),
+    parameters=st.integers(1, 100),
+    guard=st.sampled_from([0, 16, 64]),
+    shares=st.integers(1, 3),
 )
-def test_buffers_are_apart_and_aligned(sizes: list[int], parameters: int, guard: int) -> None:
-    plan = Plan(Target(), parameters, 3, guard)
-    places = [plan.buffer(size) for size in sizes]
-    assert plan.buffers[2:] == list(zip(places, sizes, strict=True))
+def test_buffers_are_apart_and_aligned(sizes: list[tuple[int, bool]], parameters: int, guard: int, shares: int) -> None:
+    """Those that a share has for itself are there once for each."""
+    plan = Plan(Target(), parameters, 3, guard, shares=shares)
+    places = [plan.buffer(size, own=own) for size, own in sizes]
+    assert [at >= OWN for at in places] == [own for _, own in sizes]
     assert plan.buffers[:2] == [(plan.start, parameters), (plan.start + plan.gradients, parameters)]
-    assert_apart(plan.buffers, plan.size, guard)
+    assert len(plan.places()) == 2 + sum(shares if own else 1 for _, own in sizes) + (shares if shares > 1 else 0)
+    assert_apart(plan.places(), plan.memory, guard)
 
 
 @pytest.mark.parametrize("guard", [0, 32])
+@pytest.mark.parametrize("shares", [1, 2, 4])
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks_buffers_are_apart_and_aligned(name: str, target: str, guard: int) -> None:
+def test_networks_buffers_are_apart_and_aligned(name: str, target: str, guard: int, shares: int) -> None:
     what, side = NETWORKS[name]
-    plan = plan_network(what, 7, side, TARGETS[target], guard)
+    plan = plan_network(what, 7, side, TARGETS[target], guard, shares=shares)
     assert_apart(plan.buffers, plan.size, guard)
 
 
-def rows_of(plan: NetworkPlan) -> list[tuple[int, ...]]:
-    """The integers of each row: a kernel's number or LOOP, and arguments."""
-    ends = [*plan.rows[1:], len(plan.code)]
-    return [tuple(int(value) for value in plan.code[at:end]) for at, end in zip(plan.rows, ends, strict=True)]
+def parts_of(plan: NetworkPlan) -> list[list[list[tuple[int, ...]]]]:
+    """For each phase, the rows of each share, then those of one thread: a kernel's number or LOOP, and arguments."""
+    arrays = plan.arrays
+    ends = dict(pairwise(sorted([*{int(at) for at in arrays.rows}, len(arrays.code)])))
+    borders = arrays.phases.reshape(-1, arrays.shares + 1, 2).tolist()
+
+    def row(at: int) -> tuple[int, ...]:
+        return tuple(arrays.code[at : ends[at]].tolist())
+
+    return [[[row(int(at)) for at in arrays.rows[begin:end]] for begin, end in phase] for phase in borders]
 
 
-@pytest.mark.parametrize("images", [1, 5, 15, 75])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_loop_covers_all_images_once(name: str, images: int) -> None:
-    """Loops hold kernels only, of the catalogue, and end where a pass ends."""
-    what, side = NETWORKS[name]
-    plan = plan_network(what, images, side, Target())
-    rows, passes = rows_of(plan), (plan.forward, plan.backward, plan.step_w, plan.end)
-    assert all(kernel.name in FACTORIES for kernel in plan.kernels)
-    row = 0
+def loops_and_calls(rows: list[tuple[int, ...]]) -> list[tuple[int, tuple[int, ...]]]:
+    """(rows, integers) of what follows one another in a part: a loop with its body, or a call."""
+    found, row = [], 0
     while row < len(rows):
-        kind, *arguments = rows[row]
-        body = 1
-        if kind == LOOP:
-            total, block, inside = arguments
-            starts = range(0, total, block)
-            covered = [image for first in starts for image in range(first, min(first + block, total))]
+        inside = rows[row][4] if rows[row][0] == LOOP else 0
+        assert inside > 0 or rows[row][0] != LOOP
+        assert all(number >= 0 for number, *_ in rows[row + 1 : row + 1 + inside])
+        found.append((1 + inside, rows[row]))
+        row += 1 + inside
+    assert row == len(rows)
+    return found
+
+
+@pytest.mark.parametrize("shares", [1, 2, 3])
+@pytest.mark.parametrize("images", [3, 5, 15, 75])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_loop_covers_all_images_once(name: str, images: int, shares: int) -> None:
+    """Each share its own, in the same loops. Kernels are of the catalogue, and the calls of one thread are no loops."""
+    what, side = NETWORKS[name]
+    plan = plan_network(what, images, side, Target(), shares=shares)
+    assert all(kernel.name in FACTORIES for kernel in plan.kernels)
+    phases = parts_of(plan)
+    assert len(phases) == plan.end
+    for *parts, alone in phases:
+        assert all(0 <= number < len(plan.kernels) for number, *_ in alone)
+        loops = [[row[1:4] for _, row in loops_and_calls(rows) if row[0] == LOOP] for rows in parts]
+        for each in zip(*loops, strict=True):
+            covered = []
+            for begin, end, block in each:
+                for first in range(begin, end, block):
+                    covered += range(first, min(first + block, end))
             assert covered == list(range(images))
-            assert all(0 <= number < len(plan.kernels) for number, *_ in rows[row + 1 : row + 1 + inside])
-            assert not any(row < end <= row + inside for end in passes)
-            assert inside > 0
-            body += inside
-        else:
-            assert 0 <= kind < len(plan.kernels)
-        row += body
-    assert row == len(rows) == plan.end
+
+
+def test_a_phase_begins_where_a_call_needs_what_another_share_does() -> None:
+    """Loops follow each other; what one thread does comes behind them; and a loop behind what shares have divided."""
+    phases = Phases(shares=2)
+    for row, by in enumerate([EVERY, EVERY, EVERY, ALONE, ALONE, 1, EVERY, 0]):
+        phases.add(row, by, loop=row in (1, 2, 6))
+    assert [(phase.parts, phase.alone) for phase in phases.all] == [
+        ([[0, 1, 2], [0, 1, 2]], [3, 4]),
+        ([[], [5]], []),
+        ([[6], [6]], []),
+        ([[7], []], []),
+    ]
+    assert phases.mark() == 4
+
+
+def test_one_share_needs_no_phases() -> None:
+    phases = Phases(shares=1)
+    for row, by in enumerate([EVERY, ALONE, 0, EVERY, ALONE]):
+        phases.add(row, by)
+    assert phases.mark() == 1
+    phases.add(5, EVERY, loop=True)
+    assert [(phase.parts, phase.alone) for phase in phases.all] == [([[0, 1, 2, 3, 4]], []), ([[5]], [])]
 
 
 @FEW
@@ -107,6 +151,17 @@ def test_blocks_are_about_equal_and_fit_the_caches(images: int, pixels: int) -> 
     assert 1 <= block <= images
     assert block == 1 or block * pixels <= 2 * BLOCK_PIXELS + pixels
     assert count == 1 or (count * block - images) < block
+    assert Plan(Target(), 16, 3 * images, shares=3).block(pixels) == block
+
+
+@FEW
+@given(images=st.integers(1, 200), shares=st.integers(1, 8))
+def test_shares_are_about_equal(images: int, shares: int) -> None:
+    cuts = Plan(Target(), 16, images, shares=shares).cuts
+    sizes = [end - begin for begin, end in pairwise(cuts)]
+    assert (cuts[0], cuts[-1], len(sizes)) == (0, images, shares)
+    assert max(sizes) - min(sizes) <= 1
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_a_block_repeats_the_calls_inside() -> None:
@@ -116,9 +171,10 @@ def test_a_block_repeats_the_calls_inside() -> None:
         plan.emit("transpose", (), 4)
         plan.emit("fill_zero", (8,), 5)
     plan.emit("fill_zero", (16,), 6)
-    code, rows = plan.arrays()
-    assert code.tolist() == [0, 1, 2, 3, LOOP, 10, 5, 2, 1, 4, 0, 5, 2, 6]
-    assert rows.tolist() == [0, 4, 8, 10, 12]
+    arrays = plan.arrays()
+    assert arrays.code.tolist() == [0, 1, 2, 3, LOOP, 0, 10, 5, 2, 1, 4, 0, 5, 2, 6]
+    assert arrays.rows.tolist() == [0, 4, 9, 11, 13]
+    assert arrays.phases.tolist() == [0, 5, 5, 5]
     assert [(kernel.name, kernel.constants) for kernel in plan.kernels] == [
         ("fill_zero", (8,)),
         ("transpose", ()),
@@ -137,6 +193,7 @@ def places(view: View, count: int, height: int, width: int, channels: int) -> np
 def test_views_without_margins(height: int, width: int, channels: int, images: int) -> None:
     plan, pixels = Plan(Target(), 16, images), height * width
     batch, local = plan.batch(height, width, channels), plan.local(height, width, channels, 150)
+    assert local.at >= OWN > batch.at
     assert (batch.step, local.step) == (pixels * channels, 0)
     for view, count, (at, size) in zip((batch, local), (images, plan.block(150)), plan.buffers[-2:], strict=True):
         found = places(view, count, height, width, channels)

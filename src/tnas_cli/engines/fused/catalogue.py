@@ -22,6 +22,7 @@ FACTORIES: dict[str, Callable[..., Function]] = {
         halving_pools.halving_pool,
         halving_pools.halving_pool_gradient,
         halving_pools.halving_pool_sums,
+        head.add_shares,
         head.average,
         head.average_gradient,
         head.classifier,

@@ -118,12 +118,12 @@ class Cell:
         count = plan.block(pixels)
         size = SPLIT_MARGIN * row + count * image + plan.target.tile * c
         for name in ("split", "split_gradient"):
-            at = plan.buffer(size)
+            at = plan.buffer(size, own=True)
             plan.zero(at, size)
             self.locals[name] = View(at + SPLIT_MARGIN * row, 0, image, row, c)
         row, image = (half + 2) * c, (small + 1) * (half + 2) * c
         size = row + 2 * c + count * image
-        at = plan.buffer(size)
+        at = plan.buffer(size, own=True)
         plan.zero(at, size)
         self.locals["split_out_gradient"] = View(at + row + 2 * c, 0, image, row, c)
         for name in ("second", "even", "odd", "part"):

@@ -8,17 +8,16 @@ from tnas_cli.engines.fused import layers
 from tnas_cli.engines.fused.cell import Cell
 from tnas_cli.engines.fused.cell_parts import Branch, Step, dense, dilated, rows_of
 from tnas_cli.engines.fused.description import Operation
-from tnas_cli.engines.fused.plan import Norm, View
+from tnas_cli.engines.fused.plan import FIRST, Norm, View
 
 
 def backward(cell: Cell) -> None:
     """From the gradients of the nodes to those of all parameters and of the sources."""
     plan = cell.plan
-    for given in cell.inputs:
-        layers.transpose(plan, given.weights)
+    products = [given.weights for given in cell.inputs]
     for b in cell.branches:
-        for p in (*(s.product for s in b.steps), *b.halves):
-            layers.transpose(plan, p)
+        products += [*(s.product for s in b.steps), *b.halves]
+    layers.transpose(plan, products)
     for state in reversed(range(2 + cell.nodes)):
         _state_backward(cell, state)
 
@@ -51,8 +50,9 @@ def _state_backward(cell: Cell, state: int) -> None:
 def _dots(cell: Cell, state: int, terms: Sequence[tuple[View, Norm]]) -> None:
     g = cell.gradients[state]
     pixels = g.image // cell.channels
-    table = [value for view, norm in terms for value in (view.at, norm.record)]
-    cell.plan.emit("dot_products", (cell.line,), g.at, g.step, cell.channels, pixels, len(terms), *table)
+    table = [value for view, norm in terms for value in (view.at, norm.record, norm.sums)]
+    size = (cell.channels, pixels, FIRST, len(terms))
+    cell.plan.emit("dot_products", (cell.line,), g.at, g.step, *size, *table)
 
 
 def _entering_scales(cell: Cell, node: int) -> None:
@@ -60,9 +60,9 @@ def _entering_scales(cell: Cell, node: int) -> None:
     plan, entering = cell.plan, cell.entering(node)
     for b in entering:
         if b.spec.scale.normed:
-            layers.coefficients_gradient(plan, b.norm, entering[0].norm.totals)
+            layers.coefficients_gradient(plan, b.norm, entering[0].norm)
         elif b.norm.weight is not None:
-            plan.emit("weight_gradient", (), b.norm.record, cell.channels, b.norm.weight_gradient)
+            layers.weight_gradient(plan, b.norm)
 
 
 def _second_step_backward(cell: Cell, b: Branch, state: int, gradient: View) -> None:
@@ -77,7 +77,7 @@ def _second_step_backward(cell: Cell, b: Branch, state: int, gradient: View) -> 
     _taps(cell, wide.moved(-margin, -margin), padded, s, 1)
     cell.depthwise(padded.moved(-margin, -margin), gradient, *_reversed(cell, s), s.kernel, 1, add=False)
     arguments = (gradient.at, gradient.step, first.out.at, first.out.step, first.norm.record, c, side * side)
-    plan.emit("rectified_gradient", (cell.line,), *arguments)
+    plan.emit("rectified_gradient", (cell.line,), *arguments, first.norm.sums, FIRST)
 
 
 def _reversed(cell: Cell, s: Step) -> tuple[int, int]:
@@ -89,7 +89,7 @@ def _taps(cell: Cell, x: View, g: View, s: Step, dilation: int) -> None:
     side, c, target = cell.out_side, cell.channels, cell.plan.target
     for begin, tile, width in target.spans(side):
         views = (*rows_of(x.moved(0, begin)), *rows_of(g.moved(0, begin)))
-        size = (s.taps + cell.plan.gradients, side, width)
+        size = (s.taps + cell.plan.own_gradients, side, width)
         constants = (cell.lanes, c, s.kernel, dilation, tile, target.sums_per_tap(s.kernel))
         cell.plan.emit("depthwise_taps", constants, *views, *size)
 
@@ -100,7 +100,7 @@ def _halving_gradients(cell: Cell, s: Step, g: View) -> None:
     x, to = cell.locals["split"].moved(-(s.kernel // 2), 0), cell.locals["split_gradient"]
     for begin, tile, width in target.spans(side):
         views = (*rows_of(x.moved(0, begin)), *rows_of(g.moved(0, begin)))
-        size = (s.taps + cell.plan.gradients, side, width, cell.half)
+        size = (s.taps + cell.plan.own_gradients, side, width, cell.half)
         cell.plan.emit("depthwise_halving_taps", (cell.lanes, c, s.kernel, tile), *views, *size)
     constants = (cell.lanes, c, s.kernel, cell.split_tile)
     cell.plan.emit("depthwise_halving_image", constants, *rows_of(g), *rows_of(to), s.taps, cell.side, cell.half)

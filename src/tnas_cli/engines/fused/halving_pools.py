@@ -38,24 +38,25 @@ def halving_pool(lanes: int, rectified: bool) -> Function:
 
 
 def halving_pool_sums(lanes: int, rectified: bool) -> Function:
-    """First half of the gradient: g is masked by ReLU, and its sums go to the norm's DOT and TOTAL."""
+    """First half of the gradient: g is masked by ReLU, and its sums go to DOT and TOTAL of the record `sums`, which the
+    images from `begin` on start."""
 
     def kernel(mem, code, at, first, count):
         x, size, channels, norm = code[at] + first * code[at + 1], code[at + 1], code[at + 2], code[at + 3]
         g, g_image = code[at + 4] + first * code[at + 5], code[at + 6]
-        width, o_rows, o_width = code[at + 8], code[at + 9], code[at + 10]
+        width, o_rows, o_width, sums, begin = code[at + 8], code[at + 9], code[at + 10], code[at + 11], code[at + 12]
         nothing = zeros(mem, lanes)
-        if first == 0:
+        if first == begin:
             for i in range(0, channels, lanes):
-                store(mem, norm + DOT * channels + i, nothing)
-                store(mem, norm + TOTAL * channels + i, nothing)
+                store(mem, sums + DOT * channels + i, nothing)
+                store(mem, sums + TOTAL * channels + i, nothing)
         for image in range(count):
             for row in range(o_rows):
                 for channel in range(0, channels, lanes):
                     scale = load(mem, norm + SCALE * channels + channel, lanes)
                     shift = load(mem, norm + SHIFT * channels + channel, lanes)
                     reference = load(mem, norm + REFERENCE * channels + channel, lanes)
-                    dot_at, total_at = norm + DOT * channels + channel, norm + TOTAL * channels + channel
+                    dot_at, total_at = sums + DOT * channels + channel, sums + TOTAL * channels + channel
                     dot = total = nothing
                     for pixel in range(o_width):
                         x_at = x + image * size + (2 * row * width + 2 * pixel) * channels + channel

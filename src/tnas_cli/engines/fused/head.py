@@ -136,6 +136,20 @@ def softmax_gradient() -> Function:
     return kernel
 
 
+def add_shares(lanes: int) -> Function:
+    """out += sum of `shares` arrays, in the order of a table, which lists where they begin."""
+
+    def kernel(mem, code, at, first, count):
+        out, size, shares = code[at], code[at + 1], code[at + 2]
+        for i in range(0, size, lanes):
+            total = load(mem, out + i, lanes)
+            for share in range(shares):
+                total = total + load(mem, code[at + 3 + share] + i, lanes)
+            store(mem, out + i, total)
+
+    return kernel
+
+
 def descend(lanes: int) -> Function:
     """A plain gradient step (Equation 7): parameter -= mem[rate] * gradient; the gradient becomes 0."""
 

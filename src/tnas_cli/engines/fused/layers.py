@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tnas_cli.engines.fused.plan import Norm, Plan, View
+from tnas_cli.engines.fused.norms import TOTAL
+from tnas_cli.engines.fused.plan import FIRST, OWN, Norm, Plan, View
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def multiply_gradients(
     """
     offsets = [row * x.row + pixel * x.pixel for row, pixel in p.shifts]
     constants = plan.target.weights_tile(p.depth, p.width)
-    arguments = [*_view(x), *_view(g), p.weights + plan.gradients, p.depth, p.width]
+    arguments = [*_view(x), *_view(g), p.weights + plan.own_gradients, p.depth, p.width]
     size = [1, rows * width] if flat else [rows, width]
     plan.emit("matmul_weights", constants, *arguments, *size, flat, len(offsets), *offsets)
     if out is not None:
@@ -61,9 +62,11 @@ def multiply_gradients(
         _matmul(plan, g, out, p.transposed, p.width, p.depth, rows, width, without_margins, back)
 
 
-def transpose(plan: Plan, p: Product) -> None:
+def transpose(plan: Plan, products: Sequence[Product]) -> None:
     """Fill the transposed weights; once before a backward pass."""
-    plan.emit("transpose", (), p.weights, p.transposed, p.depth, p.width, len(p.shifts), *range(len(p.shifts)))
+    for number, p in enumerate(products):
+        segments = len(p.shifts), *range(len(p.shifts))
+        plan.emit("transpose", (), p.weights, p.transposed, p.depth, p.width, *segments, by=number % plan.shares)
 
 
 def _matmul(
@@ -104,29 +107,45 @@ def statistics(plan: Plan, x: View, pixels: int, norm: Norm) -> None:
     if plan.given_moments:
         return
     c = norm.channels
-    plan.emit("statistics", (lanes(plan, c),), x.at, x.step, c, pixels, norm.record, plan.measured)
+    plan.emit("statistics", (lanes(plan, c),), x.at, x.step, c, pixels, norm.sums, plan.measured, FIRST)
 
 
 def coefficients(plan: Plan, norm: Norm, source: Norm | None = None) -> None:
     """Scale and shift from the sums (of `source`, if another norm holds them)."""
     weighted, affine = norm.weight is not None, norm.gain is not None
     weight = norm.weight if norm.weight is not None else norm.gain or 0
-    record = (source or norm).record
-    plan.emit("coefficients", (weighted, affine), norm.record, norm.channels, norm.pixels, record, weight, norm.bias)
+    source = source or norm
+    table = [number for share, values in enumerate(norm.values) for number in (source.sums_of(share), values)]
+    size = (norm.record, norm.channels, norm.pixels, source.record)
+    plan.emit("coefficients", (weighted, affine), *size, weight, norm.bias, len(norm.values), *table)
 
 
-def coefficients_gradient(plan: Plan, norm: Norm, totals: int | None = None) -> None:
-    """Factors of the backward pass, and the gradients of weight, gain and bias; totals: the sums of the gradient."""
+def coefficients_gradient(plan: Plan, norm: Norm, totals: Norm | None = None) -> None:
+    """Factors of the backward pass, and the gradients of weight, gain and bias; totals: whose sums of the gradient."""
     weighted, affine = norm.weight is not None, norm.gain is not None
     weight, to = norm.weight or 0, norm.weight_gradient
     if norm.gain is not None:
         weight, to = norm.gain, norm.gain + plan.gradients
-    plan.emit(
-        "coefficients_gradient",
-        (weighted, affine),
-        *(norm.record, norm.channels, norm.pixels, norm.totals if totals is None else totals),
-        *(weight, to, norm.bias + plan.gradients),
-    )
+    sums = [(norm.sums_of(share), (totals or norm).sums_of(share)) for share in range(plan.shares)]
+    table = [number for dots, total in sums for number in (dots, total + TOTAL * norm.channels)]
+    size = (norm.record, norm.channels, norm.pixels, weight, to, norm.bias + plan.gradients)
+    plan.emit("coefficients_gradient", (weighted, affine), *size, plan.shares, *table)
+
+
+def weight_gradient(plan: Plan, norm: Norm) -> None:
+    """The gradient of a weight on values that are not normalised."""
+    sums = [norm.sums_of(share) for share in range(plan.shares)]
+    plan.emit("weight_gradient", (), norm.channels, norm.weight_gradient, plan.shares, *sums)
+
+
+def add_shares(plan: Plan) -> None:
+    """The gradients of the shares' images are added to those of all images."""
+    if plan.shares == 1:
+        return
+    begin = plan.start + plan.gradients
+    for share, first, size in plan.pieces(plan.parameters):
+        own = [plan.start + plan.own_gradients + OWN * (other + 1) + first for other in range(plan.shares)]
+        plan.emit("add_shares", (8,), begin + first, size, plan.shares, *own, by=share)
 
 
 def value_gradient(plan: Plan, g: View, x: View, out: View, norm: Norm, pixels: int, *, add: bool = False) -> None:

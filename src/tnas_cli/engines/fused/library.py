@@ -41,9 +41,8 @@ class Library:
         with kernels_kept():
             self._driver = compiled_driver(dtype)
         pointer, whole = ctypes.c_void_p, ctypes.c_int64
-        self.run = ctypes.CFUNCTYPE(None, pointer, pointer, pointer, whole, whole, pointer, pointer)(
-            self._driver.address
-        )
+        kind = ctypes.CFUNCTYPE(None, *[pointer] * 4, whole, whole, whole, *[pointer] * 3, whole)
+        self.run = kind(self._driver.address)
 
     def table(self, kernels: Iterable[Kernel]) -> np.ndarray:
         """Addresses of kernels, in their order; raises UnavailableError where they cannot be compiled or kept."""

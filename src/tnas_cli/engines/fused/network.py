@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from tnas_cli.engines.fused import layers
 from tnas_cli.engines.fused.cell import Cell
 from tnas_cli.engines.fused.cell_backward import backward as cell_backward
@@ -15,7 +13,7 @@ from tnas_cli.engines.fused.cell_parts import BranchSpec, Convolution, InputSpec
 from tnas_cli.engines.fused.description import CellEdges, Description, Edge
 from tnas_cli.engines.fused.kernels import Kernel
 from tnas_cli.engines.fused.parameters import ALIGNMENT, CHANNEL_MULTIPLE, Layout, filled_up
-from tnas_cli.engines.fused.plan import Norm, Plan, Target, View
+from tnas_cli.engines.fused.plan import Arrays, Norm, Plan, Target, View
 from tnas_cli.engines.fused.stages import Stages
 
 
@@ -26,14 +24,13 @@ class NetworkPlan:
 
     Images that only give batch norms their moments come before those that are answered; labels are of the latter.
 
-    Rows 0 ... forward are the forward pass and the loss, up to `backward` the backward pass; then a step of w and,
+    Phases 0 ... forward are the forward pass and the loss, up to `backward` the backward pass; then a step of w and,
     up to `end`, a step of theta. Up to `embedded` there are features, and from `by_features` on their gradient goes
     back: between the two is the classifier with its loss.
     """
 
     count: int
-    code: np.ndarray
-    rows: np.ndarray
+    arrays: Arrays
     kernels: tuple[Kernel, ...]
     size: int
     embedded: int
@@ -64,14 +61,16 @@ def plan_network(
     *,
     given_moments: bool = False,
     support: int = 0,
+    shares: int = 1,
 ) -> NetworkPlan:
     """The plan of a network for a number of square images; `guard` leaves so many unused numbers around each buffer.
 
     given_moments: for forward passes alone; whoever runs them puts the moments of all `norms` into memory first.
     support: so many images more, in front of the others, give batch norms their moments, which the others then do not.
+    shares: so many threads at most can compute them at the same time; 1 with given moments.
     """
     layout = what.layout(side)
-    plan = Plan(target, layout.size, support + images, guard, given_moments, support)
+    plan = Plan(target, layout.size, support + images, guard, given_moments, support, shares)
     rates = plan.buffer(2)
     row = (side + 1) * what.in_channels
     before = row + what.in_channels
@@ -85,36 +84,40 @@ def plan_network(
     features, feature_gradient, length = forward()
     weight, bias = builder.at("classifier.weight"), builder.at("classifier.bias")
     answered = features + support * length
-    embedded = len(plan.rows)
+    embedded = plan.mark()
     plan.emit("classifier", (), answered, length, weight, bias, logits, what.way, images)
     plan.emit("cross_entropy", (), logits, labels, logits_gradient, loss, what.way, images)
-    forward_end = len(plan.rows)
+    forward_end = plan.mark()
     if support:
         plan.zero(feature_gradient, support * length)
     to = feature_gradient + support * length
     gradients = (weight + plan.gradients, bias + plan.gradients, logits_gradient, what.way, images, to)
     plan.emit("classifier_gradient", (), answered, length, weight, *gradients)
-    by_features = len(plan.rows)
+    by_features = plan.mark()
+    if plan.shares > 1:
+        plan.zero(plan.start + plan.own_gradients, plan.parameters)
     backward()
-    backward_end = len(plan.rows)
+    layers.add_shares(plan)
+    backward_end = plan.mark()
 
     theta = filled_up(what.theta[0] * what.theta[1], ALIGNMENT)
     begin = plan.start
-    for at, size, rate in ((begin + theta, layout.size - theta, rates), (begin, theta, rates + 1)):
-        plan.emit("descend", (8,), at, at + plan.gradients, size, rate)
-    code, rows = plan.arrays()
+    for share, first, size in plan.pieces(layout.size - theta):
+        at = begin + theta + first
+        plan.emit("descend", (8,), at, at + plan.gradients, size, rates, by=share)
+    step_w = plan.mark()
+    plan.emit("descend", (8,), begin, begin + plan.gradients, theta, rates + 1)
     return NetworkPlan(
         images,
-        code,
-        rows,
+        plan.arrays(),
         tuple(plan.kernels),
-        plan.size,
+        plan.memory,
         embedded,
         forward_end,
         by_features,
         backward_end,
-        backward_end + 1,
-        len(rows),
+        step_w,
+        plan.mark(),
         begin,
         begin + plan.gradients,
         pixels,
@@ -124,7 +127,7 @@ def plan_network(
         logits,
         loss,
         rates,
-        tuple(plan.buffers),
+        tuple(plan.places()),
         tuple(plan.norms),
     )
 

@@ -44,23 +44,26 @@ def weighted_sum(lanes: int, tile: int) -> Function:
 
 
 def dot_products(lanes: int) -> Function:
-    """For each branch DOT = sum of g * (value - REFERENCE), and TOTAL = sum of g in the first branch's norm."""
+    """For each branch DOT = sum of g * (value - REFERENCE), and TOTAL = sum of g for the first branch.
+
+    A table lists values, norms, and the records for the sums, which the images from `begin` on start.
+    """
 
     def kernel(mem, code, at, first, count):
         g, step, channels, pixels = code[at] + first * code[at + 1], code[at + 1], code[at + 2], code[at + 3]
-        branches = code[at + 4]
-        table, size = at + 5, count * pixels * channels
+        begin, branches = code[at + 4], code[at + 5]
+        table, size = at + 6, count * pixels * channels
         nothing = zeros(mem, lanes)
         for channel in range(0, channels, lanes):
-            total_at = code[table + 1] + TOTAL * channels + channel
+            total_at = code[table + 2] + TOTAL * channels + channel
             total = nothing
             for i in range(channel, size, channels):
                 total = total + load(mem, g + i, lanes)
-            if first > 0:
+            if first > begin:
                 total = total + load(mem, total_at, lanes)
             store(mem, total_at, total)
             for b in range(branches):
-                x, norm = code[table + 2 * b] + first * step, code[table + 2 * b + 1]
+                x, norm, sums = code[table + 3 * b] + first * step, code[table + 3 * b + 1], code[table + 3 * b + 2]
                 reference = load(mem, norm + REFERENCE * channels + channel, lanes)
                 dot_0 = dot_1 = dot_2 = dot_3 = nothing
                 i, last = channel, size - 3 * channels
@@ -77,8 +80,8 @@ def dot_products(lanes: int) -> Function:
                     dot_0 = fma(load(mem, g + i, lanes), load(mem, x + i, lanes) - reference, dot_0)
                     i += channels
                 dot_0 = (dot_0 + dot_1) + (dot_2 + dot_3)
-                dot_at = norm + DOT * channels + channel
-                if first > 0:
+                dot_at = sums + DOT * channels + channel
+                if first > begin:
                     dot_0 = dot_0 + load(mem, dot_at, lanes)
                 store(mem, dot_at, dot_0)
 

@@ -19,21 +19,21 @@ EPSILON = 1e-5
 
 
 def statistics(lanes: int) -> Function:
-    """Sums and sums of squares of the pixels at hand, added to the norm's; the first images start them.
+    """Sums and sums of squares of the pixels at hand, added to the norm's; the images from `begin` on start them.
 
     Images from number `measured` on do not count.
     """
 
     def kernel(mem, code, at, first, count):
         x, channels, pixels, norm = code[at] + first * code[at + 1], code[at + 2], code[at + 3], code[at + 4]
-        measured = code[at + 5]
-        if first >= measured:
+        measured, begin = code[at + 5], code[at + 6]
+        if first >= measured and first > begin:
             return
-        count = min(count, measured - first)
+        count = max(0, min(count, measured - first))
         for channel in range(0, channels, lanes):
             reference_at = norm + REFERENCE * channels + channel
             sum_at, squares_at = norm + SUM * channels + channel, norm + SQUARES * channels + channel
-            if first == 0:
+            if first == begin:
                 store(mem, reference_at, load(mem, x + channel, lanes))
                 store(mem, sum_at, zeros(mem, lanes))
                 store(mem, squares_at, zeros(mem, lanes))
@@ -62,16 +62,29 @@ def coefficients(weighted: bool, affine: bool) -> Function:
     """Scale and shift of a norm from its sums over `pixels` values per channel.
 
     The scale is 1 / deviation, times mem[weight] (a mixture's share) if `weighted`, or times the channel's gain, plus
-    its bias, if `affine`. The sums may be those of another record, `source`, with as many channels.
+    its bias, if `affine`. A table lists the sums of each share of the images, and how many values they are of; their
+    total is kept in the record `source`.
     """
 
     def kernel(mem, code, at, first, count):
         norm, channels, pixels, source = code[at], code[at + 1], code[at + 2], code[at + 3]
-        weight, bias = code[at + 4], code[at + 5]
+        weight, bias, shares = code[at + 4], code[at + 5], code[at + 6]
         for c in range(channels):
-            reference = mem[source + REFERENCE * channels + c]
-            offset = mem[source + SUM * channels + c] / pixels
-            variance = max(mem[source + SQUARES * channels + c] / pixels - offset * offset, 0.0)
+            sums = code[at + 7]
+            reference = mem[sums + REFERENCE * channels + c]
+            total, squares = mem[sums + SUM * channels + c], mem[sums + SQUARES * channels + c]
+            for share in range(1, shares):
+                sums, values = code[at + 7 + 2 * share], code[at + 8 + 2 * share]
+                # Distances to another reference, which is further by so much.
+                further = mem[sums + REFERENCE * channels + c] - reference
+                here = mem[sums + SUM * channels + c]
+                total += here + values * further
+                squares += mem[sums + SQUARES * channels + c] + further * (2 * here + values * further)
+            mem[source + REFERENCE * channels + c] = reference
+            mem[source + SUM * channels + c] = total
+            mem[source + SQUARES * channels + c] = squares
+            offset = total / pixels
+            variance = max(squares / pixels - offset * offset, 0.0)
             mean, rstd = reference + offset, 1 / math.sqrt(variance + EPSILON)
             scale = rstd
             if weighted:
@@ -92,17 +105,23 @@ def coefficients(weighted: bool, affine: bool) -> Function:
 
 def coefficients_gradient(weighted: bool, affine: bool) -> Function:
     """From the sums of the gradient: the gradient of the weight or of gain and bias (added), and the factors with
-    which `value_gradient` turns the gradient of the normalised values into that of the values themselves."""
+    which `value_gradient` turns the gradient of the normalised values into that of the values themselves.
+
+    A table lists each share's record with DOT, and where its sums of the gradient lie.
+    """
 
     def kernel(mem, code, at, first, count):
-        norm, channels, pixels, totals = code[at], code[at + 1], code[at + 2], code[at + 3]
-        weight, weight_gradient, bias_gradient = code[at + 4], code[at + 5], code[at + 6]
+        norm, channels, pixels = code[at], code[at + 1], code[at + 2]
+        weight, weight_gradient, bias_gradient, shares = code[at + 3], code[at + 4], code[at + 5], code[at + 6]
         whole = 0.0
         for c in range(channels):
             mean, rstd = mem[norm + MEAN * channels + c], mem[norm + RSTD * channels + c]
-            total = mem[totals + c]
+            dot, total = mem[code[at + 7] + DOT * channels + c], mem[code[at + 8] + c]
+            for share in range(1, shares):
+                dot += mem[code[at + 7 + 2 * share] + DOT * channels + c]
+                total += mem[code[at + 8 + 2 * share] + c]
             # The sum of gradient times normalised value.
-            along = rstd * (mem[norm + DOT * channels + c] - (mean - mem[norm + REFERENCE * channels + c]) * total)
+            along = rstd * (dot - (mean - mem[norm + REFERENCE * channels + c]) * total)
             factor = rstd
             if weighted:
                 factor = rstd * mem[weight]
@@ -139,12 +158,15 @@ def constant_scale(weighted: bool) -> Function:
 
 
 def weight_gradient() -> Function:
-    """mem[out] += sum over channels of a branch's DOT: the gradient of a weight on values that are not normalised."""
+    """mem[out] += sum over channels of a branch's DOT in each share's record: the gradient of a weight on values that
+    are not normalised."""
 
     def kernel(mem, code, at, first, count):
-        norm, channels, out = code[at], code[at + 1], code[at + 2]
-        for c in range(channels):
-            mem[out] += mem[norm + DOT * channels + c]
+        channels, out, shares = code[at], code[at + 1], code[at + 2]
+        for share in range(shares):
+            sums = code[at + 3 + share]
+            for c in range(channels):
+                mem[out] += mem[sums + DOT * channels + c]
 
     return kernel
 
@@ -179,16 +201,17 @@ def value_gradient(lanes: int, add: bool) -> Function:
 
 
 def rectified_gradient(lanes: int) -> Function:
-    """g is set to 0 where scale * value + shift is not positive; its sums go to the norm's DOT and TOTAL."""
+    """g is set to 0 where scale * value + shift is not positive; its sums go to DOT and TOTAL of the record `sums`,
+    which the images from `begin` on start."""
 
     def kernel(mem, code, at, first, count):
         g, x = code[at] + first * code[at + 1], code[at + 2] + first * code[at + 3]
-        norm, channels, pixels = code[at + 4], code[at + 5], code[at + 6]
+        norm, channels, pixels, sums, begin = code[at + 4], code[at + 5], code[at + 6], code[at + 7], code[at + 8]
         nothing = zeros(mem, lanes)
         for channel in range(0, channels, lanes):
-            dot_at, total_at = norm + DOT * channels + channel, norm + TOTAL * channels + channel
+            dot_at, total_at = sums + DOT * channels + channel, sums + TOTAL * channels + channel
             dot = total = nothing
-            if first > 0:
+            if first > begin:
                 dot, total = load(mem, dot_at, lanes), load(mem, total_at, lanes)
             reference = load(mem, norm + REFERENCE * channels + channel, lanes)
             scale = load(mem, norm + SCALE * channels + channel, lanes)

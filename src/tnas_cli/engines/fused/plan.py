@@ -2,6 +2,11 @@
 
 Planning happens once for a network and a number of images; what runs is a list of integers. Sizes are known before
 anything is computed, and no kernel decides where it writes.
+
+The images are divided into shares, which several threads can compute at the same time. What depends on one image alone
+lies in buffers for all images. Each share has for itself: what is needed for the images at hand only, and sums over
+images, which are added up in the order of the shares. So a result depends on the number of shares, which follows from
+the number of images, and not on how many threads there are.
 """
 
 from __future__ import annotations
@@ -9,15 +14,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from tnas_cli.engines.fused.kernels import Constant, Kernel
-from tnas_cli.engines.fused.norms import FIELDS, TOTAL
+from tnas_cli.engines.fused.norms import FIELDS
 from tnas_cli.engines.fused.parameters import ALIGNMENT, filled_up
+from tnas_cli.engines.fused.phases import ALONE, EVERY, Phases
 
 #: Instead of a kernel's number: repeat the next calls for blocks of images.
 LOOP = -1
+
+#: Added to the address of a buffer that each share has for itself: as often as the share's number, plus one, where one
+#: of them is meant whoever runs the call; see `Plan.arrays`.
+OWN = 2**40
+
+#: In the place of an argument: a share's first image, and the one after its last.
+FIRST, END = 2**60, 2**60 + 1
 
 
 @dataclass(frozen=True)
@@ -110,28 +125,49 @@ class View:
 
 @dataclass(frozen=True)
 class Norm:
-    """A batch norm: its record, how many values a channel has, and what its scale is multiplied by.
+    """A batch norm: its record, how many values a channel has in each share, and what its scale is multiplied by.
 
+    sums: a record for sums over the images of a share; with a single share, the record itself.
     weight: a mixture's share; gain and bias: per channel; the gradients of these lie at the `_gradient` offsets.
     """
 
     record: int
+    sums: int
     channels: int
-    pixels: int
+    values: tuple[int, ...]
     weight: int | None = None
     weight_gradient: int = 0
     gain: int | None = None
     bias: int = 0
 
     @property
-    def totals(self) -> int:
-        """Where the sums of the gradient lie."""
-        return self.record + TOTAL * self.channels
+    def pixels(self) -> int:
+        """How many values a channel has."""
+        return sum(self.values)
+
+    def sums_of(self, share: int) -> int:
+        """The address of a share's sums."""
+        return self.record if self.sums == self.record else self.sums + OWN * (share + 1)
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """The integers that the driver reads.
+
+    code: kernels' numbers and arguments, once for each share; rows: where a call begins in it; phases: for each share,
+    and then for one thread, the rows of a phase from ... to.
+    """
+
+    code: np.ndarray
+    rows: np.ndarray
+    phases: np.ndarray
+    shares: int
 
 
 @dataclass
 class Plan:
-    """Memory and calls. `gradients` is how far a parameter's gradient lies after the parameter.
+    """Memory and calls. `gradients` is how far a parameter's gradient lies after the parameter, and `own_gradients` how
+    far that of a share's images, which is added to it in the end.
 
     given_moments: batch norms find their moments in memory, and do not take them from the images at hand.
     support: how many images at the front give batch norms their moments, while the others give none; 0: all give some.
@@ -143,7 +179,9 @@ class Plan:
     guard: int = 0
     given_moments: bool = False
     support: int = 0
+    shares: int = 1
     size: int = 0
+    own_size: int = 0
     code: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     kernels: dict[Kernel, int] = field(default_factory=dict)
@@ -151,47 +189,66 @@ class Plan:
     norms: list[Norm] = field(default_factory=list)
     start: int = 0
 
-    @property
-    def gradients(self) -> int:
-        """The gradient of the parameter at offset p lies at p + gradients."""
-        return self._gradients
+    def __post_init__(self) -> None:
+        self._phases = Phases(self.shares)
+        self._inside = False
+        self.start = self.buffer(self.parameters)
+        self.gradients = self.buffer(self.parameters) - self.start
+        self.own_gradients = self.gradients
+        if self.shares > 1:
+            self.own_gradients = self.buffer(self.parameters, own=True) - self.start
 
     @property
     def measured(self) -> int:
         """How many images, from the first on, give batch norms their moments."""
         return self.support or self.images
 
-    def __post_init__(self) -> None:
-        self.start = self.buffer(self.parameters)
-        self._gradients = self.buffer(self.parameters) - self.start
+    @property
+    def cuts(self) -> list[int]:
+        """The first image of each share, and the number of images: the first shares have one more than the others."""
+        each, more = divmod(self.images, self.shares)
+        return [share * each + min(share, more) for share in range(self.shares + 1)]
 
-    def buffer(self, size: int) -> int:
-        """The offset of a new buffer."""
-        at = self.size + self.guard
+    def buffer(self, size: int, *, own: bool = False) -> int:
+        """The offset of a new buffer; `own` if each share has one for itself."""
+        at = (self.own_size if own else self.size) + self.guard
+        end = filled_up(at + size + self.guard, ALIGNMENT)
+        if own:
+            at, self.own_size = at + OWN, end
+        else:
+            self.size = end
         self.buffers.append((at, size))
-        self.size = filled_up(at + size + self.guard, ALIGNMENT)
         return at
 
-    def emit(self, name: str, constants: tuple[Constant, ...], *arguments: int) -> None:
-        """Append a call."""
+    def emit(self, name: str, constants: tuple[Constant, ...], *arguments: int, by: int = ALONE) -> None:
+        """Append a call, which inside `blocks` every share runs, and elsewhere whom `by` names."""
         number = self.kernels.setdefault(Kernel(name, constants), len(self.kernels))
+        if not self._inside:
+            self._phases.add(len(self.rows), by)
         self.rows.append(len(self.code))
         self.code += [number, *arguments]
+
+    def mark(self) -> int:
+        """How many phases there are so far; what follows begins a new one."""
+        return self._phases.mark()
 
     @contextmanager
     def blocks(self, pixels: int) -> Iterator[None]:
         """The calls made inside are repeated for blocks of images, each of about BLOCK_PIXELS pixels."""
         at = len(self.code)
+        self._phases.add(len(self.rows), EVERY, loop=True)
         self.rows.append(at)
-        self.code += [LOOP, self.images, self.block(pixels), 0]
-        begin = len(self.rows)
+        self.code += [LOOP, FIRST, END, self.block(pixels), 0]
+        begin, self._inside = len(self.rows), True
         yield
-        self.code[at + 3] = len(self.rows) - begin
+        self._inside = False
+        self.code[at + 4] = len(self.rows) - begin
 
     def block(self, pixels: int) -> int:
         """How many images of `pixels` pixels make a block; blocks are about equally large."""
-        blocks = max(1, round(self.images * pixels / BLOCK_PIXELS))
-        return -(-self.images // blocks)
+        images = self.cuts[1]
+        blocks = max(1, round(images * pixels / BLOCK_PIXELS))
+        return -(-images // blocks)
 
     def batch(self, height: int, width: int, channels: int) -> View:
         """A buffer for all images, without margins."""
@@ -201,7 +258,7 @@ class Plan:
     def local(self, height: int, width: int, channels: int, pixels: int) -> View:
         """A buffer for the images of a block (of `pixels` pixels each), without margins."""
         size = height * width * channels
-        return View(self.buffer(self.block(pixels) * size), 0, size, width * channels, channels)
+        return View(self.buffer(self.block(pixels) * size, own=True), 0, size, width * channels, channels)
 
     def padded(self, height: int, width: int, channels: int, margin: int, pixels: int | None) -> View:
         """A buffer with margins of zeros, for the images of a block, or for all if `pixels` is None.
@@ -213,24 +270,76 @@ class Plan:
         image = (height + margin) * row
         before = margin * row + margin * channels
         size = before + count * image
-        at = self.buffer(size)
+        at = self.buffer(size, own=pixels is not None)
         self.zero(at, size)
         return View(at + before, image if pixels is None else 0, image, row, channels)
 
     def zero(self, at: int, size: int) -> None:
-        """Fill a buffer with zeros when the plan begins to run."""
-        self.emit("fill_zero", (8,), at, 0, size)
+        """Fill a buffer with zeros."""
+        if at >= OWN:
+            self.emit("fill_zero", (8,), at, 0, size, by=EVERY)
+            return
+        for share, begin, length in self.pieces(size):
+            self.emit("fill_zero", (8,), at + begin, 0, length, by=share)
+
+    def pieces(self, size: int) -> list[tuple[int, int, int]]:
+        """(share, begin, length) of the pieces into which the shares divide so many numbers, if that is worth it."""
+        piece = filled_up(-(-max(size, SMALLEST_PIECE * self.shares) // self.shares), ALIGNMENT)
+        starts = range(0, size, piece)
+        return [(share, begin, min(piece, size - begin)) for share, begin in enumerate(starts)]
 
     def norm(self, channels: int, pixels: int, **scale: int) -> Norm:
         """A new norm over the measured images of `pixels` pixels; given moments are already divided by their number."""
-        values = 1 if self.given_moments else pixels * self.measured
-        self.norms.append(Norm(self.buffer(FIELDS * channels), channels, values, **scale))
+        measured = [min(end, self.measured) - min(begin, self.measured) for begin, end in pairwise(self.cuts)]
+        values = (1,) if self.given_moments else tuple(pixels * count for count in measured)
+        record = sums = self.buffer(FIELDS * channels)
+        if self.shares > 1:
+            sums = self.buffer(FIELDS * channels, own=True)
+        self.norms.append(Norm(record, sums, channels, values, **scale))
         return self.norms[-1]
 
-    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """The code and the rows' places in it."""
-        return np.array(self.code, np.int64), np.array(self.rows, np.int64)
+    def arrays(self) -> Arrays:
+        """What the driver runs: the calls of each share with its own addresses and images, then those of one thread."""
+        code = np.array(self.code, np.int64)
+        owner = (code + OWN // 2) // OWN  # 0: nobody's, 1: of whoever runs the call, then share by share
+        copies = []
+        for share, (begin, end) in enumerate(pairwise(self.cuts)):
+            whose = np.where(owner == 1, share, owner - 2)
+            moved = np.where(owner > 0, code - owner * OWN + self._own_from(whose), code)
+            moved[code == FIRST], moved[code == END] = begin, end
+            copies.append(moved)
+        rows: list[int] = []
+        phases = []
+        for phase in self._phases.all:
+            for share, part in enumerate([*phase.parts, phase.alone]):
+                begin, copied = len(rows), share % self.shares * len(code)
+                for number in part:
+                    rows += [self.rows[row] + copied for row in self._phases.rows_of(number, len(self.rows))]
+                phases += [begin, len(rows)]
+        return Arrays(np.concatenate(copies), np.array(rows, np.int64), np.array(phases, np.int64), self.shares)
+
+    def places(self) -> list[tuple[int, int]]:
+        """(begin, size) of every buffer, in the order of memory."""
+        found = []
+        for at, size in self.buffers:
+            if at < OWN:
+                found.append((at, size))
+            else:
+                found += [(at - OWN + self._own_from(share), size) for share in range(self.shares)]
+        return sorted(found)
+
+    @property
+    def memory(self) -> int:
+        """How many numbers all buffers take."""
+        return int(self._own_from(self.shares))
+
+    def _own_from(self, share: Any) -> Any:
+        """Where the buffers begin that a share has for itself: behind all others, share by share."""
+        return self.size + share * self.own_size
 
 
 #: Pixels that a block of images has, so that what is at hand stays in the nearest caches.
 BLOCK_PIXELS = 200
+
+#: Numbers that are worth another thread.
+SMALLEST_PIECE = 2048

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from tnas_cli.engines.fused.description import Description
+from tnas_cli.engines.fused.driver import TAKEN
 from tnas_cli.engines.fused.kept import MOST_KEPT, Kept, Spare
 from tnas_cli.engines.fused.library import Library
 from tnas_cli.engines.fused.network import NetworkPlan, plan_network
@@ -33,6 +35,17 @@ class Ready:
     table: np.ndarray
 
 
+def shares_of(images: int) -> int:
+    """Into how many shares so many images are divided: as many threads at most compute them at the same time."""
+    if images < 2:
+        return 1
+    return 2 if images < FEW_IMAGES else 4
+
+
+#: From so many images on, a thread with a quarter of them has enough to do.
+FEW_IMAGES = 32
+
+
 class Program:
     """One network for images of `side` pixels. Images are [N, C, side, side], parameters flat in the tensors' order."""
 
@@ -51,7 +64,8 @@ class Program:
         key = images, given_moments, support
         if key not in self._ready:
             size = self.what, images, self.side, self.target, self.guard
-            plan = plan_network(*size, given_moments=given_moments, support=support)
+            shares = 1 if given_moments else shares_of(support + images)
+            plan = plan_network(*size, given_moments=given_moments, support=support, shares=shares)
             self._ready[key] = Ready(plan, self.library.table(plan.kernels))
         return self._ready[key]
 
@@ -248,16 +262,16 @@ class Program:
         mem[plan.rates : plan.rates + 2] = steps.alpha, steps.beta
         losses = []
         for _ in range(steps.count):
-            self._run(mem, here, 0, plan.backward)
-            losses.append(float(mem[plan.loss]))
             if steps.alternating:
-                self._run(mem, here, plan.backward, plan.step_w)
+                self._run(mem, here, 0, plan.step_w)
+                losses.append(float(mem[plan.loss]))
                 mem[plan.gradients :][: self.layout.size] = 0
                 self._run(mem, here, 0, plan.backward)
                 self._run(mem, here, plan.step_w, plan.end)
                 mem[plan.gradients :][: self.layout.size] = 0
             else:
-                self._run(mem, here, plan.backward, plan.end)
+                self._run(mem, here, 0, plan.end)
+                losses.append(float(mem[plan.loss]))
         return losses
 
     def _forward(self, mem: np.ndarray, here: Ready, images: np.ndarray) -> None:
@@ -287,12 +301,21 @@ class Program:
         mem[plan.labels : plan.labels + len(labels)] = labels
 
     def _run(self, mem: np.ndarray, here: Ready, begin: int, end: int) -> None:
-        plan = here.plan
-        code, rows, table, stop = plan.code, plan.rows, here.table, self.workers.stop
-        self.library.run(
-            mem.ctypes.data, code.ctypes.data, rows.ctypes.data, begin, end, table.ctypes.data, stop.ctypes.data
-        )
+        """Phases begin ... end - 1, with the threads that are free."""
+        self.workers.together(self._run_part(mem, here, begin, end), here.plan.arrays.shares)
         self.workers.check()
+
+    def _run_part(self, mem: np.ndarray, here: Ready, begin: int, end: int) -> Callable[[int, int], None]:
+        """What each member of a group of threads calls once, with its number and how many they are; one is enough."""
+        lists, shares = here.plan.arrays, here.plan.arrays.shares
+        team = np.zeros(TAKEN + (end - begin) * shares, np.int64)
+        before = [array.ctypes.data for array in (mem, lists.code, lists.rows, lists.phases)]
+        behind = [array.ctypes.data for array in (here.table, self.workers.stop, team)]
+
+        def part(member: int, members: int, team: np.ndarray = team) -> None:
+            self.library.run(*before, shares, begin, end, *behind, member * shares // members)
+
+        return part
 
     def _features(self, mem: np.ndarray, plan: NetworkPlan, length: int) -> np.ndarray:
         return mem[plan.features :][: plan.count * length].reshape(plan.count, length)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tnas_cli.engines.fused import layers
 from tnas_cli.engines.fused.layers import Product
-from tnas_cli.engines.fused.plan import Norm, Plan, View
+from tnas_cli.engines.fused.plan import FIRST, Norm, Plan, View
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,13 @@ class Stages:
             lanes = plan.target.lanes_for(c)
             common = (s.raw.at, s.raw.image, c, s.norm.record, g.at, g.step, g.image, 0, s.side, s.half, s.half)
             with plan.blocks(s.half**2):
-                plan.emit("halving_pool_sums", (lanes, s.rectified), *common)
+                plan.emit("halving_pool_sums", (lanes, s.rectified), *common, s.norm.sums, FIRST)
             layers.coefficients_gradient(plan, s.norm)
             if i == 0:
                 raw_gradient = plan.local(s.side, s.side, c, s.side**2)
             else:
                 raw_gradient = plan.padded(s.side, s.side, c, 1, s.side**2)
-                layers.transpose(plan, s.product)
+                layers.transpose(plan, [s.product])
             with plan.blocks(s.side**2):
                 target = (s.side, raw_gradient.at, raw_gradient.image, raw_gradient.row, plan.measured)
                 plan.emit("halving_pool_gradient", (lanes,), *common, *target)

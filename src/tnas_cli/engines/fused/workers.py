@@ -1,4 +1,4 @@
-"""Threads that each compute one task at a time, in a memory of their own that is reused."""
+"""Threads that compute a task each, in a memory of their own that is reused; or, with few tasks, several one task."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Workers:
 
     def __init__(self, threads: int, each_thread: Callable[[], object] = lambda: None) -> None:
         self.threads = threads
+        self.each = 1
         self.stop = np.zeros(1, np.int64)
         self._own = threading.local()
         self._pool = ThreadPoolExecutor(threads, "tnas-worker", initializer=each_thread)
@@ -54,8 +55,10 @@ class Workers:
         """function(0), ..., function(count - 1), in that order.
 
         An exception in one of them, or Ctrl-C, stops the others at their next kernel and is raised when all have ended.
+        With fewer of them than threads, each may be computed `together`.
         """
         self.stop[0] = 0
+        self.each = max(1, self.threads // max(1, count))
         futures = [self._pool.submit(function, index) for index in range(count)]
         try:
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
@@ -68,6 +71,20 @@ class Workers:
             wait(futures)
             raise
         return [future.result() for future in futures]
+
+    def together(self, function: Callable[[int, int], None], most: int) -> None:
+        """function(0, members) in this thread, and function(1, members), ... in others, at most `most` in all.
+
+        What it does is to be the same if some of the others never come. They have ended when this returns.
+        """
+        members = min(self.each, most)
+        others = [self._pool.submit(function, member, members) for member in range(1, members)]
+        try:
+            function(0, members)
+        finally:
+            for other in others:
+                if not other.cancel():
+                    other.result()
 
     def close(self) -> None:
         """End the threads and free their memory."""
