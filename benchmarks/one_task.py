@@ -13,14 +13,19 @@ import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from tnas_cli.__main__ import let_threads_sleep  # noqa: E402
+
+let_threads_sleep()
+
 from benchmarks.cases import Case, adaptation, search, seconds, training  # noqa: E402
-from tnas_cli.engines.fused_engine import FusedEngine  # noqa: E402
+from tnas_cli.engines.fused_engine import FusedEngine, instruction_set  # noqa: E402
 from tnas_cli.runs.device import environment  # noqa: E402
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -82,7 +87,7 @@ def main() -> None:
             one, every, ratio = measured(step, engines, options.rounds)
             lines.append(f"| {name} | {what} | {1e3 * one:,.1f} | {1e3 * every:,.1f} | {ratio:.2f} |")
             print(lines[-1], flush=True)
-    about = environment(torch.device("cpu"))
+    about: Any = environment(torch.device("cpu"))
     table = "\n".join(lines)
     PAGE.write_text(f"""# A single task by several threads
 
@@ -95,7 +100,7 @@ fast.
 | --- | --- | --- | --- | --- |
 {table}
 
-Machine: {about["device"]}; torch {torch.__version__}.
+Machine: {about["processor"]}, {instruction_set()}; torch {about["torch"]}, tnas {about["package_version"]}.
 """)
 
 

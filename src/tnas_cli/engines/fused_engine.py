@@ -49,6 +49,7 @@ class FusedEngine:
         with _explained():
             for count in images:
                 program.ready(count)
+                program.ready(count, alone=True)
             program.ready(ANSWERED_TOGETHER, given_moments=True)
 
     def in_parts(self, function: Callable[[slice], Part], images: Tensor) -> list[Part]:
@@ -70,8 +71,7 @@ class FusedEngine:
         if second_order:
             raise ValueError("the fused engine computes first-order gradients only")
         program = self._program(network, support[0].shape[-1], _dtype(support[0]))
-        _check_finite(parameters, support[0], query[0])
-        flat = _flat(parameters, leading=())
+        flat = _finite(parameters, (), support[0], query[0])
         with _explained():
             total, losses, logits = program.meta_gradients(
                 flat, _arrays(support), _arrays(query), _steps(rule), by_support=by_support
@@ -82,9 +82,9 @@ class FusedEngine:
     def adapt(self, network: Network, parameters: Parameters, support: Labelled, rule: InnerRule) -> Adapted:
         """Every task's own inner steps (Equation 7, or 5), and its support loss along the way."""
         program = self._program(network, support[0].shape[-1], _dtype(support[0]))
-        _check_finite(parameters, support[0])
+        flat = _finite(parameters, (), support[0])
         with _explained():
-            own, losses = program.adapted(_flat(parameters, leading=()), _arrays(support), _steps(rule))
+            own, losses = program.adapted(flat, _arrays(support), _steps(rule))
         return Adapted(_named(parameters, torch.from_numpy(own)), torch.from_numpy(losses))
 
     def gradients(
@@ -93,8 +93,7 @@ class FusedEngine:
         """The loss and its gradient at each task's own parameters."""
         program = self._program(network, labelled[0].shape[-1], _dtype(labelled[0]))
         measured = () if support_x is None else (support_x,)
-        _check_finite(parameters, labelled[0], *measured)
-        flat = _flat(parameters, leading=labelled[0].shape[:1])
+        flat = _finite(parameters, labelled[0].shape[:1], labelled[0], *measured)
         with _explained():
             own, losses, logits = program.gradients(flat, _arrays(labelled), *(x.numpy() for x in measured))
         found = _named({name: tensor[0] for name, tensor in parameters.items()}, torch.from_numpy(own))
@@ -103,21 +102,21 @@ class FusedEngine:
     def predict(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
         """Logits [T, N, way]; batch norm uses the statistics of x."""
         program = self._program(network, x.shape[-1], _dtype(x))
-        _check_finite({}, x)
+        check_images(x)
         with _explained():
             return torch.from_numpy(program.logits(_flat(parameters, leading=x.shape[:1]), x.numpy()))
 
     def features(self, network: Network, parameters: Parameters, x: Tensor) -> Tensor:
         """What the linear layer sees [T, N, F]; batch norm uses the statistics of x."""
         program = self._program(network, x.shape[-1], _dtype(x))
-        _check_finite({}, x)
+        check_images(x)
         with _explained():
             return torch.from_numpy(program.features(_flat(parameters, leading=x.shape[:1]), x.numpy()))
 
     def embedding(self, network: Embedding, parameters: Parameters, x: Tensor) -> Tensor:
         """Features [T, N, F] that PyTorch differentiates by these kernels."""
         program = self._program(network, x.shape[-1], _dtype(x))
-        _check_finite({}, x)
+        check_images(x)
         every = {
             name: parameters[name] if name in parameters else x.new_zeros((len(x), *spec.shape))
             for name, spec in network.specs().items()
@@ -130,13 +129,13 @@ class FusedEngine:
     def answering(self, network: Network, parameters: Parameters, support_x: Tensor) -> Answering:
         """Answers by the support images' moments; an image's logits are the same to the last bit in any company."""
         program = self._program(network, support_x.shape[-1], _dtype(support_x))
-        _check_finite({}, support_x)
+        check_images(support_x)
         flat = _flat(parameters, leading=support_x.shape[:1])
         with _explained():
             moments = program.moments(flat, support_x.numpy())
 
         def answer(x: Tensor) -> Tensor:
-            _check_finite({}, x)
+            check_images(x)
             with _explained():
                 return torch.from_numpy(program.answers(flat, moments, x.numpy(), ANSWERED_TOGETHER))
 
@@ -214,11 +213,13 @@ def _named(like: Mapping[str, Tensor], flat: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _check_finite(parameters: Mapping[str, Tensor], *images: Tensor) -> None:
-    """Raises DivergedError for images or parameters that are not finite."""
+def _finite(parameters: Parameters, leading: Sequence[int], *images: Tensor) -> np.ndarray:
+    """All parameters side by side; raises DivergedError for images or parameters that are not finite."""
     for x in images:
         check_images(x)
-    for name, tensor in parameters.items():
-        if not bool(tensor.isfinite().all()):
-            what = f"diverged: its parameters {name} are not all finite."
-            raise DivergedError(what, hint="start from an undamaged checkpoint, or lower the rates")
+    flat = _flat(parameters, leading)
+    if not np.isfinite(flat).all():
+        name = next(name for name, tensor in parameters.items() if not bool(tensor.isfinite().all()))
+        what = f"diverged: its parameters {name} are not all finite."
+        raise DivergedError(what, hint="start from an undamaged checkpoint, or lower the rates")
+    return flat

@@ -142,6 +142,7 @@ def test_descend(vectors: int, dtype: str) -> None:
 def test_add_shares(shares: int) -> None:
     values, parts = numbers(24), numbers(shares, 24, seed=1)
     memory = Memory()
-    at, places = memory.lend(values), [memory.give(part) for part in parts]
+    at, places = memory.lend(values), [memory.lend(part) for part in parts]
     memory.call("add_shares", (8,), at, 24, shares, *places)
     assert_equal(memory.read(at, 24), values + parts.sum(0))
+    assert all(not memory.read(place, 24).any() for place in places)

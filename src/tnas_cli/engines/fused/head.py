@@ -137,14 +137,16 @@ def softmax_gradient() -> Function:
 
 
 def add_shares(lanes: int) -> Function:
-    """out += sum of `shares` arrays, in the order of a table, which lists where they begin."""
+    """out += sum of `shares` arrays, in the order of a table, which lists where they begin; they become 0."""
 
     def kernel(mem, code, at, first, count):
         out, size, shares = code[at], code[at + 1], code[at + 2]
+        nothing = zeros(mem, lanes)
         for i in range(0, size, lanes):
             total = load(mem, out + i, lanes)
             for share in range(shares):
                 total = total + load(mem, code[at + 3 + share] + i, lanes)
+                store(mem, code[at + 3 + share] + i, nothing)
             store(mem, out + i, total)
 
     return kernel

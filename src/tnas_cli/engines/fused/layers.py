@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tnas_cli.engines.fused.norms import TOTAL
-from tnas_cli.engines.fused.plan import FIRST, OWN, Norm, Plan, View
+from tnas_cli.engines.fused.plan import FIRST, Norm, Plan, View
 
 
 @dataclass(frozen=True)
@@ -139,13 +139,13 @@ def weight_gradient(plan: Plan, norm: Norm) -> None:
 
 
 def add_shares(plan: Plan) -> None:
-    """The gradients of the shares' images are added to those of all images."""
+    """The gradients of the shares' images are added to those of the first one's."""
     if plan.shares == 1:
         return
     begin = plan.start + plan.gradients
     for share, first, size in plan.pieces(plan.parameters):
-        own = [plan.start + plan.own_gradients + OWN * (other + 1) + first for other in range(plan.shares)]
-        plan.emit("add_shares", (8,), begin + first, size, plan.shares, *own, by=share)
+        more = [at + first for at in plan.more_gradients]
+        plan.emit("add_shares", (8,), begin + first, size, len(more), *more, by=share)
 
 
 def value_gradient(plan: Plan, g: View, x: View, out: View, norm: Norm, pixels: int, *, add: bool = False) -> None:

@@ -19,8 +19,8 @@ from tnas_cli.engines.fused.stages import Stages
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """What answers `count` images, and where images (padded by one pixel), features, labels, logits, loss and inner
-    rates lie.
+    """What answers `count` images, and where parameters, gradients, images (padded by one pixel), features, labels,
+    logits, loss and inner rates lie. All gradients are zero before it runs.
 
     Images that only give batch norms their moments come before those that are answered; labels are of the latter.
 
@@ -41,6 +41,7 @@ class NetworkPlan:
     end: int
     parameters: int
     gradients: int
+    more_gradients: tuple[int, ...]
     images: View
     features: int
     feature_gradients: int
@@ -94,8 +95,6 @@ def plan_network(
     gradients = (weight + plan.gradients, bias + plan.gradients, logits_gradient, what.way, images, to)
     plan.emit("classifier_gradient", (), answered, length, weight, *gradients)
     by_features = plan.mark()
-    if plan.shares > 1:
-        plan.zero(plan.start + plan.own_gradients, plan.parameters)
     backward()
     layers.add_shares(plan)
     backward_end = plan.mark()
@@ -120,6 +119,7 @@ def plan_network(
         plan.mark(),
         begin,
         begin + plan.gradients,
+        tuple(plan.more_gradients),
         pixels,
         answered,
         to,

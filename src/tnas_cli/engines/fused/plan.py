@@ -31,6 +31,9 @@ LOOP = -1
 #: of them is meant whoever runs the call; see `Plan.arrays`.
 OWN = 2**40
 
+#: The address of the gradients to which a share adds those of its images.
+GRADIENTS = 2**50
+
 #: In the place of an argument: a share's first image, and the one after its last.
 FIRST, END = 2**60, 2**60 + 1
 
@@ -167,7 +170,8 @@ class Arrays:
 @dataclass
 class Plan:
     """Memory and calls. `gradients` is how far a parameter's gradient lies after the parameter, and `own_gradients` how
-    far that of a share's images, which is added to it in the end.
+    far that to which a share adds. The first share adds to the gradient itself; the others have one each, in
+    `more_gradients`, which is added to it in the end and is zero then. All are zero before the plan runs.
 
     given_moments: batch norms find their moments in memory, and do not take them from the images at hand.
     support: how many images at the front give batch norms their moments, while the others give none; 0: all give some.
@@ -194,9 +198,8 @@ class Plan:
         self._inside = False
         self.start = self.buffer(self.parameters)
         self.gradients = self.buffer(self.parameters) - self.start
-        self.own_gradients = self.gradients
-        if self.shares > 1:
-            self.own_gradients = self.buffer(self.parameters, own=True) - self.start
+        self.own_gradients = GRADIENTS - self.start
+        self.more_gradients = [self.buffer(self.parameters) for _ in range(1, self.shares)]
 
     @property
     def measured(self) -> int:
@@ -302,10 +305,13 @@ class Plan:
         """What the driver runs: the calls of each share with its own addresses and images, then those of one thread."""
         code = np.array(self.code, np.int64)
         owner = (code + OWN // 2) // OWN  # 0: nobody's, 1: of whoever runs the call, then share by share
+        of_gradients = np.abs(code - GRADIENTS) < GRADIENTS // 2
         copies = []
         for share, (begin, end) in enumerate(pairwise(self.cuts)):
             whose = np.where(owner == 1, share, owner - 2)
             moved = np.where(owner > 0, code - owner * OWN + self._own_from(whose), code)
+            gradients = (self.start + self.gradients, *self.more_gradients)[share]
+            moved[of_gradients] = code[of_gradients] - GRADIENTS + gradients
             moved[code == FIRST], moved[code == END] = begin, end
             copies.append(moved)
         rows: list[int] = []

@@ -35,15 +35,19 @@ class Ready:
     table: np.ndarray
 
 
-def shares_of(images: int) -> int:
-    """Into how many shares so many images are divided: as many threads at most compute them at the same time."""
-    if images < 2:
+def shares_of(images: int, side: int, *, alone: bool) -> int:
+    """Into how many shares so many images are divided: as many threads at most compute them at the same time.
+
+    Each share costs calls and gradients of its own: 2% of a pass of 75 images of 28 pixels, but 10% of one of five:
+    those are divided only for a task that is `alone`.
+    """
+    pixels = images * side**2
+    if pixels < FEW_PIXELS and not alone:
         return 1
-    return 2 if images < FEW_IMAGES else 4
+    return min(images, 2 if pixels < MANY_PIXELS else 4)
 
 
-#: From so many images on, a thread with a quarter of them has enough to do.
-FEW_IMAGES = 32
+FEW_PIXELS, MANY_PIXELS = 50_000, 200_000
 
 
 class Program:
@@ -56,15 +60,18 @@ class Program:
         self.guard = guard
         self.layout = what.layout(side)
         self.dtype = library.dtype
-        self._ready: dict[tuple[int, bool, int], Ready] = {}
+        self._ready: dict[tuple[int, bool, int, int], Ready] = {}
         self._spare = Spare()
 
-    def ready(self, images: int, *, given_moments: bool = False, support: int = 0) -> Ready:
-        """The plan for a number of images, as `plan_network` has it; kernels that it needs are compiled now."""
-        key = images, given_moments, support
+    def ready(self, images: int, *, given_moments: bool = False, support: int = 0, alone: bool = False) -> Ready:
+        """The plan for a number of images, as `plan_network` has it; kernels that it needs are compiled now.
+
+        alone: for a task that is often the only one, so that also a few images are divided.
+        """
+        shares = 1 if given_moments else shares_of(support + images, self.side, alone=alone)
+        key = images, given_moments, support, shares
         if key not in self._ready:
             size = self.what, images, self.side, self.target, self.guard
-            shares = 1 if given_moments else shares_of(support + images)
             plan = plan_network(*size, given_moments=given_moments, support=support, shares=shares)
             self._ready[key] = Ready(plan, self.library.table(plan.kernels))
         return self._ready[key]
@@ -108,7 +115,7 @@ class Program:
         self, parameters: np.ndarray, support: tuple[np.ndarray, np.ndarray], steps: Steps
     ) -> tuple[np.ndarray, np.ndarray]:
         """Each task's parameters after its steps [T, P], and its losses before each step and after the last."""
-        start, here = self.layout.pack(parameters), self.ready(support[0].shape[1])
+        start, here = self.layout.pack(parameters), self.ready(support[0].shape[1], alone=True)
 
         def task(index: int) -> tuple[np.ndarray, list[float]]:
             mem = self._begin(start, here.plan.size)
@@ -143,7 +150,7 @@ class Program:
 
     def logits(self, parameters: np.ndarray, images: np.ndarray) -> np.ndarray:
         """Logits [T, N, way] of images [T, N, C, H, W] at each task's parameters [T, P]."""
-        here = self.ready(images.shape[1])
+        here = self.ready(images.shape[1], alone=True)
 
         def task(index: int) -> np.ndarray:
             mem = self._begin(self.layout.pack(parameters[index]), here.plan.size)
@@ -288,7 +295,9 @@ class Program:
         support: np.ndarray | None = None,
     ) -> None:
         """Images [N, C, H, W] into the plan's padded buffer, channels last, after support images where the plan has
-        some; labels beside them."""
+        some; labels beside them; and zeros where shares of them add up their gradients."""
+        for at in plan.more_gradients:  # which each plan has at places of its own
+            mem[at:][: self.layout.size] = 0
         if support is not None:
             images = np.concatenate([support, images])
         view, item = plan.images, mem.itemsize
