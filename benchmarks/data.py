@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +137,7 @@ def reading_row(prepared: Prepared, engine: FusedEngine) -> str:
     step()
     reads, steps = [], []
     for repeat in range(5):
-        reads += [seconds(lambda first=first: read(first)) for first in range(80 * repeat, 80 * repeat + 80, 4)]
+        reads += [seconds(partial(read, first)) for first in range(80 * repeat, 80 * repeat + 80, 4)]
         steps.append(seconds(step))
     took, whole = statistics.median(reads), statistics.median(steps)
     return f"| {prepared.name} | {1e3 * took:.2f} | {1e3 * whole:,.0f} | {took / whole:.1%} |"
@@ -170,7 +171,7 @@ def main() -> None:
 
 
 def _page(found: list[Prepared], missing: list[str], rates: tuple[float, float], reading: list[str]) -> str:
-    about = environment(torch.device("cpu"))
+    about = environment(torch.device("cpu")).to_json()
     left_out = f"\nLeft out, because their folders were not given: {', '.join(missing)}.\n" if missing else ""
     return f"""# Data: preparing and reading
 

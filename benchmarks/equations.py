@@ -198,7 +198,7 @@ def _saved(share: float) -> str:
 
 def page(options: argparse.Namespace, found: dict[int, list[Row]]) -> str:
     """The whole page."""
-    about = environment(torch.device("cpu"))
+    about = environment(torch.device("cpu")).to_json()
     parts = [
         f"""# What Equations 5 and 6 cost beside Equations 7 and 8
 

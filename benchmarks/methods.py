@@ -12,6 +12,7 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -58,7 +59,7 @@ def steps_of(name: str, network_name: str, engines: tuple[Engine, Engine]) -> li
     batch = tasks.train(0, TASKS)
     fused = method.by_engine and why_not_fused(network, CPU, second_order=settings.order == "second") is None
     learners = [method.learner(engine, network, settings) for engine in engines[: 1 + fused]]
-    return [lambda learner=learner: learner.meta_gradient(state.parameters, batch, 0.5) for learner in learners]
+    return [partial(learner.meta_gradient, state.parameters, batch, 0.5) for learner in learners]
 
 
 def measure(name: str, engines: tuple[Engine, Engine], repeats: int) -> str:

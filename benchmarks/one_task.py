@@ -12,8 +12,8 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -69,10 +69,10 @@ def measured(step: Step, engines: tuple[FusedEngine, FusedEngine], rounds: int) 
         step(engine)
     pairs = []
     for _ in range(rounds):
-        one, every = (min(seconds(lambda engine=engine: step(engine)) for _ in range(3)) for engine in engines)
+        one, every = (min(seconds(partial(step, engine)) for _ in range(3)) for engine in engines)
         pairs.append((one, every))
-    one, every = zip(*pairs, strict=True)
-    return statistics.median(one), statistics.median(every), statistics.median(a / b for a, b in pairs)
+    by_one, by_every = zip(*pairs, strict=True)
+    return statistics.median(by_one), statistics.median(by_every), statistics.median(a / b for a, b in pairs)
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def main() -> None:
             one, every, ratio = measured(step, engines, options.rounds)
             lines.append(f"| {name} | {what} | {1e3 * one:,.1f} | {1e3 * every:,.1f} | {ratio:.2f} |")
             print(lines[-1], flush=True)
-    about: Any = environment(torch.device("cpu"))
+    about = environment(torch.device("cpu")).to_json()
     table = "\n".join(lines)
     PAGE.write_text(f"""# A single task by several threads
 

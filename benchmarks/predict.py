@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from PIL import Image
 
 import tnas_cli as tnas
 
-SEARCH = {"way": 5, "shot": 1, "tasks": 8, "validate_every": 8, "validation_tasks": 4, "channels": 16}
+SEARCH: dict[str, Any] = {"way": 5, "shot": 1, "tasks": 8, "validate_every": 8, "validation_tasks": 4, "channels": 16}
 BATCH = 64
 
 
@@ -88,7 +89,8 @@ def drawing(number: int) -> Image.Image:
 
 def plain(model: Path, files: list[Path]) -> list[int]:
     """What a person writes."""
-    network, answers = tnas.module(model), []
+    network: Any = tnas.module(model)
+    answers: list[int] = []
     size = network.preparation.size
     for first in range(0, len(files), BATCH):
         images = [Image.open(file).convert("L").resize((size, size)) for file in files[first : first + BATCH]]

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numba
@@ -34,8 +35,10 @@ from tnas_cli.episodes import registry  # noqa: E402
 from tnas_cli.episodes.tasks import load_batch, sample_indices  # noqa: E402
 from tnas_cli.runs.device import environment  # noqa: E402
 
-COLUMNS = ("step", "plain loop", "torch", "fused", "fused over torch", "fused over plain loop", "share of the floor")
-COLUMNS += ("floor, GFLOP/s", "0.1.0 over fused")
+COLUMNS = (
+    *("step", "plain loop", "torch", "fused", "fused over torch", "fused over plain loop", "share of the floor"),
+    *("floor, GFLOP/s", "0.1.0 over fused"),
+)
 HEADER = f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}"
 
 #: Seconds up to which a call counts as short: other work on the machine then disturbs the whole call or none of it.
@@ -121,7 +124,7 @@ def reading() -> float:
         indices = [sample_indices(cache, "train", WAY, 1, QUERY, 0, first + i) for i in range(4)]
         load_batch(cache, np.stack(indices), 1)
 
-    return statistics.median(seconds(lambda first=first: read(first)) for first in range(0, 200, 4))
+    return statistics.median(seconds(partial(read, first)) for first in range(0, 200, 4))
 
 
 def main() -> None:
@@ -138,7 +141,7 @@ def main() -> None:
             found.append(measure(case, *engines, previous, options.repeats))
             print(found[-1].row(), flush=True)
     memory, read = peak_memory(), reading()
-    about = environment(torch.device("cpu"))
+    about = environment(torch.device("cpu")).to_json()
     page = f"""# Benchmarks
 
 `make bench` writes this page: medians of {options.repeats} repeats, interleaved, in one process. Meta-batch of 4 tasks,

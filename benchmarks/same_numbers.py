@@ -43,7 +43,18 @@ ELSEWHERE = (
 )
 
 _DATA = ("--dataset", "glyphs", "--way", "5", "--shot", "1")
-_SEARCH = ("search", *_DATA, "--channels", "8", "--tasks", "12", "--meta-batch", "4", "--inner-steps", "2")
+_SEARCH: tuple[str, ...] = (
+    "search",
+    *_DATA,
+    "--channels",
+    "8",
+    "--tasks",
+    "12",
+    "--meta-batch",
+    "4",
+    "--inner-steps",
+    "2",
+)
 _SEARCH += ("--test-steps", "3", "--validate-every", "8", "--validation-tasks", "4", "--query", "5")
 _SHORT = ("--tasks", "8", "--meta-batch", "4", "--validate-every", "4", "--validation-tasks", "4", "--query", "5")
 _BUDGET = (*_SHORT, "--test-tasks", "6")

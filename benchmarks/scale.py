@@ -54,7 +54,8 @@ class Train:
     """So many steps of a decoded network, 28 px, 5-way 1-shot, by one thread."""
 
     def __init__(self, steps: int) -> None:
-        self.steps, self.step = steps, None
+        self.steps = steps
+        self.step: Callable[[], object] | None = None
 
     def __call__(self, item: int, listener: Listener) -> None:
         import torch

@@ -26,12 +26,14 @@ from benchmarks.live_view import share_of_a_core  # noqa: E402
 from tnas_cli.cli.console import Screen  # noqa: E402
 from tnas_cli.commands.search import search  # noqa: E402
 from tnas_cli.engines.fused_engine import FusedEngine  # noqa: E402
-from tnas_cli.methods import meta_learn, streams  # noqa: E402
+from tnas_cli.methods import streams  # noqa: E402
+from tnas_cli.methods.together import Alone  # noqa: E402
 from tnas_cli.recipes import search as work  # noqa: E402
 from tnas_cli.runs import checkpoint  # noqa: E402
 from tnas_cli.runs.device import Machine  # noqa: E402
 from tnas_cli.settings.preset import preset  # noqa: E402
 from tnas_cli.settings.search import SearchSettings  # noqa: E402
+from tnas_cli.update import outer  # noqa: E402
 
 spent: dict[str, float] = defaultdict(float)
 
@@ -49,6 +51,11 @@ def clocked(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return timed
 
 
+def clock(owner: Any, name: str, part: str) -> None:
+    """Put a clock around a function of a module, a class or an object."""
+    setattr(owner, name, clocked(part, getattr(owner, name)))
+
+
 def main() -> None:
     """Search with clocks, and write the page."""
     arguments = argparse.ArgumentParser()
@@ -62,15 +69,16 @@ def main() -> None:
     step()
     before = min(seconds(step) for _ in range(5))
 
-    work.choose_engine = lambda *a, **k: engine  # type: ignore[assignment]
-    engine.meta_gradient = clocked("engine", engine.meta_gradient)  # type: ignore[method-assign]
-    streams.load_batch = clocked("reading images", streams.load_batch)
-    streams.sample_indices = clocked("sampling tasks", streams.sample_indices)
-    meta_learn.outer.step = clocked("Adam", meta_learn.outer.step)
-    work.Search.prepare = clocked("start", work.Search.prepare)  # type: ignore[method-assign]
-    work.SearchWork._decoded = clocked("summary", work.SearchWork._decoded)  # type: ignore[method-assign]
-    checkpoint.save = clocked("checkpoints", checkpoint.save)
-    meta_learn.accuracies = clocked("validation", lambda *a: list(plain_accuracies(*a)))
+    work.choose_engine = lambda *_, **__: engine  # type: ignore[attr-defined]
+    clock(engine, "meta_gradient", "engine")
+    clock(streams, "load_batch", "reading images")
+    clock(streams, "sample_indices", "sampling tasks")
+    clock(outer, "step", "Adam")
+    clock(work.Search, "prepare", "start")
+    clock(work.SearchWork, "_decoded", "summary")
+    clock(checkpoint, "save", "checkpoints")
+    of_tasks = Alone.accuracies
+    Alone.accuracies = clocked("validation", lambda *a: list(of_tasks(*a)))  # type: ignore[method-assign]
     settings = SearchSettings.from_dict(
         preset("search", "quick")
         | {"dataset": options.dataset, "tasks": options.tasks, "validate_every": 10**9, "validation_tasks": 8}
@@ -104,8 +112,6 @@ The live view on a terminal (benchmarks/live_view.py, measured alone) takes {sha
     (ROOT / "benchmarks" / "search_profile.md").write_text(page, encoding="utf-8")
     print(page)
 
-
-plain_accuracies = meta_learn.accuracies
 
 if __name__ == "__main__":
     main()

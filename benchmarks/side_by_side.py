@@ -41,6 +41,7 @@ def main() -> None:
         for _ in range(options.repeats):
             for count, taken in times.items():
                 result = train_eval(records, settings, side_by_side=count, runs=Path(folder))
+                assert result.wall_seconds is not None
                 taken.append(result.wall_seconds)
                 means.add(result.mean)
     if len(means) > 1:

@@ -46,8 +46,8 @@ def main() -> None:
                 if turn:
                     measured[name].append(taken)
     print("| command | seconds | target | peak memory, MB | target |\n| --- | --- | --- | --- | --- |")
-    for name, taken in measured.items():
-        seconds, megabytes = (statistics.median(values) for values in zip(*taken, strict=True))
+    for name, found in measured.items():
+        seconds, megabytes = (statistics.median(values) for values in zip(*found, strict=True))
         in_time, in_memory = AIMS[name]
         print(f"| `{name}` | {seconds:.2f} | {in_time} | {megabytes:.0f} | {in_memory or ''} |")
 

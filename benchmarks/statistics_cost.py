@@ -61,7 +61,7 @@ def ratio(channels: int, side: int, shot: int, engine: Engine, repeats: int, *, 
         way()
     times = [[seconds(way) for way in ways] for _ in range(repeats)]
     before, after = (statistics.median(column) for column in zip(*times, strict=True))
-    return after / before
+    return float(after / before)
 
 
 if __name__ == "__main__":
