@@ -47,10 +47,7 @@ class FusedEngine:
         """Compile what a network needs for these numbers of images of side x side pixels, if not compiled already."""
         program = self._program(network, side, dtype)
         with _explained():
-            for count in images:
-                program.ready(count)
-                program.ready(count, alone=True)
-            program.ready(ANSWERED_TOGETHER, given_moments=True)
+            program.prepare(images, ANSWERED_TOGETHER)
 
     def in_parts(self, function: Callable[[slice], Part], images: Tensor) -> list[Part]:
         """All tasks at once: each is computed on a thread of this engine."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,10 @@ class Steps:
     alpha: float
     beta: float
     alternating: bool = False
+
+
+#: What a plan is made for: images, whether moments are given, support images in front of them, shares.
+Key = tuple[int, bool, int, int]
 
 
 @dataclass(frozen=True)
@@ -60,21 +64,37 @@ class Program:
         self.guard = guard
         self.layout = what.layout(side)
         self.dtype = library.dtype
-        self._ready: dict[tuple[int, bool, int, int], Ready] = {}
+        self._ready: dict[Key, Ready] = {}
         self._spare = Spare()
+
+    def prepare(self, images: Iterable[int], answered: int) -> None:
+        """Compile what plans for these numbers of images need, and for `answered` images with given moments."""
+        counts = list(images)
+        keys = [self._key(count, alone=alone) for count in counts for alone in (False, True)]
+        plans = {key: self._planned(key) for key in (*keys, self._key(answered, given_moments=True))}
+        self.library.table(dict.fromkeys(kernel for plan in plans.values() for kernel in plan.kernels))
+        for key, plan in plans.items():
+            self._ready.setdefault(key, Ready(plan, self.library.table(plan.kernels)))
 
     def ready(self, images: int, *, given_moments: bool = False, support: int = 0, alone: bool = False) -> Ready:
         """The plan for a number of images, as `plan_network` has it; kernels that it needs are compiled now.
 
         alone: for a task that is often the only one, so that also a few images are divided.
         """
-        shares = 1 if given_moments else shares_of(support + images, self.side, alone=alone)
-        key = images, given_moments, support, shares
+        key = self._key(images, given_moments=given_moments, support=support, alone=alone)
         if key not in self._ready:
-            size = self.what, images, self.side, self.target, self.guard
-            plan = plan_network(*size, given_moments=given_moments, support=support, shares=shares)
+            plan = self._planned(key)
             self._ready[key] = Ready(plan, self.library.table(plan.kernels))
         return self._ready[key]
+
+    def _key(self, images: int, *, given_moments: bool = False, support: int = 0, alone: bool = False) -> Key:
+        shares = 1 if given_moments else shares_of(support + images, self.side, alone=alone)
+        return images, given_moments, support, shares
+
+    def _planned(self, key: Key) -> NetworkPlan:
+        images, given_moments, support, shares = key
+        size = self.what, images, self.side, self.target, self.guard
+        return plan_network(*size, given_moments=given_moments, support=support, shares=shares)
 
     def meta_gradients(
         self,
