@@ -175,6 +175,7 @@ Other measurements:
 
 | what | page | command |
 | --- | --- | --- |
+| a single task by several threads | [one_task.md](one_task.md) | `python benchmarks/one_task.py` |
 | how cost grows with way, shot, tasks, steps and image size | [growth.md](growth.md) | `make growth` |
 | where the time of a real search goes | [search_profile.md](search_profile.md) | `make profile` |
 | the cost of preparing and reading data | [data.md](data.md) | `make bench-data` |

@@ -65,7 +65,15 @@ _LARGE = ("--epochs", "2", "--seed", "3")
 _CELLS = ("--layers", "3", "--channels", "4", "--epochs", "2")
 
 #: Methods that only PyTorch computes, in one of the versions at least: they are called without --engine.
-ONLY_TORCH = ("protonets", "matching-nets", "matching-nets-fce", "siamese", "compare-nets", "memory-module")
+ONLY_TORCH = (
+    "protonets",
+    "matching-nets",
+    "matching-nets-fce",
+    "siamese",
+    "compare-nets",
+    "memory-module",
+    "neural-statistician",
+)
 
 #: The command lines for each scenario in different versions, the newest first. GENOTYPES and CHECKPOINT stand for the
 #: results of the same engine's search, TASK for a task folder, IMAGES for labelled images.

@@ -68,6 +68,7 @@ NETWORKS = {
     "compare-nets": "4conv-32",
     "llama": "4conv-32",
     "memory-module": "4conv-32",
+    "neural-statistician": "4conv-32",
     "tadam": "resnet12-8",
     "mtl": "resnet12-mtl-8",
 }

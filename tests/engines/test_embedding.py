@@ -34,8 +34,13 @@ def learned(engine: Engine, network: Network, w: Parameters, x: Tensor) -> tuple
     return features.detach(), dict(zip(leaves, found, strict=True))
 
 
+@pytest.mark.parametrize("few", [50_000, 0], ids=["one share", "two shares"])
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
-def test_features_and_gradients_are_those_of_the_network(engine: FusedEngine, network: Network) -> None:
+def test_features_and_gradients_are_those_of_the_network(
+    network: Network, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "FEW_PIXELS", few)
+    engine = FusedEngine(threads=8)
     w, side = parameters_of(network), getattr(network, "size", 28)
     x, _ = labelled(3, 2, 3, network.in_channels, side, seed=1)
     features, gradients = learned(engine, network, w, x)

@@ -26,7 +26,7 @@ from tnas_cli.errors import TnasError
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.genotype import Genotype
-from tnas_cli.spaces.parameters import Parameters
+from tnas_cli.spaces.parameters import Parameters, for_tasks
 from tnas_cli.spaces.search_network import SearchNetwork
 
 RULE = InnerRule(alpha=0.05, beta=3.0, steps=2)
@@ -222,18 +222,21 @@ def guarded(network: Network, side: int, engine: FusedEngine) -> Program:
     ],
     ids=["search 20", "search 44", "decoded", "4conv"],
 )
-def test_nothing_is_read_or_written_outside_a_buffer(engine: FusedEngine, network: Network, side: int) -> None:
+@pytest.mark.parametrize("alone", [False, True], ids=["one share", "two shares"])
+def test_nothing_is_read_or_written_outside_a_buffer(
+    engine: FusedEngine, network: Network, side: int, alone: bool
+) -> None:
     """Memory starts as NaN: a read before a write, or beside a buffer, would change the numbers."""
     program = guarded(network, side, engine)
     flat = np.concatenate([tensor.numpy().ravel() for tensor in parameters_of(network).values()])
-    ready = program.ready(2 * 3, alone=True)
+    ready = program.ready(2 * 3, alone=alone)
     plan, mem = ready.plan, np.full(ready.plan.size, np.nan)
     mem[plan.parameters :][: program.layout.size] = program.layout.pack(flat)
     mem[plan.gradients :][: program.layout.size] = 0
     mem[plan.rates : plan.rates + 2] = 0.05, 3.0
     x, y = (tensor[0].numpy() for tensor in labelled(1, 2, 3, network.in_channels, side, seed=1))  # type: ignore[attr-defined]
     program._put_images(mem, plan, x, y)
-    assert plan.arrays.shares == 2
+    assert plan.arrays.shares == 1 + alone
     program._run(mem, ready, 0, plan.backward)
     gradient = program.layout.unpack(mem[plan.gradients :][: program.layout.size])
     assert np.isfinite(gradient).all()
@@ -277,16 +280,27 @@ def test_results_do_not_depend_on_threads(dtype: torch.dtype) -> None:
     ],
     ids=["search", "decoded", "4conv"],
 )
-@pytest.mark.parametrize("query", [1, 7, 12])
-def test_several_threads_compute_one_task(network: Network, side: int, query: int) -> None:
-    """To the last bit what one thread does, and what the oracle says; also by the support's moments."""
+@pytest.mark.parametrize(("query", "many"), [(1, 200_000), (7, 200_000), (7, 1)], ids=["3", "21", "21 in four shares"])
+def test_several_threads_compute_one_task(
+    network: Network, side: int, query: int, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the last bit what one thread does, and what the oracle says; also by the support's moments, which some shares
+    have no image of."""
+    monkeypatch.setattr("tnas_cli.engines.fused.program.FEW_PIXELS", 0)
+    monkeypatch.setattr("tnas_cli.engines.fused.program.MANY_PIXELS", many)
     w, (support, queried) = parameters_of(network), tasks_for(network, side, query=query, tasks=1)
     engines = [FusedEngine(threads=n) for n in (1, 2, 3, 4)]
     agrees_with_the_oracle(engines[1], network, side, RULE, query=query, tasks=1)
+    shares = {ready.plan.arrays.shares for ready in engines[1]._program(network, side, "float64")._ready.values()}
+    assert shares == ({2} if many > 1 else {3, 4})
+    plain = TorchEngine().meta_gradient(network, w, support, queried, RULE, by_support=True).gradients
+    found = engines[3].meta_gradient(network, w, support, queried, RULE, by_support=True).gradients
+    assert worst_relative_error(without_bias_before_norm(found), without_bias_before_norm(plain)) < 1e-8
     for ask in (
         lambda engine: engine.meta_gradient(network, w, support, queried, RULE).gradients,
         lambda engine: engine.meta_gradient(network, w, support, queried, RULE, by_support=True).gradients,
         lambda engine: engine.adapt(network, w, support, ALTERNATING).parameters,
+        lambda engine: engine.gradients(network, for_tasks(w, 1), queried, support[0]).gradients,
     ):
         found = [ask(engine) for engine in engines]
         assert all(torch.equal(other[name], found[0][name]) for other in found[1:] for name in w)
@@ -299,7 +313,7 @@ def test_several_threads_compute_one_task(network: Network, side: int, query: in
 def test_shares_of_the_images_need_nothing_of_each_other(
     engine: FusedEngine, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In every phase they are computed in the other order, by one thread: nothing changes."""
+    """In every phase they are computed in other orders, by one thread: nothing changes."""
     program = guarded(network, 28, engine)
     monkeypatch.setattr("tnas_cli.engines.fused.program.shares_of", lambda images, side, alone: 4)
     ready, w = program.ready(40), parameters_of(network)
@@ -380,3 +394,16 @@ def test_ctrl_c_during_a_step_leaves_cleanly(engine: FusedEngine, pressed: threa
     assert time.monotonic() - begin < 10
     again = engine.meta_gradient(network, w, support, query, RULE)
     assert all(torch.equal(again.gradients[name], expected.gradients[name]) for name in w)
+
+
+def test_ctrl_c_ends_all_threads_of_a_task(engine: FusedEngine, pressed: threading.Timer) -> None:
+    network = SearchNetwork(3, 1, channels=8)
+    w, (support, _) = parameters_of(network), tasks_for(network, 20, tasks=1)
+    expected = engine.adapt(network, w, support, RULE).parameters
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        pressed.start()
+        engine.adapt(network, w, support, replace(RULE, alpha=1e-9, beta=1e-9, steps=10**6))
+    assert time.monotonic() - begin < 10
+    again = engine.adapt(network, w, support, RULE).parameters
+    assert all(torch.equal(again[name], expected[name]) for name in w)

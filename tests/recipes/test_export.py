@@ -24,6 +24,7 @@ from tnas_cli.methods.proto_nets import ProtoNets
 from tnas_cli.methods.r2d2 import R2D2
 from tnas_cli.methods.r2d2 import shapes as shapes_with_ridge
 from tnas_cli.methods.siamese import Siamese, shapes_with_judge
+from tnas_cli.methods.statistician import NeuralStatistician
 from tnas_cli.methods.tadam import Tadam
 from tnas_cli.recipes import export
 from tnas_cli.recipes.as_module import TaskModule, of_member
@@ -35,6 +36,7 @@ from tnas_cli.spaces.parameters import draw
 from tnas_cli.spaces.relation_network import RelationNetwork
 from tnas_cli.spaces.resnet12 import ResNet12
 from tnas_cli.spaces.search_network import SearchNetwork
+from tnas_cli.spaces.statistician_network import StatisticianNetwork
 from tnas_cli.spaces.task_norm import TaskNormed
 
 BATCH = glyph_tasks(20_000, 1, classes=VALIDATION, way=3, query=11)
@@ -57,6 +59,7 @@ COMPARING: dict[str, Learner] = {
     "TADAM": Tadam(ResNet12(3, 1, SIDE, filters=2), 3),
     "CompareNets": CompareNets(RelationNetwork(3, 1, SIDE, filters=8), 3),
     "memory module": MemoryModule(MemoryNetwork(3, 1, SIDE, filters=8), 3),
+    "Neural Statistician": NeuralStatistician(StatisticianNetwork(3, 1, SIDE, filters=4), 3),
 }
 #: The shapes of methods with weights besides those of the network.
 SHAPES = {

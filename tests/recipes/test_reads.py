@@ -54,6 +54,7 @@ HARMLESS = {
     "compare-nets": {"order", "channels"},
     "tadam": {"order", "channels"},
     "memory-module": {"order", "channels"},
+    "neural-statistician": {"order", "channels"},
     "mtl": {"channels"},
 }
 #: Read only where a task diverges (test_halving.py).

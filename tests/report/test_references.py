@@ -78,6 +78,7 @@ def test_without_anything_the_paper_and_the_tool_are_cited() -> None:
         ("compare-nets", {"sung2018comparenets"}),
         ("matching-nets", {"vinyals2016matching"}),
         ("memory-module", {"kaiser2017memory"}),
+        ("neural-statistician", {"edwards2017statistician"}),
         ("siamese", {"koch2015siamese"}),
         ("matching-nets-fce", {"vinyals2016matching"}),
         ("nasnet-a", {"zoph2018nasnet"}),

@@ -139,12 +139,13 @@ def test_jobs_are_submitted_and_cancelled(slurm: Path) -> None:
     assert len((slurm / "cancelled").read_text().split()) == 2
 
 
-def test_a_job_with_two_cores_does_two_units_and_the_configured_time_is_kept(slurm: Path) -> None:
+@pytest.mark.parametrize("name", ["job-script-prologue", "env-extra"])
+def test_a_job_with_two_cores_does_two_units_and_what_is_configured_is_kept(slurm: Path, name: str) -> None:
     with dask.config.set(
         {
             "jobqueue.slurm.walltime": "00:20:00",
             "jobqueue.slurm.worker-extra-args": ["--no-dashboard"],
-            "jobqueue.slurm.job-script-prologue": ["module load python"],
+            f"jobqueue.slurm.{name}": ["module load python"],
         }
     ):
         work = Write(slurm)
@@ -159,12 +160,13 @@ def test_a_job_with_two_cores_does_two_units_and_the_configured_time_is_kept(slu
         "--lifetime 1080s",
         "#SBATCH --cpus-per-task=2",
         "module load python",
+        *_quietly(),
     ):
         assert words in script
 
 
 def test_dasks_processes_do_not_watch_themselves_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dask has settings of these names, and a job's script leaves what the user has set."""
+    """Dask has settings of these names, and a job's script leaves what its environment says."""
     usual = yaml.safe_load((Path(distributed.__file__).parent / "distributed.yaml").read_text())
     for name, value in quiet_environment().items():
         monkeypatch.setenv(name, value)
@@ -173,6 +175,7 @@ def test_dasks_processes_do_not_watch_themselves_all_the_time(monkeypatch: pytes
         assert dask.config.get(name, config=usual) != value
         assert dask.config.get(name, config=read) == value
     monkeypatch.setenv("DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL", "5s")
+    monkeypatch.delenv("DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED")
     script = "\n".join([*_quietly(), "env"])
     said = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
     assert "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL=5s" in said

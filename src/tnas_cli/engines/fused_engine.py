@@ -1,4 +1,4 @@
-"""The engine of fused kernels: first order, on the CPU, float32 and float64, one task per thread."""
+"""The engine of fused kernels: first order, on the CPU, float32 and float64; a thread for each task, or several."""
 
 from __future__ import annotations
 

@@ -230,5 +230,13 @@ OWN: dict[str, tuple[About, str]] = {
             citation=("kaiser2017memory",),
             network="memory network",
         ),
+        "statistician": About(
+            name="neural-statistician",
+            title="Neural Statistician",
+            searches=False,
+            reads=_OUTER,
+            citation=("edwards2017statistician",),
+            network="statistician network",
+        ),
     }.items()
 }

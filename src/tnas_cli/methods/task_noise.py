@@ -20,3 +20,8 @@ def generators(images: Tensor, purpose: str) -> list[torch.Generator]:
 def uniform(given: list[torch.Generator], shape: tuple[int, ...], like: Tensor) -> Tensor:
     """U(0, 1) of every task's own generator [T, *shape], on the device and in the type of `like`."""
     return torch.stack([torch.rand(shape, generator=own) for own in given]).to(like)
+
+
+def normal(given: list[torch.Generator], shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """N(0, 1) of every task's own generator [T, *shape], on the device and in the type of `like`."""
+    return torch.stack([torch.randn(shape, generator=own) for own in given]).to(like)

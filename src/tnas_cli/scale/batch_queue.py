@@ -185,7 +185,9 @@ def _cluster(jobs: Jobs, security: Any) -> Any:
     configured = _configured(make)
     leave = _lifetime(jobs.options.get("walltime", configured.get("walltime")))
     extra = [*(configured.get("worker-extra-args") or ()), *(["--lifetime", f"{leave}s"] if leave else ())]
-    prologue = [*(configured.get("job-script-prologue") or ()), *_quietly()]
+    # dask-jobqueue reads the older name where the newer one is empty.
+    own = configured.get("job-script-prologue") or configured.get("env-extra") or ()
+    prologue = [*own, *_quietly()]
     try:
         with dask.config.set(QUIET):  # for the scheduler, which is a part of this process
             return make(
@@ -212,7 +214,7 @@ def quiet_environment() -> dict[str, str]:
 
 
 def _quietly() -> list[str]:
-    """Lines of a job's script; what the user has set stays."""
+    """Lines of a job's script; what its environment already says stays."""
     return [f'export {name}="${{{name}:-{value}}}"' for name, value in quiet_environment().items()]
 
 

@@ -1,8 +1,8 @@
 """Tasks that do not need each other, each computed by many steps: every process of a group computes some of them.
 
 All take a step, and then hear from the leader whether all take another one. So a process that is lost, that is asked to
-stop or that has failed is noticed after a step. A task is computed alone and by one thread: its bits depend neither on
-how many processes there are nor on their threads.
+stop or that has failed is noticed after a step. A task is computed alone, by one thread of PyTorch, and the fused
+engine's sums do not depend on threads: its bits depend neither on how many processes there are nor on their threads.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def computed(
 
 
 def _step(tasks: dict[int, Steps], found: dict[int, Parameters]) -> Progress | None:
-    """A step of each task that is not done, by one thread; returns what the first one reports."""
+    """A step of each task that is not done, by one thread of PyTorch; returns what the first one reports."""
 
     def one(position: int) -> Progress | None:
         try:

@@ -1,7 +1,7 @@
 """What a process of a group computes of a meta-batch and of a validation, and the form in which it is sent.
 
-A task's gradient is always computed alone and by one thread, so that its bits depend neither on how many processes or
-threads there are nor on which tasks they share.
+A task's gradient is always computed alone, by one thread of PyTorch; the fused engine's sums do not depend on threads.
+So its bits depend neither on how many processes or threads there are nor on which tasks they share.
 """
 
 from __future__ import annotations

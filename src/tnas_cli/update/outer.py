@@ -45,6 +45,17 @@ def cut_at(optimiser: torch.optim.Optimizer, longest: float) -> torch.optim.Opti
     return optimiser
 
 
+def clamped_at(optimiser: torch.optim.Optimizer, largest: float) -> torch.optim.Optimizer:
+    """The optimiser, which first cuts every number of a gradient to at most `largest`, and at least minus that."""
+    tensors = [tensor for group in optimiser.param_groups for tensor in group["params"]]
+
+    def cut(*_: object) -> None:
+        torch.nn.utils.clip_grad_value_([tensor for tensor in tensors if tensor.grad is not None], largest)
+
+    optimiser.register_step_pre_hook(cut)
+    return optimiser
+
+
 class ClippedSGD(torch.optim.SGD):
     """SGD on gradients that are shortened, tensor by tensor, to a length of at most `longest`; weight decay is added
     afterwards."""

@@ -15,7 +15,7 @@ from tnas_cli.engines.fused.plan import LOOP
 _INTEGERS = types.CPointer(types.int64)
 
 #: What threads that run a plan together tell each other: how many shares are done, and how many phases are over; then
-#: one number for each share of each phase, which is 1 if a thread has taken it. Each on a cache line of its own.
+#: one number for each share of each phase, which is 1 if a thread has taken it. The first two have a cache line each.
 DONE, OVER, TAKEN = 0, 8, 16
 
 #: How often a thread looks whether the others are ready before it sleeps: a look takes about a nanosecond.

@@ -6,7 +6,7 @@ anything is computed, and no kernel decides where it writes.
 The images are divided into shares, which several threads can compute at the same time. What depends on one image alone
 lies in buffers for all images. Each share has for itself: what is needed for the images at hand only, and sums over
 images, which are added up in the order of the shares. So a result depends on the number of shares, which follows from
-the number of images, and not on how many threads there are.
+the images and what they are computed for, and not on how many threads there are.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from tnas_cli.engines.fused.phases import ALONE, EVERY, Phases
 #: Instead of a kernel's number: repeat the next calls for blocks of images.
 LOOP = -1
 
-#: Added to the address of a buffer that each share has for itself: as often as the share's number, plus one, where one
-#: of them is meant whoever runs the call; see `Plan.arrays`.
+#: Added to the address of a buffer that each share has for itself. Once: that of whichever share runs the call; n + 2
+#: times: that of share n, whoever runs it. `Plan.arrays` replaces them.
 OWN = 2**40
 
 #: The address of the gradients to which a share adds those of its images.

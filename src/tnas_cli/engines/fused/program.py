@@ -69,12 +69,12 @@ class Program:
 
     def prepare(self, images: Iterable[int], answered: int) -> None:
         """Compile what plans for these numbers of images need, and for `answered` images with given moments."""
-        counts = list(images)
-        keys = [self._key(count, alone=alone) for count in counts for alone in (False, True)]
-        plans = {key: self._planned(key) for key in (*keys, self._key(answered, given_moments=True))}
+        keys = {self._key(count, alone=alone) for count in images for alone in (False, True)}
+        keys.add(self._key(answered, given_moments=True))
+        plans = {key: self._planned(key) for key in sorted(keys - self._ready.keys())}
         self.library.table(dict.fromkeys(kernel for plan in plans.values() for kernel in plan.kernels))
         for key, plan in plans.items():
-            self._ready.setdefault(key, Ready(plan, self.library.table(plan.kernels)))
+            self._ready[key] = Ready(plan, self.library.table(plan.kernels))
 
     def ready(self, images: int, *, given_moments: bool = False, support: int = 0, alone: bool = False) -> Ready:
         """The plan for a number of images, as `plan_network` has it; kernels that it needs are compiled now.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class Workers:
         """function(0), ..., function(count - 1), in that order.
 
         An exception in one of them, or Ctrl-C, stops the others at their next kernel and is raised when all have ended.
-        With fewer of them than threads, each may be computed `together`.
+        With at least twice as many threads, each is computed by several, if it asks for them by `together`.
         """
         self.stop[0] = 0
         self.each = max(1, self.threads // max(1, count))
@@ -78,8 +78,9 @@ class Workers:
         What it does is to be the same if some of the others never come. They have ended when this returns.
         """
         members = min(self.each, most)
-        others = [self._pool.submit(function, member, members) for member in range(1, members)]
+        others: list[Future[None]] = []
         try:
+            others += (self._pool.submit(function, member, members) for member in range(1, members))
             function(0, members)
         finally:
             for other in others:
