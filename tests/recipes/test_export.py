@@ -69,6 +69,8 @@ SHAPES = {
     "TADAM": tadam.shapes,
     "Meta-LSTM": shapes_with_optimiser,
 }
+#: Relative, 1e-5 if not here: the divergences of this one divide by variances of e^-10, and are as large as 1e5.
+ROUNDING = {"Neural Statistician": 1e-4}
 SETTINGS = TrainSettings("x", way=3)
 MEANS = "4CONV, class means"
 ALL = [*NETWORKS, *COMPARING, MEANS]
@@ -89,9 +91,9 @@ def test_a_module_answers_as_the_task_does(name: str) -> None:
     module, expected = fitted(name)
     x = BATCH.query_x[0]
     with torch.no_grad():
-        torch.testing.assert_close(module(x), expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(module(x), expected, rtol=ROUNDING.get(name, 1e-5), atol=1e-5)
         alone = torch.cat([module(x[n : n + 1]) for n in range(len(x))])
-    torch.testing.assert_close(alone, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(alone, expected, rtol=ROUNDING.get(name, 1e-5), atol=1e-5)
 
 
 def test_a_module_is_an_ordinary_one() -> None:
@@ -131,11 +133,11 @@ def test_both_files_give_the_same_logits_for_any_number_of_images(name: str, tmp
     assert extra == {"classes": "[]"}
     for images in (1, 3, 33):
         answered = program(BATCH.query_x[0, :images]).detach()
-        torch.testing.assert_close(answered, expected[:images], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(answered, expected[:images], rtol=ROUNDING.get(name, 1e-5), atol=1e-5)
     runtime = pytest.importorskip("onnxruntime")
     (tmp_path / "net.onnx").write_bytes(export.onnx_bytes(exported, {"classes": "[]"}))
     session = runtime.InferenceSession(tmp_path / "net.onnx")
     assert session.get_modelmeta().custom_metadata_map == {"classes": "[]"}
     for images in (1, 3, 33):
         (found,) = session.run(None, {"images": BATCH.query_x[0, :images].numpy()})
-        torch.testing.assert_close(torch.from_numpy(found), expected[:images], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(torch.from_numpy(found), expected[:images], rtol=ROUNDING.get(name, 1e-5), atol=1e-5)

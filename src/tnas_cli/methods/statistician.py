@@ -61,13 +61,12 @@ class NeuralStatistician(MetricLearner):
     def scores(self, parameters: Parameters, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
         classes = one_hot(support_y, self.way, support).mT  # [T, way, S]
         alone = torch.eye(query.shape[1], dtype=query.dtype, device=query.device).expand(len(query), -1, -1)
-        # All sets pass together, so that batch norm has one set of moments.
-        first = F.pad(classes, (0, query.shape[1]))
-        member = torch.cat([first, F.pad(alone, (support.shape[1], 0))], dim=1)  # [T, way + Q, S + Q]
+        # All sets pass together, so that batch norms have one set of moments.
+        member = torch.cat([F.pad(classes, (0, query.shape[1])), F.pad(alone, (support.shape[1], 0))], dim=1)
         found = self.network.context(parameters, torch.cat([support, query], dim=1), member)
-        of_class = Normal(found.mean[:, None, : self.way], found.log_variance[:, None, : self.way])
-        of_image = Normal(found.mean[:, self.way :, None], found.log_variance[:, self.way :, None])
-        return -of_image.divergence(of_class)
+        of_classes = Normal(found.mean[:, None, : self.way], found.log_variance[:, None, : self.way])
+        of_images = Normal(found.mean[:, self.way :, None], found.log_variance[:, self.way :, None])
+        return -of_images.divergence(of_classes)
 
     def judged(self, own: Parameters, batch: TaskBatch, progress: float) -> tuple[Tensor, Tensor]:
         x = torch.cat([batch.support_x, batch.query_x], dim=1)

@@ -82,18 +82,18 @@ class StatisticianNetwork:
         for layer, width in enumerate(width * self.filters for width in ENCODER):
             specs |= conv_block_specs(f"encoder.{layer}", fed, width)
             fed = width
-        specs |= _linear_specs("statistic.before", flat, hidden) | norm_specs("statistic.before", hidden)
+        specs |= _linear_specs("statistic.before", flat, hidden) | norm_specs("statistic.before.norm", hidden)
         for layer in range(2):
             # The first one is told how many images there are.
             specs |= _linear_specs(f"statistic.{layer}", hidden + (layer == 0), hidden)
-            specs |= norm_specs(f"statistic.{layer}", hidden)
+            specs |= norm_specs(f"statistic.{layer}.norm", hidden)
         specs |= _out_specs("statistic.out", hidden, context)
         specs |= _linear_specs("inference.image", flat, hidden)
         for network in ("inference", "prior"):
             specs |= _linear_specs(f"{network}.context", context, hidden)
             for layer in range(RESIDUAL):
                 prefix = f"{network}.{layer}"
-                specs |= _linear_specs(prefix, hidden, hidden) | norm_specs(prefix, hidden)
+                specs |= _linear_specs(prefix, hidden, hidden) | norm_specs(f"{prefix}.norm", hidden)
             specs |= _out_specs(f"{network}.out", hidden, LATENT)
         specs |= _linear_specs("decoder.latent", LATENT, hidden) | _linear_specs("decoder.context", context, hidden)
         specs |= _linear_specs("decoder.maps", hidden, flat)
@@ -114,11 +114,11 @@ class StatisticianNetwork:
 
     def context(self, w: Parameters, h: Tensor, member: Tensor) -> Normal:
         """q(c | set) of K sets: h [T, N, D], member [T, K, N] with 1 where an image belongs to a set -> [T, K, 8 F]."""
-        e = F.elu(_normed(w, "statistic.before", _linear(w, "statistic.before", h)))
+        e = F.elu(_normed(w, "statistic.before", h))
         count = member.sum(-1, keepdim=True)
         e = torch.cat([torch.bmm(member, e) / count, count], dim=-1)
         for layer in range(2):
-            e = F.elu(_normed(w, f"statistic.{layer}", _linear(w, f"statistic.{layer}", e)))
+            e = F.elu(_normed(w, f"statistic.{layer}", e))
         return _distribution(w, "statistic.out", e)
 
     def latent(self, w: Parameters, h: Tensor, c: Tensor) -> Normal:
@@ -134,16 +134,16 @@ class StatisticianNetwork:
         e = F.elu(_linear(w, "decoder.latent", z) + _linear(w, "decoder.context", c))
         y = _linear(w, "decoder.maps", e).unflatten(-1, (-1, self.left, self.left)).transpose(1, 2)  # [T, C, N, H, W]
         for layer in range(len(DECODER)):
-            y = _layer(w, f"decoder.{layer}", y)
-            if layer == len(DECODER) - 1 and self.size <= 2 * (y.shape[-1] - 2):
-                y = y[..., 1:-1, 1:-1]  # a convolution without padding: 4 pixels become 28
+            # The last one without padding, so that 4 pixels become 28, unless the images are larger than that.
+            inside = layer == len(DECODER) - 1 and self.size <= 2 * (y.shape[-1] - 2)
+            y = _layer(w, f"decoder.{layer}", y, inside=inside)
             if layer % 2:
                 y = _doubled(w, f"decoder.up.{layer // 2}", y)
         logits = pointwise(y.unsqueeze(1), w["decoder.pixels.weight"].unsqueeze(1)).squeeze(1)
         logits = logits + w["decoder.pixels.bias"][:, :, None, None, None]
         first = (y.shape[-1] - self.size) // 2
-        inside = slice(first, first + self.size)
-        return logits[..., inside, inside].transpose(1, 2)
+        middle = slice(first, first + self.size)
+        return logits[..., middle, middle].transpose(1, 2)
 
 
 def _linear_specs(prefix: str, fed: int, width: int) -> Specs:
@@ -170,9 +170,9 @@ def _linear(w: Parameters, prefix: str, x: Tensor) -> Tensor:
 
 
 def _normed(w: Parameters, prefix: str, x: Tensor) -> Tensor:
-    """Batch norm of x [T, N, D] over N."""
-    y = batch_norm(x.mT[:, None, :, :, None, None], w[f"{prefix}.gain"], w[f"{prefix}.bias"])  # [T, 1, D, N, 1, 1]
-    return y.flatten(3).squeeze(1).mT
+    """A linear layer and batch norm over N: x [T, N, D] -> [T, N, O]."""
+    y = _linear(w, prefix, x).mT[:, None, :, :, None, None]  # [T, 1, O, N, 1, 1]
+    return batch_norm(y, w[f"{prefix}.norm.gain"], w[f"{prefix}.norm.bias"]).flatten(3).squeeze(1).mT
 
 
 def _distribution(w: Parameters, prefix: str, x: Tensor) -> Normal:
@@ -187,16 +187,16 @@ def _of_latent(w: Parameters, network: str, x: Tensor) -> Normal:
     """What follows the sum of the inputs: ELU, a residual block, and the distribution."""
     x = y = F.elu(x)
     for layer in range(RESIDUAL):
-        y = _normed(w, f"{network}.{layer}", _linear(w, f"{network}.{layer}", y))
+        y = _normed(w, f"{network}.{layer}", y)
         y = F.elu(y) if layer < RESIDUAL - 1 else F.elu(x + y)
     return _distribution(w, f"{network}.out", y)
 
 
-def _layer(w: Parameters, prefix: str, x: Tensor, *, halved: bool = False) -> Tensor:
-    """Convolution, batch norm, ELU: x [T, C, N, H, W] -> [T, O, N, H', W']."""
+def _layer(w: Parameters, prefix: str, x: Tensor, *, halved: bool = False, inside: bool = False) -> Tensor:
+    """Convolution, batch norm, ELU: x [T, C, N, H, W] -> [T, O, N, H', W']; `inside`: where no padding is seen."""
     weight = w[f"{prefix}.conv"]
     y = full(x.unsqueeze(1), weight.unsqueeze(1), (2, 2)).squeeze(1) if halved else convolve(x, weight)
-    return _activated(w, prefix, y)
+    return _activated(w, prefix, y[..., 1:-1, 1:-1] if inside else y)
 
 
 def _doubled(w: Parameters, prefix: str, x: Tensor) -> Tensor:
