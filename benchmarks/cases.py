@@ -72,12 +72,13 @@ class Case:
     def by_engine(self, engine: Engine) -> Callable[[], object]:
         """The step as an engine computes it."""
         parameters, support, query = self.inputs()
+        rule = self.rule
 
         def train() -> object:
-            return engine.meta_gradient(self.network, parameters, support, query, self.rule)
+            return engine.meta_gradient(self.network, parameters, support, query, rule)
 
         def adapt() -> object:
-            adapted = engine.adapt(self.network, parameters, support, self.rule)
+            adapted = engine.adapt(self.network, parameters, support, rule)
             return engine.predict(self.network, adapted.parameters, query[0])
 
         return adapt if self.adapts else train

@@ -40,14 +40,14 @@ def alone(case: Case) -> tuple[Step, Step, Step]:
     """The inner steps of one task; with them, the answers for its query images; and the answers for many images."""
     parameters, support, query = case.inputs()
     one, queried = (support[0][:1], support[1][:1]), query[0][:1]
-    own = {name: tensor[None] for name, tensor in parameters.items()}
+    own, rule = {name: tensor[None] for name, tensor in parameters.items()}, case.rule
     many = torch.rand(1, MANY, *queried.shape[2:])
 
     def adapt(engine: FusedEngine) -> object:
-        return engine.adapt(case.network, parameters, one, case.rule)
+        return engine.adapt(case.network, parameters, one, rule)
 
     def adapt_and_answer(engine: FusedEngine) -> object:
-        return engine.predict(case.network, engine.adapt(case.network, parameters, one, case.rule).parameters, queried)
+        return engine.predict(case.network, engine.adapt(case.network, parameters, one, rule).parameters, queried)
 
     return adapt, adapt_and_answer, lambda engine: engine.predict(case.network, own, many)
 

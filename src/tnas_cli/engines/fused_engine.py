@@ -215,7 +215,7 @@ def _finite(parameters: Parameters, leading: Sequence[int], *images: Tensor) -> 
     for x in images:
         check_images(x)
     flat = _flat(parameters, leading)
-    if not np.isfinite(flat).all():
+    if not np.isfinite(flat.sum()) and not np.isfinite(flat).all():
         name = next(name for name, tensor in parameters.items() if not bool(tensor.isfinite().all()))
         what = f"diverged: its parameters {name} are not all finite."
         raise DivergedError(what, hint="start from an undamaged checkpoint, or lower the rates")

@@ -22,6 +22,7 @@ has running moments in tests.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -93,7 +94,7 @@ class NeuralStatistician(MetricLearner):
         unlikely = F.binary_cross_entropy_with_logits(logits, target, reduction="none").flatten(1).sum(1)  # [T]
         usual = Normal(torch.zeros_like(c), torch.zeros_like(c))
         apart = latent.divergence(self.network.prior(own, of_image)).sum(1) + of_sets.divergence(usual).sum(1)
-        a = 0.5 ** (HALVINGS * progress)
+        a = math.pow(0.5, HALVINGS * progress)
         return ((1 + a) * unlikely + apart / (1 + a)) / x.shape[1]
 
 

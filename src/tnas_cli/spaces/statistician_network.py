@@ -132,7 +132,8 @@ class StatisticianNetwork:
     def pixels(self, w: Parameters, z: Tensor, c: Tensor) -> Tensor:
         """p(x | z, c) as logits: z [T, N, 16], c [T, N, 8 F] -> [T, N, C, size, size]."""
         e = F.elu(_linear(w, "decoder.latent", z) + _linear(w, "decoder.context", c))
-        y = _linear(w, "decoder.maps", e).unflatten(-1, (-1, self.left, self.left)).transpose(1, 2)  # [T, C, N, H, W]
+        y = torch.unflatten(_linear(w, "decoder.maps", e), -1, (-1, self.left, self.left))
+        y = y.transpose(1, 2)  # [T, C, N, H, W]
         for layer in range(len(DECODER)):
             # The last one without padding, so that 4 pixels become 28, unless the images are larger than that.
             inside = layer == len(DECODER) - 1 and self.size <= 2 * (y.shape[-1] - 2)
@@ -202,7 +203,8 @@ def _layer(w: Parameters, prefix: str, x: Tensor, *, halved: bool = False, insid
 def _doubled(w: Parameters, prefix: str, x: Tensor) -> Tensor:
     """Every pixel becomes 2 x 2, then batch norm and ELU: x [T, C, N, H, W] -> [T, C, N, 2 H, 2 W]."""
     y = pointwise(x.unsqueeze(1), w[f"{prefix}.conv"].unsqueeze(1)).squeeze(1)  # [T, 4 C, N, H, W]
-    y = y.unflatten(1, (-1, 2, 2)).permute(0, 1, 4, 5, 2, 6, 3).flatten(3, 4).flatten(4, 5)  # [T, C, N, 2 H, 2 W]
+    y = torch.unflatten(y, 1, (-1, 2, 2)).permute(0, 1, 4, 5, 2, 6, 3)  # [T, C, N, H, 2, W, 2]
+    y = y.flatten(3, 4).flatten(4, 5)
     return _activated(w, prefix, y)
 
 
