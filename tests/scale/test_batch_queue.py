@@ -139,6 +139,7 @@ def test_jobs_are_submitted_and_cancelled(slurm: Path) -> None:
     assert len((slurm / "cancelled").read_text().split()) == 2
 
 
+@pytest.mark.filterwarnings("ignore:env_extra has been renamed:FutureWarning")
 @pytest.mark.parametrize("name", ["job-script-prologue", "env-extra"])
 def test_a_job_with_two_cores_does_two_units_and_what_is_configured_is_kept(slurm: Path, name: str) -> None:
     with dask.config.set(
