@@ -185,7 +185,7 @@ Other measurements:
 | answers of a kept model, beside plain PyTorch | [predict.md](predict.md) | `python benchmarks/predict.py` |
 | a step by the support's moments | [statistics.md](statistics.md) | `python benchmarks/statistics_cost.py` |
 | a search by several processes (torchrun), and a model of many | [ranks.md](ranks.md) | `python benchmarks/ranks.py` |
-| units of work in processes and on a Dask cluster | [cluster.md](cluster.md) | `python benchmarks/cluster.py` |
+| units of work in processes and on a Dask cluster, many of them | [scale.md](scale.md) | `python benchmarks/scale.py` |
 | genotypes trained side by side | | `python benchmarks/side_by_side.py` |
 | how often intervals over genotypes and tasks hold the truth | [intervals](../docs/intervals.md) | \
 `python benchmarks/interval_coverage.py` |
