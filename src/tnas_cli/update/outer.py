@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,23 +36,22 @@ def adam(parameters: Mapping[str, Tensor], rules: Mapping[str, AdamRule], defaul
 
 def cut_at(optimiser: torch.optim.Optimizer, longest: float) -> torch.optim.Optimizer:
     """The optimiser, which first shortens the gradient of all its tensors together to a length of at most `longest`."""
-    tensors = [tensor for group in optimiser.param_groups for tensor in group["params"]]
-
-    def cut(*_: object) -> None:
-        torch.nn.utils.clip_grad_norm_([tensor for tensor in tensors if tensor.grad is not None], longest)
-
-    optimiser.register_step_pre_hook(cut)
-    return optimiser
+    return _first(optimiser, lambda tensors: torch.nn.utils.clip_grad_norm_(tensors, longest))
 
 
 def clamped_at(optimiser: torch.optim.Optimizer, largest: float) -> torch.optim.Optimizer:
     """The optimiser, which first cuts every number of a gradient to at most `largest`, and at least minus that."""
+    return _first(optimiser, lambda tensors: torch.nn.utils.clip_grad_value_(tensors, largest))
+
+
+def _first(optimiser: torch.optim.Optimizer, cut: Callable[[list[Tensor]], object]) -> torch.optim.Optimizer:
+    """The optimiser, which has the gradients of its tensors cut before each step."""
     tensors = [tensor for group in optimiser.param_groups for tensor in group["params"]]
 
-    def cut(*_: object) -> None:
-        torch.nn.utils.clip_grad_value_([tensor for tensor in tensors if tensor.grad is not None], largest)
+    def before(*_: object) -> None:
+        cut([tensor for tensor in tensors if tensor.grad is not None])
 
-    optimiser.register_step_pre_hook(cut)
+    optimiser.register_step_pre_hook(before)
     return optimiser
 
 
