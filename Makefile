@@ -19,7 +19,7 @@ help:
 	@echo "make fast         lint, types, imports and the quick tests; after each edit"
 	@echo "make test         lint, types, imports and all tests, with the coverage of src/"
 	@echo "make check        lint, types and imports"
-	@echo "make borders      let every call of the system that a command makes fail in every way (hours)"
+	@echo "make borders      let every call of the system of every command fail once (half an hour)"
 	@echo "make kills        kill every command at many moments and at every call that changes the disk, and continue it (hours)"
 	@echo "make fuzz         read damaged and hostile files of every kind, a minute each; findings are kept in fuzz-findings/"
 	@echo "make release-check  what has to hold before a release: same bytes twice, bare environments of every Python here"

@@ -1,6 +1,6 @@
 """Lets each call of the system fail while each command works, and looks at what the command makes of it.
 
-    python tests/borders.py                     every call of every command, with one error each: minutes
+    python tests/borders.py                     every call of every command, with one error each: half an hour
     python tests/borders.py --tries 200         so many of them, drawn with --seed
     python tests/borders.py --errors all        with every error
 
@@ -72,6 +72,7 @@ class Ended:
 Arguments = list[str | Path | int]
 Command = Callable[[Path, Path], Arguments]
 
+DATA: Arguments = ["--dataset", "shapes"]
 HERE: Arguments = ["--threads", 1, "--device", "cpu", "--engine", "torch"]
 
 
@@ -183,7 +184,7 @@ def failures(name: str, calm: Ended, errors: str) -> Iterator[Failure]:
 
 def prepare(root: Path) -> None:
     """The tiny pipeline: a data set, a search, adapted records, a genotype, a kept model, runs to report."""
-    from tests.conftest import SEARCH, TESTING, TRAINING
+    from tests.killing.jobs import SEARCH, TESTING, TRAINING
     from tests.running import class_tree, succeeding, task_folder, unfinished
 
     given = root / "given"
@@ -191,14 +192,14 @@ def prepare(root: Path) -> None:
         class_tree(given / "shapes" / split, numbers, images=4)
     here = ("--cache-dir", given / "cache", *HERE)
     succeeding("prepare-data", "folder", "--source", given / "shapes", "--size", 20, "--cache-dir", given / "cache")
-    best = succeeding("search", *SEARCH, "--runs", given / "runs", *here, "--json").result["checkpoint"]
+    best = succeeding("search", *DATA, *SEARCH, "--runs", given / "runs", *here, "--json").result["checkpoint"]
     shutil.copy(best, given / "best.pt")
-    adapted = succeeding("adapt", best, "--dataset", "shapes", "--tasks", 2, *here, "--json").stdout
+    adapted = succeeding("adapt", best, *DATA, "--tasks", 2, *here, "--json").stdout
     (given / "adapted.jsonl").write_text(adapted)
     decoded = succeeding("decode", "-", "--json", stdin=adapted).stdout.splitlines()
     (given / "one.jsonl").write_text(decoded[0] + "\n")
     succeeding("train-eval", given / "one.jsonl", *TRAINING, *TESTING, "--runs", given / "runs", *here)
-    task_folder(given / "task", range(12, 15))
+    task_folder(given / "task", range(12, 14))
     succeeding("adapt", best, given / "task", "--save", given / "model.pt", *HERE)
     (given / "query").symlink_to(given / "task" / "query")
     shutil.copytree(Path(best).parent, given / "unfinished")
@@ -210,10 +211,12 @@ def prepare(root: Path) -> None:
 
 def run(root: Path, library: ctypes.CDLL, tries: int | None, seed: int, errors: str, only: str | None) -> int:
     """Try them; returns how many were handled wrongly."""
-    from tests.conftest import SEARCH, TESTING, TRAINING
+    from tests.killing.jobs import SEARCH, TESTING, TRAINING
 
     prepare(root)
-    known = {name: one for name, one in commands((list(SEARCH), [*TRAINING, *TESTING])).items() if only in (None, name)}
+    known = {
+        name: one for name, one in commands(([*DATA, *SEARCH], [*TRAINING, *TESTING])).items() if only in (None, name)
+    }
     wanted: list[Failure] = []
     for name, command in known.items():
         _empty(root / "work")
@@ -222,9 +225,10 @@ def run(root: Path, library: ctypes.CDLL, tries: int | None, seed: int, errors: 
             print(f"{name} fails by itself: {calm.stderr}")
             return 1
         wanted += failures(name, calm, errors)
-    if tries is not None and tries < len(wanted):
+    all_of_them = len(wanted)
+    if tries is not None and tries < all_of_them:
         wanted = random.Random(seed).sample(wanted, tries)
-    print(f"{len(wanted)} failures to try", flush=True)
+    print(f"{len(wanted)} of {all_of_them} failures to try", flush=True)
     wrong, codes = 0, []
     for failure in wanted:
         _empty(root / "work")
