@@ -19,7 +19,7 @@ from typing import Any
 from tnas_cli.plain import NotPlainError, json_value
 from tnas_cli.records.kinds import Validated
 from tnas_cli.records.results import Result
-from tnas_cli.runs.files import cannot_write, flush, flush_folder, write_bytes, write_text
+from tnas_cli.runs.files import cannot_write, flush, flush_folder, read_bytes, write_bytes, write_text
 
 if sys.platform != "win32":
     import fcntl
@@ -29,8 +29,8 @@ REWIND = "rewind"
 
 
 class EventLog:
-    """The log at `path`, which need not exist. Its methods raise TnasError where it cannot be written. to_send: it has
-    only what a part of the work adds to a log on another machine, which takes it by `receive`."""
+    """The log at `path`, which need not exist. Its methods raise TnasError where it cannot be read or written.
+    to_send: it has only what a part of the work adds to a log on another machine, which takes it by `receive`."""
 
     def __init__(self, path: Path, *, to_send: bool = False) -> None:
         self.path, self.to_send = path, to_send
@@ -54,11 +54,11 @@ class EventLog:
     def end(self, last: str) -> None:
         """Make this the last line, the result of a finished run. That of a run that was opened again since goes."""
         text = last.encode()
-        if self.path.is_file() and self.path.read_bytes().endswith(text):
+        if self.path.is_file() and read_bytes(self.path).endswith(text):
             return
         with self._alone() as file:
             _without_half_line(file)
-            lines = self.path.read_bytes().splitlines(keepends=True)
+            lines = read_bytes(self.path).splitlines(keepends=True)
             others = [line for line in lines if not _is_result(line)]
             if len(others) < len(lines):
                 write_bytes(self.path, b"".join((*others, text)))
@@ -92,7 +92,7 @@ class EventLog:
             return
         with self._alone() as file:
             _without_half_line(file)
-            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+            lines = read_bytes(self.path).decode().splitlines(keepends=True)
             kept = [text for text in lines if not _is_beyond(text, stage, done, validated)]
             if len(kept) < len(lines):
                 write_text(self.path, "".join(kept))

@@ -231,12 +231,18 @@ def write_bytes(path: Path, data: bytes) -> None:
         partial.write_bytes(data)
 
 
+def read_bytes(path: Path) -> bytes:
+    """What is in a file. Raises DataError that names it."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise cannot_read(path, error) from error
+
+
 def read_json(path: Path) -> Any:
     """The JSON value in a file that a run wrote for itself. Raises DataError that names the file."""
     try:
-        return json_value(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise cannot_read(path, error) from error
+        return json_value(read_bytes(path).decode())
     except ValueError as error:
         raise DataError(f"{path} is not JSON ({error}).", hint="the file was changed or is damaged") from error
 

@@ -28,7 +28,7 @@ from tnas_cli.runs.changes import NONE, Changes
 from tnas_cli.runs.contents import GIVEN, RESULT
 from tnas_cli.runs.device import HERE, Machine, environment
 from tnas_cli.runs.events import Listener, Note, ignore
-from tnas_cli.runs.files import remove, write_text
+from tnas_cli.runs.files import read_bytes, remove, write_text
 from tnas_cli.runs.held import remove_left
 from tnas_cli.runs.interrupt import stop_request
 from tnas_cli.runs.life import Life
@@ -164,7 +164,7 @@ def _resume(
     with interrupted_with(path), stop_request(), locked(path):
         _remove_left(path)
         if (finished := result_of(path)) is not None:
-            RunDirectory(path).events.end((path / RESULT).read_text(encoding="utf-8"))
+            RunDirectory(path).events.end(read_bytes(path / RESULT).decode())
             if finished.complete and not changes.named:
                 listener(Note(f"{path} is finished; this is its result again"))
                 return replace(finished, again=True)
