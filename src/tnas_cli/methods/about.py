@@ -12,6 +12,7 @@ from tnas_cli.settings.features import (
     CELLS,
     ENGINE,
     ENSEMBLE,
+    HEAD,
     INNER_LOOP,
     INNER_RATE,
     INNER_THETA,
@@ -58,7 +59,8 @@ _OUTER = frozenset({OUTER_LOOP, ENSEMBLE})
 _METRIC = _OUTER | {CELLS}
 _ON_FEATURES = _METRIC | {ENGINE}
 _BY_STEPS = _OUTER | {INNER_LOOP, INNER_RATE, ORDER, CELLS, ENGINE}
-_T_NAS = _BY_STEPS | {INNER_THETA, OUTER_THETA, LEARNED_RATES, PIECES}
+_FROM_A_HEAD = _BY_STEPS | {HEAD}
+_T_NAS = _FROM_A_HEAD | {INNER_THETA, OUTER_THETA, LEARNED_RATES, PIECES}
 _T_NAS_CITED = ("lian2020tnas", "liu2019darts", "finn2017maml")
 
 #: tnas's own methods, in the order of listing, each with the module that has its `METHOD`.
@@ -78,7 +80,7 @@ OWN: dict[str, tuple[About, str]] = {
             name="auto-maml",
             title="Auto-MAML",
             searches=True,
-            reads=_BY_STEPS | {OUTER_THETA},
+            reads=_FROM_A_HEAD | {OUTER_THETA},
             differs={"alpha_inner": 0.01, "beta_outer": 3e-4},  # the paper's appendix
             citation=_T_NAS_CITED,
         ),
@@ -86,14 +88,14 @@ OWN: dict[str, tuple[About, str]] = {
             name="maml",
             title="MAML",
             searches=False,
-            reads=_BY_STEPS | {LEARNED_RATES, PIECES},
+            reads=_FROM_A_HEAD | {LEARNED_RATES, PIECES},
             citation=("finn2017maml",),
         ),
         "maml_plus_plus": About(
             name="maml++",
             title="MAML++",
             searches=False,
-            reads=_BY_STEPS | {LEARNED_RATES, PIECES},
+            reads=_FROM_A_HEAD | {LEARNED_RATES, PIECES},
             differs=_PLUS_PLUS,
             citation=("finn2017maml", "antoniou2019mamlpp"),
         ),
@@ -101,7 +103,7 @@ OWN: dict[str, tuple[About, str]] = {
             name="meta-sgd",
             title="Meta-SGD",
             searches=False,
-            reads=_BY_STEPS | {PIECES},  # its rates are always per weight
+            reads=_FROM_A_HEAD | {PIECES},  # its rates are always per weight
             differs={"learned_rates": "weight", "inner_steps": 1, "test_steps": 1},  # Li et al., 2017
             citation=("li2017metasgd",),
         ),
@@ -109,7 +111,7 @@ OWN: dict[str, tuple[About, str]] = {
             name="anil",
             title="ANIL",
             searches=False,
-            reads=_BY_STEPS | {LEARNED_RATES, PIECES},
+            reads=_FROM_A_HEAD | {LEARNED_RATES, PIECES},
             citation=("finn2017maml", "raghu2020anil"),
         ),
         "boil": About(

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tnas_cli.methods.about import OWN
+from tnas_cli.methods.head import is_head
 from tnas_cli.methods.inner_loops import method_of
 from tnas_cli.methods.plus_plus import inner_loop
 from tnas_cli.methods.unrolled import InnerLoop
 from tnas_cli.settings.train import TrainSettings
-
-
-def is_head(name: str) -> bool:
-    """Whether a tensor belongs to the last linear layer."""
-    return name.startswith("classifier.")
 
 
 def inner_loop_of(settings: TrainSettings) -> InnerLoop:

@@ -27,7 +27,8 @@ from torch import Tensor
 from tnas_cli.engines.interface import Adapted, Engine, MetaGradient, Network
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.about import OWN
-from tnas_cli.methods.anil import inner_loop_of, is_head
+from tnas_cli.methods.anil import inner_loop_of
+from tnas_cli.methods.head import is_head
 from tnas_cli.methods.learner import Labelled, SteppingLearner
 from tnas_cli.methods.method import TrainMethod
 from tnas_cli.methods.unrolled import Unrolled

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tnas_cli.methods.about import OWN
-from tnas_cli.methods.anil import is_head
 from tnas_cli.methods.fixed_head import with_way
+from tnas_cli.methods.head import is_head
 from tnas_cli.methods.inner_loops import method_of
 from tnas_cli.methods.plus_plus import inner_loop
 from tnas_cli.methods.unrolled import InnerLoop

@@ -14,6 +14,7 @@ from tnas_cli.engines.interface import MetaGradient
 from tnas_cli.episodes.labelled_images import Batches
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.divergence import naming
+from tnas_cli.methods.head import is_head
 from tnas_cli.methods.learner import AdaptingLearner, Learner, mean_and_interval
 from tnas_cli.methods.together import ALONE, MetaBatch, Together
 from tnas_cli.runs.events import Event, StepDone, Validated
@@ -47,7 +48,8 @@ class Plan:
 
     `cosine_to`: the outer rates fall along a cosine to this share of their start; 1 keeps them constant.
     `seconds`: the training also ends after this time. Progress is then that of the time or of the tasks, whichever is
-    further. schedule: a method's own factor of the outer rates, by the progress. together: who computes.
+    further. zero_head: the linear layer stays as it is. schedule: a method's own factor of the outer rates, by the
+    progress. together: who computes.
     """
 
     tasks: int
@@ -56,6 +58,7 @@ class Plan:
     mean_over_tasks: bool = True
     cosine_to: float = 1.0
     seconds: float = math.inf
+    zero_head: bool = False
     schedule: Callable[[float], float] = lambda progress: 1.0
     together: Together = ALONE
 
@@ -69,6 +72,7 @@ class Plan:
             mean_over_tasks=settings.reduction == "mean",
             cosine_to=settings.cosine_to,
             seconds=settings.hours * 3600 or math.inf,
+            zero_head=settings.head == "zero",
         )
 
     def progress(self, state: MetaState) -> float:
@@ -151,7 +155,8 @@ def _move(state: MetaState, found: MetaGradient, plan: Plan, progress: float, co
     """Algorithm 1, line 10: Equation 8, or 6, for the `count` tasks of a meta-batch."""
     share = 1 / count if plan.mean_over_tasks else 1.0
     outer.scale_rates(state.optimiser, outer.cosine(progress, plan.cosine_to) * plan.schedule(progress))
-    outer.step(state.optimiser, state.parameters, {name: g * share for name, g in found.gradients.items()})
+    moved = {name: g * share for name, g in found.gradients.items() if not (plan.zero_head and is_head(name))}
+    outer.step(state.optimiser, state.parameters, moved)
 
 
 def _step_done(state: MetaState, found: MetaGradient, plan: Plan, space: Space) -> StepDone:

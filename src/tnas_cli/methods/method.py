@@ -14,6 +14,7 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.methods.about import About
 from tnas_cli.methods.adapt import with_way
 from tnas_cli.methods.all_classes import head_specs
+from tnas_cli.methods.head import with_zero_head
 from tnas_cli.methods.learner import Learner, SteppingLearner
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.optimiser import outer_adam
@@ -88,6 +89,8 @@ class Method(Generic[N, S, L]):
         """
         shapes, head = self.shapes(network, settings), head_specs(network, classes) if classes else {}
         drawn = draw(shapes | head, torch_generator(settings.seed, purpose))
+        if settings.head == "zero":
+            drawn = with_zero_head(drawn)
         parameters = {name: tensor.to(device) for name, tensor in drawn.items()}
         if self.before is None:
             return MetaState(parameters, self.optimiser(parameters, settings))

@@ -16,6 +16,7 @@ from tnas_cli.engines.torch_engine import TorchEngine, task_accuracies, task_los
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.class_means import WEIGHT
+from tnas_cli.methods.head import is_head
 from tnas_cli.methods.learner import Fitted, Labelled, Learner
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.moments import Moments, all_tasks, moments_given, moments_kept
@@ -176,7 +177,7 @@ class Compared(Fitted):
 
 def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:
     """The network's weights without a classifier, which these methods do not have."""
-    return {name: spec for name, spec in network.specs().items() if not name.startswith("classifier.")}
+    return {name: spec for name, spec in network.specs().items() if not is_head(name)}
 
 
 def embedding(network: Network) -> Embedding:

@@ -19,6 +19,7 @@ from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.labelled_images import Batches
 from tnas_cli.errors import DivergedError
 from tnas_cli.methods.all_classes import logits_of_all_classes
+from tnas_cli.methods.head import is_head
 from tnas_cli.methods.meta_learn import MetaState, PhaseState
 from tnas_cli.methods.streams import LabelledBatches
 from tnas_cli.runs.events import Progress
@@ -51,7 +52,7 @@ class Phase:
 def _body(network: Network, parameters: Parameters) -> Parameters:
     """Those of the meta-parameters that the phase moves: the network's but for its linear layer."""
     specs = network.specs()
-    return {n: tensor for n, tensor in parameters.items() if n in specs and not n.startswith("classifier.")}
+    return {n: tensor for n, tensor in parameters.items() if n in specs and not is_head(n)}
 
 
 def pretrain(network: Network, state: MetaState, batches: Batches, count: int, seconds: float) -> Iterator[Progress]:

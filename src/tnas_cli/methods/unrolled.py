@@ -19,6 +19,7 @@ from torch import Tensor
 from tnas_cli.engines.interface import Adapted, Engine, Gradients, MetaGradient, Network
 from tnas_cli.engines.torch_engine import task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
+from tnas_cli.methods.head import is_head
 from tnas_cli.methods.learner import Labelled, SteppingLearner
 from tnas_cli.spaces.moments import logits_of
 from tnas_cli.spaces.parameters import THETA, Parameters, Spec, for_tasks
@@ -29,7 +30,7 @@ LearnedRates = Literal["none", "step", "weight"]
 
 def is_norm(name: str) -> bool:
     """Whether a tensor is a batch norm's gain or bias."""
-    return name.endswith((".gain", ".bias")) and not name.startswith("classifier.")
+    return name.endswith((".gain", ".bias")) and not is_head(name)
 
 
 def weight_count(parameters: Mapping[str, Tensor | Spec]) -> int:

@@ -71,9 +71,9 @@ class Measured(OverSeeds, Result):
 
     `budget` is how much the search and the training had; `wall_seconds` is the time of this call (`resumed`: it
     continued an earlier one), `search_seconds` the time to search one architecture, and `search_seconds_before` the
-    time spent before that, on other tasks. `order` of the meta-gradient is first, second or annealed. `parameters_mean`
-    is the mean number of weights, counted for `counted_for`. For several seeds, `mean` is over their runs, and the
-    `interval` is for other seeds, too.
+    time spent before that, on other tasks. `order` of the meta-gradient is first, second or annealed. `head` is zero
+    where each task began with a linear layer of zeros. `parameters_mean` is the mean number of weights, counted for
+    `counted_for`. For several seeds, `mean` is over their runs, and the `interval` is for other seeds, too.
     """
 
     setting: ClassVar[str] = "few-shot"
@@ -102,6 +102,7 @@ class Measured(OverSeeds, Result):
     title: str | None = None
     training: str | None = None
     order: str | None = None
+    head: str | None = None
     genotypes: Count | None = None
     genotypes_trained: Count | None = None
     parameters_mean: Seconds | None = None

@@ -13,6 +13,9 @@ INNER_LOOP: Final = "inner loop"
 #: A rate of the inner steps, where nothing learned takes its place: alpha_inner.
 INNER_RATE: Final = "inner rate"
 
+#: A linear layer that is learned as a start for the inner steps, and could be zero: head.
+HEAD: Final = "start of the linear layer"
+
 #: theta changes within a task too: beta_inner.
 INNER_THETA: Final = "theta in the inner loop"
 

@@ -38,7 +38,7 @@ class MetaLearningSettings(Settings):
     alpha_outer: float = setting(1e-3, help="Adam's rate for w~.", panel=OUTER, above=0, needs=_OUTER)
     order: Literal["first", "second", "annealed"] = setting(
         "first",
-        help="Outer gradient (Equation 8, 6, or 8 and then 6).",
+        help="Outer gradient.",
         panel=INNER,
         needs=features.ORDER,
         value_needs={"annealed": _PIECES},
@@ -49,6 +49,13 @@ class MetaLearningSettings(Settings):
         help="Moments for query images.",
         panel=INNER,
         needs=_INNER,
+        switch=True,
+    )
+    head: Literal["learned", "zero"] = setting(
+        "learned",
+        help="Start of the last layer.",
+        panel=INNER,
+        needs=features.HEAD,
         switch=True,
     )
     learned_rates: Literal["none", "step", "weight"] = setting(
