@@ -133,3 +133,35 @@ def test_any_other_failure_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("filelock.FileLock.acquire", lambda *_, **__: (_ for _ in ()).throw(OSError(24, "files")))
     with pytest.raises(TnasError, match="Too many open files"), locked(tmp_path):
         raise AssertionError("not locked")
+
+
+@pytest.mark.usefixtures("file_system")
+def test_a_signal_while_the_lock_is_taken_leaves_nothing_that_blocks(tmp_path: Path) -> None:
+    """It comes when the process is named, the last thing before the block."""
+    real, calls = lock._self, 0
+
+    def interrupted() -> dict[str, object]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise KeyboardInterrupt
+        return real()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lock, "_self", interrupted)
+        with pytest.raises(KeyboardInterrupt), locked(tmp_path):
+            raise AssertionError("the block was entered")
+    assert not list(tmp_path.glob("*.owner"))
+    with locked(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("file_system")
+def test_who_is_refused_takes_nothing_from_another_thread(tmp_path: Path) -> None:
+    with locked(tmp_path):
+        held = sorted(path.name for path in tmp_path.iterdir())
+        with pytest.raises(TnasError), locked(tmp_path):
+            raise AssertionError("the block was entered")
+        assert sorted(path.name for path in tmp_path.iterdir()) == held
+    assert not list(tmp_path.iterdir())

@@ -74,24 +74,22 @@ def one_process(file: Path, waiting: Callable[[str], None] | None = None) -> Ite
     raised. Raises OSError where the lock cannot be made.
     """
     owner, lock = file.with_name(f"{file.name}.owner"), FileLock(file)
+    others = False
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # where a system call is missing, filelock says what it does instead
-            _acquire(lock, owner, waiting)
-        with suppress(OSError):  # it is only for messages: the lock is held
-            owner.write_text(json.dumps(_self()), encoding="utf-8")
-    except (OSError, NotImplementedError) as error:
-        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+        try:
+            _hold(lock, owner, waiting)
+        except BusyError:
+            others = True  # perhaps another thread of this process
             raise
-        _own(owner, waiting)
-    try:
         yield
     finally:
-        # Removed while the lock is held: a waiting process finds that its open file is unnamed, and tries again.
-        for left in (file, owner):
-            discard(left)
-        with suppress(OSError):  # its file is gone already
-            lock.release()
+        # A signal may have come at any point above, so what is held is looked at.
+        if not others and (lock.is_locked or _is_ours(owner)):
+            # Removed while the lock is held: a waiting process finds that its open file is unnamed, and tries again.
+            for left in (file, owner):
+                discard(left)
+            with suppress(OSError):  # its file is gone already
+                lock.release()
 
 
 @dataclass(frozen=True)
@@ -118,6 +116,20 @@ def holder_of(run: Path) -> Holder | None:
     return found if owner.exists() else None  # it may have been given back in between
 
 
+def _hold(lock: Any, owner: Path, waiting: Callable[[str], None] | None) -> None:
+    """Take the lock, or the file where there are no locks, and name this process in the file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # where a system call is missing, filelock says what it does instead
+            _acquire(lock, owner, waiting)
+        with suppress(OSError):  # it is only for messages: the lock is held
+            owner.write_text(json.dumps(_self()), encoding="utf-8")
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise
+        _own(owner, waiting)
+
+
 def _acquire(lock: Any, owner: Path, waiting: Callable[[str], None] | None) -> None:
     try:
         lock.acquire(timeout=0)
@@ -134,7 +146,11 @@ def _own(owner: Path, waiting: Callable[[str], None] | None) -> None:
     while True:
         try:
             with owner.open("x", encoding="utf-8") as file:
-                json.dump(_self(), file)
+                try:
+                    json.dump(_self(), file)
+                except BaseException:  # a file that names nobody would block for ever
+                    discard(owner)
+                    raise
             return
         except FileExistsError:
             pass
@@ -155,6 +171,14 @@ def _take_away(owner: Path) -> None:
     with suppress(FileNotFoundError):
         owner.rename(aside)
         aside.unlink() if _is_gone(aside) else aside.rename(owner)
+
+
+def _is_ours(owner: Path) -> bool:
+    """Whether the file names this process."""
+    try:
+        return bool(json_value(owner.read_text(encoding="utf-8")) == _self())
+    except (OSError, *NOT_AS_WRITTEN):
+        return False
 
 
 def _self() -> dict[str, Any]:
