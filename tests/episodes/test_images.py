@@ -68,7 +68,7 @@ def test_files_that_are_no_images(tmp_path: Path) -> None:
         (text, "is not an image"),
         (empty, "is not an image"),
         (truncated(tmp_path / "cut.png"), "cannot be read as an image"),
-        (tmp_path / "missing.png", "cannot be read as an image"),
+        (tmp_path / "missing.png", "cannot read .*missing.png: No such file"),
     ):
         with pytest.raises(DataError, match=words) as caught:
             images.read_image(path)

@@ -18,6 +18,7 @@ from tnas_cli.episodes.modes import is_gray, plain
 from tnas_cli.episodes.slow_images import refuse_endless_headers, refuse_slow
 from tnas_cli.episodes.turns import wait_if_large
 from tnas_cli.errors import DataError
+from tnas_cli.runs.files import read_bytes
 
 LARGEST = 64_000_000  # pixels; a small file can unfold to gigabytes
 LONGEST_SIDE = 65_535  # pixels, as for a JPEG; scaling a strip of millions of rows takes seconds
@@ -31,14 +32,14 @@ def read_image(source: Path | bytes, name: str | None = None, needed: int = 0, s
 
     `source` is a path, or the bytes of a file called `name`. A JPEG that is much larger than `needed` pixels a side (0:
     all are needed) is decoded at a half, a quarter or an eighth of its size, never below twice `needed`. `said` is told
-    what of the image is changed or lost. Raises DataError, naming the file, when it is not an image, truncated, or
-    larger than 64 megapixels or 65,535 pixels a side.
+    what of the image is changed or lost. Raises DataError, naming the file, when it cannot be read, is not an image,
+    truncated, or larger than 64 megapixels or 65,535 pixels a side.
     """
     label = name or str(source)
+    data = source if isinstance(source, bytes) else read_bytes(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            data = source if isinstance(source, bytes) else source.read_bytes()
             refuse_endless_headers(data)
             with Image.open(io.BytesIO(data), formats=formats_for(label)) as image:
                 _refuse_large(image)
