@@ -13,8 +13,12 @@ steps as one of zeros, because softmax sees the differences between classes alon
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 
+from tnas_cli.methods.about import About
+from tnas_cli.settings.features import HEAD
 from tnas_cli.settings.meta_learning import MetaLearningSettings
 from tnas_cli.spaces.parameters import Parameters
 
@@ -29,6 +33,6 @@ def with_zero_head(parameters: Parameters) -> Parameters:
     return {name: torch.zeros_like(tensor) if is_head(name) else tensor for name, tensor in parameters.items()}
 
 
-def noted_head(settings: MetaLearningSettings) -> str | None:
-    """What a record says of the start of the linear layer: nothing of the usual one, which is learned."""
-    return None if settings.head == "learned" else settings.head
+def head_of(about: About, settings: MetaLearningSettings) -> Literal["zero"] | None:
+    """'zero' where each task begins with a linear layer of zeros; None for a learned one, and for methods without."""
+    return "zero" if settings.head == "zero" and HEAD in about.reads else None

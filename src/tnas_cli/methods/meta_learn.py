@@ -72,7 +72,6 @@ class Plan:
             mean_over_tasks=settings.reduction == "mean",
             cosine_to=settings.cosine_to,
             seconds=settings.hours * 3600 or math.inf,
-            zero_head=settings.head == "zero",
         )
 
     def progress(self, state: MetaState) -> float:

@@ -14,7 +14,7 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.methods.about import About
 from tnas_cli.methods.adapt import with_way
 from tnas_cli.methods.all_classes import head_specs
-from tnas_cli.methods.head import with_zero_head
+from tnas_cli.methods.head import head_of, with_zero_head
 from tnas_cli.methods.learner import Learner, SteppingLearner
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.optimiser import outer_adam
@@ -89,7 +89,7 @@ class Method(Generic[N, S, L]):
         """
         shapes, head = self.shapes(network, settings), head_specs(network, classes) if classes else {}
         drawn = draw(shapes | head, torch_generator(settings.seed, purpose))
-        if settings.head == "zero":
+        if head_of(self.about, settings) == "zero":
             drawn = with_zero_head(drawn)
         parameters = {name: tensor.to(device) for name, tensor in drawn.items()}
         if self.before is None:
@@ -112,7 +112,8 @@ class Method(Generic[N, S, L]):
             yield from pretrain(network, state, tasks.labelled, settings.pretrain, plan.seconds)
         if math.isfinite(plan.seconds):
             plan = replace(plan, seconds=max(plan.seconds - state.phase_seconds, 1e-3))
-        yield from meta_learn(learner, state, tasks, replace(plan, schedule=self.schedule))
+        zero_head = head_of(self.about, settings) == "zero"
+        yield from meta_learn(learner, state, tasks, replace(plan, zero_head=zero_head, schedule=self.schedule))
 
 
 class SearchMethod(Method[SearchedNetwork, SearchSettings, SteppingLearner]):

@@ -15,7 +15,6 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.own_images import Invert
 from tnas_cli.episodes.task_folder import FolderTask
 from tnas_cli.methods.ensemble import Together
-from tnas_cli.methods.head import noted_head
 from tnas_cli.methods.learner import FittedNetwork, interval
 from tnas_cli.methods.nearest_neighbour import nearest_classes
 from tnas_cli.methods.registry import title_of
@@ -171,7 +170,7 @@ def result_of_folders(begun: Adapting, records: Sequence[Adapted], engine: Engin
         method=learned.method,
         title=title_of(learned.method),
         training=learned.training,
-        head=noted_head(learned.settings),
+        head=learned.head,
         network=learned.network_name,
         space=learned.space,
         dataset=None,

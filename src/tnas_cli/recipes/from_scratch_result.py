@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tnas_cli.errors import TnasError
-from tnas_cli.methods.head import noted_head
+from tnas_cli.methods.head import head_of
 from tnas_cli.methods.registry import title_of, training_method
 from tnas_cli.recipes.few_shot_result import Trained, summarise
 from tnas_cli.recipes.meta_architecture import preparation_of
@@ -53,7 +53,7 @@ def result(
         title=title_of(method_of(given, settings)),
         training=settings.method,
         order=settings.order if ORDER in method.about.reads else None,
-        head=noted_head(settings),
+        head=head_of(method.about, settings),
         network=network and (method.about.network or network),
         dataset=work.cache.dataset,
         protocol=work.cache.protocol,

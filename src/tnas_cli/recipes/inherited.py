@@ -248,8 +248,7 @@ class InheritedWork(UnitsWork):
 
         life.listener(events.Note(f"meta-training the inherited weights in {run.known_as}"))
         saving = Saving(last=lambda: save(run.last), best=lambda: save(run.best))
-        zero_head = self.meta.settings.head == "zero"
-        plan = replace(Plan.of(self.settings), together=sharing(), zero_head=zero_head)
+        plan = replace(Plan.of(self.settings), together=sharing(), zero_head=self.meta.head == "zero")
         steps = meta_learn(self.learner, state, self.tasks(), plan)
         life.drive(steps, saving, stage="inherit", history=state.history)
         parameters = parameters_of(checkpoint.load(run.best, KIND), shapes_of(state.parameters), self.device)

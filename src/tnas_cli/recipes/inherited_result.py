@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from tnas_cli.methods.calibration import Bins
-from tnas_cli.methods.head import noted_head
 from tnas_cli.methods.learner import interval
 from tnas_cli.methods.meta_learn import MetaState
 from tnas_cli.methods.registry import title_of
@@ -227,7 +226,7 @@ def result(
         method=method,
         title=title_of(method),
         training="soft-pruning",
-        head=noted_head(work.meta.settings),
+        head=work.meta.head,
         network=None,
         dataset=work.cache.dataset,
         protocol=work.cache.protocol,

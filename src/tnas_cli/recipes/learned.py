@@ -16,6 +16,7 @@ from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.episodes.own_images import Invert, OwnImages
 from tnas_cli.errors import CheckpointError, GenotypeError, SettingsError
 from tnas_cli.methods.class_means import Classifier
+from tnas_cli.methods.head import head_of
 from tnas_cli.methods.learner import Learner
 from tnas_cli.methods.method import Method
 from tnas_cli.methods.registry import search_method, training_method
@@ -92,6 +93,11 @@ class Learned(ABC):
     def training(self) -> str | None:
         """The method that trained the weights of a decoded or fixed network."""
         return None
+
+    @property
+    def head(self) -> str | None:
+        """'zero' where each task begins with a linear layer of zeros."""
+        return head_of(self._method.about, self.settings)
 
     @property
     def by_engine(self) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import CheckpointError, SettingsError
+from tnas_cli.methods.head import head_of
 from tnas_cli.methods.registry import search_method
 from tnas_cli.methods.state_file import parameters_of
 from tnas_cli.methods.t_nas import search_network
@@ -36,6 +38,11 @@ class MetaArchitecture:
     size: int
     tasks_done: int
     run: str
+
+    @property
+    def head(self) -> Literal["zero"] | None:
+        """'zero' where each task begins with a linear layer of zeros."""
+        return head_of(search_method(self.settings.method).about, self.settings)
 
 
 def describe_data(cache: ImageCache) -> DataFacts:

@@ -56,7 +56,6 @@ class MetaLearningSettings(Settings):
         help="Start of the last layer.",
         panel=INNER,
         needs=features.HEAD,
-        switch=True,
     )
     learned_rates: Literal["none", "step", "weight"] = setting(
         "none",
