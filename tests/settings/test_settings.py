@@ -80,7 +80,7 @@ def test_an_unknown_preset_is_answered_with_the_nearest() -> None:
     assert caught.value.hint == "did you mean 'paper'?"
     with pytest.raises(SettingsError) as caught:
         preset("train_eval", "zzz")
-    assert caught.value.hint == "known: paper, affordable, quick"
+    assert caught.value.hint == "known: affordable, paper, quick"
 
 
 def test_an_unknown_setting_is_answered_with_the_nearest() -> None:

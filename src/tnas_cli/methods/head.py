@@ -35,4 +35,4 @@ def with_zero_head(parameters: Parameters) -> Parameters:
 
 def head_of(about: About, settings: MetaLearningSettings) -> Literal["zero"] | None:
     """'zero' where each task begins with a linear layer of zeros; None for a learned one, and for methods without."""
-    return "zero" if settings.head == "zero" and HEAD in about.reads else None
+    return "zero" if HEAD in about.reads and settings.head == "zero" else None
