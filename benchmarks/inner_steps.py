@@ -28,6 +28,7 @@ from tnas_cli.methods.learner import SteppingLearner  # noqa: E402
 from tnas_cli.methods.streams import evaluation_batches  # noqa: E402
 from tnas_cli.recipes.learned import load_learned  # noqa: E402
 from tnas_cli.runs.device import Machine  # noqa: E402
+from tnas_cli.spaces.decode import decidedness  # noqa: E402
 from tnas_cli.spaces.parameters import THETA, Parameters  # noqa: E402
 
 
@@ -54,7 +55,7 @@ def main() -> None:
             for step, own in enumerate(learner.course(start, batch.support)):
                 found = learner.engine.gradients(learner.network, own, batch.support)
                 answers = learner.engine.predict(learner.network, own, batch.query_x)
-                decided = own[THETA].softmax(-1).amax(-1).flatten(1).mean(1) if THETA in own else found.losses * 0
+                decided = decidedness(own[THETA]) if THETA in own else found.losses * 0
                 values = (found.losses, task_accuracies(answers, batch.query_y), decided, *norms(found.gradients))
                 columns[step].append(torch.stack([value.double() for value in values]))
         for step, column in columns.items():
