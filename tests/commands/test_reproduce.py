@@ -67,6 +67,18 @@ def test_the_time_is_shared_equally_and_a_search_divides_its_share() -> None:
     assert of_genotypes.settings.hours == 0.25 and of_genotypes.limit == 1
 
 
+def test_a_limit_says_how_many_genotypes_of_a_search_are_trained() -> None:
+    wish: dict[str, Any] = {"table": 2, "rows": ("t-nas",), "shots": (1,)}
+    genotypes = [*few_shot.read_trainables("DARTS_V1"), *few_shot.read_trainables("DARTS_V2")]
+    for given, limit in (({}, None), ({"limit": 2}, 2), ({"hours": 1.0}, 1), ({"hours": 1.0, "limit": 2}, 2)):
+        found = planned(**wish, **given)
+        training = few_shot.training_of(found, found.cells[0], genotypes)
+        assert training.limit == limit
+        # The time of one training alone is its length; two have the preset's tasks, one after another.
+        assert (training.settings.tasks == UNLIMITED) == (limit == 1)
+        assert training.settings.hours == (0.5 if "hours" in given else 0)
+
+
 def test_without_hours_a_cell_has_the_papers_budget_and_its_own_order() -> None:
     found = planned(table=3, rows=("maml",), shots=(1,))
     settings = [few_shot.training(found, cell).settings for cell in found.cells]
@@ -82,6 +94,7 @@ def test_without_hours_a_cell_has_the_papers_budget_and_its_own_order() -> None:
         ({"table": 8, "rows": ("nasnet-b",)}, "nothing is left to measure: NASNet-B"),
         ({"table": 9}, "no table 9"),
         ({"table": 5, "test_tasks": 9}, "--test-tasks has no effect in Table 5"),
+        ({"table": 7, "limit": 2}, "--limit has no effect in Table 7"),
         # A preset that a search has and a training has not is refused before the search.
         ({"table": 2, "rows": ("t-nas",), "preset": "authors"}, "unknown preset 'authors'"),
     ],
@@ -160,6 +173,8 @@ def test_an_estimate_computes_no_cell(tmp_path: Path, machine: Machine) -> None:
     maml, t_nas = estimate_reproduction(whole, runs=tmp_path, machine=machine).cells
     # 100 test tasks, each with a genotype to train, and a search.
     assert maml.seconds is not None and t_nas.seconds is not None and t_nas.seconds > 10 * maml.seconds > 0
+    (two,) = estimate_reproduction(replace(whole, rows=("t-nas",), limit=2), runs=tmp_path, machine=machine).cells
+    assert two.seconds is not None and two.seconds < t_nas.seconds / 5
     assert not (tmp_path / "table-2").exists()
 
 

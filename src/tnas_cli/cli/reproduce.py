@@ -56,6 +56,15 @@ def reproduce(
         int | None,
         typer.Option("--test-tasks", callback=options.at_least(2), metavar="N", help="Test tasks; default: 600."),
     ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            callback=options.at_least(1),
+            metavar="N",
+            help="Train the N most frequent genotypes of a search; default: all, and with --hours one.",
+        ),
+    ] = None,
     seed: options.Seed = None,
     dry_run: options.DryRun = False,
     runs: options.Runs = Path("runs"),
@@ -65,8 +74,8 @@ def reproduce(
     """Measure the rows of a table, and print the paper's numbers and ours in separate columns.
 
     A method that searches gets half of its cell's time for the search, and half for training the genotype that it
-    finds most often for test tasks. Without --hours every network gets the published budget: see --dry-run first.
-    Ctrl-C saves, and the same command continues.
+    finds most often for test tasks. Without --hours every network gets the preset's tasks, and a search trains a
+    genotype for each test task: see --dry-run first, and --limit. Ctrl-C saves, and the same command continues.
     """
     from tnas_cli.commands.reproduce import again, estimate_reproduction
     from tnas_cli.commands.reproduce import reproduce as work
@@ -78,7 +87,7 @@ def reproduce(
     if hours is not None and not hours > 0:
         raise SettingsError(f"--hours is {hours}.", hint="choose a number above 0")
     columns = tuple(row or ()), tuple(shot or ())
-    wish = Wish(int(number[1]), *columns, dataset, protocol, hours, preset, test_tasks, seed or 0)
+    wish = Wish(int(number[1]), *columns, dataset, protocol, hours, preset, test_tasks, seed or 0, limit)
     if dry_run:
         refuse_beside_dry_run(1, machine)
     with screen.progress() as listener:

@@ -77,12 +77,13 @@ def check(plan: Plan, machine: Machine, listener: Listener) -> None:
 
 
 def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
-    """Of a search: it, and one training for each test task."""
+    """Of a search: it, and one training for each test task, or as many as are wished for."""
     if not about(cell.row.method).searches:
         return estimate_from_scratch(training(plan, cell), machine, ignore).total_seconds
     recipe = training_of(plan, cell, read_trainables(_TYPICAL))
     searching = search(plan, cell).prepare(replace(machine, cluster=None), ignore).estimate().total_seconds
-    return searching + recipe.settings.test_tasks * estimate_from_scratch(recipe, machine, ignore).total_seconds
+    trained = min(recipe.settings.test_tasks, plan.wish.limit or recipe.settings.test_tasks)
+    return searching + trained * estimate_from_scratch(recipe, machine, ignore).total_seconds
 
 
 def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> TrainResult:
@@ -107,7 +108,8 @@ def training(plan: Plan, cell: Cell) -> FromScratch:
 
 
 def training_of(plan: Plan, cell: Cell, genotypes: Sequence[TrainableRecord]) -> FromScratch:
-    """The training of what a search found; within a time limit, of the most frequent genotype. Raises SettingsError."""
+    """The training of what a search found; within a time limit, of the most frequent genotype, unless the wish says how
+    many. Raises SettingsError."""
     return _from_scratch(plan, cell, genotypes, _TRAINED_BY.get(cell.row.method, "maml"), 1 - SEARCH_SHARE)
 
 
@@ -132,7 +134,7 @@ def adapted_by(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener:
 
 
 def _from_scratch(plan: Plan, cell: Cell, records: Sequence[TrainableRecord], method: str, share: float) -> FromScratch:
-    limit = None if plan.seconds_each is None else 1
+    limit = plan.wish.limit or (None if plan.seconds_each is None else 1)
     given: dict[str, Any] = {"method": method, **_tasks(plan, cell, share)}
     given |= {} if plan.wish.test_tasks is None else {"test_tasks": plan.wish.test_tasks}
     if cell.row.order is not None and ORDER in about(method).reads:

@@ -20,7 +20,8 @@ class Wish:
     table: its number. rows: methods as the table's rows call them, and shots: columns; empty for all. dataset,
     protocol: what stands in for the paper's data. hours: for all cells together, each with the same share; None for the
     budgets of the preset. preset: None for the paper's, or within a time limit for one that suits it. test_tasks: of
-    few-shot tables; None for those of the preset.
+    few-shot tables; None for those of the preset. limit: how many genotypes of a search are trained, the most frequent
+    ones; None for one within a time limit, and otherwise for all.
     """
 
     table: int
@@ -32,6 +33,7 @@ class Wish:
     preset: str | None = None
     test_tasks: int | None = None
     seed: int = 0
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,9 @@ class Rows(Protocol):
 def plan_of(wish: Wish, rows: Rows, table: PaperTable) -> Plan:
     """The cells that a wish names; raises SettingsError for a row or column that does not exist, and where nothing is
     left to measure."""
-    if wish.test_tasks is not None and table.setting != "few-shot":
-        raise SettingsError(f"--test-tasks has no effect in Table {table.number}.", hint="leave it out")
+    for option, value in {"--test-tasks": wish.test_tasks, "--limit": wish.limit}.items():
+        if value is not None and table.setting != "few-shot":
+            raise SettingsError(f"{option} has no effect in Table {table.number}.", hint="leave it out")
     known = {row.method for row in table.rows}
     for name in wish.rows:
         if name not in known:
