@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -23,24 +24,31 @@ def drawings() -> Tensor:
 
 
 def glyph_tasks(
-    first: int, count: int, *, classes: range = TRAINING, way: int = 3, query: int = 2, half: int = 0, shift: int = 0
+    first: int,
+    count: int,
+    *,
+    classes: Sequence[int] = TRAINING,
+    way: int = 3,
+    query: int = 2,
+    half: int = 0,
+    shift: int = 0,
 ) -> TaskBatch:
-    """1-shot tasks first, first + 1, ...; each is the same, whichever other tasks are drawn with it.
+    """1-shot tasks first, first + 1, ... of these classes; each is the same, whichever others are drawn with it.
 
     shift: pixels by which each drawing is moved at most, in both directions.
     """
-    tasks = []
+    tasks, numbers = [], []
     for index in range(first, first + count):
         generator = torch.Generator().manual_seed(1000 + index)
         chosen = torch.tensor(list(classes))[torch.randperm(len(classes), generator=generator)[:way]]
         images = [drawings()[k][torch.randperm(20, generator=generator)[: 1 + query]] for k in chosen]
         task = torch.stack(images)  # [way, 1 + query, 1, H, W]
+        numbers.append(chosen)
         tasks.append(_moved(task.flatten(0, 1), shift, generator).view_as(task) if shift else task)
     x = torch.stack(tasks)  # [T, way, 1 + query, 1, H, W]
     y = torch.arange(way).view(1, way, 1).expand(count, way, 1 + query)
-    return TaskBatch(
-        x[:, :, :1].flatten(1, 2), y[:, :, :1].flatten(1), x[:, :, 1:].flatten(1, 2), y[:, :, 1:].flatten(1), way, half
-    )
+    support, query_set = ((x[:, :, of].flatten(1, 2), y[:, :, of].flatten(1)) for of in (slice(1), slice(1, None)))
+    return TaskBatch(*support, *query_set, way, half, classes=torch.stack(numbers))
 
 
 def _moved(x: Tensor, most: int, generator: torch.Generator) -> Tensor:

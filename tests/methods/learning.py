@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,12 +16,17 @@ from tnas_cli.episodes.tasks import Beside, TaskBatch
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
 from tnas_cli.methods.nearest_neighbour import nearest_neighbour
 from tnas_cli.methods.registry import method, training_method
-from tnas_cli.methods.streams import BatchesAsTasks, EpisodesBeside
+from tnas_cli.methods.streams import BatchesAsTasks, EpisodesBeside, HardEpisodes
 from tnas_cli.settings.train import TrainSettings
 
 CPU = torch.device("cpu")
 #: Pixels by which drawings are moved at most, where a method is to learn what the nearest neighbour does not know.
 SHIFT = 2
+
+
+def hard(first: int, count: int, among: Sequence[int], way: int = 3, query: int = 2, shift: int = 0) -> TaskBatch:
+    """Tasks of these classes alone."""
+    return glyph_tasks(first, count, classes=among, way=way, query=query, shift=shift)
 
 
 def in_halves(first: int, count: int, way: int = 3, query: int = 2, shift: int = 0) -> TaskBatch:
@@ -48,6 +55,8 @@ def tasks_for(name: str, way: int, query: int = 2, shift: int = 0) -> Tasks:
         return dataclasses.replace(source, train=batches, labelled=labelled)
     if isinstance(method(name).stream, EpisodesBeside):
         return dataclasses.replace(source, train=beside, labelled=labelled)
+    if isinstance(method(name).stream, HardEpisodes):
+        source = dataclasses.replace(source, hard=partial(hard, way=way, query=query, shift=shift))
     if method(name).before is not None:
         return dataclasses.replace(source, labelled=labelled)
     return source

@@ -89,6 +89,25 @@ def test_the_outer_gradient_is_that_of_the_plain_form(second: bool, from_support
     assert worst_relative_error(found.gradients, expected) < 1e-6
 
 
+def test_the_class_with_the_lowest_query_accuracy_is_that_of_the_plain_form() -> None:
+    """Whichever class the linear layer prefers at its start; without classes it is not asked."""
+    w, found = parameters(), []
+    assert mtl().meta_gradient(w, BATCH, 0.0).weakest is None
+    names = torch.tensor([[30, 10], [40, 20]])
+    for lead in (-9.0, -0.3, 0.0, 0.3, 9.0):
+        w["classifier.bias"] = torch.tensor([lead, 0.0], dtype=torch.float64)
+        weakest = mtl().meta_gradient(w, dataclasses.replace(BATCH, classes=names), 0.0).weakest
+        assert weakest is not None
+        for task in range(2):
+            at = {name: tensor.clone().requires_grad_() for name, tensor in w.items()}
+            own, _ = plain_task(at, task, 2, second=False)
+            answers = plain(own, BATCH.query_x[task], MTL).argmax(1)
+            right = [int((answers == k)[BATCH.query_y[task] == k].sum()) for k in range(2)]
+            found.append(int(weakest[task]))
+            assert found[-1] == int(names[task, right.index(min(right))])
+    assert set(found) == {10, 20, 30, 40}
+
+
 @pytest.mark.parametrize("from_support", [False, True])
 def test_the_gradient_is_the_slope_of_the_loss(from_support: bool) -> None:
     w, learner = parameters(), mtl(from_support=from_support)

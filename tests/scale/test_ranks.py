@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -14,8 +14,10 @@ from tests.scale.thread_group import Meeting, ThreadGroup, together
 from tests.synthetic import pattern_tasks
 from tnas_cli.engines.interface import MetaGradient
 from tnas_cli.engines.torch_engine import TorchEngine
+from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import DataError, DivergedError, Interrupted, LostRankError, SettingsError, TnasError, WriteError
 from tnas_cli.methods import t_nas
+from tnas_cli.methods.learner import GradientSteps
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.together import MetaBatch
 from tnas_cli.records.reported import CiteResult
@@ -28,6 +30,7 @@ from tnas_cli.scale.follower import Follower
 from tnas_cli.scale.leader import Leader, OverRanks, sharing
 from tnas_cli.scale.share import Duty
 from tnas_cli.settings.search import SearchSettings
+from tnas_cli.spaces.parameters import Parameters
 
 SETTINGS = SearchSettings(
     "patterns", way=3, query=2, channels=4, nodes=2, inner_steps=2, test_steps=2, tasks=10, meta_batch=5
@@ -260,12 +263,14 @@ def test_gradients_survive_being_sent() -> None:
     like = {"a": torch.zeros(2, 2), "b": torch.zeros(3)}
     one = MetaGradient({"a": torch.arange(4.0).reshape(2, 2)}, torch.tensor([0.5]), torch.tensor([0.75]))
     table = share.packed([one], like, 2, share.STOP)
-    assert table[0].tolist() == [0, 1, 2, 3, 0, 0, 0, 0.5, 0.75, share.STOP]
-    assert table[1].tolist() == [0] * 10
+    assert table[0].tolist() == [0, 1, 2, 3, 0, 0, 0, 0.5, 0.75, -1, share.STOP]
+    assert table[1].tolist() == [0] * 11
     back = share.unpacked(table[0], like, ["a"])
     assert torch.equal(back.gradients["a"], one.gradients["a"])
     assert list(back.gradients) == ["a"]
-    assert (float(back.query_losses), float(back.query_accuracies)) == (0.5, 0.75)
+    assert (float(back.query_losses), float(back.query_accuracies), back.weakest) == (0.5, 0.75, None)
+    named = share.unpacked(share.packed([replace(one, weakest=torch.tensor([63]))], like, 1, 0)[0], like, ["a"])
+    assert named.weakest is not None and named.weakest.tolist() == [63]
 
 
 def test_tasks_of_a_process_run_on_its_threads_and_in_order() -> None:
@@ -307,3 +312,33 @@ def test_a_meta_batch_by_itself() -> None:
     for name, gradient in found.gradients.items():
         assert torch.allclose(gradient, sum(one.gradients[name] for one in each), rtol=1e-5, atol=1e-7), name
     assert found.query_losses.tolist() == pytest.approx([float(one.query_losses) for one in each])
+
+
+def test_members_draw_hard_tasks_of_the_same_classes() -> None:
+    """The leader names the classes, and is told each task's weakest."""
+
+    def hard(first: int, count: int, among: Sequence[int]) -> TaskBatch:
+        numbers = torch.tensor([among] * count)
+        return replace(pattern_tasks(first + 100 * sum(among), count), classes=numbers)
+
+    class Naming(GradientSteps):
+        def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
+            assert batch.classes is not None
+            return replace(super().meta_gradient(parameters, batch, progress), weakest=batch.classes[:, 1])
+
+    class Work(Search):
+        def duty(self, number: int) -> Duty:
+            usual = super().duty(number)
+            return Duty(Naming(**vars(usual.learner)), usual.tasks, usual.parameters)
+
+    work, which = Work(replace(TASKS, hard=hard)), MetaBatch(3, 5, 0.0, among=(4, 7, 9))
+    duty = work.duty(0)
+
+    def lead(leader: Leader) -> MetaGradient:
+        return OverRanks(leader, 0).meta_gradient(duty.learner, duty.parameters, duty.tasks, which)
+
+    found = led(2, lead, others=[work])[0]
+    assert isinstance(found, MetaGradient), found
+    each = [duty.learner.meta_gradient(duty.parameters, hard(task, 1, which.among), 0.0) for task in range(3, 8)]
+    assert found.query_losses.tolist() == pytest.approx([float(one.query_losses) for one in each])
+    assert found.weakest is not None and found.weakest.tolist() == [7] * 5

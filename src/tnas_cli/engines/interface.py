@@ -39,11 +39,14 @@ class Adapted:
 
 @dataclass(frozen=True)
 class MetaGradient:
-    """The outer gradient summed over the tasks of a meta-batch, and each task's query loss and accuracy [T]."""
+    """The outer gradient summed over the tasks of a meta-batch, and each task's query loss and accuracy [T].
+
+    weakest: each task's class with the lowest query accuracy [T], of methods with hard tasks."""
 
     gradients: dict[str, Tensor]
     query_losses: Tensor
     query_accuracies: Tensor
+    weakest: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,7 @@ class TaskBatch:
     support_x float32 [T, S, C, H, W] and support_y int64 [T, S] with S = way * shot, ordered class by class; query_x
     [T, Q, C, H, W] and query_y [T, Q] with Q = way * query. Labels are 0..way-1. `half` is 1 or 2 where all images are
     from the first or the second half of their classes. `beside`: images that a method learns from beside its tasks.
+    `classes`: which class of the data set a label is, int64 [T, way], where a method asks for it.
     """
 
     support_x: Tensor
@@ -42,6 +44,7 @@ class TaskBatch:
     way: int
     half: int = 0
     beside: Beside | None = None
+    classes: Tensor | None = None
 
     def __len__(self) -> int:
         return self.support_x.shape[0]
@@ -55,7 +58,8 @@ class TaskBatch:
         """Some of the tasks, by their positions."""
         x, y = self.support_x[of], self.support_y[of]
         beside = None if self.beside is None else self.beside.part(of)
-        return TaskBatch(x, y, self.query_x[of], self.query_y[of], self.way, self.half, beside)
+        classes = None if self.classes is None else self.classes[of]
+        return TaskBatch(x, y, self.query_x[of], self.query_y[of], self.way, self.half, beside, classes)
 
     @property
     def query(self) -> tuple[Tensor, Tensor]:
@@ -80,6 +84,22 @@ def sample_indices(cache: ImageCache, split: str, way: int, shot: int, query: in
     Raises SettingsError when the split has too few classes or a class too few images.
     """
     return draw_task(cache.class_offset, cache.classes(split), split, way, shot, query, seed, index)
+
+
+def sample_among(
+    cache: ImageCache, classes: Sequence[int], split: str, way: int, shot: int, query: int, seed: int, index: int
+) -> Indices:
+    """Like `sample_indices`, of these of the split's classes alone, by their numbers in the cache.
+
+    Raises SettingsError when they are too few or one has too few images.
+    """
+    ids = np.array(classes, dtype=np.int64)
+    return draw_task(cache.class_offset, ids, f"{split}/hard", way, shot, query, seed, index)
+
+
+def classes_of(cache: ImageCache, indices: Indices) -> Indices:
+    """The classes [T, way] of tasks' images [T, way, shot + query], by their numbers in the cache."""
+    return np.searchsorted(cache.class_offset, indices[:, :, 0], side="right").astype(np.int64) - 1
 
 
 def sample_half(

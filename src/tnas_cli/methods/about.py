@@ -12,6 +12,7 @@ from tnas_cli.settings.features import (
     CELLS,
     ENGINE,
     ENSEMBLE,
+    HARD_TASKS,
     HEAD,
     INNER_LOOP,
     INNER_RATE,
@@ -203,9 +204,15 @@ OWN: dict[str, tuple[About, str]] = {
             name="mtl",
             title="MTL",
             searches=False,
-            reads=_OUTER | {INNER_LOOP, INNER_RATE, ORDER, PRETRAINING},
-            # Sun et al., 2019; the rate is theirs for a loss that is a mean, at 5-way.
-            differs={"alpha_inner": 0.005, "inner_steps": 20, "test_steps": 100, "order": "second", "meta_batch": 2},
+            reads=_OUTER | {INNER_LOOP, INNER_RATE, ORDER, PRETRAINING, HARD_TASKS},
+            differs={  # Sun et al., 2019, for 1-shot; the rate is theirs for a loss that is a mean, at 5-way
+                "alpha_inner": 0.005,
+                "inner_steps": 20,
+                "test_steps": 100,
+                "order": "second",
+                "meta_batch": 2,
+                "hard_tasks": 10,
+            },
             citation=("sun2019mtl",),
         ),
         "frozen": About(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from tnas_cli.engines.interface import MetaGradient
 from tnas_cli.episodes.labelled_images import Batches
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.divergence import naming
+from tnas_cli.methods.hard_tasks import HardTasks
 from tnas_cli.methods.head import is_head
 from tnas_cli.methods.learner import AdaptingLearner, Learner, mean_and_interval
 from tnas_cli.methods.together import ALONE, MetaBatch, Together
@@ -30,11 +32,20 @@ from tnas_cli.update import outer
 @dataclass(frozen=True)
 class Tasks:
     """Where tasks come from: `train(first, count)` gives the tasks first, first + 1, ...; `validate()` the validation
-    tasks in batches, always the same ones. `labelled`: batches of all training classes, for methods that need them."""
+    tasks in batches, always the same ones. `labelled`: batches of all training classes, for methods that need them.
+    `hard(first, count, classes)`: training tasks of these classes alone, for methods with hard tasks."""
 
     train: Callable[[int, int], TaskBatch]
     validate: Callable[[], Iterator[TaskBatch]]
     labelled: Batches | None = None
+    hard: Callable[[int, int, Sequence[int]], TaskBatch] | None = None
+
+    def drawn(self, which: MetaBatch, position: int, count: int) -> TaskBatch:
+        """So many tasks of a meta-batch, from this position on."""
+        if not which.among:
+            return self.train(which.first + position, count)
+        assert self.hard is not None
+        return self.hard(which.first + position, count, which.among)
 
     @property
     def classes(self) -> int:
@@ -49,7 +60,7 @@ class Plan:
     `cosine_to`: the outer rates fall along a cosine to this share of their start; 1 keeps them constant.
     `seconds`: the training also ends after this time. Progress is then that of the time or of the tasks, whichever is
     further. zero_head: the linear layer stays as it is. schedule: a method's own factor of the outer rates, by the
-    progress. together: who computes.
+    progress. hard: when tasks are hard ones. together: who computes.
     """
 
     tasks: int
@@ -60,6 +71,7 @@ class Plan:
     seconds: float = math.inf
     zero_head: bool = False
     schedule: Callable[[float], float] = lambda progress: 1.0
+    hard: HardTasks | None = None
     together: Together = ALONE
 
     @classmethod
@@ -77,6 +89,11 @@ class Plan:
     def progress(self, state: MetaState) -> float:
         """The share of the training that is done: 0 at its start, 1 or more at its end."""
         return max(state.tasks_done / self.tasks, state.seconds / self.seconds)
+
+    def next_tasks(self, state: MetaState) -> int:
+        """How many tasks the next meta-batch has; hard ones and others are never in one."""
+        count = min(self.meta_batch, self.tasks - state.tasks_done)
+        return count if self.hard is None else min(count, self.hard.left(state.tasks_done))
 
     def expected_tasks(self, state: MetaState) -> int:
         """How many tasks the training will have done at its end, judging by its speed so far."""
@@ -99,7 +116,7 @@ class MetaState:
     """Everything that changes while learning, and that a checkpoint must hold. `seconds`: the meta-learning's time.
 
     phase: a phase before the meta-learning that has not ended yet. phase_seconds: its time. halvings: how often the
-    inner rates were halved after a divergence.
+    inner rates were halved after a divergence. kept: classes for the next hard tasks.
     """
 
     parameters: Parameters
@@ -111,6 +128,7 @@ class MetaState:
     phase: PhaseState | None = None
     phase_seconds: float = 0.0
     halvings: int = 0
+    kept: list[int] = field(default_factory=list)
 
 
 def meta_learn(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> Iterator[Event]:
@@ -128,10 +146,14 @@ def meta_learn(learner: Learner, state: MetaState, tasks: Tasks, plan: Plan) -> 
             state.seconds = time.monotonic() - began
         if plan.progress(state) >= 1:
             return
-        progress, count = plan.progress(state), min(plan.meta_batch, plan.tasks - state.tasks_done)
-        which = MetaBatch(state.tasks_done, count, progress, lambda: outer.rates(state.optimiser, state.parameters))
+        progress, count = plan.progress(state), plan.next_tasks(state)
+        among = () if plan.hard is None else plan.hard.among(state.kept, state.tasks_done)
+        rates = partial(outer.rates, state.optimiser, state.parameters)
+        which = MetaBatch(state.tasks_done, count, progress, rates, among)
         found = _meta_gradient(learner, state, tasks, plan, which)  # lines 3 to 9
         _move(state, found, plan, progress, count)  # line 10
+        if plan.hard is not None and found.weakest is not None:
+            plan.hard.keep(state.kept, state.tasks_done, found.weakest)
         state.tasks_done += count
         state.seconds = time.monotonic() - began
         yield _step_done(state, found, plan, space)

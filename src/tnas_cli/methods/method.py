@@ -14,6 +14,7 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.methods.about import About
 from tnas_cli.methods.adapt import with_way
 from tnas_cli.methods.all_classes import head_specs
+from tnas_cli.methods.hard_tasks import HardTasks
 from tnas_cli.methods.head import head_of, with_zero_head
 from tnas_cli.methods.learner import Learner, SteppingLearner
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
@@ -22,7 +23,7 @@ from tnas_cli.methods.phase import Phase, pretrain
 from tnas_cli.methods.streams import Episodes, Stream
 from tnas_cli.runs.events import Event
 from tnas_cli.runs.seeds import torch_generator
-from tnas_cli.settings.features import ENGINE, PRETRAINING
+from tnas_cli.settings.features import ENGINE, HARD_TASKS, PRETRAINING
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.parameters import Parameters, Spec, draw
@@ -112,6 +113,9 @@ class Method(Generic[N, S, L]):
             yield from pretrain(network, state, tasks.labelled, settings.pretrain, plan.seconds)
         if math.isfinite(plan.seconds):
             plan = replace(plan, seconds=max(plan.seconds - state.phase_seconds, 1e-3))
+        if HARD_TASKS in self.about.reads:
+            assert isinstance(settings, TrainSettings)
+            plan = replace(plan, hard=HardTasks.of(settings))
         zero_head = head_of(self.about, settings) == "zero"
         yield from meta_learn(learner, state, tasks, replace(plan, zero_head=zero_head, schedule=self.schedule))
 

@@ -46,6 +46,7 @@ def to_checkpoint(kind: str, state: MetaState, about: Mapping[str, Any]) -> Chec
     progress |= {} if state.phase is None else {"phase_batches": state.phase.done}
     progress |= {"phase_seconds": state.phase_seconds} if state.phase_seconds else {}
     progress |= {"halvings": state.halvings} if state.halvings else {}
+    progress |= {"kept_classes": state.kept} if state.kept else {}
     return Checkpoint(kind, {**about, "progress": progress}, tensors)
 
 
@@ -100,6 +101,7 @@ def restore(checkpoint: Checkpoint, state: MetaState) -> None:
         state.tasks_done = int(progress["tasks_done"])
         state.seconds = float(progress.get("seconds", 0.0))
         state.halvings = int(progress.get("halvings", 0))
+        state.kept = [int(number) for number in progress.get("kept_classes", ())]
         best = progress["best_accuracy"]
         state.best_accuracy = -math.inf if best is None else float(best)
         state.history = [dict(entry) for entry in progress["history"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,9 +11,18 @@ import torch
 
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.episodes.labelled_images import Batches, images_of_split
-from tnas_cli.episodes.sampling import EVALUATION_SEED
-from tnas_cli.episodes.tasks import Beside, TaskBatch, evaluation_indices, load_batch, sample_half, sample_indices
-from tnas_cli.errors import SettingsError
+from tnas_cli.episodes.sampling import EVALUATION_SEED, Indices
+from tnas_cli.episodes.tasks import (
+    Beside,
+    TaskBatch,
+    classes_of,
+    evaluation_indices,
+    load_batch,
+    sample_among,
+    sample_half,
+    sample_indices,
+)
+from tnas_cli.errors import CheckpointError, SettingsError
 from tnas_cli.methods.meta_learn import Tasks
 from tnas_cli.runs.seeds import numpy_generator
 from tnas_cli.settings.search import SearchSettings
@@ -53,6 +62,35 @@ class Episodes(Stream):
         # A split that is too small is refused now rather than when the first validation is due.
         evaluation_indices(cache, "val", way, shot, query, 1)
         return Tasks(train, validate)
+
+
+@dataclass(frozen=True)
+class HardEpisodes(Stream):
+    """Episodes that say which classes they hold, and such of given classes alone (`hard_tasks.py`)."""
+
+    def tasks(self, cache: ImageCache, settings: Settings, device: torch.device) -> Tasks:
+        split, way, shot, query = settings.train_split, settings.way, settings.shot, settings.query
+        known = set(cache.classes(split).tolist())
+
+        def loaded(indices: list[Indices]) -> TaskBatch:
+            stacked = np.stack(indices)
+            classes = torch.from_numpy(classes_of(cache, stacked)).to(device)
+            return replace(load_batch(cache, stacked, shot).to(device, torch.float32), classes=classes)
+
+        def train(first: int, count: int) -> TaskBatch:
+            numbers = range(first, first + count)
+            return loaded([sample_indices(cache, split, way, shot, query, settings.seed, n) for n in numbers])
+
+        def hard(first: int, count: int, among: Sequence[int]) -> TaskBatch:
+            if not known.issuperset(among):
+                raise CheckpointError(
+                    f"the checkpoint keeps class {max(set(among) - known)}, which is not in the split {split}.",
+                    hint="the checkpoint was changed after it was written: take an untouched copy",
+                )
+            numbers = range(first, first + count)
+            return loaded([sample_among(cache, among, split, way, shot, query, settings.seed, n) for n in numbers])
+
+        return replace(Episodes().tasks(cache, settings, device), train=train, hard=hard)
 
 
 @dataclass(frozen=True)

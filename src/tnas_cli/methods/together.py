@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class MetaBatch:
     """The tasks first, first + 1, ..., of which there are `count`; `progress` is the share of the training that is
-    done. outer_rates: gives them by the name of a parameter, for what is said of a divergence."""
+    done. outer_rates: gives them by the name of a parameter, for what is said of a divergence. among: the classes of
+    hard tasks; empty for tasks of all classes."""
 
     first: int
     count: int
     progress: float
     outer_rates: Callable[[], Mapping[str, float]] = dict
+    among: tuple[int, ...] = ()
 
 
 class Together(Protocol):
@@ -53,7 +55,7 @@ class Alone:
     """This process, which computes all tasks."""
 
     def meta_gradient(self, learner: Learner, parameters: Parameters, tasks: Tasks, which: MetaBatch) -> MetaGradient:
-        return finite(learner, parameters, tasks.train(which.first, which.count), which)
+        return finite(learner, parameters, tasks.drawn(which, 0, which.count), which)
 
     def accuracies(self, learner: Learner, parameters: Parameters, tasks: Tasks) -> Iterator[Tensor]:
         return accuracies(learner, parameters, tasks.validate())
@@ -81,11 +83,12 @@ def finite(learner: Learner, parameters: Parameters, batch: TaskBatch, which: Me
 def in_order(found: Iterable[MetaGradient]) -> MetaGradient:
     """The sum of the tasks' gradients, from the first task to the last: an order that depends on nothing else."""
     total: dict[str, Tensor] = {}
-    losses, right = [], []
+    losses, right, weakest = [], [], []
     for one in found:
         losses.append(one.query_losses)
         right.append(one.query_accuracies)
+        weakest += [] if one.weakest is None else [one.weakest]
         for name, gradient in one.gradients.items():
             # 0 + g, as the engines begin: a gradient of -0 counts as 0.
             total[name] = total.get(name, torch.zeros_like(gradient)) + gradient
-    return MetaGradient(total, torch.cat(losses), torch.cat(right))
+    return MetaGradient(total, torch.cat(losses), torch.cat(right), torch.cat(weakest) if weakest else None)

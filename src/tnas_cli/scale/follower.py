@@ -49,7 +49,7 @@ class Follower(Unled):
         self.work, self.duties, self.networks = None, {}, {}
         with stop_request() as stop:
             while True:
-                order = torch.zeros(5, dtype=torch.float64)
+                order = torch.zeros(6, dtype=torch.float64)
                 self.group.broadcast(order)
                 kind, number, first, count = (int(value) for value in order[:4])
                 if kind == END:
@@ -57,7 +57,11 @@ class Follower(Unled):
                 if kind == PREPARE:
                     self._prepare()
                 elif kind == GRADIENT:
-                    self._gradients(number, MetaBatch(first, count, float(order[4])), stop)
+                    among = torch.zeros(int(order[5]), dtype=torch.int64)
+                    if len(among):
+                        self.group.broadcast(among)
+                    which = MetaBatch(first, count, float(order[4]), among=tuple(among.tolist()))
+                    self._gradients(number, which, stop)
                 elif kind == VALIDATE:
                     parameters, duty = self._parameters(number)
                     self.group.collect(validated(duty, parameters, self.group.rank, self.size))

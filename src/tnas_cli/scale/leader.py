@@ -46,8 +46,8 @@ from tnas_cli.scale.torch_group import Group
 from tnas_cli.spaces.parameters import Parameters
 from tnas_cli.version import __version__
 
-#: The kinds of orders. An order is five numbers: its kind, the duty, and the first task, their count and the progress
-#: of a meta-batch.
+#: The kinds of orders. An order is six numbers: its kind, the duty, and the first task, their count, the progress and
+#: the number of classes of a meta-batch of hard tasks; these classes follow the order, if there are any.
 PREPARE, GRADIENT, VALIDATE, STEPS, SHARDS, ERRORS, END = range(7)
 
 
@@ -107,7 +107,7 @@ class Leader:
 
     def order(self, kind: int, *numbers: float) -> None:
         """Tell the others what to do next."""
-        filled = (kind, *numbers) + (0,) * (4 - len(numbers))
+        filled = (kind, *numbers) + (0,) * (5 - len(numbers))
         self.group.broadcast(torch.tensor(filled, dtype=torch.float64))
 
     def heed(self, reports: list[int], error: TnasError | None) -> None:
@@ -132,7 +132,9 @@ class OverRanks:
 
     def meta_gradient(self, learner: Learner, parameters: Parameters, tasks: Tasks, which: MetaBatch) -> MetaGradient:
         group, duty = self.leader.group, self._duty(learner, tasks, parameters)
-        self.leader.order(GRADIENT, self.number, which.first, which.count, which.progress)
+        self.leader.order(GRADIENT, self.number, which.first, which.count, which.progress, len(which.among))
+        if which.among:
+            group.broadcast(torch.tensor(which.among))
         group.broadcast(flattened(parameters))
         own = share(0, group.size, which.count)
         nothing: list[MetaGradient] = []

@@ -27,8 +27,9 @@ from tnas_cli.spaces.parameters import Parameters
 
 T = TypeVar("T")
 
-#: The last columns of a row: the task's query loss and accuracy, and what its process reports in its first row.
-LOSS, ACCURACY, REPORT = -3, -2, -1
+#: The last columns of a row: the task's query loss and accuracy, its weakest class, or -1 where a method names none,
+#: and what its process reports in its first row.
+LOSS, ACCURACY, WEAKEST, REPORT = -4, -3, -2, -1
 STOP, FAILED = 1, 2
 
 
@@ -46,7 +47,7 @@ class Duty:
 
         def one(position: int) -> MetaGradient:
             try:
-                return finite(self.learner, parameters, self.tasks.train(which.first + position, 1), which)
+                return finite(self.learner, parameters, self.tasks.drawn(which, position, 1), which)
             except DivergedError as error:
                 error.position = position
                 raise
@@ -108,21 +109,23 @@ def share(rank: int, size: int, count: int) -> range:
 
 
 def packed(found: Sequence[MetaGradient], like: Parameters, rows: int, report: int) -> Tensor:
-    """Gradients as rows [rows, P + 3] of one type; a parameter that has none, and a row without a task, is 0."""
+    """Gradients as rows [rows, P + 4] of one type; a parameter that has none, and a row without a task, is 0."""
     flat = flattened(like)
-    table = flat.new_zeros(rows, len(flat) + 3)
+    table = flat.new_zeros(rows, len(flat) + 4)
     for row, one in zip(table, found, strict=False):
         gradients = {name: one.gradients.get(name, torch.zeros_like(tensor)) for name, tensor in like.items()}
         row[:LOSS] = flattened(gradients)
         row[LOSS], row[ACCURACY] = one.query_losses[0], one.query_accuracies[0]
+        row[WEAKEST] = -1 if one.weakest is None else one.weakest[0]
     table[0, REPORT] = report
     return table
 
 
 def unpacked(row: Tensor, like: Parameters, names: Sequence[str]) -> MetaGradient:
     """One row of `packed`, with the gradients of these parameters."""
-    gradients = named(row[:LOSS], like)
-    return MetaGradient({name: gradients[name] for name in names}, row[LOSS][None], row[ACCURACY][None])
+    gradients, weakest = named(row[:LOSS], like), row[WEAKEST][None].long()
+    known = {name: gradients[name] for name in names}
+    return MetaGradient(known, row[LOSS][None], row[ACCURACY][None], weakest if int(weakest) >= 0 else None)
 
 
 def flattened(parameters: Parameters) -> Tensor:

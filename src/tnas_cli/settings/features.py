@@ -46,6 +46,9 @@ CELLS: Final = "cells"
 #: A phase before the meta-learning, on all training classes: pretrain.
 PRETRAINING: Final = "pre-training"
 
+#: Tasks of the classes that were answered worst: hard_tasks.
+HARD_TASKS: Final = "hard tasks"
+
 #: An engine computes the tasks: --engine.
 ENGINE: Final = "choice of engine"
 

@@ -25,4 +25,7 @@ class TrainSettings(MetaLearningSettings):
     pretrain: int = setting(
         10_000, help="Batches of 64 images before the tasks.", panel=OUTER, least=1, needs=features.PRETRAINING
     )
+    hard_tasks: int = setting(
+        0, help="Hard tasks after every 10 meta-batches.", panel=OUTER, least=0, needs=features.HARD_TASKS
+    )
     test_tasks: int = setting(600, help="Test tasks.", panel=CHOICE, least=2, needs=features.TEST_TASKS)
