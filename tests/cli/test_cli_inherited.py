@@ -47,6 +47,17 @@ def test_each_genotype_on_all_tasks(pipeline: Pipeline, tmp_path: Path) -> None:
     assert result["tasks"] == 3
 
 
+@pytest.mark.parametrize("paths", ["given", "random"])
+def test_the_meta_training_may_go_along_other_genotypes(pipeline: Pipeline, tmp_path: Path, paths: str) -> None:
+    own = succeeding(*inheriting(pipeline, tmp_path), stdin=pipeline.decoded.stdout).result
+    result = succeeding(*inheriting(pipeline, tmp_path, "--paths", paths), stdin=pipeline.decoded.stdout).result
+    assert result["paths"] == paths and "paths" not in own
+    assert result["per_task"] != own["per_task"] or result["inductive"] != own["inductive"]
+    assert f"along {paths} genotypes" in " ".join(succeeding("report", result["run"]).stdout.split())
+    again = succeeding("resume", unfinished(result["run"]), "--json").result
+    assert again["per_task"] == result["per_task"] and again["paths"] == paths
+
+
 def test_genotypes_with_few_skip_connections(pipeline: Pipeline, tmp_path: Path) -> None:
     """Adapted records are decoded with the limit; decoded records state their own. Both give the same genotypes."""
     decoded = succeeding("decode", "-", "--max-skips", 0, "--json", stdin=pipeline.adapted.stdout)
@@ -71,6 +82,8 @@ def test_a_resumed_run_reaches_the_same_numbers(pipeline: Pipeline, tmp_path: Pa
         (("--alpha-inner", 0.2), "--alpha-inner has no effect"),
         (("--limit", 1), "--limit has no effect"),
         (("--epochs", 1), "--epochs"),
+        (("--paths", "all"), "known: given, own, random"),
+        (("--weights", "scratch", "--paths", "random"), "--paths has no effect"),
         (("--side-by-side", 2), "--side-by-side has no effect"),
         (("--seeds", 2), "--seeds has no effect"),
         (("--channels", 8), "was searched with"),

@@ -1,5 +1,7 @@
 """Soft pruning: the mixture at the start and the end, the final network, and what the outer gradient moves."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,14 +9,15 @@ from tests import oracle
 from tests.helpers import AUTO_MAML_1SHOT, OPERATIONS, random_genotype
 from tests.synthetic import begun, labelled, parameters_of, worst_relative_error
 from tnas_cli.engines.interface import InnerRule
-from tnas_cli.engines.torch_engine import TorchEngine, task_losses
+from tnas_cli.engines.torch_engine import TorchEngine, task_accuracies, task_losses
 from tnas_cli.episodes.tasks import TaskBatch
-from tnas_cli.methods.learner import GradientSteps
-from tnas_cli.methods.soft_pruning import SoftPruning, between
+from tnas_cli.methods.learner import GradientSteps, accuracies
+from tnas_cli.methods.meta_learn import Tasks
+from tnas_cli.methods.soft_pruning import SoftPruning, along, between, paths_of
 from tnas_cli.methods.unrolled import InnerLoop, Unrolled
 from tnas_cli.spaces.decode import decode, one_hot_theta
 from tnas_cli.spaces.edges import theta_order
-from tnas_cli.spaces.genotype import CELLS
+from tnas_cli.spaces.genotype import CELLS, Genotype
 from tnas_cli.spaces.parameters import THETA
 from tnas_cli.spaces.search_network import SearchNetwork
 
@@ -80,10 +83,42 @@ def test_a_pruned_task_computes_its_genotype_and_nothing_else() -> None:
 def test_targets_decide_where_a_task_ends() -> None:
     tasks = batch()
     targets = (random_genotype(1), random_genotype(2))
-    learner = SoftPruning(TorchEngine(), NETWORK, BASE, 2, targets)
+    learner = SoftPruning(TorchEngine(), NETWORK, BASE, 2, paths_of(NETWORK.space, targets))
     own = learner.adapt(parameters_of(NETWORK), (tasks.support_x, tasks.support_y)).parameters
     for task, genotype in enumerate(targets):
         torch.testing.assert_close(own[THETA][task].softmax(-1).float(), one_hot_theta(genotype), rtol=0, atol=1e-6)
+
+
+def test_tasks_are_pruned_along_the_paths_of_their_numbers() -> None:
+    """In training and validation, and whichever tasks are computed together."""
+    tasks, parameters = batch(), parameters_of(NETWORK)
+    source = Tasks(lambda first, count: tasks.part(slice(0, count)), lambda: iter((tasks, tasks)))
+    asked: list[int] = []
+
+    def path(number: int) -> Genotype:
+        asked.append(number)
+        return random_genotype(number)
+
+    found = along(source, NETWORK.space, path)
+    together = LEARNER.meta_gradient(parameters, found.train(6, 2), 0.0)
+    own = LEARNER.on(found.train(6, 2)).adapt(parameters, tasks.support).parameters
+    for task, number in enumerate((6, 7)):
+        expected = one_hot_theta(random_genotype(number))
+        torch.testing.assert_close(own[THETA][task].softmax(-1).float(), expected, rtol=0, atol=1e-6)
+    alone = [LEARNER.meta_gradient(parameters, found.train(6, 2).part(slice(n, n + 1)), 0.0) for n in range(2)]
+    summed = {name: alone[0].gradients[name] + alone[1].gradients[name] for name in together.gradients}
+    assert worst_relative_error(together.gradients, summed) < 1e-8
+    other = LEARNER.meta_gradient(parameters, tasks, 0.0)
+    assert worst_relative_error(together.gradients, other.gradients) > 1e-3
+
+    asked.clear()
+    measured = torch.cat(list(accuracies(LEARNER, parameters, found.validate())))
+    assert asked == [0, 1, 2, 3]
+    targets = paths_of(NETWORK.space, [random_genotype(number) for number in range(4)])
+    for half in range(2):
+        fitted = replace(LEARNER, paths=targets[2 * half : 2 * half + 2]).fit(parameters, tasks.support)
+        expected = task_accuracies(fitted.as_trained(tasks.query_x), tasks.query_y)
+        assert torch.equal(measured[2 * half : 2 * half + 2], expected)
 
 
 def test_a_task_ends_with_few_skip_connections_where_they_are_limited() -> None:

@@ -21,9 +21,9 @@ from tnas_cli.cli.given import Wanted, wanted_of
 from tnas_cli.cli.show import show, show_estimate
 from tnas_cli.errors import SettingsError, did_you_mean
 from tnas_cli.runs.device import Machine
+from tnas_cli.settings.fields import INHERITED
 from tnas_cli.settings.train import TrainSettings
 
-INHERITED = "Inherited weights"
 WEIGHTS = ("scratch", "inherited")
 
 
@@ -112,11 +112,9 @@ def train_eval(
 ) -> None:
     """Train each distinct genotype once from scratch (first-order MAML) and measure it on the stored test tasks.
 
-    4conv (4conv-64) is MAML's network of 32 (64) filters; docs/method.md has resnet12. With --hours, the most frequent
-    genotypes come first, as long as there is time for another one; a single training uses all of it.
-
-    With --weights inherited, the search's weights are meta-trained once for all genotypes instead. Ctrl-C saves, and
-    `tnas resume RUN` continues.
+    4conv (4conv-64) is MAML's network of 32 (64) filters. With --hours, the most frequent genotypes come first, as
+    long as there is time for another; a single training uses all of it. With --weights inherited, the search's weights
+    are meta-trained once for all genotypes instead. Ctrl-C saves, and `tnas resume RUN` continues.
     """
     from tnas_cli.commands import train_eval as work
     from tnas_cli.recipes.estimate_training import Bill

@@ -34,7 +34,8 @@ class TaskBatch:
     support_x float32 [T, S, C, H, W] and support_y int64 [T, S] with S = way * shot, ordered class by class; query_x
     [T, Q, C, H, W] and query_y [T, Q] with Q = way * query. Labels are 0..way-1. `half` is 1 or 2 where all images are
     from the first or the second half of their classes. `beside`: images that a method learns from beside its tasks.
-    `classes`: which class of the data set a label is, int64 [T, way], where a method asks for it.
+    `classes`: which class of the data set a label is, int64 [T, way], where a method asks for it. `paths`: what each
+    task's search network is to be pruned to, the probabilities [T, 2, edges, operations]; None for what its theta says.
     """
 
     support_x: Tensor
@@ -45,6 +46,7 @@ class TaskBatch:
     half: int = 0
     beside: Beside | None = None
     classes: Tensor | None = None
+    paths: Tensor | None = None
 
     def __len__(self) -> int:
         return self.support_x.shape[0]
@@ -58,8 +60,8 @@ class TaskBatch:
         """Some of the tasks, by their positions."""
         x, y = self.support_x[of], self.support_y[of]
         beside = None if self.beside is None else self.beside.part(of)
-        classes = None if self.classes is None else self.classes[of]
-        return TaskBatch(x, y, self.query_x[of], self.query_y[of], self.way, self.half, beside, classes)
+        classes, paths = (None if each is None else each[of] for each in (self.classes, self.paths))
+        return TaskBatch(x, y, self.query_x[of], self.query_y[of], self.way, self.half, beside, classes, paths)
 
     @property
     def query(self) -> tuple[Tensor, Tensor]:

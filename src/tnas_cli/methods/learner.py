@@ -74,6 +74,10 @@ class Learner(ABC):
     def fitted(self, own: Parameters, support: Labelled) -> Fitted:
         """The same tasks once more, from the parameters [T, ...] that `fit` found."""
 
+    def on(self, batch: TaskBatch) -> Learner:
+        """The learner for these tasks, where they say more than their images."""
+        return self
+
 
 @dataclass(frozen=True)
 class FittedNetwork(Fitted):
@@ -229,7 +233,7 @@ class GradientSteps(SteppingLearner):
 def accuracies(learner: Learner, parameters: Parameters, batches: Iterable[TaskBatch]) -> Iterator[Tensor]:
     """Query accuracy [T] of each batch's tasks, answered as in meta-training."""
     for batch in batches:
-        fitted = learner.fit(parameters, batch.support)
+        fitted = learner.on(batch).fit(parameters, batch.support)
         yield task_accuracies(fitted.as_trained(batch.query_x), batch.query_y)
 
 

@@ -2,12 +2,14 @@
 
 A task first adapts as in T-NAS. Then its mixed operations turn, over a few more steps, into the decoded ones, while w
 goes on adapting. The result is the search network in which every kept edge computes one operation and every other edge
-nothing. A short meta-training of w~ through these steps prepares the weights for that.
+nothing. A short meta-training of w~ through these steps prepares the weights for that: along each task's own genotype,
+or, so that others are served as well, along given or random ones (`along`; evenly sampled, as by Guo et al., 2020).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,9 +19,10 @@ from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import DivergedError
 from tnas_cli.methods.learner import AdaptingLearner, Labelled, SteppingLearner
+from tnas_cli.methods.meta_learn import Tasks
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import THETA, Parameters
-from tnas_cli.spaces.space import SearchedNetwork
+from tnas_cli.spaces.space import SearchedNetwork, Space
 
 #: Steps from the adapted mixture to the decoded one.
 PRUNE_STEPS = 3
@@ -31,21 +34,24 @@ NOTHING = 1e-20
 @dataclass(frozen=True)
 class SoftPruning(AdaptingLearner):
     """A task adapts as in the search, by `base`; then w alone moves in `prune_steps` steps, while the mixture goes from
-    the adapted one to the decoded one in equal parts. `targets`: the genotypes that the tasks of a batch end
-    with, one each. Without them, each task ends with the genotype that its own theta decodes to, with at most
-    `max_skips` skip connections per cell if that is a number.
+    the adapted one to the decoded one in equal parts. `paths`: what the tasks of a batch end with, as `paths_of` gives
+    it. Without them, each task ends with the genotype that its own theta decodes to, with at most `max_skips` skip
+    connections per cell if that is a number.
     """
 
     engine: Engine
     network: SearchedNetwork
     base: SteppingLearner
     prune_steps: int
-    targets: tuple[Genotype, ...] | None = None
+    paths: Tensor | None = None
     max_skips: int | None = None
 
     @property
     def by_support(self) -> bool:
         return self.base.by_support
+
+    def on(self, batch: TaskBatch) -> SoftPruning:
+        return self if batch.paths is None else replace(self, paths=batch.paths)
 
     def diverged(self, parameters: Parameters, support: Labelled) -> DivergedError | None:
         return self.base.diverged(parameters, support)
@@ -66,7 +72,7 @@ class SoftPruning(AdaptingLearner):
         """First order; theta~ and learned inner rates stay as they were searched. Of batch norms learned per step, only
         those of the last step move.
         """
-        own = self.adapt(parameters, batch.support).parameters
+        own = self.on(batch).adapt(parameters, batch.support).parameters
         measured = batch.support_x if self.by_support else None
         found = self.engine.gradients(self.network, own, (batch.query_x, batch.query_y), measured)
         gradients = {}
@@ -79,12 +85,35 @@ class SoftPruning(AdaptingLearner):
         return MetaGradient(gradients, found.losses, task_accuracies(found.logits, batch.query_y))
 
     def _decoded(self, theta: Tensor) -> Tensor:
-        """The mixture [T, 2, edges, operations] to end with: 1 for the decoded operation of an edge, or for none."""
-        genotypes = self.targets
-        if genotypes is None:
-            genotypes = tuple(self.network.space.decode(own, self.max_skips) for own in theta)
-        rows = [self.network.space.one_hot(genotype) for genotype, _ in zip(genotypes, theta, strict=True)]
-        return torch.stack(rows).to(theta.device, theta.dtype)
+        """The mixture [T, 2, edges, operations] to end with."""
+        if self.paths is not None:
+            return self.paths.to(theta)
+        space = self.network.space
+        return paths_of(space, [space.decode(own, self.max_skips) for own in theta]).to(theta)
+
+
+def paths_of(space: Space, genotypes: Sequence[Genotype]) -> Tensor:
+    """The mixtures [T, 2, edges, operations] that are genotypes: 1 for the operation of an edge, or for none."""
+    return torch.stack([space.one_hot(genotype) for genotype in genotypes])
+
+
+def along(tasks: Tasks, space: Space, path: Callable[[int], Genotype]) -> Tasks:
+    """The same tasks, each pruned to a genotype that its number says: training tasks count from 0, and so do validation
+    tasks."""
+
+    def beside(batch: TaskBatch, first: int) -> TaskBatch:
+        return replace(batch, paths=paths_of(space, [path(first + n) for n in range(len(batch))]))
+
+    def train(first: int, count: int) -> TaskBatch:
+        return beside(tasks.train(first, count), first)
+
+    def validate() -> Iterator[TaskBatch]:
+        first = 0
+        for batch in tasks.validate():
+            yield beside(batch, first)
+            first += len(batch)
+
+    return replace(tasks, train=train, validate=validate)
 
 
 def between(theta: Tensor, chosen: Tensor, share: float) -> Tensor:

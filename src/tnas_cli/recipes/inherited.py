@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -19,7 +20,7 @@ from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks, meta_learn
 from tnas_cli.methods.registry import search_method
-from tnas_cli.methods.soft_pruning import PRUNE_STEPS, SoftPruning
+from tnas_cli.methods.soft_pruning import PRUNE_STEPS, SoftPruning, along
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
 from tnas_cli.methods.streams import Episodes
 from tnas_cli.recipes.calibrate import calibrate, keep
@@ -40,12 +41,14 @@ from tnas_cli.runs.files import remove
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
+from tnas_cli.runs.seeds import numpy_generator
 from tnas_cli.scale.cluster import check_address
 from tnas_cli.scale.leader import sharing
 from tnas_cli.scale.share import Duty
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.architecture import architecture
 from tnas_cli.spaces.cells import Cells
+from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.update.outer import AdamRule, adam
 
 
@@ -53,10 +56,10 @@ from tnas_cli.update.outer import AdamRule, adam
 class Inherited(Recipe):
     """Genotypes to measure with the weights of the search that found them; `checkpoint` is that search's best.pt.
 
-    `settings.tasks`, or `settings.hours`, is the length of the short meta-training, once for all genotypes; inner steps
-    and rates are those of the search. Each genotype is measured on the test task that decoded to it (Section 5.2.2),
-    or, with `all_tasks`, on the first `settings.test_tasks` stored test tasks. cross: also on the tasks of so many
-    genotypes after it and before it.
+    `settings.tasks`, or `settings.hours`, is the length of the short meta-training, once for all genotypes, and
+    `settings.paths` the genotypes that it goes along; inner steps and rates are those of the search. Each genotype is
+    measured on the test task that decoded to it (Section 5.2.2), or, with `all_tasks`, on the first
+    `settings.test_tasks` stored test tasks. cross: also on the tasks of so many genotypes after it and before it.
     """
 
     settings: TrainSettings
@@ -215,7 +218,21 @@ class InheritedWork(UnitsWork):
 
     def tasks(self) -> Tasks:
         """Of the meta-training and its validation."""
-        return Episodes().tasks(self.cache, self.settings, self.device)
+        tasks = Episodes().tasks(self.cache, self.settings, self.device)
+        return tasks if self.settings.paths == "own" else along(tasks, self.meta.network.space, self.path)
+
+    def path(self, number: int) -> Genotype:
+        """What a task of the meta-training is pruned to, where that is not its own genotype: the given ones in turn, or
+        any of the space."""
+        if self.settings.paths == "random":
+            meta = self.meta.settings
+            return self.meta.network.space.random(numpy_generator(self.settings.seed, "path", number), meta.nodes)
+        return self._given[number % len(self._given)]
+
+    @cached_property
+    def _given(self) -> list[Genotype]:
+        """The distinct genotypes to measure."""
+        return list(dict.fromkeys(Genotype.from_json(record.genotype) for record in self.genotypes))
 
     def duty(self, number: int) -> Duty:
         """What the processes of a group compute of the meta-training."""

@@ -227,6 +227,7 @@ def result(
         title=title_of(method),
         training="soft-pruning",
         head=work.meta.head,
+        paths=None if settings.paths == "own" else settings.paths,
         network=None,
         dataset=work.cache.dataset,
         protocol=work.cache.protocol,

@@ -15,6 +15,7 @@ from tnas_cli.episodes.sampling import Indices
 from tnas_cli.episodes.tasks import evaluation_indices, load_batch
 from tnas_cli.methods.calibration import Bins, Measure
 from tnas_cli.methods.class_means import Classifier
+from tnas_cli.methods.soft_pruning import paths_of
 from tnas_cli.methods.state_file import parameters_of, shapes_of
 from tnas_cli.methods.streams import TASKS_PER_BATCH
 from tnas_cli.plain import as_written
@@ -101,7 +102,7 @@ class Tests(Units):
             indices, targets = zip(*cells[first : first + TASKS_PER_BATCH], strict=True)
             batch = load_batch(work.cache, self._table[list(indices)], work.settings.shot)
             batch = batch.to(work.device, torch.float32)
-            learner = replace(work.learner, targets=targets)
+            learner = replace(work.learner, paths=paths_of(work.meta.network.space, targets))
             transductive, inductive = learner.fit(parameters, batch.support).by(classifier).both(batch.query_x)
             over_query.add(transductive, batch.query_y)
             over_support.add(inductive, batch.query_y)

@@ -72,8 +72,9 @@ class Measured(OverSeeds, Result):
     `budget` is how much the search and the training had; `wall_seconds` is the time of this call (`resumed`: it
     continued an earlier one), `search_seconds` the time to search one architecture, and `search_seconds_before` the
     time spent before that, on other tasks. `order` of the meta-gradient is first, second or annealed. `head` is zero
-    where each task began with a linear layer of zeros. `parameters_mean` is the mean number of weights, counted for
-    `counted_for`. For several seeds, `mean` is over their runs, and the `interval` is for other seeds, too.
+    where each task began with a linear layer of zeros. `paths` is given or random where inherited weights were
+    meta-trained along such genotypes. `parameters_mean` is the mean number of weights, counted for `counted_for`. For
+    several seeds, `mean` is over their runs, and the `interval` is for other seeds, too.
     """
 
     setting: ClassVar[str] = "few-shot"
@@ -103,6 +104,7 @@ class Measured(OverSeeds, Result):
     training: str | None = None
     order: str | None = None
     head: str | None = None
+    paths: str | None = None
     genotypes: Count | None = None
     genotypes_trained: Count | None = None
     parameters_mean: Seconds | None = None

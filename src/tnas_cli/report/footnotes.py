@@ -30,6 +30,8 @@ def footnote(m: Measured, paper: PaperBudget) -> str:
         sentences.append(f"{m.order} order")
     if m.head is not None:
         sentences.append(f"linear layer {m.head} before a task's first step")
+    if m.paths is not None:
+        sentences.append(f"weights meta-trained along {m.paths} genotypes")
     if (searched := search_tasks(m)) is not None:
         sentences.append(f"search: {count(searched, 'task')}{_of_paper(searched, paper.search_tasks)}")
     if m.search_seconds is not None:

@@ -70,7 +70,7 @@ RUN: Final = "run"
 #: A log with a line per step: tensorboard.
 STEPS_LOG: Final = "log of steps"
 
-#: Weights that the search learned: checkpoint, all_tasks.
+#: Weights that the search learned: checkpoint, all_tasks, paths.
 INHERITANCE: Final = "inherited weights"
 
 #: Test tasks that are the same for all networks: test_tasks.

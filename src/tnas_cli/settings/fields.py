@@ -15,9 +15,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from tnas_cli.errors import SettingsError, did_you_mean
 
 #: Panels of a command's help, in its order. Those without a name come first.
-PANELS = TASK, INNER, OUTER, PIECES, NETWORK, TRAINING, SEARCH, IMAGES, CHOICE = (
+PANELS = TASK, INNER, OUTER, PIECES, NETWORK, TRAINING, SEARCH, IMAGES, CHOICE, INHERITED = (
     *("", "Inner loop", "Outer loop", "Pieces of MAML++", "Network"),
-    *("Training", "Search of genotypes", "Images", "Validation and test"),
+    *("Training", "Search of genotypes", "Images", "Validation and test", "Inherited weights"),
 )
 
 #: Whole numbers have 64 bits, in TOML as in PyTorch.

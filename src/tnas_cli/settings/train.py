@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from tnas_cli.settings import features
-from tnas_cli.settings.fields import CHOICE, OUTER, setting
+from tnas_cli.settings.fields import CHOICE, INHERITED, OUTER, setting
 from tnas_cli.settings.meta_learning import MetaLearningSettings
 from tnas_cli.settings.preset import Kind
 
@@ -19,7 +19,7 @@ class TrainSettings(MetaLearningSettings):
 
     method: str = setting(
         "maml",
-        help="maml, meta-sgd, anil, boil, r2d2, protonets, siamese, ...: docs/methods.md.",
+        help="maml, anil, protonets, ...: docs/methods.md.",
         needs=features.SCRATCH,
     )
     pretrain: int = setting(
@@ -27,5 +27,12 @@ class TrainSettings(MetaLearningSettings):
     )
     hard_tasks: int = setting(
         0, help="Hard tasks after every 10 meta-batches.", panel=OUTER, least=0, needs=features.HARD_TASKS
+    )
+    paths: Literal["own", "given", "random"] = setting(
+        "own",
+        help="Meta-trained genotypes.",
+        panel=INHERITED,
+        needs=features.INHERITANCE,
+        switch=True,
     )
     test_tasks: int = setting(600, help="Test tasks.", panel=CHOICE, least=2, needs=features.TEST_TASKS)
