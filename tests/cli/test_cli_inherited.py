@@ -83,7 +83,6 @@ def test_a_resumed_run_reaches_the_same_numbers(pipeline: Pipeline, tmp_path: Pa
         (("--limit", 1), "--limit has no effect"),
         (("--epochs", 1), "--epochs"),
         (("--paths", "all"), "known: given, own, random"),
-        (("--weights", "scratch", "--paths", "random"), "--paths has no effect"),
         (("--side-by-side", 2), "--side-by-side has no effect"),
         (("--seeds", 2), "--seeds has no effect"),
         (("--channels", 8), "was searched with"),
