@@ -33,10 +33,14 @@ def test_the_paper_and_ours_stand_beside_each_other(pipeline: Pipeline, tmp_path
     call = (*wish, "--test-tasks", 4, "--runs", tmp_path, *pipeline.here)
     ran = succeeding(*call)
     assert "paper 1-shot" in ran.stdout and "98.1%" in ran.stdout and "trained on" in ran.stdout
-    assert "these are other tasks" in ran.stderr
+    assert "these are other tasks" in ran.stderr and "not in its table" not in ran.stderr
     assert f"next: tnas report {tmp_path}/table-2 --table 2" in ran.stderr
     again = succeeding(*call, "--json")
     cell, result = again.records
     assert cell["event"] == "cell" and cell["state"] == "measured" and result["cells"][0]["mean"] == cell["mean"]
+    beyond = succeeding(*call, "--row", "r2d2", "--runs", tmp_path / "beyond")
+    assert "rows without a number of the paper are not in its table" in beyond.stderr
+    first, second = (line for line in beyond.stdout.splitlines() if "Matching" in line or "R2-D2" in line)
+    assert "98.1%" in first and "%" not in second.replace("± ", "").split("R2-D2")[1].split()[-1]
     other = tnas(*call, "--seed", 1)
     assert other.code == 2 and "made with seed = 0, and not 1" in other.stderr
