@@ -36,7 +36,7 @@ def to_checkpoint(kind: str, state: MetaState, about: Mapping[str, Any]) -> Chec
                     kept = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
                     tensors[f"{start}.{key}/{name}"] = kept
     best = state.best_accuracy if math.isfinite(state.best_accuracy) else None
-    progress = {
+    progress: dict[str, Any] = {
         "tasks_done": state.tasks_done,
         "seconds": state.seconds,
         "best_accuracy": best,
