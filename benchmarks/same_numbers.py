@@ -70,10 +70,22 @@ ONLY_TORCH = (
     "matching-nets",
     "matching-nets-fce",
     "siamese",
+    "r2d2",
+    "frozen",
     "compare-nets",
     "memory-module",
     "neural-statistician",
+    "llama",
+    "bilevel",
+    "tadam",
+    "mtl",
 )
+#: Those among them with inner steps, those with a network of their own, and what else they need to be short.
+_STEPS = ("--inner-steps", "2", "--test-steps", "2")
+_OWN: dict[str, tuple[str, ...]] = {"tadam": ("resnet12-8",), "mtl": ("resnet12-mtl-8", *_STEPS, "--pretrain", "2")}
+_OWN |= dict.fromkeys(("llama", "bilevel"), ("4conv", *_STEPS))
+#: Ten ordinary tasks, and hard ones; versions without them give no records.
+_HARD = ("--meta-batch", "1", "--tasks", "16", "--validate-every", "8", "--hard-tasks", "4")
 
 #: The command lines for each scenario in different versions, the newest first. GENOTYPES and CHECKPOINT stand for the
 #: results of the same engine's search, TASK for a task folder, IMAGES for labelled images.
@@ -91,9 +103,19 @@ SCENARIOS: dict[str, tuple[tuple[str, ...], ...]] = {
     "decode": (("decode", "GENOTYPES"),),
     "train": (_GIVEN,),
     "train-side-by-side": ((*_GIVEN[:-1], "2"),),
-    **{f"train-{name}": ((*_FIXED, "--method", name),) for name in ("maml", "maml++", "anil")},
+    **{
+        f"train-{name}": ((*_FIXED, "--method", name),)
+        for name in ("maml", "maml++", "anil", "boil", "reptile", "meta-lstm")
+    },
     "train-meta-sgd": (("train-eval", "4conv", *_DATA, *_BUDGET, "--method", "meta-sgd"),),
-    **{f"train-{name}": (("train-eval", "4conv", *_DATA, *_BUDGET, "--method", name),) for name in ONLY_TORCH},
+    **{
+        f"train-{name}": (("train-eval", own[0], *_DATA, *_BUDGET, "--method", name, *own[1:]),)
+        for name in ONLY_TORCH
+        for own in (_OWN.get(name, ("4conv",)),)
+    },
+    "train-hard-tasks": (
+        ("train-eval", _OWN["mtl"][0], *_DATA, *_BUDGET, "--method", "mtl", *_OWN["mtl"][1:], *_HARD),
+    ),
     "inherited": (("train-eval", "GENOTYPES", *_SHORT, "--weights", "inherited", "--checkpoint", "CHECKPOINT"),),
     "inherited-all": (
         ("train-eval", "GENOTYPES", *_BUDGET, "--weights", "inherited", "--checkpoint", "CHECKPOINT", "--all-tasks"),

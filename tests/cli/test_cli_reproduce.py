@@ -33,10 +33,17 @@ def test_the_paper_and_ours_stand_beside_each_other(pipeline: Pipeline, tmp_path
     call = (*wish, "--test-tasks", 4, "--runs", tmp_path, *pipeline.here)
     ran = succeeding(*call)
     assert "paper 1-shot" in ran.stdout and "98.1%" in ran.stdout and "trained on" in ran.stdout
-    assert "these are other tasks" in ran.stderr
+    assert "these are other tasks" in ran.stderr and "not in its table" not in ran.stderr
     assert f"next: tnas report {tmp_path}/table-2 --table 2" in ran.stderr
     again = succeeding(*call, "--json")
     cell, result = again.records
     assert cell["event"] == "cell" and cell["state"] == "measured" and result["cells"][0]["mean"] == cell["mean"]
+    beyond = (*call, "--row", "r2d2", "--runs", tmp_path / "beyond")
+    ran = succeeding(*beyond)
+    assert "rows without a number of the paper are not in its table" in ran.stderr
+    lines = ran.stdout.splitlines()
+    first, second = (next(n for n, line in enumerate(lines) if name in line) for name in ("Matching", "R2-D2"))
+    assert any(not line.strip() for line in lines[first:second])
+    assert [cell["paper"] for cell in succeeding(*beyond, "--json").records[-1]["cells"]] == ["98.1%", None]
     other = tnas(*call, "--seed", 1)
     assert other.code == 2 and "made with seed = 0, and not 1" in other.stderr

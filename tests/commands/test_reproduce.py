@@ -15,7 +15,11 @@ from tnas_cli.commands.reproduce import estimate_reproduction, reproduce
 from tnas_cli.commands.reproduction import few_shot, supervised, transfer
 from tnas_cli.commands.reproduction.plan import Plan, Wish, plan_of
 from tnas_cli.errors import DataError, Interrupted, SettingsError, TnasError
+from tnas_cli.methods.registry import all_about
+from tnas_cli.recipes.genotypes import read_genotypes
+from tnas_cli.records.kinds import FixedNetwork
 from tnas_cli.records.reading import read
+from tnas_cli.records.results import TrainResult
 from tnas_cli.report.paper_tables import paper_table
 from tnas_cli.report.results import results_of
 from tnas_cli.runs import called
@@ -79,6 +83,43 @@ def test_a_limit_says_how_many_genotypes_of_a_search_are_trained() -> None:
         assert training.settings.hours == (0.5 if "hours" in given else 0)
 
 
+def test_rows_beyond_the_table_are_planned_only_if_they_are_named() -> None:
+    """Any method that the table does not have, and soft pruning; the paper's rows come first."""
+    own = [row.method for row in paper_table(2).rows]
+    assert [row.method for row in planned(table=2).table.rows] == own
+    found = planned(table=2, rows=("metanas", "r2d2", "maml"), shots=(5,), dataset="glyphs")
+    assert [cell.folder for cell in found.cells] == ["maml-5-shot", "r2d2-5-shot", "metanas-5-shot"]
+    assert [cell.row.cells for cell in found.cells[1:]] == [{}, {}]
+    further = {row.method for row in few_shot.beyond(paper_table(2))}
+    assert further == (set(all_about()) | {"metanas"}) - set(own)
+    assert "maml++" not in further and {"maml++", "boil", "frozen"} <= {*own, *further}
+    for table in (5, 7):
+        with pytest.raises(SettingsError, match="no row 'metanas'"):
+            planned(table=table, rows=("metanas",))
+
+
+def test_soft_pruning_divides_its_time_between_a_search_and_its_meta_training(tmp_path: Path) -> None:
+    found = planned(table=2, rows=("metanas",), shots=(1,), hours=2.0, dataset="glyphs", seed=3)
+    (cell,) = found.cells
+    searched = few_shot.search(found, cell).settings
+    assert (searched.method, searched.hours, searched.seed) == ("t-nas", 1.0, 3)
+    genotypes = [replace(record, run="runs/1") for record in read_genotypes("DARTS_V2")]
+    recipe = few_shot.inheriting(found, cell, genotypes)
+    assert (recipe.settings.hours, recipe.settings.tasks, recipe.settings.dataset) == (1.0, UNLIMITED, "glyphs")
+    assert recipe.checkpoint == Path("runs/1/best.pt") and not recipe.all_tasks
+
+
+@pytest.mark.parametrize(("method", "wide"), [("tadam", "resnet12"), ("mtl", "resnet12-mtl")])
+def test_within_a_time_limit_the_widest_networks_have_narrow_ones_in_their_place(method: str, wide: str) -> None:
+    """Also in a table that has no such row; by a preset that is named, or without a limit, they stay as published."""
+    for table in (2, 6):
+        wish: dict[str, Any] = {"table": table, "rows": (method,), "shots": (1,), "dataset": "glyphs"}
+        for more, filters in (({"hours": 1.0}, 8), ({}, 64), ({"hours": 1.0, "preset": "paper"}, 64)):
+            found = planned(**wish, **more)
+            (record,) = few_shot.training(found, found.cells[0]).given
+            assert isinstance(record, FixedNetwork) and record.network == f"{wide}-{filters}"
+
+
 def test_without_hours_a_cell_has_the_papers_budget_and_its_own_order() -> None:
     found = planned(table=3, rows=("maml",), shots=(1,))
     settings = [few_shot.training(found, cell).settings for cell in found.cells]
@@ -105,8 +146,8 @@ def test_what_a_table_does_not_have_is_refused(wish: Any, message: str) -> None:
 
 
 def test_cells_are_measured_once_and_reported(tmp_path: Path, machine: Machine) -> None:
-    wish = Wish(2, ("protonets", "t-nas", "maml"), (1,), "glyphs", hours=0.001, test_tasks=4)
-    with pytest.raises(SettingsError, match="no row 'protonets'"):
+    wish = Wish(2, ("protonet", "t-nas", "maml"), (1,), "glyphs", hours=0.001, test_tasks=4)
+    with pytest.raises(SettingsError, match="no row 'protonet'"):
         reproduce(wish, runs=tmp_path, machine=machine)
     assert not list(tmp_path.glob("table-*"))
     wish = Wish(2, ("t-nas", "maml"), (1,), "glyphs", hours=0.001, test_tasks=4)
@@ -127,6 +168,25 @@ def test_cells_are_measured_once_and_reported(tmp_path: Path, machine: Machine) 
     assert record == found
     with pytest.raises(SettingsError, match=r"made with hours = 0\.001, and not 1"):
         reproduce(Wish(2, ("t-nas", "maml"), (1,), "glyphs", hours=1.0, test_tasks=4), runs=tmp_path, machine=machine)
+
+
+def test_soft_pruning_and_a_narrower_network_are_measured_and_say_what_they_are(
+    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(few_shot, "_OWN_NETWORKS", {"maml": ("4conv-32", "4conv-64")})
+    wish = Wish(3, ("metanas", "maml"), (1,), "glyphs", hours=0.002, test_tasks=4)
+    found = reproduce(wish, runs=tmp_path, machine=machine)
+    first, other, pruned = found.cells
+    assert [cell.state for cell in found.cells] == ["measured"] * 3
+    assert {first.differs, other.differs} == {"4conv-64 in place of the paper's 4conv-32"}
+    assert (pruned.row, pruned.paper, pruned.differs) == ("Soft pruning (after MetaNAS)", None, None)
+    (result,) = [m for m in results_of([tmp_path / "table-3"]).measured if m.weights == "inherited"]
+    assert isinstance(result, TrainResult)
+    assert (result.method, result.mean, result.tasks) == ("t-nas", pruned.mean, 4)
+    assert pruned.parameters is not None and pruned.trained is not None
+    whole = replace(wish, hours=None, rows=("metanas", "t-nas"))
+    t_nas, metanas = estimate_reproduction(whole, runs=tmp_path, machine=machine).cells
+    assert metanas.seconds is not None and t_nas.seconds is not None and 0 < metanas.seconds < t_nas.seconds
 
 
 def test_a_cell_that_fails_does_not_stop_the_others_and_a_stop_says_how_to_continue(

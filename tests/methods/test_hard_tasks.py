@@ -1,4 +1,4 @@
-"""Hard tasks: which class is kept, when hard tasks are due, what they are drawn from, and that they go on after a stop."""
+"""Hard tasks: which class is kept, when they are due, what they are drawn from, and that a stop changes nothing."""
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ def test_the_loop_draws_hard_tasks_of_kept_classes_in_meta_batches_of_their_own(
     tasks = Tasks(train, lambda: iter(()), hard=train)
     list(meta_learn(Told(4), state, tasks, plan))
     kept = (0, 1, 2, 3)
-    assert asked == [(0, 2, ()), (2, 2, ()), (4, 1, ()), (5, 2, kept), (7, 1, kept)] + [
-        (8, 2, ()), (10, 2, ()), (12, 1, ())]  # fmt: skip
+    assert asked[:5] == [(0, 2, ()), (2, 2, ()), (4, 1, ()), (5, 2, kept), (7, 1, kept)]
+    assert asked[5:] == [(8, 2, ()), (10, 2, ()), (12, 1, ())]
     assert sorted(state.kept) == [0, 1, 2, 3]  # of tasks 8 to 12
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -118,7 +119,7 @@ def test_the_gradient_is_the_slope_of_the_loss_at_constant_keys(monkeypatch: pyt
     check_slope(found.gradients, loss, w, step=1e-7)  # ReLU and the margin have kinks
 
 
-def test_dropout_depends_on_the_task_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dropout_depends_on_the_task_and_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     w, learner = parameters(), MemoryModule(NETWORK, 3)
     with monkeypatch.context() as patch:
         patch.setattr(memory, "KEPT", 1.0)
@@ -132,6 +133,12 @@ def test_dropout_depends_on_the_task_alone(monkeypatch: pytest.MonkeyPatch) -> N
     for name, gradient in together.gradients.items():
         torch.testing.assert_close(gradient, sums[name], rtol=1e-7, atol=1e-10)
     assert not torch.equal(together.query_losses, without_dropout)
+    of_a_run = METHOD.learner(TorchEngine(), FourConv(3, 1, 20, 4), TrainSettings("x", way=3, seed=7))
+    assert of_a_run == MemoryModule(MemoryNetwork(3, 1, 20, 4), 3, seed=7)
+    other = dataclasses.replace(learner, seed=7)
+    assert (other.meta_gradient(w, BATCH, 0.0).query_losses != together.query_losses).all()
+    fitted, theirs = learner.fit(w, BATCH.support), other.fit(w, BATCH.support)
+    assert torch.equal(fitted.inductive(BATCH.query_x), theirs.inductive(BATCH.query_x))
 
 
 @pytest.mark.parametrize("shot", [1, 3])

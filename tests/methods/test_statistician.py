@@ -12,6 +12,7 @@ from tests.glyph_tasks import SIDE
 from tests.helpers import AUTO_MAML_1SHOT
 from tests.methods.learning import above_nearest_neighbour
 from tests.synthetic import check_slope, labelled
+from tnas_cli.engines.torch_engine import TorchEngine
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods import statistician, task_noise
@@ -98,7 +99,7 @@ def plain_bound(w: Parameters, task: int, progress: float) -> float:
     x = torch.cat([BATCH.support_x[task], BATCH.query_x[task]])
     labels = torch.cat([BATCH.support_y[task], BATCH.query_y[task]]).tolist()
     sets = [[n for n in range(len(x)) if labels[n] == k] for k in range(3)]  # four images each
-    (drawing,) = task_noise.generators(x.unsqueeze(0), "statistician")
+    (drawing,) = task_noise.generators(x.unsqueeze(0), 0, "statistician")
     seen = torch.rand(len(x), generator=drawing).tolist()
     context_noise = torch.randn(3, 16, generator=drawing).double()
     latent_noise = torch.randn(len(x), 16, generator=drawing).double()
@@ -164,12 +165,17 @@ def test_sets_are_of_one_class_and_about_five_images(each: int, size: int) -> No
         assert len(set(labels[sets == number].tolist())) == 1
 
 
-def test_noise_depends_on_the_task_alone() -> None:
+def test_noise_depends_on_the_task_and_the_seed_alone() -> None:
     w, learner = parameters(), NeuralStatistician(NETWORK, 3)
     together = learner.meta_gradient(w, BATCH, 0.2)
     given = (*BATCH.support, BATCH.query_x, BATCH.query_y)
     alone = [learner.meta_gradient(w, TaskBatch(*(t[n : n + 1] for t in given), 3), 0.2) for n in range(2)]
     torch.testing.assert_close(together.query_losses, torch.cat([one.query_losses for one in alone]), rtol=1e-9, atol=0)
+    settings = TrainSettings("x", way=3, seed=7)
+    of_a_run = METHOD.learner(TorchEngine(), FourConv(3, 1, 20, 2), settings)
+    assert isinstance(of_a_run, NeuralStatistician) and of_a_run.seed == 7
+    other = NeuralStatistician(NETWORK, 3, seed=7).meta_gradient(w, BATCH, 0.2)
+    assert (other.query_losses != together.query_losses).all()
 
 
 @pytest.mark.parametrize("size", [8, 12, 20, 28, 30, 32, 84])

@@ -31,6 +31,7 @@ from tnas_cli.recipes.as_module import TaskModule, of_member
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.known_genotypes import KNOWN
 from tnas_cli.spaces.memory_network import MemoryNetwork
 from tnas_cli.spaces.parameters import draw
 from tnas_cli.spaces.relation_network import RelationNetwork
@@ -48,6 +49,8 @@ NETWORKS: dict[str, Network] = {
     "search network": SearchNetwork(3, 1, channels=4, nodes=1),
     # Among them are all operations.
     **{f"genotype {seed}": DecodedNetwork(random_genotype(seed, 2), 3, 1, channels=4) for seed in (0, 2, 6)},
+    # Pools of 2 x 2, and convolutions with a bottleneck.
+    "AmoebaNet-B": DecodedNetwork(next(k for k in KNOWN if k.name == "AmoebaNet-B").architecture, 3, 1, channels=4),
 }
 COMPARING: dict[str, Learner] = {
     "ProtoNets": ProtoNets(FourConv(3, 1, SIDE, filters=8), 3),

@@ -28,7 +28,12 @@ def reproduce(
     *,
     name: Annotated[str, typer.Argument(metavar="TABLE", help="A table of the paper: table2 to table8.")],
     row: Annotated[
-        list[str] | None, typer.Option("--row", metavar="METHOD", help="Only this row, such as t-nas; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--row",
+            metavar="METHOD",
+            help="Only this row, such as t-nas; also another method, or metanas; may be repeated.",
+        ),
     ] = None,
     shot: Annotated[
         list[int] | None, typer.Option("--shot", metavar="N", help="Only this column; may be repeated.")
@@ -109,7 +114,8 @@ def _said(screen: Screen, cell: ReproducedCell) -> None:
     if screen.as_json:
         screen.record({"event": "cell", **cell.to_json()})
     elif cell.mean is not None:
-        screen.say(f"{cell.row} {cell.column}: {_ours(cell)} (paper: {cell.paper})")
+        paper = "not in the paper" if cell.paper is None else f"paper: {cell.paper}"
+        screen.say(f"{cell.row} {cell.column}: {_ours(cell)} ({paper})")
 
 
 def _show(screen: Screen, found: ReproduceResult, dry_run: bool) -> None:
@@ -124,6 +130,10 @@ def _show(screen: Screen, found: ReproduceResult, dry_run: bool) -> None:
             screen.say(f"{cell.row} {cell.column}: {cell.set_aside} set aside, see {cell.run}", always=True)
     for row, why in {cell.row: cell.why for cell in found.cells if cell.state == "left out"}.items():
         screen.say(f"{row}: {why}", always=True)
+    for row, differs in {cell.row: cell.differs for cell in found.cells if cell.differs}.items():
+        screen.say(f"{row}: {differs}", always=True)
+    if any(cell.paper is None for cell in found.cells):
+        screen.say("rows without a number of the paper are not in its table")
     limit = f"the budgets of preset {found.preset}" if found.hours is None else f"{found.hours:g} h in all"
     if dry_run:
         seconds = sum(cell.seconds or 0 for cell in found.cells)
@@ -140,7 +150,11 @@ def _numbers(found: ReproduceResult) -> Table:
     paper, ours = ([f"{whose} {title}" for title in columns] for whose in ("paper", "ours"))
     drawn = table(("method", *paper, *ours, "weights", "trained on"), overflow="fold")
     drawn.box = box.SIMPLE
+    beyond = False
     for cells in _rows(found):
+        if cells[0].paper is None and not beyond:
+            drawn.add_section()
+            beyond = True
         weights = dict.fromkeys(f"{cell.parameters:,}" for cell in cells if cell.parameters is not None)
         trained = dict.fromkeys(
             f"{cell.trained.amount:,} {cell.trained.unit}" for cell in cells if cell.trained is not None

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from tnas_cli.commands.reproduction.plan import Cell, Plan, Rows, Wish, folder_of, plan_of
+from tnas_cli.commands.reproduction.plan import Cell, MeasuredCell, Plan, Rows, Wish, folder_of, plan_of
 from tnas_cli.errors import DataError, Interrupted, SettingsError, TnasError, WriteError
 from tnas_cli.records.reported import ReproducedCell, ReproduceResult
 from tnas_cli.report.paper_tables import PaperColumn, PaperRow, paper_table
@@ -115,8 +115,16 @@ def _measured(plan: Plan, rows: Rows, cell: Cell, folder: Path, machine: Machine
         trained=result.budget.training,
         seconds=time.monotonic() - began,
         run=result.run,
+        differs=_differs(result, cell.row),
         set_aside=len(result.set_aside or ()) or None,
     )
+
+
+def _differs(result: MeasuredCell, row: PaperRow) -> str | None:
+    """The network, where it is not that of the paper's row."""
+    if result.network is None or row.network in (None, result.network):
+        return None
+    return f"{result.network} in place of the paper's {row.network}"
 
 
 def _claim(folder: Path, wish: Wish) -> None:
@@ -159,7 +167,7 @@ def _cell(row: PaperRow, column: PaperColumn, state: str) -> ReproducedCell:
 
 
 def _result(plan: Plan, folder: Path, of: Callable[[Cell], ReproducedCell]) -> ReproduceResult:
-    """The table's cells in its own order, those of rows that nothing measures among them."""
+    """The table's cells in its own order, those of rows that nothing measures among them; then those beyond it."""
     cells = {(id(cell.row), cell.column.key): cell for cell in plan.cells}
     columns = list(dict.fromkeys(cell.column for cell in plan.cells))
     why = {id(row): reason for row, reason in plan.left_out}

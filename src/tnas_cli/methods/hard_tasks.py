@@ -4,9 +4,9 @@ After each meta-batch, the class with the lowest query accuracy of every task is
 the kept classes alone, and learned from like all others.
 
 The authors' code for it was never published. From memory, and unverified: hard tasks follow every ten meta-batches, 10
-of them at 1-shot and 4 at 5-shot. Ours: they are meta-batches of the usual size and count as training tasks; of equally
-bad classes the first is kept; a class that is kept twice counts once; and where fewer classes were kept than a task has,
-tasks are drawn from all classes.
+of them at 1-shot and 4 at 5-shot. (As numbers of kept classes, 4 would not suffice for a 5-way task.) Ours: they are
+meta-batches of the usual size and count as training tasks; of equally bad classes the first is kept; a class that is
+kept twice counts once; and where fewer classes were kept than a task has, tasks are drawn from all classes.
 """
 
 from __future__ import annotations

@@ -93,10 +93,11 @@ class Remembering:
 
 @dataclass(frozen=True)
 class MemoryModule(MetricLearner):
-    """A class's logit is the cosine of a query image to the nearest of the class's keys."""
+    """A class's logit is the cosine of a query image to the nearest of the class's keys. seed: of the dropout."""
 
     network: MemoryNetwork
     way: int
+    seed: int = 0
 
     def embed(self, parameters: Parameters, x: Tensor) -> Tensor:
         return self.network.features(parameters, x)
@@ -120,7 +121,8 @@ class MemoryModule(MetricLearner):
         x = torch.cat([batch.support_x, batch.query_x], dim=1)
         labels = torch.cat([batch.support_y, batch.query_y], dim=1)
         hidden = self.network.hidden(own, x)
-        noise = task_noise.uniform(task_noise.generators(x, "dropout"), tuple(hidden.shape[1:]), hidden)
+        drawing = task_noise.generators(x, self.seed, "dropout")
+        noise = task_noise.uniform(drawing, tuple(hidden.shape[1:]), hidden)
         q = self.network.projected(own, hidden * (noise < KEPT) / KEPT)
         count = batch.support_y.shape[1]
         with torch.no_grad():
@@ -194,7 +196,7 @@ def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:
 
 def learner(engine: Engine, network: Network, settings: TrainSettings) -> MemoryModule:
     """The network that takes the place of 4CONV."""
-    return MemoryModule(memory_network(network), settings.way)
+    return MemoryModule(memory_network(network), settings.way, settings.seed)
 
 
 def optimiser(parameters: Parameters, settings: TrainSettings) -> torch.optim.Optimizer:

@@ -51,10 +51,12 @@ LARGEST = 0.5  # number of an outer gradient
 
 @dataclass(frozen=True)
 class NeuralStatistician(MetricLearner):
-    """A class's logit is minus the divergence of a query image's context from that of its support images."""
+    """A class's logit is minus the divergence of a query image's context from that of its support images. seed: of
+    what is drawn in a training task."""
 
     network: StatisticianNetwork
     way: int
+    seed: int = 0
 
     def embed(self, parameters: Parameters, x: Tensor) -> Tensor:
         return self.network.features(parameters, x)
@@ -79,7 +81,7 @@ class NeuralStatistician(MetricLearner):
 
     def _bound(self, own: Parameters, x: Tensor, h: Tensor, sets: Tensor, progress: float) -> Tensor:
         """The loss of each task [T], from its images [T, N, C, H, W], their features, and their sets [T, N]."""
-        drawing = task_noise.generators(x, "statistician")
+        drawing = task_noise.generators(x, self.seed, "statistician")
         number = int(sets.max()) + 1
         member = one_hot(sets, number, h).mT  # [T, K, N]
         seen = task_noise.uniform(drawing, tuple(sets.shape[1:]), h) < KEPT
@@ -126,7 +128,7 @@ def shapes(network: Network, settings: TrainSettings) -> dict[str, Spec]:
 
 def learner(engine: Engine, network: Network, settings: TrainSettings) -> NeuralStatistician:
     """The networks that take the place of 4CONV."""
-    return NeuralStatistician(statistician_network(network), settings.way)
+    return NeuralStatistician(statistician_network(network), settings.way, settings.seed)
 
 
 def optimiser(parameters: Parameters, settings: TrainSettings) -> torch.optim.Optimizer:

@@ -1,5 +1,5 @@
-"""Random numbers inside a task, which depend on the task's images alone: whichever tasks and processes compute it,
-before or after a stop, it gets the same ones."""
+"""Random numbers inside a task, which depend on the seed and on the task's images alone: whichever tasks and processes
+compute it, before or after a stop, it gets the same ones."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 from tnas_cli.runs.seeds import torch_generator
 
 
-def generators(images: Tensor, purpose: str) -> list[torch.Generator]:
-    """A CPU generator for each task, from its images [T, N, C, H, W]."""
+def generators(images: Tensor, seed: int, purpose: str) -> list[torch.Generator]:
+    """A CPU generator for each task, from its images [T, N, C, H, W], which take the place of an index."""
     plain = images.detach().to("cpu", torch.float32).contiguous().numpy()
-    return [torch_generator(0, f"{purpose}/{hashlib.blake2b(own.tobytes()).hexdigest()}") for own in plain]
+    return [torch_generator(seed, f"{purpose}/{hashlib.blake2b(own.tobytes()).hexdigest()}") for own in plain]
 
 
 def uniform(given: list[torch.Generator], shape: tuple[int, ...], like: Tensor) -> Tensor:

@@ -154,9 +154,10 @@ class CiteResult(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class ReproducedCell(Part):
-    """A cell of a table: its `row` and `column`, `paper` as it is printed there, and what was measured: accuracy
-    (`mean` and `interval` as shares of 1, also where the paper prints an error), mean number of weights (`parameters`),
-    how much each network was `trained`, the run that measured it, and how many of its units were `set_aside`.
+    """A cell of a table: its `row` and `column`, `paper` as it is printed there (null: the paper has no such row), and
+    what was measured: accuracy (`mean` and `interval` as shares of 1, also where the paper prints an error), mean
+    number of weights (`parameters`), how much each network was `trained`, the run that measured it, how many of its
+    units were `set_aside`, and in what the network `differs` from the paper's.
 
     `state`: planned (`--dry-run`), measured, failed, or left out, the last two with the reason `why`. `seconds` are
     those of this call, or of the plan; null where nobody knows.
@@ -175,6 +176,7 @@ class ReproducedCell(Part):
     seconds: Seconds | None = None
     run: str | None = None
     set_aside: Count | None = None
+    differs: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

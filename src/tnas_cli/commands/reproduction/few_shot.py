@@ -1,4 +1,8 @@
-"""Tables 2, 3 and 6: a method's network is trained on tasks, or what its search finds for test tasks."""
+"""Tables 2, 3 and 6: a method's network is trained on tasks, or what its search finds for test tasks.
+
+A row that is named can also be any other method of tnas, or soft pruning, which trains no network from scratch. The
+paper has no numbers for these.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,17 @@ from tnas_cli.commands.adapt import adapt_dataset
 from tnas_cli.commands.reproduction.continued import run
 from tnas_cli.commands.reproduction.plan import Cell, Plan
 from tnas_cli.errors import SettingsError
-from tnas_cli.methods.registry import about
+from tnas_cli.methods.registry import about, all_about
 from tnas_cli.recipes.estimate_training import estimate_from_scratch
 from tnas_cli.recipes.from_scratch import FromScratch
+from tnas_cli.recipes.inherited import Inherited, checkpoint_of
 from tnas_cli.recipes.search import Search
 from tnas_cli.recipes.search_settings import search_settings
 from tnas_cli.recipes.train_settings import settings_for
 from tnas_cli.recipes.trainable import TrainableRecord, read_trainables
 from tnas_cli.records import writing
 from tnas_cli.records.results import SearchResult, TrainResult
-from tnas_cli.report.paper_tables import PaperRow
+from tnas_cli.report.paper_tables import PaperRow, PaperTable
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import Listener, ignore
 from tnas_cli.runs.files import write_text
@@ -29,6 +34,10 @@ from tnas_cli.settings.features import ORDER
 
 #: The network of a row that names none; a method with an architecture of its own takes its place.
 NETWORK = "4conv"
+#: The networks of methods that train no other: as published, with eight million weights, and the narrowest one.
+_OWN_NETWORKS = {"tadam": ("resnet12-64", "resnet12-8"), "mtl": ("resnet12-mtl-64", "resnet12-mtl-8")}
+#: The nearest system to T-NAS: its search, and instead of trainings the weights that the search learned.
+METANAS = PaperRow("metanas", "Soft pruning (after MetaNAS)", "Elsken et al., 2020", {}, {}, "")
 #: Of a cell's time, a search has this share, and the training of what it found the rest.
 SEARCH_SHARE = 0.5
 #: Within a time limit so many test tasks are adapted, and the most frequent genotype is trained.
@@ -51,8 +60,24 @@ _WHY = {
 }
 
 
+def beyond(table: PaperTable) -> tuple[PaperRow, ...]:
+    """All methods that the table does not have, and soft pruning."""
+    own = {row.method for row in table.rows}
+    others = (PaperRow(name, of.title, "", {}, {}, "") for name, of in all_about().items() if name not in own)
+    return (*others, METANAS)
+
+
+def searching(row: PaperRow) -> str | None:
+    """The method of `tnas search` that a row begins with, if it begins with one."""
+    if row.method == METANAS.method:
+        return "t-nas"
+    return row.method if about(row.method).searches else None
+
+
 def why_not(row: PaperRow) -> str | None:
     """A row needs a method of its name."""
+    if row.method == METANAS.method:
+        return None
     try:
         about(row.method)
     except SettingsError:
@@ -64,7 +89,7 @@ def check(plan: Plan, machine: Machine, listener: Listener) -> None:
     """All settings, and of every column the data of its first search and of its first training."""
     prepared: set[tuple[type[Recipe], str]] = set()
     for cell in plan.cells:
-        if about(cell.row.method).searches:
+        if searching(cell.row):
             training_of(plan, cell, read_trainables(_TYPICAL))
             recipe: Recipe = search(plan, cell)
             where = replace(machine, cluster=None)
@@ -77,33 +102,41 @@ def check(plan: Plan, machine: Machine, listener: Listener) -> None:
 
 
 def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
-    """Of a search: it, and one training for each test task, or as many as are wished for."""
-    if not about(cell.row.method).searches:
+    """Of a search: it, and one training for each test task, or as many as are wished for. Of soft pruning: a task of its
+    one training costs about what it costs in the search."""
+    if not searching(cell.row):
         return estimate_from_scratch(training(plan, cell), machine, ignore).total_seconds
     recipe = training_of(plan, cell, read_trainables(_TYPICAL))
-    searching = search(plan, cell).prepare(replace(machine, cluster=None), ignore).estimate().total_seconds
+    wanted = search(plan, cell)
+    before = wanted.prepare(replace(machine, cluster=None), ignore).estimate().total_seconds
+    if cell.row is METANAS:
+        return before * (1 + recipe.settings.tasks / wanted.settings.tasks)
     trained = min(recipe.settings.test_tasks, plan.wish.limit or recipe.settings.test_tasks)
-    return searching + trained * estimate_from_scratch(recipe, machine, ignore).total_seconds
+    return before + trained * estimate_from_scratch(recipe, machine, ignore).total_seconds
 
 
 def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> TrainResult:
     """Train the method's network, or what its search finds."""
-    if about(cell.row.method).searches:
+    if searching(cell.row):
         adapted = adapted_by(plan, cell, folder, replace(machine, cluster=None), listener)
         found = read_trainables(str(adapted))
+        if cell.row is METANAS:
+            return run(lambda: inheriting(plan, cell, found), TrainResult, folder / "train-eval", machine, listener)
         return run(lambda: training_of(plan, cell, found), TrainResult, folder / "train-eval", machine, listener)
     return run(lambda: training(plan, cell), TrainResult, folder / "train-eval", machine, listener)
 
 
 def search(plan: Plan, cell: Cell) -> Search:
     """The search of a row; raises SettingsError."""
-    own = {"method": cell.row.method, **_tasks(plan, cell, SEARCH_SHARE)}
+    own = {"method": searching(cell.row), **_tasks(plan, cell, SEARCH_SHARE)}
     return Search(search_settings(plan.preset, own))
 
 
 def training(plan: Plan, cell: Cell) -> FromScratch:
-    """The training of a row's fixed network; raises SettingsError."""
-    network = cell.row.network or NETWORK
+    """The training of a row's fixed network, or within a time limit of a narrow one in place of the widest; raises
+    SettingsError."""
+    published, narrow = _OWN_NETWORKS.get(cell.row.method, (cell.row.network or NETWORK,) * 2)
+    network = narrow if plan.seconds_each is not None and plan.preset == IN_TIME else published
     return _from_scratch(plan, cell, read_trainables(network), cell.row.method, 1.0)
 
 
@@ -111,6 +144,13 @@ def training_of(plan: Plan, cell: Cell, genotypes: Sequence[TrainableRecord]) ->
     """The training of what a search found; within a time limit, of the most frequent genotype, unless the wish says how
     many. Raises SettingsError."""
     return _from_scratch(plan, cell, genotypes, _TRAINED_BY.get(cell.row.method, "maml"), 1 - SEARCH_SHARE)
+
+
+def inheriting(plan: Plan, cell: Cell, genotypes: Sequence[TrainableRecord]) -> Inherited:
+    """What a search found, each genotype with the search's weights on its own test task; raises SettingsError."""
+    given = _tasks(plan, cell, 1 - SEARCH_SHARE)
+    settings = settings_for(genotypes, plan.preset, given, trainings=1, weights="inherited")
+    return Inherited(settings, genotypes, checkpoint_of(genotypes))
 
 
 def adapted_by(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> Path:
@@ -124,7 +164,7 @@ def adapted_by(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener:
     records, _ = adapt_dataset(
         found.checkpoint,
         plan.dataset,
-        tasks=tasks if plan.seconds_each is None else min(tasks, ADAPTED_IN_TIME),
+        tasks=tasks if plan.seconds_each is None or cell.row is METANAS else min(tasks, ADAPTED_IN_TIME),
         protocol=recipe.settings.protocol or None,
         machine=machine,
         listener=listener,

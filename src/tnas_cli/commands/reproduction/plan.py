@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,11 +17,11 @@ from tnas_cli.runs.events import Listener
 class Wish:
     """What to reproduce.
 
-    table: its number. rows: methods as the table's rows call them, and shots: columns; empty for all. dataset,
-    protocol: what stands in for the paper's data. hours: for all cells together, each with the same share; None for the
-    budgets of the preset. preset: None for the paper's, or within a time limit for one that suits it. test_tasks: of
-    few-shot tables; None for those of the preset. limit: how many genotypes of a search are trained, the most frequent
-    ones; None for one within a time limit, and otherwise for all.
+    table: its number. rows: methods as the table's rows call them, or such that it does not have; empty for all of the
+    table's. shots: columns; empty for all. dataset, protocol: what stands in for the paper's data. hours: for all cells
+    together, each with the same share; None for the budgets of the preset. preset: None for the paper's, or within a
+    time limit for one that suits it. test_tasks: of few-shot tables; None for those of the preset. limit: how many
+    genotypes of a search are trained, the most frequent ones; None for one within a time limit, and otherwise for all.
     """
 
     table: int
@@ -56,7 +56,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells to measure, in the table's order, and for each row that nothing measures, why not."""
+    """The cells to measure, in the table's order, and for each row that nothing measures, why not. The rows of `table`
+    are the paper's, and after them those that were asked for beyond them, without cells of the paper's."""
 
     wish: Wish
     table: PaperTable
@@ -91,6 +92,9 @@ class Rows(Protocol):
 
     IN_TIME: str
 
+    def beyond(self, table: PaperTable) -> tuple[PaperRow, ...]:
+        """Rows that a table does not have, and that can be measured as its own are; measured only if they are named."""
+
     def why_not(self, row: PaperRow) -> str | None:
         """Why nothing measures a row; None for a row that is measured."""
 
@@ -110,7 +114,8 @@ def plan_of(wish: Wish, rows: Rows, table: PaperTable) -> Plan:
     for option, value in {"--test-tasks": wish.test_tasks, "--limit": wish.limit}.items():
         if value is not None and table.setting != "few-shot":
             raise SettingsError(f"{option} has no effect in Table {table.number}.", hint="leave it out")
-    known = {row.method for row in table.rows}
+    further = rows.beyond(table)
+    known = {row.method: None for row in (*table.rows, *further)}
     for name in wish.rows:
         if name not in known:
             raise SettingsError(f"Table {table.number} has no row {name!r}.", hint=did_you_mean(name, known))
@@ -118,6 +123,7 @@ def plan_of(wish: Wish, rows: Rows, table: PaperTable) -> Plan:
         if shot not in table.shots:
             shots = " and ".join(map(str, table.shots)) or "not for shots"
             raise SettingsError(f"Table {table.number} has no column for {shot}-shot.", hint=f"its columns are {shots}")
+    table = replace(table, rows=(*table.rows, *(row for row in further if row.method in wish.rows)))
     wanted = [row for row in table.rows if not wish.rows or row.method in wish.rows]
     reasons = [(row, rows.why_not(row)) for row in wanted]
     columns = [column for column in table.columns if _is_measured(column, wish.shots)]

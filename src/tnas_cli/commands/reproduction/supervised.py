@@ -14,7 +14,7 @@ from tnas_cli.recipes.search import Search
 from tnas_cli.recipes.search_settings import search_settings
 from tnas_cli.recipes.supervised import Supervised, supervised_settings
 from tnas_cli.records.results import SearchResult, SupervisedResult
-from tnas_cli.report.paper_tables import PaperRow
+from tnas_cli.report.paper_tables import PaperRow, PaperTable
 from tnas_cli.runs import job
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import Listener, ignore
@@ -26,6 +26,11 @@ SEARCH_SHARE, SEARCH_IN_TIME = 0.5, "quick"
 #: The paper's S1 and S2 search for a quarter of the epochs that a network is trained for.
 SEARCH_EPOCHS = 0.25
 _META = "t-nas"
+
+
+def beyond(table: PaperTable) -> tuple[PaperRow, ...]:
+    """None."""
+    return ()
 
 
 def why_not(row: PaperRow) -> str | None:

@@ -14,7 +14,7 @@ from tnas_cli.methods import transfer as training
 from tnas_cli.recipes.trainable import TrainableRecord, read_trainables
 from tnas_cli.recipes.transfer import Transfer, transfer_settings
 from tnas_cli.records.results import TransferResult
-from tnas_cli.report.paper_tables import PaperRow
+from tnas_cli.report.paper_tables import PaperRow, PaperTable
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import Listener, ignore
 from tnas_cli.spaces.known_genotypes import KNOWN
@@ -25,6 +25,11 @@ IN_TIME = "quick"
 MEASURED_STEPS = 3
 #: A batch that is only answered for costs about a third of one that is learned from.
 ANSWERED = 1 / 3
+
+
+def beyond(table: PaperTable) -> tuple[PaperRow, ...]:
+    """None."""
+    return ()
 
 
 def why_not(row: PaperRow) -> str | None:
