@@ -102,8 +102,8 @@ def check(plan: Plan, machine: Machine, listener: Listener) -> None:
 
 
 def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
-    """Of a search: it, and one training for each test task, or as many as are wished for. Of soft pruning: a task of its
-    one training costs about what it costs in the search."""
+    """Of a search: it, and one training for each test task, or as many as are wished for. Of soft pruning: it, and tasks
+    of its one training, which cost about what they cost in the search."""
     if not searching(cell.row):
         return estimate_from_scratch(training(plan, cell), machine, ignore).total_seconds
     recipe = training_of(plan, cell, read_trainables(_TYPICAL))
