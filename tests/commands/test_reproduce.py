@@ -74,6 +74,21 @@ def test_without_hours_a_cell_has_the_papers_budget_and_its_own_order() -> None:
     assert {(each.tasks, each.dataset, each.protocol) for each in settings} == {(300_000, "mini-imagenet", "ravi")}
 
 
+def test_a_row_that_another_method_measures_has_its_network_and_says_what_differs() -> None:
+    found = planned(table=3, rows=("auto-meta-small", "auto-meta-large"))
+    recipes = [few_shot.training(found, cell) for cell in found.cells]
+    assert [(recipe.given[0].network, recipe.settings.shot) for recipe in recipes] == [  # type: ignore[union-attr]
+        ("auto-meta-small", 1),
+        ("auto-meta-small", 5),
+        ("auto-meta-large-1shot", 1),
+        ("auto-meta-large-5shot", 5),
+    ]
+    for settings in (recipe.settings for recipe in recipes):
+        assert (settings.method, settings.inner_steps, settings.test_steps) == ("reptile", 8, 50)
+    assert all("solved" in (few_shot.differs(cell.row) or "") for cell in found.cells)
+    assert few_shot.differs(planned(table=3, rows=("maml",)).cells[0].row) is None
+
+
 @pytest.mark.parametrize(
     ("wish", "message"),
     [

@@ -76,7 +76,7 @@ def estimate_reproduction(
     def planned(cell: Cell) -> ReproducedCell:
         each = plan.seconds_each
         seconds = rows.seconds(plan, cell, machine) if each is None else each
-        return replace(_cell(cell.row, cell.column, "planned"), seconds=seconds)
+        return replace(_cell(cell, rows, "planned"), seconds=seconds)
 
     return _result(plan, folder_of(runs, wish), planned)
 
@@ -106,9 +106,9 @@ def _measured(plan: Plan, rows: Rows, cell: Cell, folder: Path, machine: Machine
         raise
     except TnasError as error:
         listener(Note(f"warning: {cell.name} failed: {error}"))
-        return replace(_cell(cell.row, cell.column, "failed"), why=error.message, seconds=time.monotonic() - began)
+        return replace(_cell(cell, rows, "failed"), why=error.message, seconds=time.monotonic() - began)
     return replace(
-        _cell(cell.row, cell.column, "measured"),
+        _cell(cell, rows, "measured"),
         mean=result.mean,
         interval=result.interval,
         parameters=None if result.parameters_mean is None else round(result.parameters_mean),
@@ -152,7 +152,11 @@ def again() -> str:
     return "the same call" if words is None else command(*words)
 
 
-def _cell(row: PaperRow, column: PaperColumn, state: str) -> ReproducedCell:
+def _cell(cell: Cell, rows: Rows, state: str) -> ReproducedCell:
+    return replace(_of_paper(cell.row, cell.column, state), differs=rows.differs(cell.row))
+
+
+def _of_paper(row: PaperRow, column: PaperColumn, state: str) -> ReproducedCell:
     return ReproducedCell(
         row=row.name, method=row.method, column=column.title, paper=row.cells.get(column.key), state=state
     )
@@ -167,7 +171,7 @@ def _result(plan: Plan, folder: Path, of: Callable[[Cell], ReproducedCell]) -> R
     for row in plan.table.rows:
         for column in columns:
             if id(row) in why:
-                found.append(replace(_cell(row, column, "left out"), why=why[id(row)]))
+                found.append(replace(_of_paper(row, column, "left out"), why=why[id(row)]))
             elif (id(row), column.key) in cells:
                 found.append(of(cells[id(row), column.key]))
     return ReproduceResult(

@@ -44,27 +44,35 @@ _TRAINED_BY = {"t-nas++": "maml++"}
 
 
 #: Rows that no method of tnas is named after, and why.
-_WHY = {
-    "auto-meta-small": "its search is missing; its cell: tnas train-eval Auto-Meta --method reptile --channels 10",
-    "auto-meta-large": "no width of its published cell has the 98.7K weights of this row",
-    **dict.fromkeys(("base-softmax", "base-gumbel-softmax"), "nothing published describes its few-shot experiment"),
-}
+_WHY = dict.fromkeys(("base-softmax", "base-gumbel-softmax"), "nothing published describes its few-shot experiment")
+
+#: Rows whose experiment was not published as a whole, and what takes the place of the rest.
+_DIFFERS = dict.fromkeys(
+    ("auto-meta-small", "auto-meta-large"),
+    "the published cell, in a row of cells whose depth and width are solved for the paper's number of weights, by "
+    "Reptile with Reptile's own settings; those of Auto-Meta were found in no source",
+)
 
 
 def why_not(row: PaperRow) -> str | None:
-    """A row needs a method of its name."""
+    """A row needs a method of its name, or of that which trains its network."""
     try:
-        about(row.method)
+        about(row.measured_by)
     except SettingsError:
         return _WHY.get(row.method, "tnas has no such method")
     return None
+
+
+def differs(row: PaperRow) -> str | None:
+    """Of rows whose experiment was published in part."""
+    return _DIFFERS.get(row.method)
 
 
 def check(plan: Plan, machine: Machine, listener: Listener) -> None:
     """All settings, and of every column the data of its first search and of its first training."""
     prepared: set[tuple[type[Recipe], str]] = set()
     for cell in plan.cells:
-        if about(cell.row.method).searches:
+        if about(cell.row.measured_by).searches:
             training_of(plan, cell, read_trainables(_TYPICAL))
             recipe: Recipe = search(plan, cell)
             where = replace(machine, cluster=None)
@@ -78,7 +86,7 @@ def check(plan: Plan, machine: Machine, listener: Listener) -> None:
 
 def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
     """Of a search: it, and one training for each test task."""
-    if not about(cell.row.method).searches:
+    if not about(cell.row.measured_by).searches:
         return estimate_from_scratch(training(plan, cell), machine, ignore).total_seconds
     recipe = training_of(plan, cell, read_trainables(_TYPICAL))
     searching = search(plan, cell).prepare(replace(machine, cluster=None), ignore).estimate().total_seconds
@@ -87,7 +95,7 @@ def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
 
 def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> TrainResult:
     """Train the method's network, or what its search finds."""
-    if about(cell.row.method).searches:
+    if about(cell.row.measured_by).searches:
         adapted = adapted_by(plan, cell, folder, replace(machine, cluster=None), listener)
         found = read_trainables(str(adapted))
         return run(lambda: training_of(plan, cell, found), TrainResult, folder / "train-eval", machine, listener)
@@ -102,8 +110,8 @@ def search(plan: Plan, cell: Cell) -> Search:
 
 def training(plan: Plan, cell: Cell) -> FromScratch:
     """The training of a row's fixed network; raises SettingsError."""
-    network = cell.row.network or NETWORK
-    return _from_scratch(plan, cell, read_trainables(network), cell.row.method, 1.0)
+    network = cell.row.network_in(cell.column.key) or NETWORK
+    return _from_scratch(plan, cell, read_trainables(network), cell.row.measured_by, 1.0)
 
 
 def training_of(plan: Plan, cell: Cell, genotypes: Sequence[TrainableRecord]) -> FromScratch:

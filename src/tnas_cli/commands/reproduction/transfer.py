@@ -38,6 +38,11 @@ def why_not(row: PaperRow) -> str | None:
     return "no source publishes its cells in a form that can be built"
 
 
+def differs(row: PaperRow) -> str | None:
+    """Nothing is known."""
+    return None
+
+
 def check(plan: Plan, machine: Machine, listener: Listener) -> None:
     """The settings and the data."""
     _recipe(plan, plan.cells[0]).prepare(machine, listener)
