@@ -49,7 +49,8 @@ def test_some_numbers_by_hand(number: int) -> None:
 def test_a_table_is_consistent(number: int) -> None:
     table = paper_table(number)
     text = resources.files("tnas_cli.report").joinpath("paper", f"table_{number}.toml").read_text(encoding="utf-8")
-    known = {"method", "name", "citation", "printed", "order", "network", "training"} | {column.key for column in table.columns}
+    known = {"method", "name", "citation", "printed", "order", "network", "training"}
+    known |= {column.key for column in table.columns}
     assert all(set(row) <= known for row in tomllib.loads(text)["rows"])
     assert table.number == number and f"Table {number}" in table.source
     assert table.setting in SETTINGS

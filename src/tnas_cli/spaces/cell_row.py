@@ -1,9 +1,9 @@
 """A few-shot network of published cells in a row, all of one width: how Auto-Meta's cell is built by those who took it
 over (MetaNAS's code for Elsken et al., CVPR 2020).
 
-A convolution 3 x 3 of the image with 3 C channels and a norm, n cells of the width C, global average pooling, one linear
-layer. The cells at n // 3 and 2 n // 3 are reduction cells: they halve the size, and do not widen. Each cell is fed by
-the two before it. A norm without weights follows a pool, as in that code.
+A convolution 3 x 3 of the image with 3 C channels and a norm, n cells of the width C, global average pooling, and one
+linear layer. The cells at n // 3 and 2 n // 3 are reduction cells: they halve the size, and do not widen. Each cell is
+fed by the two before it. A norm without weights follows a pool, as in that code.
 """
 
 from __future__ import annotations
