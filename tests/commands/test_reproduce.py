@@ -217,3 +217,23 @@ def test_a_row_of_table_7_is_a_network_of_published_cells(tmp_path: Path, monkey
     assert (cell.state, cell.column, cell.trained and cell.trained.amount) == ("measured", "error (%)", 1)
     (planned_cell,) = estimate_reproduction(replace(wish, hours=None), machine=Machine("cpu", 1)).cells
     assert planned_cell.seconds is not None and planned_cell.seconds > 0
+
+
+def test_the_random_row_of_table_7_draws_its_own_and_divides_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = tmp_path / "toy-images-20.h5"
+    class_pictures.cache(images)
+    tiny = {"layers": 3, "channels": 4, "epochs": 5, "batch": 24, "cutout": 4, "padding": 1, "genotypes": 2}
+    monkeypatch.setattr("tnas_cli.recipes.transfer.preset", lambda kind, name, dataset: tiny)
+    wish, here = Wish(7, ("random",), dataset=str(images), hours=1e-6), Machine("cpu", 1)
+    (cell,) = reproduce(wish, runs=tmp_path / "runs", machine=here).cells
+    assert (cell.state, cell.method, cell.trained and cell.trained.amount) == ("measured", "random", 1)
+    assert cell.differs is not None and "drawn here" in cell.differs
+    # An hour at 10 s an epoch is 360 epochs: 72 for the chosen one, 288 for the choice among two.
+    whole = planned(table=7, rows=("random",), dataset=str(images), hours=1.0)
+    settings = transfer._recipe(whole, whole.cells[0], 10.0).settings
+    assert (settings.method, settings.epochs, settings.choice_epochs) == ("random", 72, 144)
+    monkeypatch.setattr(transfer, "_seconds_per_epoch", lambda recipe, machine: 10.0)
+    (estimated,) = estimate_reproduction(replace(wish, hours=None), machine=here).cells
+    assert estimated.seconds == 10 * (5 + 2 * 100)
