@@ -91,7 +91,7 @@ def _recipe(plan: Plan, cell: Cell, epoch: float | None = None) -> Transfer:
     settings = transfer_settings(plan.preset, given)
     if epoch is not None and plan.seconds_each is not None:
         share = plan.seconds_each / epoch
-        given["epochs"] = max(1, int((1 - CHOICE_SHARE) * share if drawing else share))
+        given["epochs"] = max(1, int(share - CHOICE_SHARE * share if drawing else share))
         if drawing:
             given["choice_epochs"] = max(1, int(CHOICE_SHARE * share / settings.genotypes))
         settings = transfer_settings(plan.preset, given)
