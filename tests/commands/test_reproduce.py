@@ -127,6 +127,21 @@ def test_without_hours_a_cell_has_the_papers_budget_and_its_own_order() -> None:
     assert {(each.tasks, each.dataset, each.protocol) for each in settings} == {(300_000, "mini-imagenet", "ravi")}
 
 
+def test_a_row_that_another_method_measures_has_its_network_and_says_what_differs() -> None:
+    found = planned(table=3, rows=("auto-meta-small", "auto-meta-large"))
+    recipes = [few_shot.training(found, cell) for cell in found.cells]
+    assert [(recipe.given[0].network, recipe.settings.shot) for recipe in recipes] == [  # type: ignore[union-attr]
+        ("auto-meta-small", 1),
+        ("auto-meta-small", 5),
+        ("auto-meta-large-1shot", 1),
+        ("auto-meta-large-5shot", 5),
+    ]
+    for settings in (recipe.settings for recipe in recipes):
+        assert (settings.method, settings.inner_steps, settings.test_steps) == ("reptile", 8, 50)
+    assert all("solved" in (few_shot.differs(cell.row) or "") for cell in found.cells)
+    assert few_shot.differs(planned(table=3, rows=("maml",)).cells[0].row) is None
+
+
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
@@ -178,7 +193,7 @@ def test_soft_pruning_and_a_narrower_network_are_measured_and_say_what_they_are(
     found = reproduce(wish, runs=tmp_path, machine=machine)
     first, other, pruned = found.cells
     assert [cell.state for cell in found.cells] == ["measured"] * 3
-    assert {first.differs, other.differs} == {"4conv-64 in place of the paper's 4conv-32"}
+    assert {first.differs, other.differs} == {"4conv-64 in place of 4conv-32"}
     assert (pruned.row, pruned.paper, pruned.differs) == ("Soft pruning (after MetaNAS)", None, None)
     (result,) = [m for m in results_of([tmp_path / "table-3"]).measured if m.weights == "inherited"]
     assert isinstance(result, TrainResult)
@@ -277,3 +292,23 @@ def test_a_row_of_table_7_is_a_network_of_published_cells(tmp_path: Path, monkey
     assert (cell.state, cell.column, cell.trained and cell.trained.amount) == ("measured", "error (%)", 1)
     (planned_cell,) = estimate_reproduction(replace(wish, hours=None), machine=Machine("cpu", 1)).cells
     assert planned_cell.seconds is not None and planned_cell.seconds > 0
+
+
+def test_the_random_row_of_table_7_draws_its_own_and_divides_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = tmp_path / "toy-images-20.h5"
+    class_pictures.cache(images)
+    tiny = {"layers": 3, "channels": 4, "epochs": 5, "batch": 24, "cutout": 4, "padding": 1, "genotypes": 2}
+    monkeypatch.setattr("tnas_cli.recipes.transfer.preset", lambda kind, name, dataset: tiny)
+    wish, here = Wish(7, ("random",), dataset=str(images), hours=1e-6), Machine("cpu", 1)
+    (cell,) = reproduce(wish, runs=tmp_path / "runs", machine=here).cells
+    assert (cell.state, cell.method, cell.trained and cell.trained.amount) == ("measured", "random", 1)
+    assert cell.differs is not None and "drawn here" in cell.differs
+    # An hour at 10 s an epoch is 360 epochs: 72 for the chosen one, 288 for the choice among two.
+    whole = planned(table=7, rows=("random",), dataset=str(images), hours=1.0)
+    settings = transfer._recipe(whole, whole.cells[0], 10.0).settings
+    assert (settings.method, settings.epochs, settings.choice_epochs) == ("random", 72, 144)
+    monkeypatch.setattr(transfer, "_seconds_per_epoch", lambda recipe, machine: 10.0)
+    (estimated,) = estimate_reproduction(replace(wish, hours=None), machine=here).cells
+    assert estimated.seconds == 10 * (5 + 2 * 100)

@@ -98,6 +98,8 @@ def jobs(base: Path) -> Iterator[Job]:
     yield Job("supervised", ("supervised", *images, *runs, *torch))
     pictures = ("--dataset", base / "toy-images-20.h5", *options["transfer"])
     yield Job("transfer", ("transfer", "DARTS_V2", *pictures, *runs, *here))
+    drawing = ("--method", "random", "--genotypes", 2, "--choice-epochs", 1)
+    yield Job("transfer, random", ("transfer", *pictures, *drawing, *runs, *here))
 
     for split, numbers in (("train", range(5)), ("val", range(5, 10)), ("test", range(10, 15))):
         class_tree(base / "letters" / split, numbers, images=2)

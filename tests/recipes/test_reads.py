@@ -120,12 +120,16 @@ def test_ways_to_an_architecture(name: str, signs: str, tmp_path: Path, looked_a
     assert known == declared(SupervisedSettings, SUPERVISED_READS[name])
 
 
-@pytest.mark.parametrize("other", [{}, {"auxiliary": False}, {"decay": "exponential"}, {"crop": "resize"}])
+_DRAWING = {"method": "random", "genotypes": 2, "choice_epochs": 1}
+
+
+@pytest.mark.parametrize("other", [{}, {"auxiliary": False}, {"decay": "exponential"}, {"crop": "resize"}, _DRAWING])
 def test_the_transfer(other: dict[str, Any], tmp_path: Path, looked_at: set[str]) -> None:
     images = tmp_path / "toy-images-20.h5"
     pictures.cache(images)
     settings = TransferSettings(str(images), **TRANSFER | other)
-    transfer(read_genotypes("DARTS_V2"), settings, runs=tmp_path, machine=HERE)
+    given = [] if settings.method == "random" else read_genotypes("DARTS_V2")
+    transfer(given, settings, runs=tmp_path, machine=HERE)
     switched_off = {
         name
         for name, one in settings_of(TransferSettings).items()

@@ -74,6 +74,23 @@ def test_maml_of_each_order_has_its_row_and_another_network_has_not(changes: dic
     assert cell in row(table, label).cells
 
 
+@pytest.mark.parametrize(
+    ("network", "shot", "label"),
+    [
+        ("auto-meta-small", 5, "Auto-Meta (small)"),
+        ("auto-meta-large-1shot", 1, "Auto-Meta (large)"),
+        ("auto-meta-large-5shot", 5, "Auto-Meta (large)"),
+        ("auto-meta-large-5shot", 1, "Reptile, auto-meta-large-5shot: mini-imagenet"),
+        ("4conv-32", 1, "Reptile, 4conv-32: mini-imagenet"),
+    ],
+)
+def test_auto_metas_rows_take_what_reptile_makes_of_their_networks(network: str, shot: int, label: str) -> None:
+    record = a_result(**{**FOUR_CONV, "method": "reptile", "title": "Reptile", "network": network, "shot": shot})
+    table = a_table(3, [record | {"dataset": "mini-imagenet", "protocol": "ravi"}])
+    ((_, cell),) = table.cells_of_ours
+    assert cell in row(table, label).cells
+
+
 def test_the_supervised_table_has_accuracy_and_search_time() -> None:
     table = a_table(5, [supervised(), supervised(method="s1", search_seconds=60.0, run="b")])
     assert ours(row(table, "T-NAS (Lian")) == [(63.23, -1.0), (5.5, 0.5)]

@@ -131,6 +131,7 @@ def test_what_a_space_and_a_network_of_another_package_declare_is_cited(monkeypa
     always = {"lian2020tnas", "tnas"}
     assert {r.key for r in cited_for((), {}, ["mine"], ["yours"])} == always | {"me2026space", "finn2017maml"}
     assert {r.key for r in cited_for((), {}, [], ["resnet12-8"])} == always | {"oreshkin2018tadam"}
+    assert {r.key for r in cited_for((), {}, [], ["auto-meta-small"])} == always | {"kim2018autometa"}
     assert {r.key for r in cited_for((), {}, [], ["resnet12-mtl-8"])} == always | {"sun2019mtl"}
     # The other spaces and networks of tnas, and packages that are not installed, add nothing.
     assert {r.key for r in cited_for((), {}, ["darts", "tiny", "gone"], ["4conv-32", "relation network"])} == always

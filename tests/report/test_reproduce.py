@@ -143,6 +143,14 @@ def test_a_transfers_command_leads_to_its_settings(name: str, dataset: str, monk
     assert seen["arguments"][1] == settings and seen["limit"] == 2
 
 
+@pytest.mark.parametrize("name", ["paper", "quick"])
+def test_a_transfers_command_draws_genotypes_again(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = transfer_settings(name, {"dataset": "cifar10", "method": "random", "genotypes": 7, "choice_epochs": 3})
+    found = reproduce(run("transfer", settings, {"kind": "transfer", "options": {}}))
+    seen = called_with(found.lines[-1], transfer, "transfer", monkeypatch)
+    assert seen["arguments"] == ([], settings)
+
+
 def test_inherited_weights_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of("train_eval", {"preset": "quick", "tasks": 30})
     plan = {"kind": "inherited", "options": {"checkpoint": "a b/best.pt", "all_tasks": True}}

@@ -130,8 +130,8 @@ def _show(screen: Screen, found: ReproduceResult, dry_run: bool) -> None:
             screen.say(f"{cell.row} {cell.column}: {cell.set_aside} set aside, see {cell.run}", always=True)
     for row, why in {cell.row: cell.why for cell in found.cells if cell.state == "left out"}.items():
         screen.say(f"{row}: {why}", always=True)
-    for row, differs in {cell.row: cell.differs for cell in found.cells if cell.differs}.items():
-        screen.say(f"{row}: {differs}", always=True)
+    for row, other in {cell.row: cell.differs for cell in found.cells if cell.differs is not None}.items():
+        screen.say(f"{row} differs from the paper: {other}", always=True)
     if any(cell.paper is None for cell in found.cells):
         screen.say("rows without a number of the paper are not in its table")
     limit = f"the budgets of preset {found.preset}" if found.hours is None else f"{found.hours:g} h in all"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import zip_longest
+from pathlib import Path
 
 from rich.table import Table
 
@@ -11,7 +12,7 @@ from tnas_cli.cli.console import Screen, add_row, size, table
 from tnas_cli.records.other_results import Estimate, TrainEstimate
 from tnas_cli.records.parts import Accuracy, Budget, OwnTasks, PlannedCost
 from tnas_cli.records.results import Result, SearchResult, SupervisedResult, TrainResult, TransferResult
-from tnas_cli.spelling import duration
+from tnas_cli.spelling import command, duration
 
 
 def show(screen: Screen, result: Result) -> None:
@@ -272,5 +273,9 @@ def _transfer(screen: Screen, result: TransferResult) -> None:
     screen.show(drawn)
     _calibration(screen, result)
     screen.text(f"error {percent(1 - result.mean)} ± {percent(result.interval)}%")
+    if result.method == "random" and result.budget.search is not None:
+        took = f"{result.budget.search.amount:,} {result.budget.search.unit}"
+        screen.say(f"the best of {result.genotypes} random genotypes by validation, which took {took} in all")
+        screen.say(f"its genotype: {command('tnas', 'decode', Path(result.run or '') / 'chosen.jsonl')}")
     screen.say(f"{_amount(result.budget)} on {result.train_split}, 95% interval over test images, {_took(result)}")
     screen.next(after_training(result, result.run))

@@ -27,13 +27,16 @@ def transfer(
 ) -> None:
     """Train a network of many cells on one data set, and measure it on the test images (Appendix D).
 
-    It always computes with PyTorch. Ctrl-C saves, and `tnas resume RUN` continues.
+    --method random draws genotypes, trains each for --choice-epochs, and goes on with the best by validation, which
+    RUN/chosen.jsonl keeps. It always computes with PyTorch. Ctrl-C saves, and `tnas resume RUN` continues.
     """
     from tnas_cli.commands.transfer import transfer as work
     from tnas_cli.recipes.transfer import transfer_settings
 
-    records = read_argument(genotype, screen, example="tnas transfer DARTS_V2 --dataset cifar10")
     settings = transfer_settings(wanted.preset, wanted.given, wanted.file)
+    drawn = genotype is None and settings.method == "random"
+    example = "tnas transfer DARTS_V2 --dataset cifar10"
+    records = [] if drawn else read_argument(genotype, screen, example=example)
     with screen.progress() as listener:
         result = work(records, settings, limit=limit, runs=runs, machine=machine, listener=listener)
     show(screen, result)

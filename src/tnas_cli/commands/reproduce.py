@@ -76,7 +76,7 @@ def estimate_reproduction(
     def planned(cell: Cell) -> ReproducedCell:
         each = plan.seconds_each
         seconds = rows.seconds(plan, cell, machine) if each is None else each
-        return replace(_cell(cell.row, cell.column, "planned"), seconds=seconds)
+        return replace(_cell(cell, rows, "planned"), seconds=seconds)
 
     return _result(plan, folder_of(runs, wish), planned)
 
@@ -106,25 +106,26 @@ def _measured(plan: Plan, rows: Rows, cell: Cell, folder: Path, machine: Machine
         raise
     except TnasError as error:
         listener(Note(f"warning: {cell.name} failed: {error}"))
-        return replace(_cell(cell.row, cell.column, "failed"), why=error.message, seconds=time.monotonic() - began)
+        return replace(_cell(cell, rows, "failed"), why=error.message, seconds=time.monotonic() - began)
     return replace(
-        _cell(cell.row, cell.column, "measured"),
+        _cell(cell, rows, "measured"),
         mean=result.mean,
         interval=result.interval,
         parameters=None if result.parameters_mean is None else round(result.parameters_mean),
         trained=result.budget.training,
         seconds=time.monotonic() - began,
         run=result.run,
-        differs=_differs(result, cell.row),
+        differs=_other_network(result, cell) or rows.differs(cell.row),
         set_aside=len(result.set_aside or ()) or None,
     )
 
 
-def _differs(result: MeasuredCell, row: PaperRow) -> str | None:
+def _other_network(result: MeasuredCell, cell: Cell) -> str | None:
     """The network, where it is not that of the paper's row."""
-    if result.network is None or row.network in (None, result.network):
+    published = cell.row.network_in(cell.column.key)
+    if result.network is None or published in (None, result.network):
         return None
-    return f"{result.network} in place of the paper's {row.network}"
+    return f"{result.network} in place of {published}"
 
 
 def _claim(folder: Path, wish: Wish) -> None:
@@ -160,7 +161,11 @@ def again() -> str:
     return "the same call" if words is None else command(*words)
 
 
-def _cell(row: PaperRow, column: PaperColumn, state: str) -> ReproducedCell:
+def _cell(cell: Cell, rows: Rows, state: str) -> ReproducedCell:
+    return replace(_of_paper(cell.row, cell.column, state), differs=rows.differs(cell.row))
+
+
+def _of_paper(row: PaperRow, column: PaperColumn, state: str) -> ReproducedCell:
     return ReproducedCell(
         row=row.name, method=row.method, column=column.title, paper=row.cells.get(column.key), state=state
     )
@@ -175,7 +180,7 @@ def _result(plan: Plan, folder: Path, of: Callable[[Cell], ReproducedCell]) -> R
     for row in plan.table.rows:
         for column in columns:
             if id(row) in why:
-                found.append(replace(_cell(row, column, "left out"), why=why[id(row)]))
+                found.append(replace(_of_paper(row, column, "left out"), why=why[id(row)]))
             elif (id(row), column.key) in cells:
                 found.append(of(cells[id(row), column.key]))
     return ReproduceResult(

@@ -36,10 +36,12 @@ MEASURED_AT_ONCE = 256
 
 @dataclass
 class TransferState:
-    """Everything that changes while training: `steps` done so far, and the best validation accuracy."""
+    """Everything that changes while training: `steps` done so far, and the best validation accuracy; and how it is
+    trained."""
 
     network: DartsNetwork
     optimiser: torch.optim.SGD
+    settings: TransferSettings
     steps: int = 0
     best_accuracy: float = -math.inf
     history: list[dict[str, float]] = field(default_factory=list)
@@ -66,7 +68,7 @@ def start(cells: Cells, shape: DartsShape, settings: TransferSettings, device: t
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
     )
-    return TransferState(network, optimiser)
+    return TransferState(network, optimiser, settings)
 
 
 def steps_per_epoch(images: int, batch: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -22,8 +22,19 @@ from tnas_cli.methods.transfer import Share, Transferred, TransferState
 from tnas_cli.methods.transfer_state import KIND, restore, to_checkpoint
 from tnas_cli.plain import as_written
 from tnas_cli.recipes.data import open_data, settled
+from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.recipes.meta_architecture import preparation_of
 from tnas_cli.recipes.trainable import TrainableRecord, found_by, search_budget, space_of, trainables
+from tnas_cli.recipes.transfer_choice import (
+    CANDIDATES,
+    CHOSEN,
+    Candidates,
+    check_validation,
+    chosen,
+    drawn,
+    seconds_of_choice,
+    short,
+)
 from tnas_cli.recipes.units import Units, UnitsWork, do_all, set_aside
 from tnas_cli.records.kinds import Decoded, Record
 from tnas_cli.records.parts import Amount, Budget
@@ -45,6 +56,7 @@ from tnas_cli.settings.preset import preset
 from tnas_cli.settings.transfer import TransferSettings
 from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.darts_network import weights
+from tnas_cli.spaces.genotype import Genotype
 
 
 def transfer_settings(
@@ -63,7 +75,7 @@ def transfer_settings(
 @dataclass(frozen=True)
 class Transfer(Recipe):
     """A network of many cells for each distinct genotype, trained from scratch on one data set and measured on its test
-    images. limit: only the most frequent cells."""
+    images. given: none for the method 'random', which draws its own. limit: only the most frequent cells."""
 
     settings: TransferSettings
     given: Sequence[TrainableRecord]
@@ -85,24 +97,38 @@ class Transfer(Recipe):
         if machine.engine == "fused":
             refuse(["engine"], {"engine": ENGINE}, frozenset(), "tnas transfer, which PyTorch computes", {})
         genotypes = [record for record in self.given if isinstance(record, Decoded)]
-        if len(genotypes) < len(self.given) or not genotypes:
+        if len(genotypes) < len(self.given) or (not genotypes and self.settings.method == "given"):
             raise SettingsError(
                 "the transfer setting trains cells, but was given another kind of network.",
                 hint="name a genotype: tnas transfer DARTS_V2 --dataset cifar10",
             )
-        chosen = Counter(Cells.from_json(record.genotype) for record in genotypes).most_common(self.limit)
+        if self.settings.method == "random" and (genotypes or self.limit is not None):
+            what = "--limit was given" if not genotypes else "a genotype was given"
+            raise SettingsError(
+                f"{what}, and --method random draws its own.",
+                hint="leave it out: tnas transfer --method random --dataset cifar10",
+            )
+        given = Counter(Cells.from_json(record.genotype) for record in genotypes).most_common(self.limit)
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
         settings = settled(self.settings, cache)
         train = labelled_images(cache, settings.train_split)
         validation = None if settings.train_split == "train+val" else labelled_images(cache, "val")
         test = labelled_images(cache, "test")
-        return TransferWork(self, settings, genotypes, chosen, cache, train, validation, test, device, machine)
+        candidates: tuple[Genotype, ...] = ()
+        if settings.method == "random":
+            candidates = drawn(settings)
+            check_validation(labelled_images(cache, "val"))
+        data = (cache, train, validation, test, device, machine)
+        return TransferWork(self, settings, genotypes, given, *data, candidates=candidates)
 
 
 @dataclass(frozen=True)
 class TransferWork(UnitsWork):
-    """Cells that are ready to be trained: `chosen`, each with how many records decoded to it; each is one unit."""
+    """Cells that are ready to be trained: `chosen`, each with how many records decoded to it; each is one unit.
+
+    candidates: random genotypes, which are trained for a short time before one of them is chosen.
+    """
 
     recipe: Transfer
     settings: TransferSettings
@@ -115,12 +141,24 @@ class TransferWork(UnitsWork):
     device: torch.device
     machine: Machine
     engine: None = None
+    candidates: tuple[Genotype, ...] = ()
+
+    @property
+    def method(self) -> str:
+        """The method that the result stands for."""
+        return self.settings.method if self.settings.method != "given" else found_by(self.genotypes)
 
     @property
     def name(self) -> str:
-        return f"transfer-{self.cache.dataset}-{found_by(self.genotypes)}"
+        return f"transfer-{self.cache.dataset}-{self.method}"
 
     def run(self, life: Life) -> TransferResult:
+        if self.candidates and not self.chosen:
+            what = f"training {len(self.candidates)} random genotypes for {self.settings.choice_epochs} epochs each"
+            life.listener(events.Note(f"{what} in {life.run.path}, to choose one by validation"))
+            genotype = chosen(self, life)
+            life.listener(events.Note(f"chosen: {genotype.digest}"))
+            return self.after_choice(life.run).run(life)
         what = f"training {len(self.chosen)} network(s) on {len(self.train):,} images in {life.run.path}"
         life.listener(events.Note(what))
         aside = do_all(self, "networks", life)
@@ -133,8 +171,15 @@ class TransferWork(UnitsWork):
             life.listener(events.Note(note))
         return self._result(life, trained, {self.chosen[item][0].digest: aside[item] for item in sorted(aside)})
 
-    def units(self, stage: str, run: RunDirectory) -> TransferNetworks:
-        return TransferNetworks(self)
+    def after_choice(self, run: RunDirectory) -> TransferWork:
+        """The same work with the candidate that the run has chosen."""
+        if not self.candidates or self.chosen:
+            return self
+        records = read_genotypes(str(run.path / CHOSEN))
+        return replace(self, genotypes=records, chosen=[(Cells.from_json(records[0].genotype), 1)])
+
+    def units(self, stage: str, run: RunDirectory) -> Units:
+        return Candidates(self) if stage == CANDIDATES else TransferNetworks(self.after_choice(run))
 
     def elsewhere(self) -> Transfer:
         return replace(self.recipe, settings=self.settings)
@@ -160,34 +205,58 @@ class TransferWork(UnitsWork):
         return self.settings.shards
 
     def start(self, number: int) -> TransferState:
-        """The state of a network before its first step."""
-        shape = training.shape_of(self.settings, self.train)
-        return training.start(self.chosen[number][0], shape, self.settings, self.device)
+        """The state of a network before its first step: of a candidate, or after these, of a chosen one."""
+        cells, settings = self._training(number)
+        return training.start(cells, training.shape_of(settings, self.train), settings, self.device)
+
+    def _training(self, number: int) -> tuple[Cells, TransferSettings]:
+        """What network `number` is, and how it is trained. Another process may not know which candidate was chosen, so
+        that the chosen one is counted among as many as there are candidates."""
+        if number < len(self.candidates):
+            return Cells.of(self.candidates[number]), short(self.settings)
+        if self.candidates:
+            return Cells.of(self.candidates[number - len(self.candidates)]), self.settings
+        return self.chosen[number][0], self.settings
+
+    def _images(self, settings: TransferSettings) -> tuple[LabelledImages, LabelledImages | None]:
+        """Training and validation images."""
+        if settings.train_split == self.settings.train_split:
+            return self.train, self.validation
+        return labelled_images(self.cache, settings.train_split), labelled_images(self.cache, "val")
 
     def shares(self, state: TransferState, rank: int, size: int) -> list[Share]:
         """What a process of a group computes of the next step."""
-        batch = training.batch_of(state, self.train, self.settings, self.device)
-        return training.shares_of(state.network, batch, self.settings, rank, size)
+        batch = training.batch_of(state, self._images(state.settings)[0], state.settings, self.device)
+        return training.shares_of(state.network, batch, state.settings, rank, size)
 
-    def train_one(self, life: Life, item: int) -> None:
-        """Train one network, or go on where it stopped, and test it."""
-        cells, done = self.chosen[item][0], self.file(life.run, item)
-        state = self.start(item)
-        folder = done.parent
+    def trained(self, life: Life, number: int, folder: Path, stage: str) -> TransferState:
+        """Train a network, or go on where it stopped: its state after the last epoch. The folder keeps it, and the best
+        epoch."""
+        cells, settings = self._training(number)
+        state = self.start(number)
         best, last = folder / "best.pt", folder / "last.pt"
         if last.is_file():
             restore(checkpoint.load(last, KIND), state)
-        life.rewind(cells.digest, state.steps, (entry["steps"] for entry in state.history))
-        about = {"settings": self.settings.to_dict(), "genotype": cells.to_json(), "run": str(life.run.known_as)}
+        life.rewind(stage, state.steps, (entry["steps"] for entry in state.history))
+        about = {"settings": settings.to_dict(), "genotype": cells.to_json(), "run": str(life.run.known_as)}
 
         def save(path: Path) -> None:
             checkpoint.save(path, to_checkpoint(state, about))
 
         leader = leading()
-        shares = None if leader is None else OverRanks(leader, self, item)
-        steps = training.train(state, self.train, self.validation, self.settings, self.device, shares)
+        shares = None if leader is None else OverRanks(leader, self, number)
+        steps = training.train(state, *self._images(settings), settings, self.device, shares)
         saving = Saving(last=lambda: save(last), best=lambda: save(best))
-        life.drive(steps, saving, stage=cells.digest, unit="batches", history=state.history)
+        life.drive(steps, saving, stage=stage, unit="batches", history=state.history)
+        return state
+
+    def train_one(self, life: Life, item: int) -> None:
+        """Train one network, or go on where it stopped, and test it."""
+        cells, done = self.chosen[item][0], self.file(life.run, item)
+        number = item
+        if self.candidates:
+            number = len(self.candidates) + [one.digest for one in self.candidates].index(cells.digest)
+        state, best = self.trained(life, number, done.parent, cells.digest), done.with_name("best.pt")
         validation = None
         if self.validation is not None:
             validation = state.best_accuracy
@@ -197,7 +266,10 @@ class TransferWork(UnitsWork):
         write_text(done, json.dumps(kept) + "\n")
 
     def _result(self, life: Life, trained: list[Transferred], aside: Mapping[str, TnasError]) -> TransferResult:
-        settings, method = self.settings, found_by(self.genotypes)
+        settings, method, drawn_here = self.settings, self.method, len(self.candidates)
+        search = search_budget(self.genotypes)
+        if drawn_here:
+            search = Amount(amount=drawn_here * settings.choice_epochs, unit="epochs")
         summary = training.summarise(trained)
         return TransferResult(
             run=str(life.run.path),
@@ -215,7 +287,8 @@ class TransferWork(UnitsWork):
             preparation=preparation_of(self.cache),
             transductive=False,
             weights="from-scratch",
-            genotypes=len(self.genotypes),
+            genotypes=drawn_here or len(self.genotypes),
+            search_seconds=seconds_of_choice(life.run) if drawn_here else None,
             genotypes_trained=len(trained),
             set_aside=set_aside(aside),
             layers=settings.layers,
@@ -224,7 +297,7 @@ class TransferWork(UnitsWork):
             wall_seconds=life.seconds,
             resumed=life.resumed,
             budget=Budget(
-                search=search_budget(self.genotypes),
+                search=search,
                 training=Amount(amount=settings.epochs, unit="epochs", each="genotype"),
             ),
             engine=self.engine_name,
@@ -243,6 +316,9 @@ class TransferNetworks(Units):
 
     def file(self, run: RunDirectory, item: int) -> Path:
         return self.work.file(run, item)
+
+    def reads(self, run: RunDirectory) -> Iterable[Path]:
+        return (run.path / CHOSEN,) if self.work.candidates else ()
 
     def do(self, life: Life, item: int) -> None:
         self.work.train_one(life, item)

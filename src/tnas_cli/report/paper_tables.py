@@ -40,7 +40,9 @@ class PaperColumn:
 class PaperRow:
     """A method of the table: its cells as printed, and the numbers among them, by the columns' keys.
 
-    If `order` and `network` are given, a result must have them, besides the method, to be in this row.
+    If `order` and `network` are given, a result must have them, besides the method, to be in this row; `network` is by
+    column where the row's columns have different ones. training: the method of the results in this row, where it is not
+    that of the row.
     """
 
     method: str
@@ -50,7 +52,17 @@ class PaperRow:
     numbers: Mapping[str, PaperNumber]
     printed: str
     order: str | None = None
-    network: str | None = None
+    network: str | Mapping[str, str] | None = None
+    training: str | None = None
+
+    @property
+    def measured_by(self) -> str:
+        """The method of the results in this row."""
+        return self.training or self.method
+
+    def network_in(self, column: str) -> str | None:
+        """The network of the results in a column, by its key; None for any."""
+        return self.network.get(column) if isinstance(self.network, Mapping) else self.network
 
 
 @dataclass(frozen=True)
@@ -142,9 +154,8 @@ def _row(row: Mapping[str, Any], columns: tuple[PaperColumn, ...]) -> PaperRow:
     }
     authors = row["citation"].replace("Lian et al., 2020", "ours")
     printed = row.get("printed", f"{row['name']} ({authors})")
-    return PaperRow(
-        row["method"], row["name"], row["citation"], cells, numbers, printed, row.get("order"), row.get("network")
-    )
+    identity = (row.get("order"), row.get("network"), row.get("training"))
+    return PaperRow(row["method"], row["name"], row["citation"], cells, numbers, printed, *identity)
 
 
 def parse_number(text: str, citation: str) -> PaperNumber:

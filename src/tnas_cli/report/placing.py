@@ -63,7 +63,8 @@ def _same(m: Measured, row: PaperRow, paper: PaperTable) -> bool:
     tasks = (m.dataset, m.protocol, m.split) == (paper.dataset, paper.protocol, "test")
     tasks = tasks and paper.way in (None, m.way) and paper.query in (None, m.query)
     # train-eval uses first order by default; older records do not say.
-    method = m.method == row.method and row.order in (None, m.order or "first") and row.network in (None, m.network)
+    method = m.method == row.measured_by and row.order in (None, m.order or "first")
+    method = method and row.network_in(f"{m.shot}-shot") in (None, m.network)
     shot = not paper.shots or m.shot in paper.shots
     return tasks and method and shot and m.space == SPACE and m.weights == "from-scratch" and not is_adapted(m)
 

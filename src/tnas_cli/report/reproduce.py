@@ -93,7 +93,7 @@ def _checkpoint(named: str) -> str | Path:
 def _source_of_genotypes(source: Source) -> Words:
     """What `train-eval` was given: the run's copy of the records, the name of a network, or nothing if its method
     finds genotypes of its own."""
-    if source.setting == "supervised" and source.facts.settings.get("method", "given") != "given":
+    if source.setting in LARGE and source.facts.settings.get("method", "given") != "given":
         return []
     networks = [record.network for record in source.of(FixedNetwork)]
     return [*networks[:1]] or [(source.folder or Path()) / "genotypes.jsonl"]

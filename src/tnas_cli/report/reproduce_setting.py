@@ -35,6 +35,8 @@ def setting_options(setting: str, settings: Mapping[str, Any]) -> list[str]:
             value = getattr(wanted, n)
             if n == "dataset" or value == "" or (n == "method" and value == "given"):
                 continue
+            if about.only_with is not None and getattr(wanted, about.only_with[0]) != about.only_with[1]:
+                continue  # switched off, and refused where it is given
             if n in _SAID or getattr(reached, n) != value:
                 options += about.spelled(value)
         found.append(options)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from tnas_cli.settings.base import Settings
-from tnas_cli.settings.fields import CHOICE, IMAGES, NETWORK, TRAINING, setting
+from tnas_cli.settings.fields import CHOICE, IMAGES, NETWORK, SEARCH, TRAINING, setting
 from tnas_cli.settings.preset import Kind
 
 
@@ -19,6 +19,17 @@ class TransferSettings(Settings):
     dataset: str = setting(help="cifar10, imagenet, or a .h5 file.")
     protocol: str = setting("", help="Split protocol of the data set.")
     seed: int = setting(0, help="Seed of everything random.", least=0)
+    method: Literal["given", "random"] = setting("given", help="Whose cells: named ones, or the best of random ones.")
+    genotypes: int = setting(
+        24,
+        help="How many are drawn; the best by validation is trained.",
+        panel=SEARCH,
+        least=2,
+        only_with=("method", "random"),
+    )
+    choice_epochs: int = setting(
+        100, help="Epochs of each training to choose by.", panel=SEARCH, least=1, only_with=("method", "random")
+    )
     layers: int = setting(20, help="Cells of the network.", least=1)
     channels: int = setting(36, help="Channels of the first cells.", least=2)
     stem: Literal["auto", "cifar", "imagenet"] = setting(

@@ -109,7 +109,9 @@ _BASE_IMAGENET = Cells(
     _cell("skip 0 max3 1 | avg3 0 sep5 1 | sep5 0 dil5 3 | sep5 0 sep5 2"),
     _cell("max3 0 sep5 0 | max3 0 avg3 0 | sep5 2 dil5 2 | avg3 0 sep5 3"),
 )
-_AUTO_META = _cell("once3 1 max3 1 | fac5 2 max3 2 | once3 2 fac5 3 | once3 3 once3 3 | fac5 3 once3 2", range(7))
+_AUTO_META_CELL = _cell("once3 1 max3 1 | fac5 2 max3 2 | once3 2 fac5 3 | once3 3 once3 3 | fac5 3 once3 2", range(7))
+#: One cell for both.
+AUTO_META = Cells(_AUTO_META_CELL, _AUTO_META_CELL)
 _AUTO_MAML_1SHOT = Cells(
     _cell("avg3 0 avg3 1 | avg3 1 avg3 2 | avg3 1 avg3 2 | dil3 3 avg3 2"),
     _cell("avg3 0 dil5 1 | avg3 0 dil5 1 | skip 3 dil5 2 | skip 4 skip 3"),
@@ -133,7 +135,7 @@ KNOWN = (
     Known("ENAS-paper", "enas", _ENAS_PAPER),
     Known("BASE-CIFAR", "base", _BASE_CIFAR),
     Known("BASE-ImageNet", "base", _BASE_IMAGENET),
-    Known("Auto-Meta", "auto-meta", Cells(_AUTO_META, _AUTO_META)),
+    Known("Auto-Meta", "auto-meta", AUTO_META),
     Known("Auto-MAML-1shot", "auto-maml", _AUTO_MAML_1SHOT),
     Known("Auto-MAML-5shot", "auto-maml", _AUTO_MAML_5SHOT),
 )

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from tnas_cli.errors import GenotypeError, did_you_mean
 from tnas_cli.runs.plug_ins import PlugIns
+from tnas_cli.spaces.cell_row import CellRow
 from tnas_cli.spaces.four_conv import FourConv
+from tnas_cli.spaces.known_genotypes import AUTO_META
 from tnas_cli.spaces.network import Network
 from tnas_cli.spaces.resnet12 import MTL, TADAM, Form, ResNet12
 
@@ -47,6 +49,25 @@ def _resnet12(name: str, form: Form, filters: int) -> FixedNetwork:
     return FixedNetwork(f"{name}-{filters}", title, filters, build, (cited,))
 
 
+#: The rows of cells behind Auto-Meta's two rows of Tables 3 and 6: (what the numbers are printed for, cells, channels).
+#:
+#: The numbers of cells and channels of Kim et al. (2018) were found in no source. These are solved for the printed
+#: counts: of 3 to 20 cells and all even widths, the row with the nearest number of weights for 5 classes and images in
+#: colour. 28K (both shots): 28,255 weights; 98.7K (1-shot): 99,577; 94.0K (5-shot): 94,445. The printed 98.7K and 94.0K
+#: must be two cells, of which one is published, so here they are two sizes of that one.
+AUTO_META_ROWS = {"small": (5, 10), "large-1shot": (4, 22), "large-5shot": (12, 12)}
+
+
+def _auto_meta(size: str) -> FixedNetwork:
+    layers, channels = AUTO_META_ROWS[size]
+
+    def build(way: int, in_channels: int, side: int) -> CellRow:
+        return CellRow(way, in_channels, side, AUTO_META, layers, channels)
+
+    title = f"Auto-Meta's cell, {layers} times with {channels} channels"
+    return FixedNetwork(f"auto-meta-{size}", title, channels, build, ("kim2018autometa",))
+
+
 #: tnas's own networks. ResNet-12 was published with 64 filters in its first block; narrower ones suit small machines.
 OWN = {
     network.name: network
@@ -54,6 +75,7 @@ OWN = {
         *map(_four_conv, (32, 64)),
         *(_resnet12("resnet12", TADAM, filters) for filters in (8, 16, 32, 64)),
         *(_resnet12("resnet12-mtl", MTL, filters) for filters in (8, 16, 32, 64)),
+        *map(_auto_meta, AUTO_META_ROWS),
     )
 }
 

@@ -37,7 +37,7 @@ NETWORK = "4conv"
 #: The networks of methods that train no other: as published, with eight million weights, and the narrowest one.
 _OWN_NETWORKS = {"tadam": ("resnet12-64", "resnet12-8"), "mtl": ("resnet12-mtl-64", "resnet12-mtl-8")}
 #: The nearest system to T-NAS: its search, and instead of trainings the weights that the search learned.
-METANAS = PaperRow("metanas", "Soft pruning (after MetaNAS)", "Elsken et al., 2020", {}, {}, "")
+METANAS = PaperRow("metanas", "Soft pruning (after MetaNAS)", "Elsken et al., 2020", {}, {}, "", training="t-nas")
 #: Of a cell's time, a search has this share, and the training of what it found the rest.
 SEARCH_SHARE = 0.5
 #: Within a time limit so many test tasks are adapted, and the most frequent genotype is trained.
@@ -53,11 +53,14 @@ _TRAINED_BY = {"t-nas++": "maml++"}
 
 
 #: Rows that no method of tnas is named after, and why.
-_WHY = {
-    "auto-meta-small": "its search is missing; its cell: tnas train-eval Auto-Meta --method reptile --channels 10",
-    "auto-meta-large": "no width of its published cell has the 98.7K weights of this row",
-    **dict.fromkeys(("base-softmax", "base-gumbel-softmax"), "nothing published describes its few-shot experiment"),
-}
+_WHY = dict.fromkeys(("base-softmax", "base-gumbel-softmax"), "nothing published describes its few-shot experiment")
+
+#: Rows whose experiment was not published as a whole, and what takes the place of the rest.
+_DIFFERS = dict.fromkeys(
+    ("auto-meta-small", "auto-meta-large"),
+    "the published cell, in a row of cells whose depth and width are solved for the paper's number of weights, by "
+    "Reptile with Reptile's own settings; those of Auto-Meta were found in no source",
+)
 
 
 def beyond(table: PaperTable) -> tuple[PaperRow, ...]:
@@ -69,20 +72,21 @@ def beyond(table: PaperTable) -> tuple[PaperRow, ...]:
 
 def searching(row: PaperRow) -> str | None:
     """The method of `tnas search` that a row begins with, if it begins with one."""
-    if row.method == METANAS.method:
-        return "t-nas"
-    return row.method if about(row.method).searches else None
+    return row.measured_by if about(row.measured_by).searches else None
 
 
 def why_not(row: PaperRow) -> str | None:
-    """A row needs a method of its name."""
-    if row.method == METANAS.method:
-        return None
+    """A row needs a method of its name, or of that which trains its network."""
     try:
-        about(row.method)
+        about(row.measured_by)
     except SettingsError:
         return _WHY.get(row.method, "tnas has no such method")
     return None
+
+
+def differs(row: PaperRow) -> str | None:
+    """Of rows whose experiment was published in part."""
+    return _DIFFERS.get(row.method)
 
 
 def check(plan: Plan, machine: Machine, listener: Listener) -> None:
@@ -102,8 +106,8 @@ def check(plan: Plan, machine: Machine, listener: Listener) -> None:
 
 
 def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
-    """Of a search: it, and one training for each test task, or as many as are wished for. Of soft pruning: it, and tasks
-    of its one training, which cost about what they cost in the search."""
+    """Of a search: it, and one training for each test task, or as many as are wished for. Of soft pruning: it, and
+    the tasks of its one training, which cost about what they cost in the search."""
     if not searching(cell.row):
         return estimate_from_scratch(training(plan, cell), machine, ignore).total_seconds
     recipe = training_of(plan, cell, read_trainables(_TYPICAL))
@@ -135,9 +139,10 @@ def search(plan: Plan, cell: Cell) -> Search:
 def training(plan: Plan, cell: Cell) -> FromScratch:
     """The training of a row's fixed network, or within a time limit of a narrow one in place of the widest; raises
     SettingsError."""
-    published, narrow = _OWN_NETWORKS.get(cell.row.method, (cell.row.network or NETWORK,) * 2)
+    own = cell.row.network_in(cell.column.key) or NETWORK
+    published, narrow = _OWN_NETWORKS.get(cell.row.method, (own, own))
     network = narrow if plan.seconds_each is not None and plan.preset == IN_TIME else published
-    return _from_scratch(plan, cell, read_trainables(network), cell.row.method, 1.0)
+    return _from_scratch(plan, cell, read_trainables(network), cell.row.measured_by, 1.0)
 
 
 def training_of(plan: Plan, cell: Cell, genotypes: Sequence[TrainableRecord]) -> FromScratch:

@@ -98,6 +98,9 @@ class Rows(Protocol):
     def why_not(self, row: PaperRow) -> str | None:
         """Why nothing measures a row; None for a row that is measured."""
 
+    def differs(self, row: PaperRow) -> str | None:
+        """What of a row's experiment is not the paper's; None where nothing is known to be."""
+
     def check(self, plan: Plan, machine: Machine, listener: Listener) -> None:
         """Raises SettingsError and DataError for what would be refused later."""
 

@@ -38,6 +38,11 @@ def why_not(row: PaperRow) -> str | None:
     return None
 
 
+def differs(row: PaperRow) -> str | None:
+    """Nothing is known."""
+    return None
+
+
 def check(plan: Plan, machine: Machine, listener: Listener) -> None:
     """The settings of every row, and the data."""
     if machine.tensorboard:

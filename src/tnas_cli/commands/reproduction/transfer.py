@@ -1,4 +1,5 @@
-"""Tables 7 and 8: published cells, each network trained for as many epochs as there is time for."""
+"""Tables 7 and 8: published cells, each network trained for as many epochs as there is time for; and the baseline of
+Table 7 that draws its own."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from tnas_cli.records.results import TransferResult
 from tnas_cli.report.paper_tables import PaperRow, PaperTable
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import Listener, ignore
+from tnas_cli.spaces.cells import Cells
 from tnas_cli.spaces.known_genotypes import KNOWN
 
 #: A small network: an epoch of the paper's takes hours on a few cores.
@@ -25,6 +27,8 @@ IN_TIME = "quick"
 MEASURED_STEPS = 3
 #: A batch that is only answered for costs about a third of one that is learned from.
 ANSWERED = 1 / 3
+#: The row that draws its genotypes, and the share of its epochs that choose one: 24 times 100 of 3,000.
+RANDOM, CHOICE_SHARE = "random", 0.8
 
 
 def beyond(table: PaperTable) -> tuple[PaperRow, ...]:
@@ -33,25 +37,38 @@ def beyond(table: PaperTable) -> tuple[PaperRow, ...]:
 
 
 def why_not(row: PaperRow) -> str | None:
-    """A row needs published cells."""
-    if _named(row.method) is not None:
+    """A row needs published cells, or draws its own."""
+    if row.method == RANDOM or _named(row.method) is not None:
         return None
     if row.method == "t-nas":
         return "its cells come from a search on another data set: tnas adapt --json, and then tnas transfer"
-    if row.method == "random":
-        return "it is the best of 24 networks, each trained for 100 epochs"
     return "no source publishes its cells in a form that can be built"
+
+
+def differs(row: PaperRow) -> str | None:
+    """Of the row that draws its own."""
+    if row.method != RANDOM:
+        return None
+    return (
+        "genotypes that are drawn here, with sources and operations equally likely, since the publication does not say "
+        "how; its chosen one was trained ten times, here once"
+    )
 
 
 def check(plan: Plan, machine: Machine, listener: Listener) -> None:
     """The settings and the data."""
-    _recipe(plan, plan.cells[0]).prepare(machine, listener)
+    for drawing in (False, True):
+        cells = [cell for cell in plan.cells if (cell.row.method == RANDOM) == drawing]
+        if cells:
+            _recipe(plan, cells[0]).prepare(machine, listener)
 
 
 def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
     """All epochs of the preset."""
     recipe = _recipe(plan, cell)
-    return recipe.settings.epochs * _seconds_per_epoch(recipe, machine)
+    s = recipe.settings
+    choice = s.genotypes * s.choice_epochs if cell.row.method == RANDOM else 0
+    return (s.epochs + choice) * _seconds_per_epoch(recipe, machine)
 
 
 def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> TransferResult:
@@ -61,7 +78,7 @@ def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Li
         recipe = _recipe(plan, cell)
         if plan.seconds_each is None:
             return recipe
-        return _recipe(plan, cell, max(1, int(plan.seconds_each / _seconds_per_epoch(recipe, machine))))
+        return _recipe(plan, cell, _seconds_per_epoch(recipe, machine))
 
     return run(make, TransferResult, folder / "transfer", machine, listener)
 
@@ -71,10 +88,20 @@ def _named(method: str) -> str | None:
     return next((known.name for known in KNOWN if known.method == method), None)
 
 
-def _recipe(plan: Plan, cell: Cell, epochs: int | None = None) -> Transfer:
-    given = plan.data | ({} if epochs is None else {"epochs": epochs})
-    records: list[TrainableRecord] = read_trainables(_named(cell.row.method) or "")
-    return Transfer(transfer_settings(plan.preset, given), records)
+def _recipe(plan: Plan, cell: Cell, epoch: float | None = None) -> Transfer:
+    """With the preset's epochs, or, if an epoch takes so many seconds, with as many as fit into the cell's time; at
+    least one."""
+    drawing = cell.row.method == RANDOM
+    given = plan.data | ({"method": RANDOM} if drawing else {})
+    settings = transfer_settings(plan.preset, given)
+    if epoch is not None and plan.seconds_each is not None:
+        share = plan.seconds_each / epoch
+        given["epochs"] = max(1, int(share - CHOICE_SHARE * share if drawing else share))
+        if drawing:
+            given["choice_epochs"] = max(1, int(CHOICE_SHARE * share / settings.genotypes))
+        settings = transfer_settings(plan.preset, given)
+    records: list[TrainableRecord] = [] if drawing else read_trainables(_named(cell.row.method) or "")
+    return Transfer(settings, records)
 
 
 def _seconds_per_epoch(recipe: Transfer, machine: Machine) -> float:
@@ -83,7 +110,8 @@ def _seconds_per_epoch(recipe: Transfer, machine: Machine) -> float:
     threads = machine.threads if machine.cluster is None else 1
     work = recipe.prepare(replace(machine, cluster=None, threads=threads), ignore)
     shape = training.shape_of(work.settings, work.train)
-    state = training.start(work.chosen[0][0], shape, work.settings, work.device)
+    cells = work.chosen[0][0] if work.chosen else Cells.of(work.candidates[0])
+    state = training.start(cells, shape, work.settings, work.device)
     times = []
     steps = training.train(state, work.train, None, work.settings, work.device)
     for _ in islice(steps, MEASURED_STEPS + 1):
