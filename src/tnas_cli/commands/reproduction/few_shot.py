@@ -1,4 +1,5 @@
-"""Tables 2, 3 and 6: a method's network is trained on tasks, or what its search finds for test tasks."""
+"""Tables 2, 3 and 6: a method's network is trained on tasks, or what its search finds for test tasks; BASE's searched
+network answers itself."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from tnas_cli.recipes.search_settings import search_settings
 from tnas_cli.recipes.train_settings import settings_for
 from tnas_cli.recipes.trainable import TrainableRecord, read_trainables
 from tnas_cli.records import writing
-from tnas_cli.records.results import SearchResult, TrainResult
+from tnas_cli.records.reading import read
+from tnas_cli.records.results import AdaptResult, SearchResult, TrainResult
 from tnas_cli.report.paper_tables import PaperRow
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import Listener, ignore
@@ -43,11 +45,13 @@ _TYPICAL = "DARTS_V2"
 _TRAINED_BY = {"t-nas++": "maml++"}
 
 
+#: Searches whose network is measured itself, adapted to test tasks: nothing is decoded.
+_ANSWERING = ("base-softmax", "base-gumbel-softmax")
+
 #: Rows that no method of tnas is named after, and why.
 _WHY = {
     "auto-meta-small": "its search is missing; its cell: tnas train-eval Auto-Meta --method reptile --channels 10",
     "auto-meta-large": "no width of its published cell has the 98.7K weights of this row",
-    **dict.fromkeys(("base-softmax", "base-gumbel-softmax"), "nothing published describes its few-shot experiment"),
 }
 
 
@@ -77,18 +81,23 @@ def check(plan: Plan, machine: Machine, listener: Listener) -> None:
 
 
 def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
-    """Of a search: it, and one training for each test task."""
+    """Of a search: it, and one training for each test task, unless the searched network answers itself."""
     if not about(cell.row.method).searches:
         return estimate_from_scratch(training(plan, cell), machine, ignore).total_seconds
-    recipe = training_of(plan, cell, read_trainables(_TYPICAL))
     searching = search(plan, cell).prepare(replace(machine, cluster=None), ignore).estimate().total_seconds
+    if cell.row.method in _ANSWERING:
+        return searching
+    recipe = training_of(plan, cell, read_trainables(_TYPICAL))
     return searching + recipe.settings.test_tasks * estimate_from_scratch(recipe, machine, ignore).total_seconds
 
 
-def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> TrainResult:
-    """Train the method's network, or what its search finds."""
+def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> TrainResult | AdaptResult:
+    """Train the method's network, or what its search finds, or adapt the searched network."""
     if about(cell.row.method).searches:
         adapted = adapted_by(plan, cell, folder, replace(machine, cluster=None), listener)
+        if cell.row.method in _ANSWERING:
+            (result,) = read(adapted, kind=AdaptResult)
+            return replace(result, run=str(adapted))  # a report reads the number there
         found = read_trainables(str(adapted))
         return run(lambda: training_of(plan, cell, found), TrainResult, folder / "train-eval", machine, listener)
     return run(lambda: training(plan, cell), TrainResult, folder / "train-eval", machine, listener)
@@ -96,7 +105,8 @@ def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Li
 
 def search(plan: Plan, cell: Cell) -> Search:
     """The search of a row; raises SettingsError."""
-    own = {"method": cell.row.method, **_tasks(plan, cell, SEARCH_SHARE)}
+    share = 1.0 if cell.row.method in _ANSWERING else SEARCH_SHARE
+    own = {"method": cell.row.method, **_tasks(plan, cell, share)}
     return Search(search_settings(plan.preset, own))
 
 
@@ -119,15 +129,16 @@ def adapted_by(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener:
     recipe = search(plan, cell)
     found = run(lambda: recipe, SearchResult, folder / "search", machine, listener)
     tasks = training_of(plan, cell, read_trainables(_TYPICAL)).settings.test_tasks
-    records, _ = adapt_dataset(
+    decoded_in_time = plan.seconds_each is not None and cell.row.method not in _ANSWERING
+    records, result = adapt_dataset(
         found.checkpoint,
         plan.dataset,
-        tasks=tasks if plan.seconds_each is None else min(tasks, ADAPTED_IN_TIME),
+        tasks=min(tasks, ADAPTED_IN_TIME) if decoded_in_time else tasks,
         protocol=recipe.settings.protocol or None,
         machine=machine,
         listener=listener,
     )
-    write_text(file, "".join(map(writing.line, records)))
+    write_text(file, "".join(map(writing.line, (*records, result))))
     return file
 
 
