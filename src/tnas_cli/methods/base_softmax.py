@@ -1,10 +1,11 @@
 """BASE with a softmax relaxation (Shaw et al., 2018), in our reading: a start of w and theta from which few steps lead
 to a task's own, and the super-network itself answers.
 
-Known, from the publication's abstract and the code of its final networks: a meta-learned start of weights and
-architecture logits, from which a task's own follow by a few gradient steps; the architecture is a softmax or a
-Gumbel-softmax. Nothing published describes the search network, steps, rates, temperatures or evaluation of the few-shot
-experiment whose numbers Tables 3 and 6 quote. So all of the following is our reading, and those numbers are no target.
+Known, from the publication's abstract, an article about it and the code of its final networks: a meta-learned start of
+weights and architecture logits, from which a task's own follow by a few gradient steps; the architecture is a softmax
+or a Gumbel-softmax. Nothing published describes the search network, steps, rates, temperatures, outer update or
+evaluation of the few-shot experiment whose numbers Tables 3 and 6 quote. So all of the following is our reading, and
+those numbers are no target.
 
 The super-network is that of T-NAS. In a training task, step t = 1 ... M is Equation 7 on mini-batch B_t, at the rates
 alpha_inner and beta_inner:
