@@ -47,3 +47,12 @@ def test_the_paper_and_ours_stand_beside_each_other(pipeline: Pipeline, tmp_path
     assert [cell["paper"] for cell in succeeding(*beyond, "--json").records[-1]["cells"]] == ["98.1%", None]
     other = tnas(*call, "--seed", 1)
     assert other.code == 2 and "made with seed = 0, and not 1" in other.stderr
+
+
+def test_the_next_line_names_the_answers_of_a_network_that_no_run_holds(pipeline: Pipeline, tmp_path: Path) -> None:
+    wish = ("reproduce", "3", "--row", "base-softmax", "--shot", 5, "--dataset", "glyphs", "--hours", 0.0003)
+    ran = succeeding(*wish, "--test-tasks", 4, "--runs", tmp_path, *pipeline.here)
+    (line,) = [line for line in ran.stderr.splitlines() if line.startswith("next: ")]
+    words = line.removeprefix("next: tnas ").split()
+    assert words[:3] == ["report", f"{tmp_path}/table-3", f"{tmp_path}/table-3/base-softmax-5-shot/adapted.jsonl"]
+    assert "BASE (Softmax) search network, adapted: glyphs" in succeeding(*words).stdout.replace("\n", " ")

@@ -72,7 +72,7 @@ def test_every_option(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ("words", "refused", "instead"),
     [
         ("search --method auto-maml --alternating", "--alternating", "t-nas"),
-        ("search --method auto-maml --beta-inner 3", "--beta-inner", "t-nas or t-nas++"),
+        ("search --method auto-maml --beta-inner 3", "--beta-inner", "t-nas, t-nas++"),
         ("search --method auto-maml --order annealed", "--order annealed", "t-nas or t-nas++"),
         ("search --seeds 2 --dry-run", "--seeds", "leave it out"),
         ("search --tensorboard --dry-run", "--tensorboard", "leave it out"),

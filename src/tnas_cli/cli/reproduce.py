@@ -79,8 +79,9 @@ def reproduce(
     """Measure the rows of a table, and print the paper's numbers and ours in separate columns.
 
     A method that searches gets half of its cell's time for the search, and half for training the genotype that it
-    finds most often for test tasks. Without --hours every network gets the preset's tasks, and a search trains a
-    genotype for each test task: see --dry-run first, and --limit. Ctrl-C saves, and the same command continues.
+    finds most often for test tasks; BASE's searched network answers itself, after a search of the whole time. Without
+    --hours every network gets the preset's tasks, and a search trains a genotype for each test task: see --dry-run
+    first, and --limit. Ctrl-C saves, and the same command continues.
     """
     from tnas_cli.commands.reproduce import again, estimate_reproduction
     from tnas_cli.commands.reproduce import reproduce as work
@@ -141,7 +142,8 @@ def _show(screen: Screen, found: ReproduceResult, dry_run: bool) -> None:
         screen.facts([("total to expect", duration(seconds))], ESTIMATES)
         return
     screen.say(f"{limit}; mean ± 95% interval: the report says over what, and what each number cost")
-    screen.next(command("tnas", "report", Path(found.folder), "--table", str(found.table)))
+    answered = [Path(cell.run) for cell in found.cells if cell.run is not None and Path(cell.run).is_file()]
+    screen.next(command("tnas", "report", Path(found.folder), *answered, "--table", str(found.table)))
 
 
 def _numbers(found: ReproduceResult) -> Table:

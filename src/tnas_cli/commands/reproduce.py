@@ -112,7 +112,7 @@ def _measured(plan: Plan, rows: Rows, cell: Cell, folder: Path, machine: Machine
         mean=result.mean,
         interval=result.interval,
         parameters=None if result.parameters_mean is None else round(result.parameters_mean),
-        trained=result.budget.training,
+        trained=result.budget.training or result.budget.search,
         seconds=time.monotonic() - began,
         run=result.run,
         differs=_other_network(result, cell) or rows.differs(cell.row),

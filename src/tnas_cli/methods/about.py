@@ -62,6 +62,8 @@ _ON_FEATURES = _METRIC | {ENGINE}
 _BY_STEPS = _OUTER | {INNER_LOOP, INNER_RATE, ORDER, CELLS, ENGINE}
 _FROM_A_HEAD = _BY_STEPS | {HEAD}
 _T_NAS = _FROM_A_HEAD | {INNER_THETA, OUTER_THETA, LEARNED_RATES, PIECES}
+_BASE = _OUTER | {INNER_LOOP, INNER_RATE, INNER_THETA, OUTER_THETA, CELLS, ENGINE}
+_BASE_CITED = ("lian2020tnas", "shaw2018base", "nichol2018reptile")
 _T_NAS_CITED = ("lian2020tnas", "liu2019darts", "finn2017maml")
 
 #: tnas's own methods, in the order of listing, each with the module that has its `METHOD`.
@@ -84,6 +86,20 @@ OWN: dict[str, tuple[About, str]] = {
             reads=_FROM_A_HEAD | {OUTER_THETA},
             differs={"alpha_inner": 0.01, "beta_outer": 3e-4},  # the paper's appendix
             citation=_T_NAS_CITED,
+        ),
+        "base_softmax": About(
+            name="base-softmax",
+            title="BASE (Softmax)",
+            searches=True,
+            reads=_BASE,
+            citation=_BASE_CITED,
+        ),
+        "base_gumbel_softmax": About(
+            name="base-gumbel-softmax",
+            title="BASE (Gumbel-Softmax)",
+            searches=True,
+            reads=_BASE,
+            citation=_BASE_CITED,
         ),
         "maml": About(
             name="maml",

@@ -156,8 +156,9 @@ class CiteResult(Result):
 class ReproducedCell(Part):
     """A cell of a table: its `row` and `column`, `paper` as it is printed there (null: the paper has no such row), and
     what was measured: accuracy (`mean` and `interval` as shares of 1, also where the paper prints an error), mean
-    number of weights (`parameters`), how much each network was `trained`, the run that measured it, and how many of its
-    units were `set_aside`. `differs` says what of the row's experiment is not the paper's, where that is known.
+    number of weights (`parameters`), how much each network was `trained`, the run that measured it (for a searched
+    network that answers itself, the file of what it answered), and how many of its units were `set_aside`. `differs`
+    says what of the row's experiment is not the paper's, where that is known.
 
     `state`: planned (`--dry-run`), measured, failed, or left out, the last two with the reason `why`. `seconds` are
     those of this call, or of the plan; null where nobody knows.

@@ -18,7 +18,7 @@ class SearchSettings(MetaLearningSettings):
 
     presets: ClassVar[Kind] = "search"
 
-    method: str = setting("t-nas", help="t-nas, t-nas++ or auto-maml.")
+    method: str = setting("t-nas", help="t-nas, t-nas++, auto-maml, base-softmax or base-gumbel-softmax.")
     space: str = setting(
         "darts", help="Search space: darts, tiny, enas, or one of another package.", panel=NETWORK, needs=features.CELLS
     )

@@ -1,4 +1,5 @@
-"""Tables 2, 3 and 6: a method's network is trained on tasks, or what its search finds for test tasks.
+"""Tables 2, 3 and 6: a method's network is trained on tasks, or what its search finds for test tasks; BASE's searched
+network answers itself.
 
 A row that is named can also be any other method of tnas, or soft pruning, which trains no network from scratch. The
 paper has no numbers for these.
@@ -24,7 +25,8 @@ from tnas_cli.recipes.search_settings import search_settings
 from tnas_cli.recipes.train_settings import settings_for
 from tnas_cli.recipes.trainable import TrainableRecord, read_trainables
 from tnas_cli.records import writing
-from tnas_cli.records.results import SearchResult, TrainResult
+from tnas_cli.records.reading import read
+from tnas_cli.records.results import AdaptResult, SearchResult, TrainResult
 from tnas_cli.report.paper_tables import PaperRow, PaperTable
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import Listener, ignore
@@ -52,15 +54,15 @@ _TYPICAL = "DARTS_V2"
 _TRAINED_BY = {"t-nas++": "maml++"}
 
 
-#: Rows that no method of tnas is named after, and why.
-_WHY = dict.fromkeys(("base-softmax", "base-gumbel-softmax"), "nothing published describes its few-shot experiment")
+#: Searches whose network is measured itself, adapted to test tasks: nothing is decoded.
+_ANSWERING = ("base-softmax", "base-gumbel-softmax")
 
 #: Rows whose experiment was not published as a whole, and what takes the place of the rest.
 _DIFFERS = dict.fromkeys(
     ("auto-meta-small", "auto-meta-large"),
     "the published cell, in a row of cells whose depth and width are solved for the paper's number of weights, by "
     "Reptile with Reptile's own settings; those of Auto-Meta were found in no source",
-)
+) | dict.fromkeys(_ANSWERING, "our reading of the method: nothing published describes its few-shot experiment")
 
 
 def beyond(table: PaperTable) -> tuple[PaperRow, ...]:
@@ -80,7 +82,7 @@ def why_not(row: PaperRow) -> str | None:
     try:
         about(row.measured_by)
     except SettingsError:
-        return _WHY.get(row.method, "tnas has no such method")
+        return "tnas has no such method"
     return None
 
 
@@ -107,22 +109,27 @@ def check(plan: Plan, machine: Machine, listener: Listener) -> None:
 
 def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
     """Of a search: it, and one training for each test task, or as many as are wished for. Of soft pruning: it, and
-    the tasks of its one training, which cost about what they cost in the search."""
+    the tasks of its one training, which cost about what they cost in the search. Of BASE: it alone."""
     if not searching(cell.row):
         return estimate_from_scratch(training(plan, cell), machine, ignore).total_seconds
-    recipe = training_of(plan, cell, read_trainables(_TYPICAL))
     wanted = search(plan, cell)
     before = wanted.prepare(replace(machine, cluster=None), ignore).estimate().total_seconds
+    if cell.row.method in _ANSWERING:
+        return before
+    recipe = training_of(plan, cell, read_trainables(_TYPICAL))
     if cell.row is METANAS:
         return before * (1 + recipe.settings.tasks / wanted.settings.tasks)
     trained = min(recipe.settings.test_tasks, plan.wish.limit or recipe.settings.test_tasks)
     return before + trained * estimate_from_scratch(recipe, machine, ignore).total_seconds
 
 
-def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> TrainResult:
-    """Train the method's network, or what its search finds."""
+def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> TrainResult | AdaptResult:
+    """Train the method's network, or what its search finds, or adapt the searched network."""
     if searching(cell.row):
         adapted = adapted_by(plan, cell, folder, replace(machine, cluster=None), listener)
+        if cell.row.method in _ANSWERING:
+            (result,) = read(adapted, kind=AdaptResult)
+            return replace(result, run=str(adapted))  # a report reads the number there
         found = read_trainables(str(adapted))
         if cell.row is METANAS:
             return run(lambda: inheriting(plan, cell, found), TrainResult, folder / "train-eval", machine, listener)
@@ -132,7 +139,8 @@ def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Li
 
 def search(plan: Plan, cell: Cell) -> Search:
     """The search of a row; raises SettingsError."""
-    own = {"method": searching(cell.row), **_tasks(plan, cell, SEARCH_SHARE)}
+    share = 1.0 if cell.row.method in _ANSWERING else SEARCH_SHARE
+    own = {"method": searching(cell.row), **_tasks(plan, cell, share)}
     return Search(search_settings(plan.preset, own))
 
 
@@ -166,15 +174,16 @@ def adapted_by(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener:
     recipe = search(plan, cell)
     found = run(lambda: recipe, SearchResult, folder / "search", machine, listener)
     tasks = training_of(plan, cell, read_trainables(_TYPICAL)).settings.test_tasks
-    records, _ = adapt_dataset(
+    decoded_in_time = plan.seconds_each is not None and cell.row.method not in (*_ANSWERING, METANAS.method)
+    records, result = adapt_dataset(
         found.checkpoint,
         plan.dataset,
-        tasks=tasks if plan.seconds_each is None or cell.row is METANAS else min(tasks, ADAPTED_IN_TIME),
+        tasks=min(tasks, ADAPTED_IN_TIME) if decoded_in_time else tasks,
         protocol=recipe.settings.protocol or None,
         machine=machine,
         listener=listener,
     )
-    write_text(file, "".join(map(writing.line, records)))
+    write_text(file, "".join(map(writing.line, (*records, result))))
     return file
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tnas_cli.errors import SettingsError, did_you_mean
-from tnas_cli.records.results import SupervisedResult, TrainResult, TransferResult
+from tnas_cli.records.results import AdaptResult, SupervisedResult, TrainResult, TransferResult
 from tnas_cli.report.paper_tables import PaperColumn, PaperRow, PaperTable
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.events import Listener
@@ -83,7 +83,7 @@ class Plan:
         return named | ({"protocol": protocol} if protocol else {})
 
 
-MeasuredCell = TrainResult | SupervisedResult | TransferResult
+MeasuredCell = AdaptResult | TrainResult | SupervisedResult | TransferResult
 
 
 class Rows(Protocol):
