@@ -204,27 +204,27 @@ def test_soft_pruning_and_a_narrower_network_are_measured_and_say_what_they_are(
     assert metanas.seconds is not None and t_nas.seconds is not None and 0 < metanas.seconds < t_nas.seconds
 
 
-def test_a_searched_network_that_answers_itself_is_adapted_to_all_test_tasks(tmp_path: Path, machine: Machine) -> None:
-    wish = Wish(3, ("base-softmax", "base-gumbel-softmax"), (5,), "glyphs", hours=0.001, test_tasks=24)
-    plan = planned(table=3, rows=wish.rows, shots=(5,), dataset="glyphs", hours=0.001)
-    assert few_shot.search(plan, plan.cells[0]).settings.hours == pytest.approx(0.0005)  # the whole of its share
-    found = reproduce(wish, runs=tmp_path, machine=machine)
-    assert [(cell.row, cell.state) for cell in found.cells] == [
-        ("BASE (Softmax)", "measured"),
-        ("BASE (Gumbel-Softmax)", "measured"),
-    ]
-    files = [Path(cell.run or "") for cell in found.cells]
-    measured = results_of(files).measured
-    assert [(m.method, m.mean, m.tasks, m.weights) for m in measured] == [
-        (cell.method, cell.mean, 24, "inherited") for cell in found.cells
-    ]
-    assert all(cell.trained is not None and cell.trained.amount > 0 for cell in found.cells)
-    again = reproduce(wish, runs=tmp_path, machine=machine)
-    assert [(cell.mean, cell.run) for cell in again.cells] == [(cell.mean, cell.run) for cell in found.cells]
-    (planned_cell,) = estimate_reproduction(
-        Wish(3, wish.rows[:1], (5,), "glyphs", test_tasks=1000), runs=tmp_path, machine=machine
-    ).cells
-    assert planned_cell.seconds is not None and 0 < planned_cell.seconds < 600  # of the search alone
+def test_a_searched_network_that_answers_itself_is_adapted_to_all_test_tasks(
+    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = _TINY | {"tasks": 4, "channels": 4, "nodes": 2}
+    monkeypatch.setattr("tnas_cli.recipes.search_settings.preset", lambda kind, name: narrow)
+    monkeypatch.setattr(few_shot, "ADAPTED_IN_TIME", 2)  # of what is to be decoded
+    machine = replace(machine, engine="torch")
+    rows: dict[str, Any] = {"rows": ("base-gumbel-softmax",), "shots": (1,), "dataset": "glyphs", "test_tasks": 4}
+    plan = planned(table=3, hours=0.0005, **rows)
+    assert few_shot.search(plan, plan.cells[0]).settings.hours == pytest.approx(0.0005)  # the whole time
+    wish = Wish(3, hours=0.0005, **rows)
+    (cell,) = reproduce(wish, runs=tmp_path, machine=machine).cells
+    assert (cell.row, cell.state, cell.paper) == ("BASE (Gumbel-Softmax)", "measured", "-")
+    assert cell.run == str(tmp_path / "table-3" / "base-gumbel-softmax-1-shot" / "adapted.jsonl")
+    (measured,) = results_of([cell.run]).measured
+    assert (measured.method, measured.mean, measured.tasks) == ("base-gumbel-softmax", cell.mean, 4)
+    assert cell.trained is not None and cell.trained.amount > 0
+    again = reproduce(wish, runs=tmp_path, machine=machine).cells[0]
+    assert (again.mean, again.run) == (cell.mean, cell.run)
+    (estimated,) = estimate_reproduction(Wish(3, **rows | {"test_tasks": 10**6}), machine=machine).cells
+    assert estimated.seconds is not None and 0 < estimated.seconds < 600  # of the search alone
 
 
 def test_a_cell_that_fails_does_not_stop_the_others_and_a_stop_says_how_to_continue(
