@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tnas_cli.engines.interface import Engine
-from tnas_cli.methods import base_softmax
 from tnas_cli.methods.about import OWN
 from tnas_cli.methods.base_softmax import Base, Gumbel, learner_with
+from tnas_cli.methods.method import SearchMethod
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.spaces.space import SearchedNetwork
 
@@ -17,4 +15,7 @@ def learner(engine: Engine, network: SearchedNetwork, settings: SearchSettings) 
     return learner_with(Gumbel(settings.seed), engine, network, settings)
 
 
-METHOD = replace(base_softmax.METHOD, about=OWN["base-gumbel-softmax"][0], learner=learner)
+METHOD = SearchMethod(
+    about=OWN["base-gumbel-softmax"][0],
+    learner=learner,
+)
