@@ -40,7 +40,7 @@ LENGTHS = {"base-softmax": 160, "base-gumbel-softmax": 500}
 
 
 def settings_of(name: str, **values: object) -> SearchSettings:
-    given = {"way": 3, "query": 2, "channels": 4, "nodes": 2, "inner_steps": STEPS, "test_steps": 2}
+    given: dict[str, object] = {"way": 3, "query": 2, "channels": 4, "nodes": 2, "inner_steps": STEPS, "test_steps": 2}
     given |= {"alpha_inner": ALPHA, "beta_inner": BETA, "seed": SEED, "meta_batch": 2}
     return SearchSettings.from_dict({"dataset": "x", **given, **values, "method": name})
 
