@@ -29,7 +29,6 @@ from tnas_cli.recipes.transfer_choice import (
     CANDIDATES,
     CHOSEN,
     Candidates,
-    check_validation,
     chosen,
     drawn,
     seconds_of_choice,
@@ -118,7 +117,6 @@ class Transfer(Recipe):
         candidates: tuple[Genotype, ...] = ()
         if settings.method == "random":
             candidates = drawn(settings)
-            check_validation(labelled_images(cache, "val"))
         data = (cache, train, validation, test, device, machine)
         return TransferWork(self, settings, genotypes, given, *data, candidates=candidates)
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tnas_cli.errors import SettingsError
 from tnas_cli.plain import as_written
 from tnas_cli.recipes.decoded import Origin, decoded
 from tnas_cli.recipes.units import Units, do_all
@@ -30,7 +29,6 @@ from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.registry import space
 
 if TYPE_CHECKING:
-    from tnas_cli.episodes.labelled_images import LabelledImages
     from tnas_cli.recipes.transfer import TransferWork
 
 #: The first stage; the second trains the chosen network.
@@ -54,15 +52,6 @@ def drawn(settings: TransferSettings) -> tuple[Genotype, ...]:
 def short(settings: TransferSettings) -> TransferSettings:
     """How a candidate is trained."""
     return settings.replace(epochs=settings.choice_epochs, train_split="train")
-
-
-def check_validation(validation: LabelledImages) -> None:
-    """Raises SettingsError where there is nothing to choose by."""
-    if not len(validation):
-        raise SettingsError(
-            f"{validation.cache.dataset} has no validation images to choose a genotype by.",
-            hint="take a data set with some: tnas prepare-data cifar10",
-        )
 
 
 @dataclass(frozen=True)
