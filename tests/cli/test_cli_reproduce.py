@@ -8,6 +8,8 @@ import pytest
 
 from tests.conftest import Pipeline
 from tests.running import succeeding, tnas
+from tnas_cli.cli.reproduce import _ours
+from tnas_cli.records.reported import ReproducedCell
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,12 @@ def test_what_cannot_be_measured_is_refused(
     ran = tnas("reproduce", *options, "--runs", tmp_path, *pipeline.here)
     assert ran.code == code and said in ran.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("column", "said"), [("1-shot", "75.0"), ("error (%)", "25.0"), ("top-1 error (%)", "25.0")])
+def test_a_column_of_errors_has_errors(column: str, said: str) -> None:
+    cell = ReproducedCell(row="x", method="x", column=column, paper=None, state="measured", mean=0.75, interval=0.01)
+    assert _ours(cell).startswith(said)
 
 
 def test_the_paper_and_ours_stand_beside_each_other(pipeline: Pipeline, tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def _ours(cell: ReproducedCell) -> str:
     """The measured number as the column has it: an accuracy, or an error."""
     if cell.mean is None:
         return cell.state if cell.state == "failed" else ""
-    return with_interval(1 - cell.mean if cell.column.startswith("error") else cell.mean, cell.interval)
+    return with_interval(1 - cell.mean if "error" in cell.column else cell.mean, cell.interval)
 
 
 def _costs(found: ReproduceResult) -> Table:
