@@ -19,7 +19,7 @@ from tnas_cli.errors import DivergedError, LostRankError
 from tnas_cli.runs.events import Progress
 from tnas_cli.runs.interrupt import StoppedError, stop_request
 from tnas_cli.scale.in_step import computed, led, stacked
-from tnas_cli.scale.leader import Leader
+from tnas_cli.scale.leader import NUMBERS, Leader
 from tnas_cli.scale.share import Steps
 
 __all__ = ["signs"]
@@ -51,7 +51,7 @@ def by_group(
     groups = [ThreadGroup(meeting, rank, leaves if rank == size - 1 else None) for rank in range(size)]
 
     def follow(group: ThreadGroup) -> Any:
-        group.broadcast(torch.zeros(5, dtype=torch.float64))
+        group.broadcast(torch.zeros(NUMBERS, dtype=torch.float64))
         given, count = group.tell(None)
         asked = stopped if group.rank == size - 1 else lambda: False
         return computed(group, Count(), given, count, lambda *_: False, asked)

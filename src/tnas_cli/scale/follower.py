@@ -17,7 +17,7 @@ from tnas_cli.runs.interrupt import StopRequest, stop_request
 from tnas_cli.runs.ranks import Unled
 from tnas_cli.runs.recipe import Recipe, Work
 from tnas_cli.scale.in_step import computed
-from tnas_cli.scale.leader import END, ERRORS, GRADIENT, PREPARE, SHARDS, STEPS, VALIDATE, identity, validated
+from tnas_cli.scale.leader import END, ERRORS, GRADIENT, NUMBERS, PREPARE, SHARDS, STEPS, VALIDATE, identity, validated
 from tnas_cli.scale.shards import follow
 from tnas_cli.scale.share import FAILED, STOP, Duty, InShards, InSteps, Shared, flattened, named, packed, share, tried
 from tnas_cli.scale.torch_group import Group
@@ -49,7 +49,7 @@ class Follower(Unled):
         self.work, self.duties, self.networks = None, {}, {}
         with stop_request() as stop:
             while True:
-                order = torch.zeros(6, dtype=torch.float64)
+                order = torch.zeros(NUMBERS, dtype=torch.float64)
                 self.group.broadcast(order)
                 kind, number, first, count = (int(value) for value in order[:4])
                 if kind == END:

@@ -49,6 +49,7 @@ from tnas_cli.version import __version__
 #: The kinds of orders. An order is six numbers: its kind, the duty, and the first task, their count, the progress and
 #: the number of classes of a meta-batch of hard tasks; these classes follow the order, if there are any.
 PREPARE, GRADIENT, VALIDATE, STEPS, SHARDS, ERRORS, END = range(7)
+NUMBERS = 6
 
 
 class Leader:
@@ -107,7 +108,7 @@ class Leader:
 
     def order(self, kind: int, *numbers: float) -> None:
         """Tell the others what to do next."""
-        filled = (kind, *numbers) + (0,) * (5 - len(numbers))
+        filled = (kind, *numbers) + (0,) * (NUMBERS - 1 - len(numbers))
         self.group.broadcast(torch.tensor(filled, dtype=torch.float64))
 
     def heed(self, reports: list[int], error: TnasError | None) -> None:
