@@ -71,7 +71,7 @@ def open_the_page_of_a_folder(app: Sphinx, tree: nodes.document) -> None:
     here = (ROOT / app.env.docname).parent
     for link in tree.findall(pending_xref):
         folder = (here / link["reftarget"]).resolve()
-        if link["reftype"] == "myst" and folder.is_dir() and folder.is_relative_to(ROOT):
+        if link["reftype"] == "myst" and (folder / "README.md").is_file() and folder.is_relative_to(ROOT):
             page = (folder.relative_to(ROOT) / "README").as_posix()
             link["refdomain"], link["reftarget"], link["reftargetid"] = "doc", page, None
 
