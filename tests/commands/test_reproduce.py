@@ -151,6 +151,7 @@ def test_a_row_that_another_method_measures_has_its_network_and_says_what_differ
         ({"table": 9}, "no table 9"),
         ({"table": 5, "test_tasks": 9}, "--test-tasks has no effect in Table 5"),
         ({"table": 7, "limit": 2}, "--limit has no effect in Table 7"),
+        ({"table": 2, "rows": ("maml", "metanas"), "limit": 2}, "no row trains what a search found"),
         # A preset that a search has and a training has not is refused before the search.
         ({"table": 2, "rows": ("t-nas",), "preset": "authors"}, "unknown preset 'authors'"),
     ],

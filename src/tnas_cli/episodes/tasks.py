@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -58,10 +58,18 @@ class TaskBatch:
 
     def part(self, of: slice | list[int]) -> TaskBatch:
         """Some of the tasks, by their positions."""
-        x, y = self.support_x[of], self.support_y[of]
         beside = None if self.beside is None else self.beside.part(of)
         classes, paths = (None if each is None else each[of] for each in (self.classes, self.paths))
-        return TaskBatch(x, y, self.query_x[of], self.query_y[of], self.way, self.half, beside, classes, paths)
+        return replace(
+            self,
+            support_x=self.support_x[of],
+            support_y=self.support_y[of],
+            query_x=self.query_x[of],
+            query_y=self.query_y[of],
+            beside=beside,
+            classes=classes,
+            paths=paths,
+        )
 
     @property
     def query(self) -> tuple[Tensor, Tensor]:
@@ -70,13 +78,12 @@ class TaskBatch:
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> TaskBatch:
         """The same tasks on `device`, images as `dtype`."""
-        return TaskBatch(
-            self.support_x.to(device, dtype),
-            self.support_y.to(device),
-            self.query_x.to(device, dtype),
-            self.query_y.to(device),
-            self.way,
-            self.half,
+        return replace(
+            self,
+            support_x=self.support_x.to(device, dtype),
+            support_y=self.support_y.to(device),
+            query_x=self.query_x.to(device, dtype),
+            query_y=self.query_y.to(device),
         )
 
 

@@ -6,13 +6,12 @@ in turn. The inner loop adapts w alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from tnas_cli.engines.interface import Adapted, Engine, InnerRule, MetaGradient
+from tnas_cli.engines.interface import Engine, InnerRule, MetaGradient
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.about import OWN
-from tnas_cli.methods.learner import GradientSteps, Labelled, SteppingLearner
+from tnas_cli.methods.learner import GradientSteps, OnGradientSteps
 from tnas_cli.methods.method import SearchMethod
 from tnas_cli.methods.streams import EpisodesInHalves
 from tnas_cli.settings.search import SearchSettings
@@ -24,37 +23,16 @@ THETA_HALF = 2
 
 
 @dataclass(frozen=True)
-class AutoMaml(SteppingLearner):
+class AutoMaml(OnGradientSteps):
     """Algorithm 3: MAML whose outer gradient goes to w or theta, depending on the half of the images in a batch."""
 
-    engine: Engine
     network: SearchedNetwork
-    steps: GradientSteps
-
-    @property
-    def by_support(self) -> bool:
-        return self.steps.by_support
 
     def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
         found = self.steps.meta_gradient(parameters, batch, progress)
         to_theta = batch.half == THETA_HALF
         moved = {name: g for name, g in found.gradients.items() if (name == THETA) == to_theta}
         return MetaGradient(moved, found.query_losses, found.query_accuracies)
-
-    def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
-        return self.steps.adapt(parameters, support)
-
-    def course(self, parameters: Parameters, support: Labelled) -> Iterator[Parameters]:
-        return self.steps.course(parameters, support)
-
-    def move_w(self, parameters: Parameters, own: Parameters, gradients: Parameters) -> Parameters:
-        return self.steps.move_w(parameters, own, gradients)
-
-    def rate(self, parameters: Parameters, name: str, step: int) -> float:
-        return self.steps.rate(parameters, name, step)
-
-    def in_training(self) -> AutoMaml:
-        return replace(self, steps=self.steps.in_training())
 
 
 def learner(engine: Engine, network: SearchedNetwork, settings: SearchSettings) -> AutoMaml:

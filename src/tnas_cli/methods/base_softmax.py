@@ -29,18 +29,17 @@ sample's limit at tau = 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from tnas_cli.engines.interface import Adapted, Engine, Gradients, InnerRule, MetaGradient
+from tnas_cli.engines.interface import Engine, Gradients, InnerRule, MetaGradient
 from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods import task_noise
 from tnas_cli.methods.about import OWN
-from tnas_cli.methods.learner import GradientSteps, Labelled, SteppingLearner
+from tnas_cli.methods.learner import GradientSteps, Labelled, OnGradientSteps
 from tnas_cli.methods.method import SearchMethod
 from tnas_cli.methods.reptile import in_turn, mini_batch
 from tnas_cli.settings.search import SearchSettings
@@ -75,18 +74,12 @@ def temperature(progress: float) -> float:
 
 
 @dataclass(frozen=True)
-class Base(SteppingLearner):
+class Base(OnGradientSteps):
     """The super-network at a task's own w and theta. steps: those of Equation 7, and what a new task does. relaxation
     None: the softmax alone."""
 
-    engine: Engine
     network: SearchedNetwork
-    steps: GradientSteps
     relaxation: Gumbel | None = None
-
-    @property
-    def by_support(self) -> bool:
-        return self.steps.by_support
 
     def meta_gradient(self, parameters: Parameters, batch: TaskBatch, progress: float) -> MetaGradient:
         """The start minus where tasks end, summed; losses and accuracies are those of the last step's mini-batch."""
@@ -108,21 +101,6 @@ class Base(SteppingLearner):
         relaxed = {**own, THETA: (own[THETA] + noise) / tau}
         found = self.engine.gradients(self.network, relaxed, labelled)
         return replace(found, gradients={**found.gradients, THETA: found.gradients[THETA] / tau})
-
-    def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
-        return self.steps.adapt(parameters, support)
-
-    def course(self, parameters: Parameters, support: Labelled) -> Iterator[Parameters]:
-        return self.steps.course(parameters, support)
-
-    def move_w(self, parameters: Parameters, own: Parameters, gradients: Parameters) -> Parameters:
-        return self.steps.move_w(parameters, own, gradients)
-
-    def rate(self, parameters: Parameters, name: str, step: int) -> float:
-        return self.steps.rate(parameters, name, step)
-
-    def in_training(self) -> Base:
-        return replace(self, steps=self.steps.in_training())
 
 
 def learner_with(relaxation: Gumbel | None, engine: Engine, network: SearchedNetwork, settings: SearchSettings) -> Base:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -228,6 +229,34 @@ class GradientSteps(SteppingLearner):
 
     def in_training(self) -> GradientSteps:
         return replace(self, test_rule=self.rule)
+
+
+@dataclass(frozen=True)
+class OnGradientSteps(SteppingLearner):
+    """A method with an outer gradient of its own, whose tasks take plain gradient steps, `steps`."""
+
+    engine: Engine
+    network: Network
+    steps: GradientSteps
+
+    @property
+    def by_support(self) -> bool:
+        return self.steps.by_support
+
+    def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
+        return self.steps.adapt(parameters, support)
+
+    def course(self, parameters: Parameters, support: Labelled) -> Iterator[Parameters]:
+        return self.steps.course(parameters, support)
+
+    def move_w(self, parameters: Parameters, own: Parameters, gradients: Parameters) -> Parameters:
+        return self.steps.move_w(parameters, own, gradients)
+
+    def rate(self, parameters: Parameters, name: str, step: int) -> float:
+        return self.steps.rate(parameters, name, step)
+
+    def in_training(self) -> Self:
+        return replace(self, steps=self.steps.in_training())
 
 
 def accuracies(learner: Learner, parameters: Parameters, batches: Iterable[TaskBatch]) -> Iterator[Tensor]:

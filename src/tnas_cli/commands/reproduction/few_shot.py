@@ -77,6 +77,10 @@ def searching(row: PaperRow) -> str | None:
     return row.measured_by if about(row.measured_by).searches else None
 
 
+def _trains_what_it_finds(cell: Cell) -> bool:
+    return searching(cell.row) is not None and cell.row.method not in (*_ANSWERING, METANAS.method)
+
+
 def why_not(row: PaperRow) -> str | None:
     """A row needs a method of its name, or of that which trains its network."""
     try:
@@ -93,6 +97,8 @@ def differs(row: PaperRow) -> str | None:
 
 def check(plan: Plan, machine: Machine, listener: Listener) -> None:
     """All settings, and of every column the data of its first search and of its first training."""
+    if plan.wish.limit is not None and not any(map(_trains_what_it_finds, plan.cells)):
+        raise SettingsError("--limit has no effect: no row trains what a search found.", hint="leave it out")
     prepared: set[tuple[type[Recipe], str]] = set()
     for cell in plan.cells:
         if searching(cell.row):
@@ -174,11 +180,11 @@ def adapted_by(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener:
     recipe = search(plan, cell)
     found = run(lambda: recipe, SearchResult, folder / "search", machine, listener)
     tasks = training_of(plan, cell, read_trainables(_TYPICAL)).settings.test_tasks
-    decoded_in_time = plan.seconds_each is not None and cell.row.method not in (*_ANSWERING, METANAS.method)
+    few = plan.seconds_each is not None and _trains_what_it_finds(cell)
     records, result = adapt_dataset(
         found.checkpoint,
         plan.dataset,
-        tasks=min(tasks, ADAPTED_IN_TIME) if decoded_in_time else tasks,
+        tasks=min(tasks, ADAPTED_IN_TIME) if few else tasks,
         protocol=recipe.settings.protocol or None,
         machine=machine,
         listener=listener,
