@@ -24,6 +24,7 @@ from tnas_cli.report.paper_tables import paper_table
 from tnas_cli.report.results import results_of
 from tnas_cli.runs import called
 from tnas_cli.runs.device import Machine
+from tnas_cli.runs.events import Note, ignore
 from tnas_cli.runs.lock import locked
 from tnas_cli.settings.meta_learning import UNLIMITED
 
@@ -58,17 +59,30 @@ def test_every_table_has_its_rows_as_cells_or_says_why_not() -> None:
     assert "no source" in reason
 
 
-def test_the_time_is_shared_equally_and_a_search_divides_its_share() -> None:
+def test_the_time_is_shared_equally_and_a_search_divides_its_share(machine: Machine) -> None:
     found = planned(table=2, rows=("maml", "t-nas"), hours=2.0, dataset="glyphs", seed=3)
     assert [cell.name for cell in found.cells] == ["MAML 1-shot", "MAML 5-shot", "T-NAS 1-shot", "T-NAS 5-shot"]
     assert found.seconds_each == 1800
     maml, t_nas = found.cells[1], found.cells[3]
     trained = few_shot.training(found, maml).settings
     assert (trained.hours, trained.tasks, trained.way, trained.shot, trained.seed) == (0.5, UNLIMITED, 5, 5, 3)
-    searched = few_shot.search(found, t_nas).settings
+    searched = few_shot.search(found, t_nas, machine, ignore).settings
     assert (searched.method, searched.hours, searched.shot, searched.dataset) == ("t-nas", 0.25, 5, "glyphs")
     of_genotypes = few_shot.training_of(found, t_nas, few_shot.read_trainables("DARTS_V2"))
     assert of_genotypes.settings.hours == 0.25 and of_genotypes.limit == 1
+
+
+@pytest.mark.parametrize("shot", [1, 5])
+def test_a_search_on_half_of_a_classs_images_takes_the_query_images_that_are_left(shot: int, tmp_path: Path) -> None:
+    """Omniglot has 20 images of a class. Auto-MAML divides them, so that its tasks have fewer; T-NAS's keep theirs."""
+    file = tmp_path / "scripts-20.h5"
+    class_pictures.characters(file, {"train": 6, "val": 5, "test": 5}, images=20)
+    notes: list[Any] = []
+    wish: dict[str, Any] = {"table": 2, "rows": ("t-nas", "auto-maml"), "shots": (shot,), "preset": "paper"}
+    found = planned(**wish, dataset=str(file))
+    searches = [few_shot.search(found, cell, Machine("cpu"), notes.append).settings for cell in found.cells]
+    assert {settings.method: settings.query for settings in searches} == {"t-nas": 15, "auto-maml": 10 - shot}
+    assert [isinstance(each, Note) and "10 of a class's 20 images" in each.text for each in notes] == [True]
 
 
 def test_a_limit_says_how_many_genotypes_of_a_search_are_trained() -> None:
@@ -98,10 +112,10 @@ def test_rows_beyond_the_table_are_planned_only_if_they_are_named() -> None:
             planned(table=table, rows=("metanas",))
 
 
-def test_soft_pruning_divides_its_time_between_a_search_and_its_meta_training(tmp_path: Path) -> None:
+def test_soft_pruning_divides_its_time_between_a_search_and_its_meta_training(machine: Machine) -> None:
     found = planned(table=2, rows=("metanas",), shots=(1,), hours=2.0, dataset="glyphs", seed=3)
     (cell,) = found.cells
-    searched = few_shot.search(found, cell).settings
+    searched = few_shot.search(found, cell, machine, ignore).settings
     assert (searched.method, searched.hours, searched.seed) == ("t-nas", 1.0, 3)
     genotypes = [replace(record, run="runs/1") for record in read_genotypes("DARTS_V2")]
     recipe = few_shot.inheriting(found, cell, genotypes)

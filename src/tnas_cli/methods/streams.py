@@ -41,6 +41,10 @@ class Stream(ABC):
     def tasks(self, cache: ImageCache, settings: Settings, device: torch.device) -> Tasks:
         """Tasks drawn by (seed, index); raises SettingsError or DataError now if the data set is too small."""
 
+    def images_of_class(self, images: int) -> int:
+        """How many of a class's images a training task can hold."""
+        return images
+
 
 @dataclass(frozen=True)
 class Episodes(Stream):
@@ -116,6 +120,9 @@ class EpisodesInHalves(Stream):
 
         batch(1, "train", 0, 1)  # halves that are too small are refused now
         return Tasks(train, validate)
+
+    def images_of_class(self, images: int) -> int:
+        return images // 2
 
 
 @dataclass(frozen=True)

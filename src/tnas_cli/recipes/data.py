@@ -49,7 +49,6 @@ def settled(settings: Chosen, cache: ImageCache) -> Chosen:
 
 def check_tasks(settings: SearchSettings | TrainSettings, cache: ImageCache, *splits: str) -> None:
     """Raises SettingsError, with a hint that fits all of these splits, where one has too few classes or images."""
-    counts = np.diff(cache.class_offset)
     classes = {split: len(cache.classes(split)) for split in splits}
     fewest = min(splits, key=lambda split: classes[split])
     if settings.way > classes[fewest]:
@@ -57,7 +56,7 @@ def check_tasks(settings: SearchSettings | TrainSettings, cache: ImageCache, *sp
             f"--way {settings.way} needs {settings.way} classes, but split {fewest!r} has {classes[fewest]}.",
             hint=way_hint(classes[fewest]),
         )
-    images = {split: int(counts[cache.classes(split)].min()) for split in splits}
+    images = {split: smallest_class(cache, split) for split in splits}
     fewest, needed = min(splits, key=lambda split: images[split]), settings.shot + settings.query
     if needed > images[fewest]:
         raise SettingsError(
@@ -65,6 +64,12 @@ def check_tasks(settings: SearchSettings | TrainSettings, cache: ImageCache, *sp
             f"{fewest!r} has only {images[fewest]}.",
             hint=images_hint(settings.shot, images[fewest]),
         )
+
+
+def smallest_class(cache: ImageCache, *splits: str) -> int:
+    """How many images the smallest class of these splits has."""
+    counts = np.diff(cache.class_offset)
+    return min(int(counts[cache.classes(split)].min()) for split in splits)
 
 
 def image_counts(settings: SearchSettings | TrainSettings) -> tuple[int, int]:

@@ -16,7 +16,8 @@ from tnas_cli.commands.adapt import adapt_dataset
 from tnas_cli.commands.reproduction.continued import run
 from tnas_cli.commands.reproduction.plan import Cell, Plan
 from tnas_cli.errors import SettingsError
-from tnas_cli.methods.registry import about, all_about
+from tnas_cli.methods.registry import about, all_about, search_method
+from tnas_cli.recipes.data import open_data, smallest_class
 from tnas_cli.recipes.estimate_training import estimate_from_scratch
 from tnas_cli.recipes.from_scratch import FromScratch
 from tnas_cli.recipes.inherited import Inherited, checkpoint_of
@@ -29,7 +30,7 @@ from tnas_cli.records.reading import read
 from tnas_cli.records.results import AdaptResult, SearchResult, TrainResult
 from tnas_cli.report.paper_tables import PaperRow, PaperTable
 from tnas_cli.runs.device import Machine
-from tnas_cli.runs.events import Listener, ignore
+from tnas_cli.runs.events import Listener, Note, ignore
 from tnas_cli.runs.files import write_text
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.settings.features import ORDER
@@ -103,7 +104,7 @@ def check(plan: Plan, machine: Machine, listener: Listener) -> None:
     for cell in plan.cells:
         if searching(cell.row):
             training_of(plan, cell, read_trainables(_TYPICAL))
-            recipe: Recipe = search(plan, cell)
+            recipe: Recipe = search(plan, cell, machine, listener)
             where = replace(machine, cluster=None)
         else:
             recipe, where = training(plan, cell), machine
@@ -118,7 +119,7 @@ def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
     the tasks of its one training, which cost about what they cost in the search. Of BASE: it alone."""
     if not searching(cell.row):
         return estimate_from_scratch(training(plan, cell), machine, ignore).total_seconds
-    wanted = search(plan, cell)
+    wanted = search(plan, cell, machine, ignore)
     before = wanted.prepare(replace(machine, cluster=None), ignore).estimate().total_seconds
     if cell.row.method in _ANSWERING:
         return before
@@ -143,11 +144,19 @@ def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Li
     return run(lambda: training(plan, cell), TrainResult, folder / "train-eval", machine, listener)
 
 
-def search(plan: Plan, cell: Cell) -> Search:
-    """The search of a row; raises SettingsError."""
+def search(plan: Plan, cell: Cell, machine: Machine, listener: Listener) -> Search:
+    """The search of a row, with fewer query images than the preset has where the method divides a class's images and
+    no more are left; raises SettingsError and DataError."""
     share = 1.0 if cell.row.method in _ANSWERING else SEARCH_SHARE
     own = {"method": searching(cell.row), **_tasks(plan, cell, share)}
-    return Search(search_settings(plan.preset, own))
+    settings = search_settings(plan.preset, own)
+    images = smallest_class(open_data(settings.dataset, settings.protocol, machine, listener), "train", "val")
+    in_task = search_method(settings.method).stream.images_of_class(images)
+    query = in_task - settings.shot
+    if in_task < images and 0 < query < settings.query:
+        listener(Note(f"{cell.name}: a task of its search holds {in_task} of a class's {images} images, {query} query"))
+        settings = settings.replace(query=query)
+    return Search(settings)
 
 
 def training(plan: Plan, cell: Cell) -> FromScratch:
@@ -177,7 +186,7 @@ def adapted_by(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener:
     file = folder / ADAPTED
     if file.is_file():
         return file
-    recipe = search(plan, cell)
+    recipe = search(plan, cell, machine, listener)
     found = run(lambda: recipe, SearchResult, folder / "search", machine, listener)
     tasks = training_of(plan, cell, read_trainables(_TYPICAL)).settings.test_tasks
     few = plan.seconds_each is not None and _trains_what_it_finds(cell)
