@@ -13,6 +13,7 @@ from tnas_cli.cli.main import app
 from tnas_cli.episodes import registry
 from tnas_cli.methods.registry import search_methods, training_methods
 from tnas_cli.settings.fields import settings_of
+from tnas_cli.settings.grow import GrowSettings
 from tnas_cli.settings.preset import presets
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.supervised import SupervisedSettings
@@ -29,8 +30,9 @@ SETTINGS: dict[str, Any] = {
     "train-eval": TrainSettings,
     "supervised": SupervisedSettings,
     "transfer": TransferSettings,
+    "grow": GrowSettings,
 }
-METHODS = {"search": search_methods(), "train-eval": training_methods()}
+METHODS = {"search": search_methods(), "train-eval": training_methods(), "grow": training_methods()}
 GENOTYPES = tuple(known.name for known in KNOWN)
 
 

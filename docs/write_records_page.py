@@ -28,6 +28,7 @@ RECORDS: tuple[type[Part], ...] = (
     kinds.ModelCard,
     run_list.ListedRun,
     *(results.Measured, results.AdaptResult, results.TrainResult, results.SupervisedResult, results.TransferResult),
+    *(results.GrowResult, other_results.GrowEstimate),
     *(results.SearchResult, other_results.SearchEstimate, other_results.TrainEstimate, other_results.DecodeResult),
     *(
         other_results.PredictResult,

@@ -9,8 +9,9 @@ from typing import Any
 from tnas_cli.methods.registry import readers
 from tnas_cli.settings.applies import Readers
 from tnas_cli.settings.base import Settings
-from tnas_cli.settings.features import INHERITED_READS, SCRATCH_READS, SUPERVISED_READS
+from tnas_cli.settings.features import INHERITED_READS, SCRATCH, SCRATCH_READS, SUPERVISED_READS
 from tnas_cli.settings.fields import Setting, settings_of
+from tnas_cli.settings.grow import GrowSettings
 from tnas_cli.settings.preset import presets
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.supervised import SupervisedSettings
@@ -31,11 +32,13 @@ def page() -> str:
     """The hand-written part as it is, and the tables after it."""
     written = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
     trained = {name: reads | SCRATCH_READS for name, reads in readers(searches=False).items()}
+    grown = {name: reads | {SCRATCH} for name, reads in readers(searches=False).items()}
     parts = [
         _table("tnas search", SearchSettings, readers(searches=True)),
         _table("tnas train-eval", TrainSettings, trained | {"`--weights inherited`": INHERITED_READS}),
         _table("tnas supervised", SupervisedSettings, SUPERVISED_READS),
         _table("tnas transfer", TransferSettings, {}),
+        _table("tnas grow", GrowSettings, grown),
     ]
     return "\n".join([written + MARK + HEAD, *parts])
 

@@ -39,7 +39,9 @@ def test_the_package_imports_nothing_of_itself(tmp_path: Path) -> None:
     assert not imported_by(code, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["", "search", "train-eval", "supervised", "transfer", "resume", "adapt", "report"])
+@pytest.mark.parametrize(
+    "name", ["", "search", "train-eval", "supervised", "transfer", "grow", "resume", "adapt", "report"]
+)
 def test_help_imports_nothing_heavy(name: str, tmp_path: Path) -> None:
     words = [name, "--help"] if name else ["--help"]
     assert not imported_by(command(*words), tmp_path)

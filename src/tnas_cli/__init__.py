@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tnas_cli.commands.doctor import doctor as doctor
     from tnas_cli.commands.export import export as export
     from tnas_cli.commands.figures import figures as figures
+    from tnas_cli.commands.grow import estimate_growing as estimate_growing
+    from tnas_cli.commands.grow import grow as grow
     from tnas_cli.commands.models import models as models
     from tnas_cli.commands.predict import Sorting as Sorting
     from tnas_cli.commands.predict import predict as predict
@@ -50,12 +52,14 @@ if TYPE_CHECKING:
     from tnas_cli.errors import TnasError as TnasError
     from tnas_cli.recipes.adapt import Asked as Asked
     from tnas_cli.recipes.as_module import module as module
+    from tnas_cli.recipes.grow import grow_settings as grow_settings
     from tnas_cli.recipes.train_settings import settings_for as settings_for
     from tnas_cli.recipes.trainable import read_trainables as read_trainables
     from tnas_cli.report.html_report import html_report as html_report
     from tnas_cli.runs.changes import Changes as Changes
     from tnas_cli.runs.cluster_address import ClusterAddress as ClusterAddress
     from tnas_cli.runs.device import Machine as Machine
+    from tnas_cli.settings.grow import GrowSettings as GrowSettings
     from tnas_cli.settings.search import SearchSettings as SearchSettings
     from tnas_cli.settings.supervised import SupervisedSettings as SupervisedSettings
     from tnas_cli.settings.train import TrainSettings as TrainSettings
@@ -66,6 +70,7 @@ _HOMES = {
     "Asked": "recipes.adapt",
     "Changes": "runs.changes",
     "ClusterAddress": "runs.cluster_address",
+    "GrowSettings": "settings.grow",
     "Machine": "runs.device",
     "SearchSettings": "settings.search",
     "Sorting": "commands.predict",
@@ -83,10 +88,13 @@ _HOMES = {
     "decode": "commands.decode",
     "doctor": "commands.doctor",
     "estimate_reproduction": "commands.reproduce",
+    "estimate_growing": "commands.grow",
     "estimate_search": "commands.search",
     "estimate_training": "commands.train_eval",
     "export": "commands.export",
     "figures": "commands.figures",
+    "grow": "commands.grow",
+    "grow_settings": "recipes.grow",
     "html_report": "report.html_report",
     "inherit": "commands.train_eval",
     "list_runs": "commands.runs",

@@ -13,6 +13,7 @@ from tests.running import tnas
 from tnas_cli.cli.colours import WIDEST_HELP
 from tnas_cli.cli.main import app
 from tnas_cli.settings.fields import settings_of
+from tnas_cli.settings.grow import GrowSettings
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.settings.train import TrainSettings
@@ -24,6 +25,7 @@ OF = {
     "train-eval": TrainSettings,
     "supervised": SupervisedSettings,
     "transfer": TransferSettings,
+    "grow": GrowSettings,
 }
 TWO_SCREENS = 100
 

@@ -15,6 +15,9 @@ from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.parameters import Parameters
 from tnas_cli.spaces.search_network import SearchNetwork
 
+#: Cells that leave their first input alone.
+ONE_INPUT = Genotype((("sep_conv_3x3", 1), ("skip_connect", 1)), (("max_pool_3x3", 1), ("dil_conv_3x3", 1)))
+
 RULE = InnerRule(alpha=0.05, beta=3.0, steps=2)
 ALTERNATING = InnerRule(alpha=0.05, beta=3.0, steps=2, alternating=True)
 
@@ -45,7 +48,7 @@ def test_meta_gradient_of_the_search_network(size: int, channels: int, second_or
 
 
 @pytest.mark.parametrize("second_order", [False, True], ids=["first order", "equation 2"])
-@pytest.mark.parametrize("genotype", [AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, random_genotype(5)])
+@pytest.mark.parametrize("genotype", [AUTO_MAML_1SHOT, AUTO_MAML_5SHOT, random_genotype(5), ONE_INPUT])
 def test_meta_gradient_of_a_decoded_network(genotype: Genotype, second_order: bool) -> None:
     network = DecodedNetwork(genotype, 3, 1, channels=4)
     w = parameters_of(network)

@@ -101,6 +101,9 @@ def jobs(base: Path) -> Iterator[Job]:
     drawing = ("--method", "random", "--genotypes", 2, "--choice-epochs", 1)
     yield Job("transfer, random", ("transfer", *pictures, *drawing, *runs, *here))
 
+    short = ("--method", "maml", "--first", 2, "--beam", 1, "--nodes", 2)
+    yield Job("grow", ("grow", *data, *TRAINING, *short, *runs, *torch))
+
     for split, numbers in (("train", range(5)), ("val", range(5, 10)), ("test", range(10, 15))):
         class_tree(base / "letters" / split, numbers, images=2)
     succeeding("prepare-data", "folder", "--source", base / "letters", "--size", 20, "--cache-dir", base / "cache")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tnas_cli.commands import grow as grow_command
 from tnas_cli.commands import resume as resume_command
 from tnas_cli.commands import search as search_command
 from tnas_cli.commands import supervised as supervised_command
@@ -31,6 +32,10 @@ def supervised(records: Sequence[TrainableRecord], settings: Any, **options: Any
 
 def transfer(records: Sequence[TrainableRecord], settings: Any, **options: Any) -> Json:
     return transfer_command.transfer(records, settings, **options).to_json()
+
+
+def grow(settings: Any, **options: Any) -> Json:
+    return grow_command.grow(settings, **options).to_json()
 
 
 def resume(

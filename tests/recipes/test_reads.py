@@ -11,7 +11,7 @@ import pytest
 
 from tests.helpers import NETWORKS
 from tests.methods import class_pictures as pictures
-from tests.recipes.calls import search, supervised, train_eval, transfer
+from tests.recipes.calls import grow, search, supervised, train_eval, transfer
 from tests.recipes.test_recipes_supervised import best
 from tnas_cli import settings as room
 from tnas_cli.methods.registry import about, readers
@@ -20,8 +20,9 @@ from tnas_cli.recipes.trainable import TrainableRecord
 from tnas_cli.records.kinds import FixedNetwork
 from tnas_cli.runs.device import Machine
 from tnas_cli.settings.base import Settings
-from tnas_cli.settings.features import SCRATCH_READS, SUPERVISED_READS
+from tnas_cli.settings.features import SCRATCH, SCRATCH_READS, SUPERVISED_READS
 from tnas_cli.settings.fields import settings_of
+from tnas_cli.settings.grow import GrowSettings
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.settings.train import TrainSettings
@@ -121,6 +122,13 @@ def test_ways_to_an_architecture(name: str, signs: str, tmp_path: Path, looked_a
     # The order in the search's settings is read when its checkpoint is adapted.
     known = of(SupervisedSettings, looked_at) - ({"order"} if name == "t-nas" else set())
     assert known == declared(SupervisedSettings, SUPERVISED_READS[name])
+
+
+def test_cells_that_grow(signs: str, tmp_path: Path, looked_at: set[str]) -> None:
+    few = {**TRAINED_FEW, "first": 2, "beam": 1, "nodes": 2}
+    values = {"dataset": signs, "method": "maml", **about("maml").differs, **few}
+    grow(GrowSettings.from_dict(values), runs=tmp_path, machine=HERE)
+    assert of(GrowSettings, looked_at) == declared(GrowSettings, TRAINING["maml"] | {SCRATCH})
 
 
 _DRAWING = {"method": "random", "genotypes": 2, "choice_epochs": 1}

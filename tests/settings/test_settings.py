@@ -8,6 +8,7 @@ from tests.running import tnas
 from tnas_cli.errors import SettingsError
 from tnas_cli.settings import file as settings_file
 from tnas_cli.settings.fields import PANELS, settings_of
+from tnas_cli.settings.grow import GrowSettings
 from tnas_cli.settings.preset import preset, presets
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.supervised import SupervisedSettings
@@ -193,7 +194,7 @@ def test_supervised_settings_check_what_belongs_together() -> None:
     assert "half of the support images" in caught.value.hint
 
 
-ALL = (SearchSettings, TrainSettings, SupervisedSettings, TransferSettings)
+ALL = (SearchSettings, TrainSettings, SupervisedSettings, TransferSettings, GrowSettings)
 
 
 @pytest.mark.parametrize("cls", ALL)

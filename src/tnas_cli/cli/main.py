@@ -54,6 +54,7 @@ def _register() -> None:
         decode,
         doctor,
         export,
+        grow,
         models,
         predict,
         prepare_data,
@@ -82,6 +83,7 @@ def _register() -> None:
     app.command("watch")(watch.watch)
     app.command("resume")(resume.resume)
     app.command("reproduce", rich_help_panel="Other experiments of the paper")(reproduce.reproduce)
+    app.command("grow", rich_help_panel="Other experiments of the paper")(grow.grow)
     for name, command in (("supervised", supervised.supervised), ("transfer", transfer.transfer)):
         app.command(name, rich_help_panel="Other experiments of the paper")(command)
     for name, command in (("quickstart", quickstart.quickstart), ("doctor", doctor.doctor), ("cite", cite.cite)):

@@ -9,9 +9,16 @@ from rich.table import Table
 
 from tnas_cli.cli.colours import WARNING
 from tnas_cli.cli.console import Screen, add_row, size, table
-from tnas_cli.records.other_results import Estimate, TrainEstimate
+from tnas_cli.records.other_results import Estimate, GrowEstimate, TrainEstimate
 from tnas_cli.records.parts import Accuracy, Budget, OwnTasks, PlannedCost
-from tnas_cli.records.results import Result, SearchResult, SupervisedResult, TrainResult, TransferResult
+from tnas_cli.records.results import (
+    GrowResult,
+    Result,
+    SearchResult,
+    SupervisedResult,
+    TrainResult,
+    TransferResult,
+)
 from tnas_cli.spelling import command, duration
 
 
@@ -27,6 +34,8 @@ def show(screen: Screen, result: Result) -> None:
         _supervised(screen, result)
     elif isinstance(result, TransferResult):
         _transfer(screen, result)
+    elif isinstance(result, GrowResult):
+        _grow(screen, result)
     else:
         screen.record(result.to_json())
 
@@ -47,6 +56,8 @@ def show_estimate(screen: Screen, cost: Estimate) -> None:
     facts.append(("validation", f"{duration(cost.seconds_per_validation)} each time"))
     if isinstance(cost, TrainEstimate):
         facts += _of_training(cost)
+    if isinstance(cost, GrowEstimate):
+        facts.append(("cells", f"{cost.cells:,}, {cost.side_by_side} at a time, each counted as one of the final size"))
     screen.facts([*facts, ("total to expect", duration(cost.total_seconds))], ESTIMATES)
 
 
@@ -279,3 +290,22 @@ def _transfer(screen: Screen, result: TransferResult) -> None:
         screen.say(f"its genotype: {command('tnas', 'decode', Path(result.run or '') / 'chosen.jsonl')}")
     screen.say(f"{_amount(result.budget)} on {result.train_split}, 95% interval over test images, {_took(result)}")
     screen.next(after_training(result, result.run))
+
+
+def _grow(screen: Screen, found: GrowResult) -> None:
+    from tnas_cli.commands.next_steps import after_growing
+
+    title = f"{found.dataset}, {found.way}-way {found.shot}-shot, {found.validation_tasks} validation tasks"
+    drawn = table(("nodes", "considered", "trained", "predicted", "mean", "best", "genotype"), title=title)
+    for row in found.levels:
+        predicted = "" if row.predicted is None else f"{percent(row.predicted)}%"
+        reached = (predicted, f"{percent(row.mean)}%", f"{percent(row.best)}%")
+        add_row(drawn, str(row.nodes), f"{row.considered:,}", f"{row.trained:,}", *reached, row.digest)
+    screen.show(drawn)
+    # The best of several has also been the luckiest of them.
+    screen.say(
+        f"{found.trained:,} cells trained on {found.tasks:,} tasks each, which took {duration(found.training_seconds)} "
+        "in all; what the chosen one is worth, other tasks say"
+    )
+    screen.next(after_growing(found))
+    screen.path(found.path)

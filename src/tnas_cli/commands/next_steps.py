@@ -18,7 +18,7 @@ from tnas_cli.errors import TnasError
 from tnas_cli.plain import as_written
 from tnas_cli.records.kinds import Decoded
 from tnas_cli.records.other_results import PreparedData
-from tnas_cli.records.results import Measured, SearchResult
+from tnas_cli.records.results import GrowResult, Measured, SearchResult
 from tnas_cli.report.paper_tables import DEFAULT_TABLE, first_table_of
 from tnas_cli.runs.called import argv
 from tnas_cli.runs.run_file import NAME, RunFile
@@ -57,6 +57,18 @@ def after_search(found: SearchResult) -> str | None:
     tasks: Words = ["--split", "test", "--tasks", "20"]
     where: Words = [*data_words(cache, root), *tasks, *fitting[4:]]
     return command("tnas", "adapt", Path(found.checkpoint), *where)
+
+
+def after_growing(found: GrowResult) -> str | None:
+    """The training of the cell that grew best, and its test."""
+    try:
+        cache, root, query = _data_of(Path(found.run))
+    except TnasError:
+        return None
+    fitting = _fitting(cache, ("train", "val", "test"), found.way, found.shot, query)
+    if fitting is None or fitting[1] != str(found.way):
+        return None
+    return command("tnas", "train-eval", Path(found.path), *data_words(cache, root), *fitting[4:])
 
 
 def after_adapting() -> str | None:

@@ -43,6 +43,12 @@ def _supervised() -> type[Recipe]:
     return Supervised
 
 
+def _grow() -> type[Recipe]:
+    from tnas_cli.recipes.grow import Grow
+
+    return Grow
+
+
 def _transfer() -> type[Recipe]:
     from tnas_cli.recipes.transfer import Transfer
 
@@ -57,6 +63,7 @@ RECIPES: Mapping[str, Callable[[], type[Recipe]]] = {
     "inherited": _inherited,
     "supervised": _supervised,
     "transfer": _transfer,
+    "grow": _grow,
 }
 
 

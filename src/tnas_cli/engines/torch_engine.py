@@ -81,7 +81,7 @@ class TorchEngine:
             x, labels = _part(query, of)
             logits = logits_of(network, adapted, x, support[0][of] if by_support else None)
             losses = task_losses(logits, labels)
-            grads = torch.autograd.grad(losses.sum(), list(at.values()))  # [T, ...] each
+            grads = torch.autograd.grad(losses.sum(), list(at.values()), materialize_grads=True)  # [T, ...] each
             return list(grads), losses.detach(), task_accuracies(logits.detach(), labels)
 
         grads, losses, accuracies = zip(*in_parts(part, query[0]), strict=True)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 GROUP = "tnas.methods"
 
+#: Methods that are not asked for by `--method`, and how they are.
+_ELSEWHERE = {"auto-meta": "its search is `tnas grow`, its published cell the genotype Auto-Meta of `tnas train-eval`"}
+
 
 def method(name: str) -> Method[Any, Any, Any]:
     """The method of that name; raises SettingsError, with a suggestion, if there is none."""
@@ -25,7 +28,7 @@ def method(name: str) -> Method[Any, Any, Any]:
         return found
     added = _ADDED.get(name)
     if added is None:
-        known = did_you_mean(name, [*OWN, *_ADDED.names()])
+        known = _ELSEWHERE.get(name) or did_you_mean(name, [*OWN, *_ADDED.names()])
         raise SettingsError(_ADDED.problem(name) or f"unknown method {name!r}.", hint=known)
     return added
 

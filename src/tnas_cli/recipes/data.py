@@ -14,13 +14,14 @@ from tnas_cli.errors import SettingsError
 from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
 from tnas_cli.runs.endings import CACHES, has_ending
+from tnas_cli.settings.grow import GrowSettings
 from tnas_cli.settings.meta_learning import LARGEST_IMAGE, SMALLEST_IMAGE
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.settings.train import TrainSettings
 from tnas_cli.settings.transfer import TransferSettings
 
-Chosen = TypeVar("Chosen", SearchSettings, TrainSettings, SupervisedSettings, TransferSettings)
+Chosen = TypeVar("Chosen", SearchSettings, GrowSettings, TrainSettings, SupervisedSettings, TransferSettings)
 
 
 def open_data(dataset: str, protocol: str, machine: Machine, listener: events.Listener) -> ImageCache:

@@ -104,7 +104,7 @@ class FromScratch(Recipe):
         if machine.cluster is not None:
             refuse_hours(settings, len(chosen), "--cluster")
         asked = 1 if self.side_by_side is None and settings.tasks < LONG_ENOUGH else self.side_by_side
-        count = _at_a_time(asked, machine, engine, device, len(chosen))
+        count = networks_at_a_time(asked, machine, engine, device, len(chosen))
         return FromScratchWork(self, settings, chosen, len(genotypes), cache, device, machine, engine, count)
 
 
@@ -182,7 +182,7 @@ def refuse_hours(settings: TrainSettings, networks: int, where: str) -> None:
         )
 
 
-def _at_a_time(asked: int | None, machine: Machine, engine: Engine, device: torch.device, networks: int) -> int:
+def networks_at_a_time(asked: int | None, machine: Machine, engine: Engine, device: torch.device, networks: int) -> int:
     """How many networks are trained at a time; raises SettingsError if that number is impossible."""
     if here().size > 1:  # all of them work on one network
         return 1

@@ -1,14 +1,17 @@
-"""One network of `tnas train-eval`: trained from scratch, or from where it stopped, then tested once."""
+"""One network, trained from scratch or from where it stopped; for `tnas train-eval` it is then tested once."""
 
 from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tnas_cli.methods.ensemble import fit_all
+from tnas_cli.methods.learner import Learner
+from tnas_cli.methods.meta_learn import MetaState, Tasks
 from tnas_cli.methods.registry import training_method
 from tnas_cli.methods.state_file import restore, to_checkpoint
 from tnas_cli.methods.unrolled import weight_count
@@ -27,6 +30,7 @@ from tnas_cli.runs.life import Life
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.scale.leader import sharing
 from tnas_cli.scale.share import Duty
+from tnas_cli.spaces.parameters import Spec
 
 if TYPE_CHECKING:
     from tnas_cli.recipes.from_scratch import FromScratchWork
@@ -61,15 +65,49 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
     begin = time.monotonic()
     trainable, _ = work.chosen[position]
     settings, done = work.settings, result_file(work, life.run, position)
+    stage = f"{trainable.name}/{work.below}" if work.below else trainable.name
+    found = learn(work, _with_test_tasks(life, settings.test_tasks), position, done.parent, stage)
+    members = members_of(work, done.parent, found.shapes)
+
+    def tested(number: int) -> None:
+        trained = found.state.tasks_done
+        life.listener(events.Progress(STAGE, trained + number, trained + settings.test_tasks, "tasks"))
+
+    answered = ((fit_all(found.learner, members, b.support), b.query_x, b.query_y) for b in found.tasks.validate())
+    calibration = calibrate(answered)
+    keep(done.with_name("best.pt"), KIND, calibration)
+    reached = {"validation": found.state.best_accuracy, "training_tasks": found.state.tasks_done}
+    before_tests = time.monotonic()
+    reached |= test(work, found.learner, members, calibration[0], tested)
+    now = time.monotonic()
+    reached["test_seconds"] = (now - before_tests) / work.count
+    reached["seconds"] = (found.before + now - begin) / work.count
+    write_text(done, json.dumps(reached) + "\n")
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A network at the end of its training. before: the seconds that earlier calls took for a part of it."""
+
+    state: MetaState
+    learner: Learner
+    tasks: Tasks
+    shapes: Mapping[str, Spec]
+    before: float
+
+
+def learn(work: FromScratchWork, life: Life, position: int, folder: Path, stage: str) -> Learnt:
+    """Train one network of `work.chosen`, or go on where it stopped. `folder` keeps its last checkpoint, and the best
+    by validation. Raises StoppedError with everything saved."""
+    trainable, settings = work.chosen[position][0], work.settings
     network = trainable.build(settings, work.cache.channels, work.cache.size)
-    method, folder = training_method(settings.method), done.parent
+    method = training_method(settings.method)
     tasks = method.tasks(work.cache, settings, work.device)
     state = method.start(network, settings, work.device, f"weights of {trainable.name}", tasks.classes)
     shapes = method.shapes(network, settings)
     best, last = folder / "best.pt", folder / "last.pt"
     if last.is_file():
         restore(checkpoint.load(last, KIND), state)
-    stage = f"{trainable.name}/{work.below}" if work.below else trainable.name
     life.rewind(stage, state.tasks_done, (entry["tasks"] for entry in state.history))
     before = state.phase_seconds + state.seconds
     about = {
@@ -86,27 +124,13 @@ def train_network(work: FromScratchWork, life: Life, position: int) -> None:
     kept = Kept(folder, settings.ensemble, save)
     learner = method.learner(work.engine, network, settings)
     saving = Saving(lambda: save(last), lambda: save(best), lambda: kept.after(state.history))
-    _with_test_tasks(life, settings.test_tasks).drive(
+    life.drive(
         method.learn(network, settings, learner, state, tasks, replace(work.plan, together=sharing(position))),
         saving,
         stage=stage,
         history=state.history,
     )
-    members = members_of(work, folder, shapes)
-
-    def tested(number: int) -> None:
-        trained = state.tasks_done
-        life.listener(events.Progress(STAGE, trained + number, trained + settings.test_tasks, "tasks"))
-
-    found = calibrate((fit_all(learner, members, b.support), b.query_x, b.query_y) for b in tasks.validate())
-    keep(best, KIND, found)
-    reached = {"validation": state.best_accuracy, "training_tasks": state.tasks_done}
-    before_tests = time.monotonic()
-    reached |= test(work, learner, members, found[0], tested)
-    now = time.monotonic()
-    reached["test_seconds"] = (now - before_tests) / work.count
-    reached["seconds"] = (before + now - begin) / work.count
-    write_text(done, json.dumps(reached) + "\n")
+    return Learnt(state, learner, tasks, shapes, before)
 
 
 def duty(work: FromScratchWork, position: int) -> Duty:

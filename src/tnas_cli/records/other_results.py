@@ -56,6 +56,17 @@ class TrainEstimate(Estimate):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GrowEstimate(Estimate):
+    """The cost of `tnas grow`: the numbers of one cell of the final size, and `total_seconds` of so many `cells`,
+    `side_by_side` at a time, as if all were of that size."""
+
+    command = "grow"
+
+    cells: Some
+    side_by_side: Some
+
+
+@dataclass(frozen=True, kw_only=True)
 class DecodeResult(Result):
     """The genotypes of `tasks` tasks, and the digests of the most frequent ones with their counts."""
 

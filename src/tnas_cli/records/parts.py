@@ -264,6 +264,20 @@ class GenotypeAccuracy(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GrownLevel(Part):
+    """The cells of one size that `tnas grow` trained, of `considered` ones: the `best` accuracy on validation tasks
+    with the `digest` of its cell, the `mean`, and the mean of what was `predicted`, which is nothing for one node."""
+
+    nodes: Some
+    considered: Some
+    trained: Some
+    best: Share
+    mean: Share
+    predicted: float | None = None
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SupervisedTask(Part):
     """One task of the supervised setting: the mean over its genotypes."""
 

@@ -49,6 +49,7 @@ _BY_COMMAND: dict[object, type[results.Result]] = {
     (cls.command, bool(cls.further)): cls
     for cls in (
         *(results.AdaptResult, results.TrainResult, results.SupervisedResult, results.TransferResult),
+        *(results.GrowResult, other_results.GrowEstimate),
         *(results.SearchResult, other_results.SearchEstimate, other_results.TrainEstimate, other_results.DecodeResult),
         *(other_results.PredictResult, other_results.ExportResult, other_results.PreparedData),
         *(other_results.DoctorResult, other_results.ModelsResult, reported.ReportResult, reported.CiteResult),

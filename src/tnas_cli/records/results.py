@@ -15,6 +15,7 @@ from tnas_cli.records.parts import (
     CountedFor,
     Coverage,
     Environment,
+    GrownLevel,
     OtherAnswers,
     OwnTasks,
     Preparation,
@@ -304,3 +305,43 @@ class SearchResult(OverSeeds, Result):
     validation_accuracies: tuple[float, ...] | None = None
     space: str = "darts"
     halvings: Count = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowResult(Result):
+    """The cell that grew best (`tnas grow`): its genotype is in the file `path`, chosen by validation tasks among all
+    cells of its size that were trained. `trained_by` names the method that trained each of the `trained` cells, on so
+    many `tasks`; `training_seconds` add up over them. `set_aside` are cells that failed on a cluster."""
+
+    command = "grow"
+
+    run: str
+    path: str
+    method: str
+    title: str | None
+    trained_by: str
+    dataset: str
+    protocol: str
+    fingerprint: str
+    way: Way
+    shot: Some
+    seed: int
+    space: str
+    nodes: Some
+    digest: str
+    darts: str
+    validation_accuracy: Share
+    validation_tasks: Count
+    tasks: Count
+    trained: Some
+    levels: tuple[GrownLevel, ...]
+    set_aside: tuple[SetAside, ...] | None = None
+    training_seconds: Seconds
+    wall_seconds: Seconds
+    resumed: bool
+    engine: str
+    environment: Environment = flat()
+
+    @property
+    def complete(self) -> bool:
+        return not self.set_aside

@@ -5,6 +5,7 @@ train-eval                   tasks of all networks together; a finished network 
 train-eval --until           the same; how many networks there will be, nobody knows
 transfer                     networks: how many batches one needs, only its data say
 supervised                   networks: found.json says which, and networks/ holds the finished ones
+grow                         networks: level-N.json says which, and level-N/ holds the finished ones
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tnas_cli.runs.files import read_json
 from tnas_cli.runs.run_file import NAME, RunFile
 
 Given: TypeAlias = Decoded | FixedNetwork
-TRAINED, SUPERVISED, UNTIL = ("train-eval", "transfer"), "supervised", "until"
+TRAINED, SUPERVISED, UNTIL, GROWN = ("train-eval", "transfer"), "supervised", "until", "grow"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ def networks_of(run: Path, file: RunFile, given: Iterable[Given]) -> Networks | 
         return Networks(_found(run / "found.json"), frozenset(path.stem for path in (run / "networks").glob("*.json")))
     if file.kind == UNTIL:
         return Networks(None, frozenset(str(path.parent.relative_to(run)) for path in run.glob(f"*/**/{RESULT}")))
+    if file.kind == GROWN:
+        return Networks(_to_grow(run, file), frozenset(path.parent.name for path in run.glob(f"level-*/*/{RESULT}")))
     if file.kind not in TRAINED:
         return None
     distinct = len({json.dumps(_identity(record), sort_keys=True) for record in given})
@@ -68,7 +71,7 @@ def amounts(run: Path, file: RunFile, networks: Networks | None, log: Iterable[R
     """What is done of what was asked, by the last records of the log. Raises DataError for damaged settings."""
     last = last_done(log)
     with as_written(run / NAME):
-        if file.kind in ("transfer", SUPERVISED) and networks is not None:
+        if file.kind in ("transfer", SUPERVISED, GROWN) and networks is not None:
             return Amounts(len(networks.finished), networks.asked, "networks")
         each, hours = max(1, int(file.settings["tasks"])), float(file.settings["hours"])
     if networks is None:
@@ -95,3 +98,14 @@ def _found(path: Path) -> int | None:
     found = read_json(path)
     with as_written(path):
         return len({json.dumps(genotype, sort_keys=True) for task in found["genotypes"] for genotype in task})
+
+
+def _to_grow(run: Path, file: RunFile) -> int | None:
+    """How many cells are trained in all sizes; None before the first ones are chosen."""
+    first = run / "level-1.json"
+    if not first.is_file():
+        return None
+    with as_written(first):
+        cells = len(read_json(first)["cells"])
+    with as_written(run / NAME):
+        return cells + int(file.settings["beam"]) * (int(file.settings["nodes"]) - 1)

@@ -12,7 +12,7 @@ from typing import Any
 from tnas_cli.errors import DataError
 from tnas_cli.records import reading
 from tnas_cli.records.kinds import Decoded, Record, Validated
-from tnas_cli.records.results import Measured, Result, SearchResult
+from tnas_cli.records.results import GrowResult, Measured, Result, SearchResult
 from tnas_cli.records.run_list import ListedRun
 from tnas_cli.runs.contents import LOG, RESULT, SETTINGS
 from tnas_cli.runs.files import exists, is_file, refused
@@ -85,11 +85,11 @@ def result_of(run: Path) -> Result | None:
 
 
 def accuracy_of(result: Result | None, log: Sequence[Record] = ()) -> dict[str, Any]:
-    """The keys of a record on the accuracy that a run measured; of a search that of its best checkpoint, whose interval
-    is in the log."""
+    """The keys of a record on the accuracy that a run measured; of a search that of its best checkpoint or cell, whose
+    interval is in the log."""
     if isinstance(result, Measured):
         return {"accuracy": result.mean, "interval": result.interval, "measured_on": "test"}
-    if not isinstance(result, SearchResult):
+    if not isinstance(result, SearchResult | GrowResult):
         return {"accuracy": None, "interval": None}
     best = [one for one in log if isinstance(one, Validated) and one.accuracy == result.validation_accuracy]
     interval = best[-1].interval if best else None

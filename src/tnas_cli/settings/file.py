@@ -10,6 +10,7 @@ from tnas_cli.errors import SettingsError
 from tnas_cli.plain import NotPlainError, toml_values
 from tnas_cli.settings.base import Settings, check_names
 from tnas_cli.settings.fields import settings_of
+from tnas_cli.settings.grow import GrowSettings
 from tnas_cli.settings.search import SearchSettings
 from tnas_cli.settings.supervised import SupervisedSettings
 from tnas_cli.settings.train import TrainSettings
@@ -21,6 +22,7 @@ COMMANDS: Mapping[str, type[Settings]] = {
     "train-eval": TrainSettings,
     "supervised": SupervisedSettings,
     "transfer": TransferSettings,
+    "grow": GrowSettings,
 }
 
 

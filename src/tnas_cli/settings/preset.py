@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from tnas_cli.errors import SettingsError, did_you_mean
 
-Kind = Literal["search", "train_eval", "supervised", "transfer"]
+Kind = Literal["search", "train_eval", "supervised", "transfer", "grow"]
 
 
 @cache

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from tnas_cli.spaces.parameters import Parameters, Spec
 
@@ -21,6 +20,9 @@ def flops_per_image(
 
     Counted on tensors without data, where every convolution counts as itself.
     """
+    # A build of PyTorch with CUDA loads Triton with this module, 75 MB, which only an estimate is to pay for.
+    from torch.utils.flop_counter import FlopCounterMode
+
     parameters = {name: torch.empty(1, *spec.shape, device="meta") for name, spec in specs.items()}
     image = torch.empty(1, 1, in_channels, size, size, device="meta")
     with FlopCounterMode(display=False) as counter:

@@ -51,8 +51,6 @@ class Cell:
         self.inputs = [self._input(spec) for spec in inputs]
         self.pooled: dict[tuple[int, Operation], tuple[View, Norm]] = {}
         self.branches = [self._branch(spec) for spec in branches]
-        double = max(sum(len(b.steps) == 2 for b in self.leaving(state)) for state in range(2 + nodes))
-        self.halfway = [plan.batch(self.out_side, self.out_side, channels) for _ in range(double)]
         self.locals: dict[str, View] = {}
         self._make_locals()
 

@@ -30,8 +30,8 @@ def _state_backward(cell: Cell, state: int) -> None:
     double = [b for b in leaving if len(b.steps) == 2]
     if double:
         with plan.blocks(cell.block_pixels):
-            for b, halfway in zip(double, cell.halfway, strict=False):
-                _second_step_backward(cell, b, state, halfway)
+            for b in double:
+                _second_step_backward(cell, b, state)
         for b in double:
             layers.coefficients_gradient(plan, b.steps[0].norm)
     with plan.blocks(cell.block_pixels):
@@ -65,10 +65,10 @@ def _entering_scales(cell: Cell, node: int) -> None:
             layers.weight_gradient(plan, b.norm)
 
 
-def _second_step_backward(cell: Cell, b: Branch, state: int, gradient: View) -> None:
+def _second_step_backward(cell: Cell, b: Branch, state: int) -> None:
     plan, c, side = cell.plan, cell.channels, cell.out_side
     first, s = b.steps
-    margin = s.kernel // 2
+    gradient, margin = b.gradient_halfway, s.kernel // 2
     wide, padded, raw = cell.locals[f"wide{margin}"], cell.locals[f"gradient{margin}"], cell.locals["raw"]
     layers.value_gradient(plan, cell.gradients[2 + b.spec.node], s.out, raw, s.norm, side * side)
     layers.place(plan, first.out, layers.inside(wide, side, side), c, norm=first.norm)
@@ -119,10 +119,9 @@ def _leaving_backward(cell: Cell, state: int, leaving: Sequence[Branch]) -> None
         layers.fill_zero(plan, here["split_gradient"])
     if halving and dilated(leaving):
         layers.fill_zero(plan, here["second"])
-    halfway = iter(cell.halfway)
     for b in leaving:
         if b.steps:
-            g = cell.gradients[2 + b.spec.node] if len(b.steps) == 1 else next(halfway)
+            g = cell.gradients[2 + b.spec.node] if len(b.steps) == 1 else b.gradient_halfway
             _first_step_backward(cell, b, state, g, through)
         elif b.halving:
             _halving_skip_backward(cell, b, through)

@@ -96,6 +96,12 @@ class Branch:
     halves: tuple[Product, ...] = ()
 
     @property
+    def gradient_halfway(self) -> View:
+        """Of two steps: the gradient of what the first one gives. It takes the place of the second one's raw output,
+        which nothing needs any more then."""
+        return self.steps[1].out
+
+    @property
     def halving(self) -> bool:
         """Whether this is a skip connection that halves the size."""
         return bool(self.halves)
