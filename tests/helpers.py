@@ -65,6 +65,7 @@ AUTO_MAML_5SHOT = Genotype(
 
 #: Methods that train no genotype, each with a network that it trains.
 NETWORKS = {
+    "cavia": "4conv-32",
     "compare-nets": "4conv-32",
     "llama": "4conv-32",
     "memory-module": "4conv-32",

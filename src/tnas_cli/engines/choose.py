@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 ENGINES = ("auto", "fused", "torch")
 
+#: PyTorch goes through about half a million pixels of tasks a second, and compiling takes 20 to 30 s of two cores: for
+#: fewer pixels than these it is not worth it.
+WORTH_COMPILING = 10**7
+
 
 def choose_engine(
     name: str,
@@ -27,13 +31,15 @@ def choose_engine(
     second_order: bool = False,
     side: int | None = None,
     images: Sequence[int] = (),
+    pixels: int | None = None,
     listener: events.Listener = events.ignore,
 ) -> Engine:
     """The engine called `name`; 'auto' is the fastest one that can do the job.
 
-    side, images: the images' size and the numbers of them that will come, so that kernels are compiled ahead. If the
-    fused kernels would fit but cannot be compiled or kept, 'auto' says so in one line and uses PyTorch. Raises
-    SettingsError for an unknown name, and if 'fused' is asked for but cannot be used.
+    side, images: the images' size and the numbers of them that will come, so that kernels are compiled ahead. pixels:
+    how many all images have together, if that is known; for few of them, 'auto' uses PyTorch until something else has
+    compiled the kernels. If the fused kernels would fit but cannot be compiled or kept, 'auto' says so in one line and
+    uses PyTorch. Raises SettingsError for an unknown name, and if 'fused' is asked for but cannot be used.
     """
     if name not in ENGINES:
         raise SettingsError(f"unknown engine {name!r}.", hint=did_you_mean(name, ENGINES))
@@ -41,6 +47,9 @@ def choose_engine(
         return TorchEngine()
     reason = why_not_fused(network, device, second_order=second_order)
     if reason is None:
+        if name == "auto" and side is not None and pixels is not None and _too_few(network, side, images, pixels):
+            listener(events.Note("computing with PyTorch: kernels are not compiled yet (tnas doctor --warm does)"))
+            return TorchEngine()
         try:
             engine = fused_engine(listener)
             if side is not None:
@@ -53,6 +62,17 @@ def choose_engine(
     if name == "fused":
         raise SettingsError(f"--engine fused cannot be used: {reason}", hint="choose --engine torch")
     return TorchEngine()
+
+
+def _too_few(network: Network, side: int, images: Sequence[int], pixels: int) -> bool:
+    """Whether kernels would have to be compiled for images that are computed sooner without them."""
+    if pixels >= WORTH_COMPILING:
+        return False
+    try:
+        from tnas_cli.engines.fused_engine import at_hand
+    except ImportError:
+        return False  # which `fused_engine` says
+    return not at_hand(network, side, images)
 
 
 def fused_engine(listener: events.Listener = events.ignore) -> FusedEngine:

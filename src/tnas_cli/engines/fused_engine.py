@@ -12,17 +12,31 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from tnas_cli.engines.describe import NoKernelError, describe
+from tnas_cli.engines.fused.catalogue import is_kept
 from tnas_cli.engines.fused.library import Library, OnCompile, silent
-from tnas_cli.engines.fused.machine import UnavailableError, instruction_set, target
-from tnas_cli.engines.fused.program import Program, Steps
+from tnas_cli.engines.fused.machine import UnavailableError, instruction_set, kernel_folder, target
+from tnas_cli.engines.fused.program import Program, Steps, planned, usual_keys
 from tnas_cli.engines.fused.workers import Workers
 from tnas_cli.engines.interface import Adapted, Answering, Embedding, Gradients, InnerRule, MetaGradient, Network, Part
 from tnas_cli.engines.parts import ANSWERED_TOGETHER
 from tnas_cli.engines.torch_engine import Labelled, check_images, task_accuracies
-from tnas_cli.errors import DivergedError, TnasError
+from tnas_cli.errors import DivergedError, SettingsError, TnasError
 from tnas_cli.spaces.parameters import Parameters
 
-__all__ = ["FusedEngine", "describe", "instruction_set"]
+__all__ = ["FusedEngine", "at_hand", "describe", "instruction_set"]
+
+
+def at_hand(network: Network, side: int, images: Sequence[int]) -> bool:
+    """Whether the kernels that a network needs for these numbers of images are compiled and kept on this machine."""
+    try:
+        folder = kernel_folder()
+    except SettingsError:
+        return False
+    if not folder.is_dir():
+        return False
+    what = describe(network)
+    plans = (planned(what, side, target(), key) for key in usual_keys(images, ANSWERED_TOGETHER, side))
+    return all(is_kept(kernel, "float32", folder) for plan in plans for kernel in plan.kernels)
 
 
 class FusedEngine:

@@ -139,6 +139,15 @@ OWN: dict[str, tuple[About, str]] = {
             differs={"alpha_inner": 0.5, "inner_steps": 1, "test_steps": 1},  # Oh et al., 2021, for 4CONV
             citation=("finn2017maml", "oh2021boil"),
         ),
+        "cavia": About(
+            name="cavia",
+            title="CAVIA",
+            searches=False,
+            reads=_OUTER | {INNER_LOOP, INNER_RATE, ORDER},
+            # Zintgraf et al., 2019, for mini-ImageNet
+            differs={"alpha_inner": 1.0, "inner_steps": 2, "test_steps": 2, "order": "second"},
+            citation=("finn2017maml", "zintgraf2019cavia"),
+        ),
         "bilevel": About(
             name="bilevel",
             title="Bilevel programming",

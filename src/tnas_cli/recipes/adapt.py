@@ -105,7 +105,9 @@ def adapt_folders(
         _check_save(save, folders, asked)
     begun = begin(checkpoint, asked, machine)
     tasks, bad = read_folders(begun, folders, invert, keep_duplicates=keep_duplicates, listener=listener)
-    engine = engine_for(begun, machine, listener)
+    counts = sorted({len(task.support_x) for task in tasks})
+    in_all = sum(len(task.support_x) + len(task.query_paths) for task in tasks)
+    engine = engine_for(begun, machine, listener, counts, in_all)
     found: dict[int, Adapted] = {}
     shown: list[Adapted] = []
     for positions in same_shape(tasks):
@@ -172,14 +174,21 @@ def begin(checkpoint: Path, asked: Asked, machine: Machine) -> Adapting:
 
 
 def engine_for(
-    begun: Adapting, machine: Machine, listener: events.Listener, images: Sequence[int] | None = None
+    begun: Adapting,
+    machine: Machine,
+    listener: events.Listener,
+    images: Sequence[int] | None = None,
+    in_all: int | None = None,
 ) -> Engine:
-    """The engine that computes the tasks; `images`: the numbers of them that will come, where that is known."""
+    """The engine that computes the tasks; `images`: the numbers of them that will come, and how many there are in all
+    tasks together, where that is known."""
     learned = begun.learned
     name = machine.engine if learned.by_engine else "torch"
     side = None if images is None else learned.size
     network = learned.network(learned.settings.way)
-    return choose_engine(name, network, begun.device, side=side, images=images or (), listener=listener)
+    pixels = None if in_all is None else in_all * learned.size**2
+    device, images = begun.device, images or ()
+    return choose_engine(name, network, device, side=side, images=images, pixels=pixels, listener=listener)
 
 
 def fit_folders(begun: Adapting, engine: Engine, support: Labelled, way: int) -> Together:

@@ -106,7 +106,8 @@ def stored_tasks(
 
 def engine_for_stored(begun: Adapting, stored: StoredTasks, machine: Machine, listener: events.Listener) -> Engine:
     """The engine that computes the tasks."""
-    return engine_for(begun, machine, listener, (stored.way * stored.shot, stored.way * stored.query))
+    images = (stored.way * stored.shot, stored.way * stored.query)
+    return engine_for(begun, machine, listener, images, stored.tasks * sum(images))
 
 
 def batches_of(cache: ImageCache, stored: StoredTasks, device: torch.device) -> Iterator[TaskBatch]:

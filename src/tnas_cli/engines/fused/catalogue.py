@@ -59,6 +59,15 @@ def compiled_and_kept(kernel: Kernel, dtype: str, folder: Path) -> Any:
     Each has a folder of its own: Numba keeps the code for all constants of a function under one index, which two
     processes that compile at the same time would spoil for each other.
     """
-    constants = "-".join(str(int(constant)) for constant in kernel.constants)
-    numba.config.CACHE_DIR = str(folder / f"{kernel.name}-{constants}-{dtype}")
+    numba.config.CACHE_DIR = str(_place_of(kernel, dtype, folder))
     return compiled(FACTORIES[kernel.name](*kernel.constants), dtype)
+
+
+def is_kept(kernel: Kernel, dtype: str, folder: Path) -> bool:
+    """Whether the folder has the kernel's machine code, or part of it while another process compiles it."""
+    return any(_place_of(kernel, dtype, folder).glob("*/*.nbc"))
+
+
+def _place_of(kernel: Kernel, dtype: str, folder: Path) -> Path:
+    constants = "-".join(str(int(constant)) for constant in kernel.constants)
+    return folder / f"{kernel.name}-{constants}-{dtype}"

@@ -54,6 +54,24 @@ def shares_of(images: int, side: int, *, alone: bool) -> int:
 FEW_PIXELS, MANY_PIXELS = 50_000, 200_000
 
 
+def key_of(images: int, side: int, *, given_moments: bool = False, support: int = 0, alone: bool = False) -> Key:
+    """What a plan for so many images is made for."""
+    shares = 1 if given_moments else shares_of(support + images, side, alone=alone)
+    return images, given_moments, support, shares
+
+
+def usual_keys(images: Iterable[int], answered: int, side: int) -> set[Key]:
+    """Plans for these numbers of images, and for `answered` images with given moments."""
+    keys = {key_of(count, side, alone=alone) for count in images for alone in (False, True)}
+    return keys | {key_of(answered, side, given_moments=True)}
+
+
+def planned(what: Description, side: int, target: Target, key: Key, guard: int = 0) -> NetworkPlan:
+    """The plan that a key names."""
+    images, given_moments, support, shares = key
+    return plan_network(what, images, side, target, guard, given_moments=given_moments, support=support, shares=shares)
+
+
 class Program:
     """One network for images of `side` pixels. Images are [N, C, side, side], parameters flat in the tensors' order."""
 
@@ -69,8 +87,7 @@ class Program:
 
     def prepare(self, images: Iterable[int], answered: int) -> None:
         """Compile what plans for these numbers of images need, and for `answered` images with given moments."""
-        keys = {self._key(count, alone=alone) for count in images for alone in (False, True)}
-        keys.add(self._key(answered, given_moments=True))
+        keys = usual_keys(images, answered, self.side)
         plans = {key: self._planned(key) for key in sorted(keys - self._ready.keys())}
         self.library.table(dict.fromkeys(kernel for plan in plans.values() for kernel in plan.kernels))
         for key, plan in plans.items():
@@ -81,20 +98,14 @@ class Program:
 
         alone: for a task that is often the only one, so that also a few images are divided.
         """
-        key = self._key(images, given_moments=given_moments, support=support, alone=alone)
+        key = key_of(images, self.side, given_moments=given_moments, support=support, alone=alone)
         if key not in self._ready:
             plan = self._planned(key)
             self._ready[key] = Ready(plan, self.library.table(plan.kernels))
         return self._ready[key]
 
-    def _key(self, images: int, *, given_moments: bool = False, support: int = 0, alone: bool = False) -> Key:
-        shares = 1 if given_moments else shares_of(support + images, self.side, alone=alone)
-        return images, given_moments, support, shares
-
     def _planned(self, key: Key) -> NetworkPlan:
-        images, given_moments, support, shares = key
-        size = self.what, images, self.side, self.target, self.guard
-        return plan_network(*size, given_moments=given_moments, support=support, shares=shares)
+        return planned(self.what, self.side, self.target, key, self.guard)
 
     def meta_gradients(
         self,
