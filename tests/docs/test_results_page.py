@@ -9,6 +9,7 @@ import pytest
 from tnas_cli.commands.report import ranks
 from tnas_cli.records.kinds import Decoded
 from tnas_cli.records.reading import read
+from tnas_cli.records.reported import ReproduceResult
 from tnas_cli.records.results import TrainResult
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -22,6 +23,14 @@ def test_every_measured_number_is_on_the_page(name: str) -> None:
     assert found
     for result in found:
         assert f"{100 * result.mean:.2f} ± {100 * result.interval:.2f}%" in PAGE, result.run
+
+
+def test_the_table_by_one_command_is_on_the_page() -> None:
+    (result,) = read(RECORDS / "table2-1shot.jsonl", kind=ReproduceResult)
+    assert len(result.cells) == 10
+    for cell in result.cells:
+        measured = f"{100 * cell.mean:.2f} ± {100 * cell.interval:.2f}%"  # type: ignore[operator]  # all are measured
+        assert f"| {cell.row} | {cell.paper} | {measured} | {cell.parameters:,} |" in PAGE
 
 
 def test_the_genotypes_are_those_that_were_measured() -> None:
