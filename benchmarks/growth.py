@@ -31,7 +31,7 @@ from tnas_cli.engines.describe import describe  # noqa: E402
 from tnas_cli.engines.fused.machine import target  # noqa: E402
 from tnas_cli.engines.fused.network import plan_network  # noqa: E402
 from tnas_cli.engines.fused.program import shares_of  # noqa: E402
-from tnas_cli.engines.fused_engine import FusedEngine  # noqa: E402
+from tnas_cli.engines.fused_engine import FusedEngine, instruction_set  # noqa: E402
 from tnas_cli.spaces.search_network import SearchNetwork  # noqa: E402
 
 
@@ -101,8 +101,8 @@ def main() -> None:
     page = f"""# How the cost of a search step grows
 
 `make growth` writes this page. The fused engine computes a step of 5-way 1-shot, 4 tasks, 15 query images per class,
-M = 5, 28 x 28 pixels and one channel, with one of these varied at a time, on {engine.threads} threads. Times are minima
-of {options.repeats} interleaved repeats.
+M = 5, 28 x 28 pixels and one channel, with one of these varied at a time, on {engine.threads} threads
+({instruction_set()}). Times are minima of {options.repeats} interleaved repeats.
 
 Memory is what a thread keeps for the task that it computes. A process has as many of these as threads, as far as there
 are tasks, and in all these steps it held at most {high_water() / 1e9:.1f} GB.

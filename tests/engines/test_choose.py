@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.helpers import AUTO_MAML_1SHOT
-from tnas_cli.engines.choose import WORTH_COMPILING, choose_engine, fused_engine, why_not_fused
+from tnas_cli.engines.choose import WORTH_COMPILING, WORTH_LOADING, choose_engine, fused_engine, why_not_fused
 from tnas_cli.engines.fused.machine import kernel_folder
 from tnas_cli.engines.fused_engine import at_hand
 from tnas_cli.engines.interface import Network
@@ -226,21 +226,18 @@ print("same")
 
 
 def test_few_images_are_not_worth_compiling_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there are no kernels yet, PyTorch computes few images; kernels that are there are used for any number."""
-    noted: list[object] = []
+    """Nor to load kernels for, where they are fewer still; they are used for any number that is worth it."""
 
     def chosen(pixels: int, name: str = "auto") -> str:
-        return choose_engine(name, NETWORK, CPU, side=20, images=(3, 6), pixels=pixels, listener=noted.append).name
+        return choose_engine(name, NETWORK, CPU, side=20, images=(3, 6), pixels=pixels).name
 
     with monkeypatch.context() as there_are_none:
         there_are_none.setenv("TNAS_KERNELS", str(tmp_path))
         assert not at_hand(NETWORK, 20, (3, 6)) and chosen(WORTH_COMPILING - 1) == "torch"
-        assert [note.text for note in noted if isinstance(note, events.Note)] == [
-            "computing with PyTorch: kernels are not compiled yet (tnas doctor --warm does)"
-        ]
         assert not list(tmp_path.iterdir())  # nothing was compiled
     assert chosen(WORTH_COMPILING) == "fused"  # they are compiled, if they were not
-    assert at_hand(NETWORK, 20, (3, 6)) and chosen(1) == "fused"
+    assert at_hand(NETWORK, 20, (3, 6)) and chosen(WORTH_LOADING) == "fused"
+    assert chosen(WORTH_LOADING - 1) == "torch" and chosen(1, "fused") == "fused"
     kept = kernel_folder()
     monkeypatch.setenv("TNAS_KERNELS", str(tmp_path))
     (some := tmp_path / kept.name).mkdir()

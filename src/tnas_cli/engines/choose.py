@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 ENGINES = ("auto", "fused", "torch")
 
-#: PyTorch goes through about half a million pixels of tasks a second, and compiling takes 20 to 30 s of two cores: for
-#: fewer pixels than these it is not worth it.
-WORTH_COMPILING = 10**7
+#: PyTorch goes through about half a million pixels of tasks a second. To load kernels takes two or three seconds, and
+#: to compile them half a minute: for fewer pixels than these it is over before.
+WORTH_LOADING, WORTH_COMPILING = 10**6, 10**7
 
 
 def choose_engine(
@@ -37,9 +37,10 @@ def choose_engine(
     """The engine called `name`; 'auto' is the fastest one that can do the job.
 
     side, images: the images' size and the numbers of them that will come, so that kernels are compiled ahead. pixels:
-    how many all images have together, if that is known; for few of them, 'auto' uses PyTorch until something else has
-    compiled the kernels. If the fused kernels would fit but cannot be compiled or kept, 'auto' says so in one line and
-    uses PyTorch. Raises SettingsError for an unknown name, and if 'fused' is asked for but cannot be used.
+    how many all images have together, if that is known; for few of them, 'auto' is PyTorch, and for some more until
+    something else has compiled the kernels. If the fused kernels would fit but cannot be compiled or kept, 'auto' says
+    so in one line and uses PyTorch. Raises SettingsError for an unknown name, and if 'fused' is asked for but cannot be
+    used.
     """
     if name not in ENGINES:
         raise SettingsError(f"unknown engine {name!r}.", hint=did_you_mean(name, ENGINES))
@@ -48,7 +49,6 @@ def choose_engine(
     reason = why_not_fused(network, device, second_order=second_order)
     if reason is None:
         if name == "auto" and side is not None and pixels is not None and _too_few(network, side, images, pixels):
-            listener(events.Note("computing with PyTorch: kernels are not compiled yet (tnas doctor --warm does)"))
             return TorchEngine()
         try:
             engine = fused_engine(listener)
@@ -65,9 +65,9 @@ def choose_engine(
 
 
 def _too_few(network: Network, side: int, images: Sequence[int], pixels: int) -> bool:
-    """Whether kernels would have to be compiled for images that are computed sooner without them."""
-    if pixels >= WORTH_COMPILING:
-        return False
+    """Whether images are computed sooner than kernels are loaded, or compiled where they have to be."""
+    if pixels < WORTH_LOADING or pixels >= WORTH_COMPILING:
+        return pixels < WORTH_LOADING
     try:
         from tnas_cli.engines.fused_engine import at_hand
     except ImportError:

@@ -105,9 +105,7 @@ def adapt_folders(
         _check_save(save, folders, asked)
     begun = begin(checkpoint, asked, machine)
     tasks, bad = read_folders(begun, folders, invert, keep_duplicates=keep_duplicates, listener=listener)
-    counts = sorted({len(task.support_x) for task in tasks})
-    in_all = sum(len(task.support_x) + len(task.query_paths) for task in tasks)
-    engine = engine_for(begun, machine, listener, counts, in_all)
+    engine = engine_for_folders(begun, tasks, machine, listener)
     found: dict[int, Adapted] = {}
     shown: list[Adapted] = []
     for positions in same_shape(tasks):
@@ -189,6 +187,14 @@ def engine_for(
     pixels = None if in_all is None else in_all * learned.size**2
     device, images = begun.device, images or ()
     return choose_engine(name, network, device, side=side, images=images, pixels=pixels, listener=listener)
+
+
+def engine_for_folders(
+    begun: Adapting, tasks: Sequence[FolderTask], machine: Machine, listener: events.Listener
+) -> Engine:
+    """The engine that computes the tasks of these folders."""
+    in_all = sum(len(task.support_x) + len(task.query_paths) for task in tasks)
+    return engine_for(begun, machine, listener, sorted({len(task.support_x) for task in tasks}), in_all)
 
 
 def fit_folders(begun: Adapting, engine: Engine, support: Labelled, way: int) -> Together:

@@ -22,7 +22,17 @@ from tnas_cli.errors import DataError, Interrupted, SettingsError, TnasError
 from tnas_cli.methods.calibration import Measure
 from tnas_cli.methods.streams import TASKS_PER_BATCH
 from tnas_cli.recipes import adapt_records
-from tnas_cli.recipes.adapt import AS_LEARNED, Adapting, Asked, adapt_alike, begin, engine_for, read_folders, same_shape
+from tnas_cli.recipes.adapt import (
+    AS_LEARNED,
+    Adapting,
+    Asked,
+    adapt_alike,
+    begin,
+    engine_for,
+    engine_for_folders,
+    read_folders,
+    same_shape,
+)
 from tnas_cli.recipes.adapt_dataset import (
     TEST_TASKS,
     StoredTasks,
@@ -205,7 +215,7 @@ def adapt_folders_on_cluster(
     stopped. Folders of a unit that was set aside have no record, and the result names them."""
     begun = _begin(checkpoint, asked, machine)
     tasks, bad = read_folders(begun, folders, invert, keep_duplicates=keep_duplicates, listener=listener)
-    engine = engine_for(begun, machine, listener)
+    engine = engine_for_folders(begun, tasks, machine, listener)
     units = FolderUnits(begun, engine, machine, tasks, invert, keep_duplicates=keep_duplicates)
     names, aside = [str(task.path) for task in tasks], dict[str, TnasError]()
     records = []
