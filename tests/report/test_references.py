@@ -87,7 +87,7 @@ def test_without_anything_the_paper_and_the_tool_are_cited() -> None:
         ("pnas", {"liu2018pnas"}),
         ("enas", {"pham2018enas"}),
         ("base", {"shaw2018base"}),
-        ("auto-meta", {"kim2018autometa"}),
+        ("auto-meta", {"kim2018autometa", "liu2018pnas"}),
         ("darts-second-order", {"liu2019darts"}),
         ("a-method-of-mine", set()),
     ],

@@ -12,7 +12,7 @@ from tnas_cli.records.kinds import Adapted, Decoded, Record
 from tnas_cli.records.other_results import PreparedData
 from tnas_cli.records.reading import read, text_of
 from tnas_cli.records.reported import CiteResult, Reference
-from tnas_cli.records.results import Measured, SearchResult
+from tnas_cli.records.results import GrowResult, Measured, SearchResult
 from tnas_cli.report.references import cited_for
 from tnas_cli.runs.contents import GIVEN, LOG, SETTINGS
 from tnas_cli.version import __version__
@@ -20,7 +20,7 @@ from tnas_cli.version import __version__
 _HINT = "pass a run directory, what a command printed with --json, or - for stdin"
 
 #: Records that name what they were made with.
-_NAMING = (SearchResult, Measured, Adapted, Decoded, PreparedData)
+_NAMING = (SearchResult, GrowResult, Measured, Adapted, Decoded, PreparedData)
 
 
 @dataclass
@@ -41,7 +41,7 @@ class _Used:
 
     def record(self, record: Record) -> None:
         """Take what a record names; the data set of an adaptation is that of its search."""
-        if isinstance(record, Adapted | Decoded | SearchResult | Measured):
+        if isinstance(record, Adapted | Decoded | SearchResult | GrowResult | Measured):
             self.spaces.add(record.space)
         if isinstance(record, Measured) and record.network is not None:
             self.networks.add(record.network)
@@ -51,6 +51,9 @@ class _Used:
                 self.dataset(record.data.dataset, record.data.protocol)
         elif isinstance(record, SearchResult | Measured):
             self.method(record.method, record.training if isinstance(record, Measured) else None)
+            self.dataset(record.dataset, record.protocol)
+        elif isinstance(record, GrowResult):
+            self.method(record.method, record.trained_by)
             self.dataset(record.dataset, record.protocol)
         elif isinstance(record, PreparedData):
             self.dataset(record.dataset, record.protocol)
