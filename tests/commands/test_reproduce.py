@@ -228,7 +228,9 @@ def test_a_searched_network_that_answers_itself_is_adapted_to_all_test_tasks(
     machine = replace(machine, engine="torch")
     rows: dict[str, Any] = {"rows": ("base-gumbel-softmax",), "shots": (1,), "dataset": "glyphs", "test_tasks": 4}
     plan = planned(table=3, hours=0.0005, **rows)
-    assert few_shot.search(plan, plan.cells[0]).settings.hours == pytest.approx(0.0005)  # the whole time
+    assert few_shot.search(plan, plan.cells[0], machine, ignore).settings.hours == pytest.approx(
+        0.0005
+    )  # the whole time
     wish = Wish(3, hours=0.0005, **rows)
     (cell,) = reproduce(wish, runs=tmp_path, machine=machine).cells
     assert (cell.row, cell.state, cell.paper) == ("BASE (Gumbel-Softmax)", "measured", "-")

@@ -137,6 +137,7 @@ READERS: dict[str, Callable[[Path], None]] = {
     "train-eval": _settings_of("train-eval", "DARTS_V2"),
     "supervised": _settings_of("supervised"),
     "transfer": _settings_of("transfer", "DARTS_V2"),
+    "grow": _settings_of("grow"),
     **{f"values of {name}": _values_of(cls) for name, cls in COMMANDS.items()},
     "found": _found,
     "found run": lambda path: _found(Path("a")),

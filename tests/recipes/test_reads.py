@@ -59,6 +59,7 @@ HARMLESS = {
     "memory-module": {"order", "channels"},
     "neural-statistician": {"order", "channels"},
     "mtl": {"channels"},
+    "cavia": {"channels"},
 }
 #: Read only where a task diverges (test_halving.py).
 IN_NEED = {"on_divergence"}

@@ -105,7 +105,10 @@ def adapt_folders(
         _check_save(save, folders, asked)
     begun = begin(checkpoint, asked, machine)
     tasks, bad = read_folders(begun, folders, invert, keep_duplicates=keep_duplicates, listener=listener)
-    engine = engine_for_folders(begun, tasks, machine, listener)
+    # A model that is kept answers later by the same engine.
+    engine = (
+        engine_for_folders(begun, tasks, machine, listener) if save is None else engine_for(begun, machine, listener)
+    )
     found: dict[int, Adapted] = {}
     shown: list[Adapted] = []
     for positions in same_shape(tasks):
