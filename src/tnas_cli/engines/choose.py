@@ -66,8 +66,10 @@ def choose_engine(
 
 def _too_few(network: Network, side: int, images: Sequence[int], pixels: int) -> bool:
     """Whether images are computed sooner than kernels are loaded, or compiled where they have to be."""
-    if pixels < WORTH_LOADING or pixels >= WORTH_COMPILING:
-        return pixels < WORTH_LOADING
+    if pixels < WORTH_LOADING:
+        return True
+    if pixels >= WORTH_COMPILING:
+        return False
     try:
         from tnas_cli.engines.fused_engine import at_hand
     except ImportError:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+
+import torch
 
 from tnas_cli.recipes.estimate_training import estimate_from_scratch
 from tnas_cli.recipes.from_scratch import FromScratch
@@ -19,7 +22,9 @@ def estimate(recipe: Grow, machine: Machine, listener: Listener) -> GrowEstimate
     work = recipe.prepare(machine, listener)
     s = work.settings
     cells = min(s.first, len(with_one_node(space(s.space)))) + s.beam * (s.nodes - 1)
-    one = estimate_from_scratch(FromScratch(s, largest_cells(s, work.cache, 1)), machine, listener)
+    # Several at a time have a share of the threads each.
+    alone = replace(machine, threads=max(1, torch.get_num_threads() // work.count))
+    one = estimate_from_scratch(FromScratch(s, largest_cells(s, work.cache, 1)), alone, listener)
     rounds = math.ceil(cells / work.count)
     return GrowEstimate(
         engine=one.engine,

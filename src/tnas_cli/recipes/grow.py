@@ -20,7 +20,6 @@ from tnas_cli.engines.choose import choose_engine, decisive
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError, TnasError
-from tnas_cli.methods.about import About
 from tnas_cli.methods.fits import check_fit
 from tnas_cli.methods.registry import about_training, readers, title_of, training_method
 from tnas_cli.recipes.data import check_tasks, image_counts, open_data, settled
@@ -29,6 +28,7 @@ from tnas_cli.recipes.from_scratch import FromScratch, FromScratchWork, networks
 from tnas_cli.recipes.grow_levels import Chosen, Level, Trained, first_cells, kept_choice, larger_cells, stage_of
 from tnas_cli.recipes.meta_architecture import describe_data
 from tnas_cli.recipes.trainable import Trainable
+from tnas_cli.recipes.transfer_choice import CHOSEN
 from tnas_cli.recipes.units import UnitsWork, do_all, set_aside
 from tnas_cli.records import writing
 from tnas_cli.records.kinds import Decoded, Record
@@ -53,9 +53,6 @@ from tnas_cli.spaces.registry import space
 #: The method that results and genotype records name.
 METHOD = "auto-meta"
 
-#: The record of the best cell in a run's folder.
-CHOSEN = "chosen.jsonl"
-
 
 def grow_settings(preset_name: str, given: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> GrowSettings:
     """A preset, what the method that trains changes in it, a file, and what the user gave; the later ones win.
@@ -64,16 +61,12 @@ def grow_settings(preset_name: str, given: Mapping[str, Any], file: Mapping[str,
     """
     asked = {**(file or {}), **given}
     method = about_training(settings_of(GrowSettings)["method"].checked_in(asked))
-    refuse_settings(given, GrowSettings, _reads(method), method.name, readers(searches=False))
+    refuse_settings(given, GrowSettings, method.reads | {SCRATCH}, method.name, readers(searches=False))
     if asked.get("hours"):
         raise SettingsError(
             "--hours has no effect on many short trainings.", hint="give --first, --beam, --nodes and --tasks"
         )
     return GrowSettings.from_dict({**preset("grow", preset_name), **method.differs, **asked})
-
-
-def _reads(method: About) -> frozenset[str]:
-    return method.reads | {SCRATCH}
 
 
 @dataclass(frozen=True)
