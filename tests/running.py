@@ -49,6 +49,7 @@ def tnas(*arguments: Argument, stdin: str = "", environment: Mapping[str, str] |
         mock.patch.object(sys, "argv", ["tnas", *map(str, arguments)]),
         mock.patch.object(sys, "stdin", io.StringIO(stdin)),
         mock.patch.dict(os.environ, {"COLUMNS": "200", **(environment or {})}),
+        mock.patch("typer.rich_utils.MAX_WIDTH", None),  # help in a wide terminal sets it for the process
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):

@@ -19,6 +19,7 @@ from tnas_cli.commands.train_eval import train_eval
 from tnas_cli.episodes import tasks as episodes
 from tnas_cli.errors import DataError, Interrupted, SettingsError
 from tnas_cli.recipes import grow_levels
+from tnas_cli.recipes.estimate import Estimate
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.recipes.grow import grow_settings
 from tnas_cli.recipes.train_settings import settings_for
@@ -26,6 +27,7 @@ from tnas_cli.runs import events
 from tnas_cli.runs.device import Machine
 from tnas_cli.settings.grow import GrowSettings
 from tnas_cli.spaces.darts import DARTS
+from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.genotype import Genotype
 from tnas_cli.spaces.growing import with_one_more
 
@@ -147,12 +149,22 @@ def test_a_stopped_run_goes_on_to_the_same_cell(images: str, tmp_path: Path, don
         assert resumed[key] == whole[key]
 
 
-def test_what_it_will_cost_counts_all_cells(images: str) -> None:
+def test_what_it_will_cost_counts_all_cells_by_their_size(images: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_its_size(network: DecodedNetwork, *more: Any) -> tuple[Estimate, None]:
+        nodes = len(network.genotype.cell("normal")) // 2
+        return Estimate(100 * nodes, None, 0.1, 0.2, 2, 10.0**nodes), None
+
+    monkeypatch.setattr("tnas_cli.recipes.estimate_growing.estimate_network", of_its_size)
     found = estimate_growing(settings(images), machine=HERE)
-    assert (found.cells, found.side_by_side) == (4 + 2 + 2, 1)
-    assert found.total_seconds == pytest.approx(
-        8 * (found.seconds_per_step * found.steps + found.seconds_per_validation)
-    )
+    assert (found.cells, found.side_by_side, found.parameters) == (4 + 2 + 2, 1, 300)
+    assert found.total_seconds == 4 * 10 + 2 * 100 + 2 * 1000
+
+
+def test_what_it_will_cost_needs_no_test_tasks(tmp_path: Path) -> None:
+    path = tmp_path / "signs-drawn-20.h5"
+    pictures.characters(path, {"train": 4, "val": 3, "test": 1})
+    found = estimate_growing(settings(str(path)), machine=HERE)
+    assert found.total_seconds > 8 * found.seconds_per_validation > 0
 
 
 def test_what_is_refused(images: str, tmp_path: Path) -> None:

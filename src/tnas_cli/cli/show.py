@@ -57,7 +57,8 @@ def show_estimate(screen: Screen, cost: Estimate) -> None:
     if isinstance(cost, TrainEstimate):
         facts += _of_training(cost)
     if isinstance(cost, GrowEstimate):
-        facts.append(("cells", f"{cost.cells:,}, {cost.side_by_side} at a time, each counted as one of the final size"))
+        many = f"{cost.cells:,}, {cost.side_by_side} at a time"
+        facts.append(("cells", f"{many}; what is above holds for one of the final size"))
     screen.facts([*facts, ("total to expect", duration(cost.total_seconds))], ESTIMATES)
 
 

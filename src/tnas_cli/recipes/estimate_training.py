@@ -9,7 +9,8 @@ from itertools import islice
 
 import torch
 
-from tnas_cli.engines.interface import Network
+from tnas_cli.engines.interface import Engine, Network
+from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
 from tnas_cli.methods.phase import SHARE_OF_TIME, pretrain
 from tnas_cli.methods.registry import training_method
@@ -98,15 +99,23 @@ def estimate_from_scratch(
 
 def _measured(work: FromScratchWork) -> tuple[Estimate, int, float]:
     """One network, the bytes of its checkpoint, and the seconds for its test tasks."""
-    settings, method = work.settings, training_method(work.settings.method)
+    settings = work.settings
     network = work.chosen[0][0].build(settings, work.cache.channels, work.cache.size)
-    tasks, shape = method.tasks(work.cache, settings, work.device), (work.cache.channels, work.cache.size)
-    state = method.start(network, settings, work.device, "estimate", tasks.classes)
-    learner = method.learner(work.engine, network, settings)
-    found = estimate(learner, state, tasks, work.plan, settings, shape)
+    found, state = estimate_network(network, settings, work.cache, work.engine, work.device, work.plan)
     testing = found.seconds_per_validation * settings.test_tasks / settings.validation_tasks
-    total = min(found.total_seconds + _before(network, settings, state, tasks, work.plan.seconds), work.plan.seconds)
-    return replace(found, total_seconds=total), _checkpoint(state), testing
+    return found, _checkpoint(state), testing
+
+
+def estimate_network(
+    network: Network, settings: TrainSettings, cache: ImageCache, engine: Engine, device: torch.device, plan: Plan
+) -> tuple[Estimate, MetaState]:
+    """The training of one network, with its validations and without a test; and the state that it would begin with."""
+    method = training_method(settings.method)
+    tasks, shape = method.tasks(cache, settings, device), (cache.channels, cache.size)
+    state = method.start(network, settings, device, "estimate", tasks.classes)
+    found = estimate(method.learner(engine, network, settings), state, tasks, plan, settings, shape)
+    total = min(found.total_seconds + _before(network, settings, state, tasks, plan.seconds), plan.seconds)
+    return replace(found, total_seconds=total), state
 
 
 def _before(network: Network, settings: TrainSettings, state: MetaState, tasks: Tasks, seconds: float) -> float:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self
 import torch
 
 from tnas_cli.engines.choose import choose_engine, decisive
-from tnas_cli.engines.interface import Engine
+from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.methods.fits import check_fit
@@ -91,7 +91,7 @@ class Grow(Recipe):
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
         settings = settled(self.settings, cache)
         check_tasks(settings, cache, "train", "val")
-        largest = Trainable.of(largest_cells(settings, cache, 1)[0]).build(settings, cache.channels, cache.size)
+        largest = network_of_size(settings, cache, settings.nodes)
         method.shapes(largest, settings)  # a network that the method cannot train is refused
         method.tasks(cache, settings, device)  # so are data that it cannot learn from
         engine = choose_engine(
@@ -217,12 +217,10 @@ class GrowWork(UnitsWork):
         )
 
 
-def largest_cells(settings: GrowSettings, cache: ImageCache, count: int) -> list[Decoded]:
-    """Random genotypes of the final size, for what depends on the size of a network alone."""
-    of = space(settings.space)
-    generator = numpy_generator(settings.seed, "cells to measure")
-    origin = Origin(way=settings.way, shot=settings.shot, channels=settings.channels, data=describe_data(cache))
-    return [decoded(of.random(generator, settings.nodes), origin) for _ in range(count)]
+def network_of_size(settings: GrowSettings, cache: ImageCache, nodes: int) -> Network:
+    """The network of a random cell of so many nodes, for what depends on the size of a network alone."""
+    cell = space(settings.space).random(numpy_generator(settings.seed, "cells to measure", nodes), nodes)
+    return Trainable.of(decoded(cell)).build(settings, cache.channels, cache.size)
 
 
 def _level(chosen: Chosen, trained: Sequence[Trained]) -> GrownLevel:

@@ -57,8 +57,8 @@ class TrainEstimate(Estimate):
 
 @dataclass(frozen=True, kw_only=True)
 class GrowEstimate(Estimate):
-    """The cost of `tnas grow`: the numbers of one cell of the final size, and `total_seconds` of so many `cells`,
-    `side_by_side` at a time, as if all were of that size."""
+    """The cost of `tnas grow`: the numbers of one cell of the final size, and `total_seconds` of all `cells` of all
+    sizes, `side_by_side` at a time."""
 
     command = "grow"
 
