@@ -71,8 +71,3 @@ def smallest_class(cache: ImageCache, *splits: str) -> int:
     """How many images the smallest class of these splits has."""
     counts = np.diff(cache.class_offset)
     return min(int(counts[cache.classes(split)].min()) for split in splits)
-
-
-def image_counts(settings: SearchSettings | TrainSettings) -> tuple[int, int]:
-    """Support and query images of a task."""
-    return settings.way * settings.shot, settings.way * settings.query

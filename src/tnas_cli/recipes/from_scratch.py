@@ -9,14 +9,15 @@ from typing import Any, ClassVar, Self
 
 import torch
 
-from tnas_cli.engines.choose import choose_engine, decisive
+from tnas_cli.engines.choose import decisive
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.methods.fits import check_fit
 from tnas_cli.methods.meta_learn import Plan
 from tnas_cli.methods.registry import training_method
-from tnas_cli.recipes.data import check_tasks, image_counts, open_data, settled
+from tnas_cli.recipes.data import check_tasks, open_data, settled
+from tnas_cli.recipes.engine import engine_for_tasks
 from tnas_cli.recipes.from_scratch_result import method_of, result
 from tnas_cli.recipes.same_data import check_records
 from tnas_cli.recipes.train_network import duty, result_file
@@ -92,14 +93,8 @@ class FromScratch(Recipe):
         for network in networks:
             method.shapes(network, settings)  # a network that the method cannot train is refused
         method.tasks(cache, settings, device)  # so are data that it cannot learn from
-        engine = choose_engine(
-            machine.engine if method.by_engine else "torch",
-            decisive(networks, device),
-            device,
-            second_order=settings.order == "second",
-            side=cache.size,
-            images=image_counts(settings),
-            listener=listener,
+        engine = engine_for_tasks(
+            decisive(networks, device), settings, cache, device, machine, listener, by_engine=method.by_engine
         )
         if machine.cluster is not None:
             refuse_hours(settings, len(chosen), "--cluster")

@@ -16,14 +16,15 @@ from typing import Any, ClassVar, Self
 
 import torch
 
-from tnas_cli.engines.choose import choose_engine, decisive
+from tnas_cli.engines.choose import decisive
 from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.methods.fits import check_fit
 from tnas_cli.methods.registry import about_training, readers, title_of, training_method
-from tnas_cli.recipes.data import check_tasks, image_counts, open_data, settled
+from tnas_cli.recipes.data import check_tasks, open_data, settled
 from tnas_cli.recipes.decoded import Origin, decoded
+from tnas_cli.recipes.engine import engine_for_tasks
 from tnas_cli.recipes.from_scratch import FromScratch, FromScratchWork, networks_at_a_time
 from tnas_cli.recipes.grow_levels import Chosen, Level, Trained, first_cells, kept_choice, larger_cells, stage_of
 from tnas_cli.recipes.meta_architecture import describe_data
@@ -94,14 +95,8 @@ class Grow(Recipe):
         largest = network_of_size(settings, cache, settings.nodes)
         method.shapes(largest, settings)  # a network that the method cannot train is refused
         method.tasks(cache, settings, device)  # so are data that it cannot learn from
-        engine = choose_engine(
-            machine.engine if method.by_engine else "torch",
-            decisive([largest], device),
-            device,
-            second_order=settings.order == "second",
-            side=cache.size,
-            images=image_counts(settings),
-            listener=listener,
+        engine = engine_for_tasks(
+            decisive([largest], device), settings, cache, device, machine, listener, by_engine=method.by_engine
         )
         count = networks_at_a_time(None, machine, engine, device, settings.first)
         return GrowWork(self, settings, cache, device, machine, engine, count)

@@ -24,7 +24,8 @@ from tnas_cli.methods.soft_pruning import PRUNE_STEPS, SoftPruning, along
 from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_checkpoint
 from tnas_cli.methods.streams import Episodes
 from tnas_cli.recipes.calibrate import calibrate, keep
-from tnas_cli.recipes.data import image_counts, open_data, settled
+from tnas_cli.recipes.data import open_data, settled
+from tnas_cli.recipes.engine import image_counts
 from tnas_cli.recipes.inherited_result import result, summary
 from tnas_cli.recipes.inherited_units import KIND, TESTS, TRAINING, MetaTraining, Tests
 from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Self
 
 import torch
 
-from tnas_cli.engines.choose import choose_engine
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import CheckpointError, DivergedError, TnasError
@@ -24,7 +23,8 @@ from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_ch
 from tnas_cli.methods.t_nas import search_network
 from tnas_cli.plain import as_written
 from tnas_cli.recipes.calibrate import Validated, calibrate, keep
-from tnas_cli.recipes.data import check_tasks, image_counts, open_data, settled
+from tnas_cli.recipes.data import check_tasks, open_data, settled
+from tnas_cli.recipes.engine import engine_for_tasks
 from tnas_cli.recipes.estimate import estimate
 from tnas_cli.recipes.halving import go_back, slowed
 from tnas_cli.recipes.meta_architecture import KIND, describe_data, preparation_of
@@ -83,15 +83,7 @@ class Search(Recipe):
         check_tasks(settings, cache, "train", "val")
         tasks = method.tasks(cache, settings, device)
         network = search_network(settings, cache.channels)
-        engine = choose_engine(
-            machine.engine,
-            network,
-            device,
-            second_order=settings.order == "second",
-            side=cache.size,
-            images=image_counts(settings),
-            listener=listener,
-        )
+        engine = engine_for_tasks(network, settings, cache, device, machine, listener)
         state = method.start(network, settings, device)
         return SearchWork(self, settings, cache, network, method, state, tasks, device, machine, engine)
 

@@ -7,8 +7,9 @@ paper has no numbers for these.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +74,22 @@ def beyond(table: PaperTable) -> tuple[PaperRow, ...]:
     return (*others, METANAS)
 
 
-def searching(row: PaperRow) -> str | None:
-    """The method of `tnas search` that a row begins with, if it begins with one."""
-    return row.measured_by if about(row.measured_by).searches else None
+class End(Enum):
+    """What the number of a row is that of."""
+
+    FIXED = "a network that is trained, without a search"
+    DECODED = "what a search finds for test tasks, trained from scratch"
+    INHERITED = "what a search finds for test tasks, with the weights of the search"
+    SEARCHED = "the searched network itself, adapted to test tasks"
 
 
-def _trains_what_it_finds(cell: Cell) -> bool:
-    return searching(cell.row) is not None and cell.row.method not in (*_ANSWERING, METANAS.method)
+def end_of(row: PaperRow) -> End:
+    """What the number of this row is that of."""
+    if not about(row.measured_by).searches:
+        return End.FIXED
+    if row is METANAS:
+        return End.INHERITED
+    return End.SEARCHED if row.method in _ANSWERING else End.DECODED
 
 
 def why_not(row: PaperRow) -> str | None:
@@ -98,16 +108,17 @@ def differs(row: PaperRow) -> str | None:
 
 def check(plan: Plan, machine: Machine, listener: Listener) -> None:
     """All settings, and of every column the data of its first search and of its first training."""
-    if plan.wish.limit is not None and not any(map(_trains_what_it_finds, plan.cells)):
+    if plan.wish.limit is not None and all(end_of(cell.row) is not End.DECODED for cell in plan.cells):
         raise SettingsError("--limit has no effect: no row trains what a search found.", hint="leave it out")
     prepared: set[tuple[type[Recipe], str]] = set()
     for cell in plan.cells:
-        if searching(cell.row):
-            training_of(plan, cell, read_trainables(_TYPICAL))
-            recipe: Recipe = search(plan, cell, machine, listener)
-            where = replace(machine, cluster=None)
+        if end_of(cell.row) is End.FIXED:
+            recipe: Recipe = training(plan, cell)
+            where = machine
         else:
-            recipe, where = training(plan, cell), machine
+            training_of(plan, cell, read_trainables(_TYPICAL))
+            recipe = search(plan, cell, machine, listener)
+            where = replace(machine, cluster=None)
         kind = type(recipe), cell.column.key
         if kind not in prepared:
             recipe.prepare(where, listener)
@@ -117,14 +128,15 @@ def check(plan: Plan, machine: Machine, listener: Listener) -> None:
 def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
     """Of a search: it, and one training for each test task, or as many as are wished for. Of soft pruning: it, and
     the tasks of its one training, which cost about what they cost in the search. Of BASE: it alone."""
-    if not searching(cell.row):
+    end = end_of(cell.row)
+    if end is End.FIXED:
         return estimate_from_scratch(training(plan, cell), machine, ignore).total_seconds
     wanted = search(plan, cell, machine, ignore)
     before = wanted.prepare(replace(machine, cluster=None), ignore).estimate().total_seconds
-    if cell.row.method in _ANSWERING:
+    if end is End.SEARCHED:
         return before
     recipe = training_of(plan, cell, read_trainables(_TYPICAL))
-    if cell.row is METANAS:
+    if end is End.INHERITED:
         return before * (1 + recipe.settings.tasks / wanted.settings.tasks)
     trained = min(recipe.settings.test_tasks, plan.wish.limit or recipe.settings.test_tasks)
     return before + trained * estimate_from_scratch(recipe, machine, ignore).total_seconds
@@ -132,23 +144,27 @@ def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
 
 def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> TrainResult | AdaptResult:
     """Train the method's network, or what its search finds, or adapt the searched network."""
-    if searching(cell.row):
-        adapted = adapted_by(plan, cell, folder, replace(machine, cluster=None), listener)
-        if cell.row.method in _ANSWERING:
-            (result,) = read(adapted, kind=AdaptResult)
-            return replace(result, run=str(adapted))  # a report reads the number there
-        found = read_trainables(str(adapted))
-        if cell.row is METANAS:
-            return run(lambda: inheriting(plan, cell, found), TrainResult, folder / "train-eval", machine, listener)
-        return run(lambda: training_of(plan, cell, found), TrainResult, folder / "train-eval", machine, listener)
-    return run(lambda: training(plan, cell), TrainResult, folder / "train-eval", machine, listener)
+    end = end_of(cell.row)
+    if end is End.FIXED:
+        return _trained(lambda: training(plan, cell), folder, machine, listener)
+    adapted = adapted_by(plan, cell, folder, replace(machine, cluster=None), listener)
+    if end is End.SEARCHED:
+        (result,) = read(adapted, kind=AdaptResult)
+        return replace(result, run=str(adapted))  # a report reads the number there
+    found = read_trainables(str(adapted))
+    of = inheriting if end is End.INHERITED else training_of
+    return _trained(lambda: of(plan, cell, found), folder, machine, listener)
+
+
+def _trained(make: Callable[[], Recipe], folder: Path, machine: Machine, listener: Listener) -> TrainResult:
+    return run(make, TrainResult, folder / "train-eval", machine, listener)
 
 
 def search(plan: Plan, cell: Cell, machine: Machine, listener: Listener) -> Search:
     """The search of a row, with fewer query images than the preset has where the method divides a class's images and
     no more are left; raises SettingsError and DataError."""
-    share = 1.0 if cell.row.method in _ANSWERING else SEARCH_SHARE
-    own = {"method": searching(cell.row), **_tasks(plan, cell, share)}
+    share = 1.0 if end_of(cell.row) is End.SEARCHED else SEARCH_SHARE
+    own = {"method": cell.row.measured_by, **_tasks(plan, cell, share)}
     settings = search_settings(plan.preset, own)
     images = smallest_class(open_data(settings.dataset, settings.protocol, machine, listener), "train", "val")
     in_task = search_method(settings.method).stream.images_of_class(images)
@@ -189,7 +205,7 @@ def adapted_by(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener:
     recipe = search(plan, cell, machine, listener)
     found = run(lambda: recipe, SearchResult, folder / "search", machine, listener)
     tasks = training_of(plan, cell, read_trainables(_TYPICAL)).settings.test_tasks
-    few = plan.seconds_each is not None and _trains_what_it_finds(cell)
+    few = plan.seconds_each is not None and end_of(cell.row) is End.DECODED
     records, result = adapt_dataset(
         found.checkpoint,
         plan.dataset,
