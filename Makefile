@@ -60,7 +60,7 @@ $(AXE):
 	-@npm install --silent --no-audit --no-fund --prefix build axe-core@4.14.1
 
 test: check $(AXE)
-	$(PYTEST) --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term --durations=25
 
 borders: $(INSTALLED)
 	$(BIN)/python tests/borders.py

@@ -1,9 +1,9 @@
-"""Measure the outer step of every method that trains a given network, by both engines in turn.
+"""Measure the outer step of every method, by both engines in turn.
 
     python benchmarks/methods.py [--repeats 7] [--output benchmarks/methods.md]
 
-4 tasks of glyphs, 5-way 1-shot, 28 x 28 pixels, 4CONV or the method's own network, in its own settings. Writes
-benchmarks/methods.md.
+4 tasks of glyphs, 5-way 1-shot, 28 x 28 pixels, in the method's own settings: a search network, 4CONV, or the method's
+own network. Writes benchmarks/methods.md.
 """
 
 from __future__ import annotations
@@ -23,14 +23,18 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.cases import seconds  # noqa: E402
 from tnas_cli.engines.choose import why_not_fused  # noqa: E402
 from tnas_cli.engines.fused_engine import FusedEngine, instruction_set  # noqa: E402
-from tnas_cli.engines.interface import Engine  # noqa: E402
+from tnas_cli.engines.interface import Engine, Network  # noqa: E402
 from tnas_cli.engines.torch_engine import TorchEngine  # noqa: E402
 from tnas_cli.episodes import registry  # noqa: E402
 from tnas_cli.errors import SettingsError  # noqa: E402
-from tnas_cli.methods.registry import training_method, training_methods  # noqa: E402
+from tnas_cli.methods.registry import method, search_methods, training_methods  # noqa: E402
+from tnas_cli.methods.t_nas import search_network  # noqa: E402
+from tnas_cli.recipes.search_settings import search_settings  # noqa: E402
 from tnas_cli.recipes.train_settings import settings_for  # noqa: E402
 from tnas_cli.recipes.trainable import Trainable, read_trainables  # noqa: E402
 from tnas_cli.runs.device import environment  # noqa: E402
+from tnas_cli.settings.search import SearchSettings  # noqa: E402
+from tnas_cli.settings.train import TrainSettings  # noqa: E402
 
 CPU, TASKS = torch.device("cpu"), 4
 #: What is named on the command line: the first that a method takes. Some put a network of their own in its place.
@@ -39,26 +43,35 @@ NETWORKS = ("4conv", "resnet12-16", "resnet12-mtl-16")
 
 def steps(name: str, engines: tuple[Engine, Engine]) -> tuple[str, list[Callable[[], object]]]:
     """The network of a method, and its outer step by each engine that can compute it, PyTorch first."""
-    method = training_method(name)
+    about = method(name).about
+    if about.searches:
+        return "search network", steps_of(name, None, engines)
     for network in NETWORKS:
         try:
-            return method.about.network or network, steps_of(name, network, engines)
+            return about.network or network, steps_of(name, network, engines)
         except SettingsError as error:
             refused = error
     raise refused
 
 
-def steps_of(name: str, network_name: str, engines: tuple[Engine, Engine]) -> list[Callable[[], object]]:
-    """Those of a method and a network; raises SettingsError if the method does not take it."""
-    method, cache = training_method(name), registry.ensure("glyphs")
-    records = read_trainables(network_name)
-    settings = settings_for(records, "paper", {"method": name, "dataset": "glyphs"})
-    network = Trainable.of(records[0]).build(settings, cache.channels, cache.size)
-    tasks = method.tasks(cache, settings, CPU)
-    state = method.start(network, settings, CPU, classes=tasks.classes)
+def steps_of(name: str, network_name: str | None, engines: tuple[Engine, Engine]) -> list[Callable[[], object]]:
+    """Those of a method and a network, or the search network; raises SettingsError if the method does not take it."""
+    found, cache = method(name), registry.ensure("glyphs")
+    asked = {"method": name, "dataset": "glyphs"}
+    settings: SearchSettings | TrainSettings
+    network: Network
+    if network_name is None:
+        settings = search_settings("paper", asked)
+        network = search_network(settings, cache.channels)
+    else:
+        records = read_trainables(network_name)
+        settings = settings_for(records, "paper", asked)
+        network = Trainable.of(records[0]).build(settings, cache.channels, cache.size)
+    tasks = found.tasks(cache, settings, CPU)
+    state = found.start(network, settings, CPU, classes=tasks.classes)
     batch = tasks.train(0, TASKS)
-    fused = method.by_engine and why_not_fused(network, CPU, second_order=settings.order == "second") is None
-    learners = [method.learner(engine, network, settings) for engine in engines[: 1 + fused]]
+    fused = found.by_engine and why_not_fused(network, CPU, second_order=settings.order == "second") is None
+    learners = [found.learner(engine, network, settings) for engine in engines[: 1 + fused]]
     return [partial(learner.meta_gradient, state.parameters, batch, 0.5) for learner in learners]
 
 
@@ -81,7 +94,7 @@ def main() -> None:
     options = arguments.parse_args()
     engines = TorchEngine(), FusedEngine()
     rows = []
-    for name in training_methods():
+    for name in (*search_methods(), *training_methods()):
         rows.append(measure(name, engines, options.repeats))
         print(rows[-1], flush=True)
     machine = environment(CPU)
