@@ -27,6 +27,6 @@ def grow(
 
 
 def estimate_growing(settings: GrowSettings, *, machine: Machine = HERE, listener: Listener = ignore) -> GrowEstimate:
-    """What `grow` will cost, measured on one cell of the final size; nothing is written, except a data set that has to
+    """What `grow` will cost, measured on one cell of each size; nothing is written, except a data set that has to
     be prepared first."""
     return estimate(Grow(settings), machine, listener)
