@@ -69,7 +69,7 @@ def main() -> None:
     step()
     before = min(seconds(step) for _ in range(5))
 
-    work.choose_engine = lambda *_, **__: engine  # type: ignore[attr-defined]
+    work.engine_for_tasks = lambda *_, **__: engine  # type: ignore[attr-defined]
     clock(engine, "meta_gradient", "engine")
     clock(streams, "load_batch", "reading images")
     clock(streams, "sample_indices", "sampling tasks")
