@@ -25,12 +25,17 @@ def test_every_measured_number_is_on_the_page(name: str) -> None:
         assert f"{100 * result.mean:.2f} ± {100 * result.interval:.2f}%" in PAGE, result.run
 
 
-def test_the_table_by_one_command_is_on_the_page() -> None:
-    (result,) = read(RECORDS / "table2-1shot.jsonl", kind=ReproduceResult)
-    assert len(result.cells) == 10
-    for cell in result.cells:
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [("table2-1shot", 10), ("table2-5shot", 10), ("table6-fc100-1shot", 16), ("table6-fc100-5shot", 12)],
+)
+def test_the_tables_by_one_command_are_on_the_page(name: str, cells: int) -> None:
+    found = [cell for result in read(RECORDS / f"{name}.jsonl", kind=ReproduceResult) for cell in result.cells]
+    assert len(found) == cells
+    for cell in found:
         measured = f"{100 * cell.mean:.2f} ± {100 * cell.interval:.2f}%"  # type: ignore[operator]  # all are measured
-        assert f"| {cell.row} | {cell.paper} | {measured} | {cell.parameters:,} |" in PAGE
+        rows = [line for line in PAGE.splitlines() if line.startswith(f"| {cell.row} | ")]
+        assert any(f" | {cell.paper} | {measured} | " in row for row in rows), (cell.row, measured)
 
 
 def test_the_genotypes_are_those_that_were_measured() -> None:
