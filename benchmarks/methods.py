@@ -29,6 +29,7 @@ from tnas_cli.episodes import registry  # noqa: E402
 from tnas_cli.errors import SettingsError  # noqa: E402
 from tnas_cli.methods.registry import method, search_methods, training_methods  # noqa: E402
 from tnas_cli.methods.t_nas import search_network  # noqa: E402
+from tnas_cli.recipes.data import smallest_class  # noqa: E402
 from tnas_cli.recipes.search_settings import search_settings  # noqa: E402
 from tnas_cli.recipes.train_settings import settings_for  # noqa: E402
 from tnas_cli.recipes.trainable import Trainable, read_trainables  # noqa: E402
@@ -37,6 +38,8 @@ from tnas_cli.settings.search import SearchSettings  # noqa: E402
 from tnas_cli.settings.train import TrainSettings  # noqa: E402
 
 CPU, TASKS = torch.device("cpu"), 4
+#: Query images of a class; Auto-MAML divides the 20 images, so that its tasks have 9.
+QUERY = 15
 #: What is named on the command line: the first that a method takes. Some put a network of their own in its place.
 NETWORKS = ("4conv", "resnet12-16", "resnet12-mtl-16")
 
@@ -57,7 +60,8 @@ def steps(name: str, engines: tuple[Engine, Engine]) -> tuple[str, list[Callable
 def steps_of(name: str, network_name: str | None, engines: tuple[Engine, Engine]) -> list[Callable[[], object]]:
     """Those of a method and a network, or the search network; raises SettingsError if the method does not take it."""
     found, cache = method(name), registry.ensure("glyphs")
-    asked = {"method": name, "dataset": "glyphs"}
+    query = min(QUERY, found.stream.images_of_class(smallest_class(cache, "train")) - 1)
+    asked = {"method": name, "dataset": "glyphs", "query": query}
     settings: SearchSettings | TrainSettings
     network: Network
     if network_name is None:
@@ -102,7 +106,8 @@ def main() -> None:
 
 Written by `python benchmarks/methods.py`: training tasks per second of the outer step, {TASKS} tasks of glyphs, 5-way
 1-shot, 28 x 28 pixels, both engines in turn, medians of {options.repeats}. Empty cells: only PyTorch computes the
-method, or its default, second order. On {machine.processor}, {machine.threads} threads, {instruction_set()}.
+method, or its default, second order. Auto-MAML's tasks have 9 query images per class, those of the others {QUERY}. On
+{machine.processor}, {machine.threads} threads, {instruction_set()}.
 
 | method | network | PyTorch | fused | times as fast |
 | --- | --- | --- | --- | --- |
