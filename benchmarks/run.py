@@ -195,6 +195,7 @@ Other measurements:
 `python benchmarks/interval_coverage.py` |
 | processor time of the live view | | `python benchmarks/live_view.py` |
 | a search beside another program that is busy on one core | | `python benchmarks/neighbour.py` |
+| remedies against the collapse of Auto-MAML's search | | `python benchmarks/collapse.py FOLDER` |
 """
     options.output.write_text(page, encoding="utf-8")
 

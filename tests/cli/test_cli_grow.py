@@ -8,8 +8,8 @@ from tests.cli.wrong import check
 from tests.conftest import TESTING, TINY, TRAINING, Pipeline
 from tests.running import succeeding, tnas
 
-GROWTH = (*TINY, "--method", "maml", "--inner-steps", 1, "--test-steps", 1, "--tasks", 4, "--validate-every", 4)
-GROWTH = (*GROWTH, "--validation-tasks", 2, "--first", 3, "--beam", 2, "--nodes", 2)
+EACH = ("--method", "maml", "--inner-steps", 1, "--test-steps", 1, "--tasks", 4, "--validate-every", 4)
+GROWTH = (*TINY, *EACH, "--validation-tasks", 2, "--first", 3, "--beam", 2, "--nodes", 2)
 
 
 def test_a_grown_cell_goes_into_the_next_command(pipeline: Pipeline, tmp_path: Path) -> None:
