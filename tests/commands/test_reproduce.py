@@ -16,6 +16,7 @@ from tnas_cli.commands.reproduction import few_shot, supervised, transfer
 from tnas_cli.commands.reproduction.plan import Plan, Wish, plan_of
 from tnas_cli.errors import DataError, Interrupted, SettingsError, TnasError
 from tnas_cli.methods.registry import all_about
+from tnas_cli.recipes.estimate import Estimate
 from tnas_cli.recipes.genotypes import read_genotypes
 from tnas_cli.records.kinds import FixedNetwork
 from tnas_cli.records.reading import read
@@ -240,8 +241,11 @@ def test_a_searched_network_that_answers_itself_is_adapted_to_all_test_tasks(
     assert cell.trained is not None and cell.trained.amount > 0
     again = reproduce(wish, runs=tmp_path, machine=machine).cells[0]
     assert (again.mean, again.run) == (cell.mean, cell.run)
-    (estimated,) = estimate_reproduction(Wish(3, **rows | {"test_tasks": 10**6}), machine=machine).cells
-    assert estimated.seconds is not None and 0 < estimated.seconds < 600  # of the search alone
+    few, many = (
+        estimate_reproduction(Wish(3, **rows | {"test_tasks": tasks}), machine=machine).cells[0].seconds or 0.0
+        for tasks in (4, 10**6)
+    )
+    assert 0 < few < 600 < many  # with what its test tasks take
 
 
 def test_a_cell_that_fails_does_not_stop_the_others_and_a_stop_says_how_to_continue(
@@ -283,7 +287,7 @@ def test_where_the_data_are_missing_others_may_stand_in(
 def test_an_estimate_computes_no_cell(tmp_path: Path, machine: Machine) -> None:
     limited = Wish(2, ("maml", "t-nas", "memory-module"), (), "glyphs", hours=1.0)
     found = estimate_reproduction(limited, runs=tmp_path, machine=machine)
-    assert sum(cell.seconds or 0 for cell in found.cells) == pytest.approx(3600)
+    assert len(found.cells) == 6 and all(600 < (cell.seconds or 0) < 1200 for cell in found.cells)  # with tests
     whole = Wish(2, ("maml", "t-nas"), (1,), "glyphs", test_tasks=100)
     maml, t_nas = estimate_reproduction(whole, runs=tmp_path, machine=machine).cells
     # 100 test tasks, each with a genotype to train, and a search.
@@ -352,3 +356,22 @@ def test_the_random_row_of_table_7_draws_its_own_and_divides_its_time(
     monkeypatch.setattr(transfer, "_seconds_per_epoch", lambda recipe, machine: 10.0)
     (estimated,) = estimate_reproduction(replace(wish, hours=None), machine=here).cells
     assert estimated.seconds == 10 * (5 + 2 * 100)
+    (in_an_hour,) = estimate_reproduction(replace(wish, hours=1.0), machine=here).cells
+    assert in_an_hour.seconds == 10 * (72 + 2 * 144)
+    (at_once,) = estimate_reproduction(wish, machine=here).cells
+    assert at_once.seconds == 10 * (1 + 2 * 1)  # one epoch at least
+
+
+def test_the_tests_come_on_top_of_the_hours(tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second for a meta-batch, and two for the two validation tasks: within an hour, of which a search has half, its
+    half, 20 adapted tasks, a training, and of it the calibration and 600 tests."""
+    steps = Estimate(1, 1, 1.0, 2.0, 10**6, 10**7)
+    monkeypatch.setattr("tnas_cli.recipes.search.estimate", lambda *args: replace(steps, total_seconds=1800.0))
+    monkeypatch.setattr(
+        "tnas_cli.recipes.estimate_training.estimate", lambda *args: replace(steps, total_seconds=1800.0)
+    )
+    wish = Wish(2, ("t-nas",), (1,), "glyphs", hours=1.0, test_tasks=600)
+    (cell,) = estimate_reproduction(wish, runs=tmp_path, machine=machine).cells
+    assert cell.seconds == pytest.approx(1800 + 20 + 1800 + 2 + 600)
+    (three,) = estimate_reproduction(replace(wish, limit=3), runs=tmp_path, machine=machine).cells
+    assert three.seconds == pytest.approx(1800 + 20 + 1800 + 3 * 602)  # the trainings share their half

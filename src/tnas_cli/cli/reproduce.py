@@ -138,7 +138,9 @@ def _show(screen: Screen, found: ReproduceResult, dry_run: bool) -> None:
     limit = f"the budgets of preset {found.preset}" if found.hours is None else f"{found.hours:g} h in all"
     if dry_run:
         seconds = sum(cell.seconds or 0 for cell in found.cells)
-        screen.say(f"{limit}; validation, adaptation and test take extra time")
+        screen.say(
+            f"{limit}; with tests" if found.hours is None else f"{limit} of search and training; tests come after"
+        )
         screen.facts([("total to expect", duration(seconds))], ESTIMATES)
         return
     screen.say(f"{limit}; mean ± 95% interval: the report says over what, and what each number cost")

@@ -68,15 +68,13 @@ def reproduce(
 def estimate_reproduction(
     wish: Wish, *, runs: Path = RUNS, machine: Machine = HERE, listener: Listener = ignore
 ) -> ReproduceResult:
-    """What the cells will cost: their shares of the hours, or without a limit what a few steps of each take here, times
-    the budgets. Raises SettingsError and DataError."""
+    """What the cells will cost, by what a few steps and test tasks of each take here: a limit of hours bounds the
+    training alone. Raises SettingsError and DataError."""
     plan, rows = _planned(wish)
     _check(plan, rows, machine, listener)
 
     def planned(cell: Cell) -> ReproducedCell:
-        each = plan.seconds_each
-        seconds = rows.seconds(plan, cell, machine) if each is None else each
-        return replace(_cell(cell, rows, "planned"), seconds=seconds)
+        return replace(_cell(cell, rows, "planned"), seconds=rows.seconds(plan, cell, machine))
 
     return _result(plan, folder_of(runs, wish), planned)
 

@@ -98,12 +98,17 @@ def estimate_from_scratch(
 
 
 def _measured(work: FromScratchWork) -> tuple[Estimate, int, float]:
-    """One network, the bytes of its checkpoint, and the seconds for its test tasks."""
+    """One network, the bytes of its checkpoint, and the seconds of what follows its training."""
     settings = work.settings
     network = work.chosen[0][0].build(settings, work.cache.channels, work.cache.size)
     found, state = estimate_network(network, settings, work.cache, work.engine, work.device, work.plan)
-    testing = found.seconds_per_validation * settings.test_tasks / settings.validation_tasks
-    return found, _checkpoint(state), testing
+    return found, _checkpoint(state), seconds_after(found.seconds_per_validation, settings)
+
+
+def seconds_after(validation: float, settings: TrainSettings) -> float:
+    """What follows a training whose validations take so many seconds each: the calibration, by the validation tasks,
+    and the test tasks."""
+    return validation * (1 + settings.test_tasks / settings.validation_tasks)
 
 
 def estimate_network(

@@ -7,6 +7,7 @@ paper has no numbers for these.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum
@@ -17,9 +18,11 @@ from tnas_cli.commands.adapt import adapt_dataset
 from tnas_cli.commands.reproduction.continued import run
 from tnas_cli.commands.reproduction.plan import Cell, Plan
 from tnas_cli.errors import SettingsError
+from tnas_cli.methods.meta_learn import Plan as Schedule
 from tnas_cli.methods.registry import about, all_about, search_method
 from tnas_cli.recipes.data import open_data, smallest_class
-from tnas_cli.recipes.estimate_training import estimate_from_scratch
+from tnas_cli.recipes.estimate import seconds_of
+from tnas_cli.recipes.estimate_training import estimate_from_scratch, seconds_after
 from tnas_cli.recipes.from_scratch import FromScratch
 from tnas_cli.recipes.inherited import Inherited, checkpoint_of
 from tnas_cli.recipes.search import Search
@@ -126,20 +129,26 @@ def check(plan: Plan, machine: Machine, listener: Listener) -> None:
 
 
 def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
-    """Of a search: it, and one training for each test task, or as many as are wished for. Of soft pruning: it, and
-    the tasks of its one training, which cost about what they cost in the search. Of BASE: it alone."""
-    end = end_of(cell.row)
+    """A search, what it makes of test tasks, and the trainings of what it found, one after another; or one training.
+    With the tests and the validations that a time limit does not bound."""
+    end, recipe = end_of(cell.row), training_of(plan, cell, read_trainables(_TYPICAL))
     if end is End.FIXED:
         return estimate_from_scratch(training(plan, cell), machine, ignore).total_seconds
     wanted = search(plan, cell, machine, ignore)
-    before = wanted.prepare(replace(machine, cluster=None), ignore).estimate().total_seconds
+    found = wanted.prepare(replace(machine, cluster=None), ignore).estimate()
+    each = found.seconds_per_validation / wanted.settings.validation_tasks  # of a task that is adapted and answered
+    before = found.total_seconds + each * _to_adapt(plan, cell)
     if end is End.SEARCHED:
         return before
-    recipe = training_of(plan, cell, read_trainables(_TYPICAL))
-    if end is End.INHERITED:
-        return before * (1 + recipe.settings.tasks / wanted.settings.tasks)
-    trained = min(recipe.settings.test_tasks, plan.wish.limit or recipe.settings.test_tasks)
-    return before + trained * estimate_from_scratch(recipe, machine, ignore).total_seconds
+    if end is End.INHERITED:  # its one training goes on as the search went
+        inherits = Schedule.of(recipe.settings)
+        learning = min(inherits.seconds, seconds_of(inherits, found.seconds_per_step, found.seconds_per_validation))
+        return before + learning + each * recipe.settings.test_tasks
+    one = estimate_from_scratch(recipe, machine, ignore)
+    tests = seconds_after(one.seconds_per_validation, recipe.settings)
+    learning, count = one.total_seconds - tests, _trainings(plan) or recipe.settings.test_tasks
+    most = math.inf if plan.seconds_each is None else (1 - SEARCH_SHARE) * plan.seconds_each
+    return before + min(count * learning, most) + count * tests
 
 
 def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> TrainResult | AdaptResult:
@@ -204,12 +213,10 @@ def adapted_by(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener:
         return file
     recipe = search(plan, cell, machine, listener)
     found = run(lambda: recipe, SearchResult, folder / "search", machine, listener)
-    tasks = training_of(plan, cell, read_trainables(_TYPICAL)).settings.test_tasks
-    few = plan.seconds_each is not None and end_of(cell.row) is End.DECODED
     records, result = adapt_dataset(
         found.checkpoint,
         plan.dataset,
-        tasks=min(tasks, ADAPTED_IN_TIME) if few else tasks,
+        tasks=_to_adapt(plan, cell),
         protocol=recipe.settings.protocol or None,
         machine=machine,
         listener=listener,
@@ -218,8 +225,20 @@ def adapted_by(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener:
     return file
 
 
+def _to_adapt(plan: Plan, cell: Cell) -> int:
+    """How many test tasks a search is adapted to."""
+    tasks = training_of(plan, cell, read_trainables(_TYPICAL)).settings.test_tasks
+    few = plan.seconds_each is not None and end_of(cell.row) is End.DECODED
+    return min(tasks, ADAPTED_IN_TIME) if few else tasks
+
+
+def _trainings(plan: Plan) -> int | None:
+    """How many genotypes of a search are trained; None for all."""
+    return plan.wish.limit or (None if plan.seconds_each is None else 1)
+
+
 def _from_scratch(plan: Plan, cell: Cell, records: Sequence[TrainableRecord], method: str, share: float) -> FromScratch:
-    limit = plan.wish.limit or (None if plan.seconds_each is None else 1)
+    limit = _trainings(plan)
     given: dict[str, Any] = {"method": method, **_tasks(plan, cell, share)}
     given |= {} if plan.wish.test_tasks is None else {"test_tasks": plan.wish.test_tasks}
     if cell.row.order is not None and ORDER in about(method).reads:

@@ -105,7 +105,7 @@ class Rows(Protocol):
         """Raises SettingsError and DataError for what would be refused later."""
 
     def seconds(self, plan: Plan, cell: Cell, machine: Machine) -> float:
-        """What a cell without a time limit costs, measured on a few steps."""
+        """What a cell costs, measured on a few steps; of its parts a time limit bounds the training alone."""
 
     def measure(self, plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> MeasuredCell:
         """Do what is not done yet in the folder of a cell; returns its result. Raises TnasError."""

@@ -56,13 +56,16 @@ def check(plan: Plan, machine: Machine, listener: Listener) -> None:
 
 
 def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
-    """The search, and the epochs of the preset, by one epoch of one task."""
+    """The search, and the epochs of the preset or those that there is time for, by one epoch of one task."""
     settings = _recipe(plan, cell, None).settings
     if cell.row.method == _META:
-        searching = _search(plan).prepare(replace(machine, cluster=None), ignore).estimate().total_seconds
-        return searching + settings.epochs * _measured(plan, cell, None, machine, method="random", genotypes=1)[1]
-    searching, training = _measured(plan, cell, None, machine)
-    return settings.search_epochs * searching + settings.epochs * training
+        before = _search(plan).prepare(replace(machine, cluster=None), ignore).estimate().total_seconds
+        searching, training = 0.0, _measured(plan, cell, None, machine, method="random", genotypes=1)[1]
+    else:
+        before, (searching, training) = 0.0, _measured(plan, cell, None, machine)
+    if plan.seconds_each is not None:
+        settings = settings.replace(**_for_epochs(cell, _that_fit(plan, cell, searching, training)))
+    return before + settings.search_epochs * searching + settings.epochs * training
 
 
 def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> SupervisedResult:
@@ -102,8 +105,13 @@ def _for_epochs(cell: Cell, epochs: int) -> dict[str, int]:
 
 
 def _epochs(plan: Plan, cell: Cell, checkpoint: Path | None, machine: Machine) -> int:
-    """As many as fit into the cell's time; at least one."""
-    searching, training = _measured(plan, cell, checkpoint, machine)
+    """As many as fit into the cell's time, by a measurement."""
+    return _that_fit(plan, cell, *_measured(plan, cell, checkpoint, machine))
+
+
+def _that_fit(plan: Plan, cell: Cell, searching: float, training: float) -> int:
+    """As many epochs as fit into the cell's time; at least one. searching, training: seconds of all tasks for each
+    epoch of both."""
     share = plan.seconds_each or 0.0
     if cell.row.method == _META:  # its adaptation takes steps and no epochs
         return max(1, int(((1 - SEARCH_SHARE) * share - searching) / training))

@@ -64,11 +64,11 @@ def check(plan: Plan, machine: Machine, listener: Listener) -> None:
 
 
 def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
-    """All epochs of the preset."""
-    recipe = _recipe(plan, cell)
-    s = recipe.settings
+    """All epochs of the preset, or those that there is time for."""
+    epoch = _seconds_per_epoch(_recipe(plan, cell), machine)
+    s = _recipe(plan, cell, epoch).settings
     choice = s.genotypes * s.choice_epochs if cell.row.method == RANDOM else 0
-    return (s.epochs + choice) * _seconds_per_epoch(recipe, machine)
+    return (s.epochs + choice) * epoch
 
 
 def measure(plan: Plan, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> TransferResult:
@@ -94,7 +94,7 @@ def _recipe(plan: Plan, cell: Cell, epoch: float | None = None) -> Transfer:
     drawing = cell.row.method == RANDOM
     given = plan.data | ({"method": RANDOM} if drawing else {})
     settings = transfer_settings(plan.preset, given)
-    if epoch is not None and plan.seconds_each is not None:
+    if epoch and plan.seconds_each is not None:
         share = plan.seconds_each / epoch
         given["epochs"] = max(1, int(share - CHOICE_SHARE * share if drawing else share))
         if drawing:
