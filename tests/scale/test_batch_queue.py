@@ -23,7 +23,7 @@ from tnas_cli.runs.events import Event, Note, ignore
 from tnas_cli.runs.run_file import NAME
 from tnas_cli.scale import batch_queue
 from tnas_cli.scale.batch_queue import QUIET, Jobs, _quietly, jobs_of, quiet_environment
-from tnas_cli.scale.cluster import check_address
+from tnas_cli.scale.cluster import check_cluster
 from tnas_cli.scale.over_cluster import over_cluster
 
 SUBMITS = """#!/bin/bash
@@ -112,7 +112,7 @@ def test_workers_leave_before_their_time_is_up(walltime: str | None, seconds: in
 
 def test_a_machine_without_the_queue_says_so() -> None:
     with pytest.raises(SettingsError, match="no sbatch, which submits jobs to slurm"):
-        check_address(ClusterAddress("slurm:workers=2"))
+        check_cluster(ClusterAddress("slurm:workers=2"))
 
 
 def test_ctrl_c_stays_ours_when_the_library_is_loaded() -> None:
@@ -127,7 +127,7 @@ def test_ctrl_c_stays_ours_when_the_library_is_loaded() -> None:
 
 def test_jobs_are_submitted_and_cancelled(slurm: Path) -> None:
     address = ClusterAddress("slurm:workers=2,queue=cpu,account=lab,walltime=00:10:00,memory=3GB")
-    check_address(address)
+    check_cluster(address)
     work, notes = Write(slurm), list[Event]()
     assert over_cluster(address, work, iter(range(5)), slurm / NAME, lambda *_: None, notes.append) == {}
     assert work.done() == set(range(5))

@@ -50,7 +50,7 @@ from tnas_cli.records.results import AdaptResult
 from tnas_cli.runs import events, shipped
 from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.runs.interrupt import StoppedError
-from tnas_cli.scale.cluster import check_address
+from tnas_cli.scale.cluster import check_cluster
 from tnas_cli.scale.workers import on_cluster
 
 
@@ -250,7 +250,7 @@ def adapt_dataset_on_cluster(
 
 def _begin(checkpoint: Path, asked: Asked, machine: Machine) -> Adapting:
     assert machine.cluster is not None
-    check_address(machine.cluster)
+    check_cluster(machine.cluster)
     return begin(checkpoint, asked, machine)
 
 

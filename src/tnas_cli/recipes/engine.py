@@ -33,11 +33,6 @@ def engine_for_tasks(
         device,
         second_order=settings.order == "second",
         side=cache.size,
-        images=image_counts(settings),
+        images=(settings.way * settings.shot, settings.way * settings.query),
         listener=listener,
     )
-
-
-def image_counts(settings: SearchSettings | TrainSettings) -> tuple[int, int]:
-    """Support and query images of a task."""
-    return settings.way * settings.shot, settings.way * settings.query

@@ -35,7 +35,7 @@ from tnas_cli.runs.ranks import here
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.scale import gpus, processes
-from tnas_cli.scale.cluster import check_address
+from tnas_cli.scale.cluster import check_cluster
 from tnas_cli.scale.share import Duty
 from tnas_cli.settings.train import TrainSettings
 
@@ -77,8 +77,7 @@ class FromScratch(Recipe):
 
     def prepare(self, machine: Machine, listener: events.Listener) -> FromScratchWork:
         """Raises SettingsError, DataError and GenotypeError."""
-        if machine.cluster is not None:
-            check_address(machine.cluster)
+        check_cluster(machine.cluster)
         network_of(self.given)
         method = training_method(self.settings.method)
         check_fit(self.settings, method.about, machine.engine)

@@ -42,7 +42,7 @@ from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.runs.seeds import numpy_generator
-from tnas_cli.scale.cluster import check_address
+from tnas_cli.scale.cluster import check_cluster
 from tnas_cli.settings.applies import refuse_settings
 from tnas_cli.settings.features import SCRATCH
 from tnas_cli.settings.fields import settings_of
@@ -84,8 +84,7 @@ class Grow(Recipe):
 
     def prepare(self, machine: Machine, listener: events.Listener) -> GrowWork:
         """Raises SettingsError and DataError."""
-        if machine.cluster is not None:
-            check_address(machine.cluster)
+        check_cluster(machine.cluster)
         method = training_method(self.settings.method)
         check_fit(self.settings, method.about, machine.engine)
         device = machine.start()

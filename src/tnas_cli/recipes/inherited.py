@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Self
 
 import torch
 
-from tnas_cli.engines.choose import choose_engine
 from tnas_cli.engines.interface import Engine
 from tnas_cli.episodes.cache import ImageCache
 from tnas_cli.errors import SettingsError
@@ -25,7 +24,7 @@ from tnas_cli.methods.state_file import parameters_of, restore, shapes_of, to_ch
 from tnas_cli.methods.streams import Episodes
 from tnas_cli.recipes.calibrate import calibrate, keep
 from tnas_cli.recipes.data import open_data, settled
-from tnas_cli.recipes.engine import image_counts
+from tnas_cli.recipes.engine import engine_for_tasks
 from tnas_cli.recipes.inherited_result import result, summary
 from tnas_cli.recipes.inherited_units import KIND, TESTS, TRAINING, MetaTraining, Tests
 from tnas_cli.recipes.meta_architecture import MetaArchitecture, load_meta_architecture
@@ -43,7 +42,7 @@ from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
 from tnas_cli.runs.seeds import numpy_generator
-from tnas_cli.scale.cluster import check_address
+from tnas_cli.scale.cluster import check_cluster
 from tnas_cli.scale.leader import sharing
 from tnas_cli.scale.share import Duty
 from tnas_cli.settings.train import TrainSettings
@@ -86,17 +85,14 @@ class Inherited(Recipe):
 
     def prepare(self, machine: Machine, listener: events.Listener) -> InheritedWork:
         """Raises SettingsError, GenotypeError, DataError and CheckpointError."""
-        if machine.cluster is not None:
-            check_address(machine.cluster)
+        check_cluster(machine.cluster)
         device = machine.start()
         cache = open_data(self.settings.dataset, self.settings.protocol, machine, listener)
         meta = load_meta_architecture(self.checkpoint, device)
         check_same_data(meta.data, cache, str(self.checkpoint), allowed=machine.allow_other_data)
         check_records(self.given, cache, allowed=machine.allow_other_data)
         settings, genotypes = settled(self.settings, cache), self._genotypes(cache, meta)
-        engine = choose_engine(
-            machine.engine, meta.network, device, side=cache.size, images=image_counts(settings), listener=listener
-        )
+        engine = engine_for_tasks(meta.network, settings, cache, device, machine, listener)
         base = search_method(meta.settings.method).learner(engine, meta.network, meta.settings)
         learner = SoftPruning(engine, meta.network, base, PRUNE_STEPS, max_skips=max_skips_of(genotypes))
         return InheritedWork(self, settings, genotypes, meta, learner, cache, device, machine, engine)

@@ -41,7 +41,7 @@ from tnas_cli.runs.kept import Kept
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
-from tnas_cli.scale.cluster import check_address
+from tnas_cli.scale.cluster import check_cluster
 from tnas_cli.scale.leader import sharing
 from tnas_cli.scale.share import Duty
 from tnas_cli.settings.search import SearchSettings
@@ -73,8 +73,7 @@ class Search(Recipe):
 
     def prepare(self, machine: Machine, listener: events.Listener) -> SearchWork:
         """Raises SettingsError and DataError."""
-        if machine.cluster is not None:
-            check_address(machine.cluster)
+        check_cluster(machine.cluster)
         method = search_method(self.settings.method)
         check_fit(self.settings, method.about, machine.engine)
         device = machine.start()

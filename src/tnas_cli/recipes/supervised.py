@@ -50,7 +50,7 @@ from tnas_cli.runs.files import read_json
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
-from tnas_cli.scale.cluster import check_address
+from tnas_cli.scale.cluster import check_cluster
 from tnas_cli.scale.in_step import leading, led
 from tnas_cli.scale.leader import Leader
 from tnas_cli.scale.share import Steps
@@ -102,8 +102,7 @@ class Supervised(Recipe):
 
     def prepare(self, machine: Machine, listener: events.Listener) -> SupervisedWork:
         """Raises SettingsError, GenotypeError and DataError."""
-        if machine.cluster is not None:
-            check_address(machine.cluster)
+        check_cluster(machine.cluster)
         genotypes = [record for record in self.given if isinstance(record, Decoded)]
         if len(genotypes) < len(self.given):
             raise SettingsError(

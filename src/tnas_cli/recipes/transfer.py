@@ -46,7 +46,7 @@ from tnas_cli.runs.files import read_json, write_text
 from tnas_cli.runs.life import Life
 from tnas_cli.runs.recipe import Recipe
 from tnas_cli.runs.run_directory import RunDirectory
-from tnas_cli.scale.cluster import check_address
+from tnas_cli.scale.cluster import check_cluster
 from tnas_cli.scale.in_step import leading
 from tnas_cli.scale.shards import OverRanks
 from tnas_cli.settings.applies import refuse, refuse_together
@@ -91,8 +91,7 @@ class Transfer(Recipe):
 
     def prepare(self, machine: Machine, listener: events.Listener) -> TransferWork:
         """Raises GenotypeError, SettingsError and DataError."""
-        if machine.cluster is not None:
-            check_address(machine.cluster)
+        check_cluster(machine.cluster)
         if machine.engine == "fused":
             refuse(["engine"], {"engine": ENGINE}, frozenset(), "tnas transfer, which PyTorch computes", {})
         genotypes = [record for record in self.given if isinstance(record, Decoded)]

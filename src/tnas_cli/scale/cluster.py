@@ -35,8 +35,11 @@ def require_dask() -> Any:
     return distributed
 
 
-def check_address(address: ClusterAddress) -> None:
-    """Raises SettingsError for a cluster that cannot be asked: for want of a package, or of a file."""
+def check_cluster(address: ClusterAddress | None) -> None:
+    """Raises SettingsError for a cluster that cannot be asked: for want of a package, or of a file. None: there is no
+    cluster to ask."""
+    if address is None:
+        return
     require_dask()
     jobs = jobs_of(address.address)
     if jobs is not None:
