@@ -74,6 +74,7 @@ def estimate_reproduction(
     _check(plan, rows, machine, listener)
 
     def planned(cell: Cell) -> ReproducedCell:
+        listener(Note(f"measuring {cell.name}, {plan.cells.index(cell) + 1} of {len(plan.cells)}"))
         return replace(_cell(cell, rows, "planned"), seconds=rows.seconds(plan, cell, machine))
 
     return _result(plan, folder_of(runs, wish), planned)
