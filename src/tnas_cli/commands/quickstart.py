@@ -34,9 +34,7 @@ DATASET = "glyphs"
 SEARCH: dict[str, Any] = {"tasks": 200, "validate_every": 200, "validation_tasks": 24}
 ADAPTED_TASKS = 8
 TRAINED_GENOTYPES = 3
-#: A linear layer of zeros and the larger outer rate learn more from few tasks (docs/results.md).
-RECIPE = {"head": "zero", "alpha_outer": 3e-3}
-TRAINING = {"tasks": 320, "validate_every": 160, "validation_tasks": 24, "test_tasks": 200, **RECIPE}
+TRAINING: dict[str, Any] = {"tasks": 320, "validate_every": 160, "validation_tasks": 24, "test_tasks": 200}
 
 Say = Callable[[str], None]
 
