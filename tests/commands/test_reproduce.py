@@ -201,6 +201,22 @@ def test_cells_are_measured_once_and_reported(tmp_path: Path, machine: Machine) 
         reproduce(Wish(2, ("t-nas", "maml"), (1,), "glyphs", hours=1.0, test_tasks=4), runs=tmp_path, machine=machine)
 
 
+def test_what_a_cell_will_cost_is_said_before_it_begins_where_no_hours_say_it(tmp_path: Path, machine: Machine) -> None:
+    wish = Wish(2, ("t-nas",), (1,), "glyphs", limit=1, test_tasks=3)
+    said: list[str] = []
+
+    def hear(event: object) -> None:
+        if isinstance(event, Note) and event.text.startswith("to expect"):
+            said.append(event.text)
+
+    (cell,) = reproduce(wish, runs=tmp_path, machine=machine, listener=hear).cells
+    assert cell.state == "measured" and cell.trained is not None and cell.trained.amount == 4
+    assert [text.split()[-1] for text in said] == ["s"]  # a few seconds
+    reproduce(wish, runs=tmp_path, machine=machine, listener=hear)
+    reproduce(replace(wish, hours=0.001), runs=tmp_path / "timed", machine=machine, listener=hear)
+    assert len(said) == 1
+
+
 def test_soft_pruning_and_a_narrower_network_are_measured_and_say_what_they_are(
     tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ from tnas_cli.runs.device import HERE, Machine
 from tnas_cli.runs.events import Listener, Note, ignore
 from tnas_cli.runs.files import read_json, write_text
 from tnas_cli.runs.lock import locked
-from tnas_cli.spelling import command
+from tnas_cli.spelling import command, duration
 
 RUNS = Path("runs")
 
@@ -97,9 +97,11 @@ def _check(plan: Plan, rows: Rows, machine: Machine, listener: Listener) -> None
 
 
 def _measured(plan: Plan, rows: Rows, cell: Cell, folder: Path, machine: Machine, listener: Listener) -> ReproducedCell:
-    """A measured cell, or one that failed for a reason of its own."""
+    """A measured cell, or one that failed for a reason of its own. Its cost is said first where no hours limit it."""
     began = time.monotonic()
     try:
+        if plan.seconds_each is None and not folder.exists():
+            listener(Note(f"to expect {duration(rows.seconds(plan, cell, machine))}"))
         result = rows.measure(plan, cell, folder, machine, listener)
     except (Interrupted, WriteError):
         raise

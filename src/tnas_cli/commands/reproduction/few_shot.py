@@ -131,9 +131,10 @@ def check(plan: Plan, machine: Machine, listener: Listener) -> None:
 def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
     """A search, what it makes of test tasks, and the trainings of what it found, one after another; or one training.
     With the tests and the validations that a time limit does not bound."""
-    end, recipe = end_of(cell.row), training_of(plan, cell, read_trainables(_TYPICAL))
+    end = end_of(cell.row)
     if end is End.FIXED:
         return estimate_from_scratch(training(plan, cell), machine, ignore).total_seconds
+    recipe = training_of(plan, cell, read_trainables(_TYPICAL))
     wanted = search(plan, cell, machine, ignore)
     found = wanted.prepare(replace(machine, cluster=None), ignore).estimate()
     each = found.seconds_per_validation / wanted.settings.validation_tasks  # of a task that is adapted and answered
