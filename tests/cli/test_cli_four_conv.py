@@ -74,7 +74,8 @@ def test_the_report_takes_it_for_maml_and_names_the_network(pipeline: Pipeline, 
     mean = f"{100 * trained.result['mean']:.2f}"
     (line,) = [line for line in text.splitlines() if line.startswith("| MAML, 4conv-32: shapes")]
     assert mean in line
-    assert f"network 4conv-32; first order; training: 4 tasks; {WEIGHTS:,} parameters; seed 0" in text
+    recipe = "first order; linear layer zero before a task's first step"
+    assert f"network 4conv-32; {recipe}; training: 4 tasks; {WEIGHTS:,} parameters; seed 0" in text
     rows = csv.DictReader(io.StringIO(succeeding("report", *runs, "--format", "csv").stdout))
     assert sorted((row["method"], row["network"]) for row in rows if row["our_mean"]) == [
         ("maml", "4conv-32"),

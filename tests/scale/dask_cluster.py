@@ -46,7 +46,7 @@ class Cluster:
         """The scheduler, on a free port."""
         self._run("dask_scheduler", "--port", "0", "--host", "127.0.0.1", "--scheduler-file", str(self.file))
         begun = time.monotonic()
-        while not self.file.is_file():
+        while not (self.file.is_file() and self.file.read_text()):  # it is created empty
             assert self.scheduler.poll() is None, "the scheduler ended"
             assert time.monotonic() - begun < PATIENCE
             time.sleep(0.05)

@@ -121,7 +121,12 @@ OWN: dict[str, tuple[About, str]] = {
             title="Meta-SGD",
             searches=False,
             reads=_FROM_A_HEAD | {PIECES},  # its rates are always per weight
-            differs={"learned_rates": "weight", "inner_steps": 1, "test_steps": 1},  # Li et al., 2017
+            differs={  # Li et al., 2017; from a layer of zeros one step would move that layer alone
+                "learned_rates": "weight",
+                "inner_steps": 1,
+                "test_steps": 1,
+                "head": "learned",
+            },
             citation=("li2017metasgd",),
         ),
         "anil": About(
@@ -153,7 +158,7 @@ OWN: dict[str, tuple[About, str]] = {
             title="Bilevel programming",
             searches=False,
             reads=_BY_STEPS | {LEARNED_RATES, PIECES},
-            differs={"order": "second"},  # Franceschi et al., 2018: the whole gradient
+            differs={"order": "second", "alpha_outer": 1e-3},  # Franceschi et al., 2018: the whole gradient
             citation=("franceschi2018bilevel",),
         ),
         "reptile": About(
@@ -176,7 +181,13 @@ OWN: dict[str, tuple[About, str]] = {
             title="Meta-LSTM",
             searches=False,
             reads=_OUTER | {INNER_LOOP, CELLS, ENGINE},
-            differs={"inner_steps": 12, "test_steps": 12, "meta_batch": 1},  # Ravi & Larochelle, 2017, for 1-shot
+            differs={  # Ravi & Larochelle, 2017, for 1-shot
+                "inner_steps": 12,
+                "test_steps": 12,
+                "meta_batch": 1,
+                "alpha_outer": 1e-3,
+                "cosine_to": 1.0,
+            },
             citation=("ravi2017optimization",),
         ),
         "llama": About(
@@ -235,6 +246,8 @@ OWN: dict[str, tuple[About, str]] = {
                 "inner_steps": 20,
                 "test_steps": 100,
                 "order": "second",
+                "alpha_outer": 1e-3,
+                "cosine_to": 1.0,
                 "meta_batch": 2,
                 "hard_tasks": 10,
             },
@@ -261,6 +274,7 @@ OWN: dict[str, tuple[About, str]] = {
             title="Memory module",
             searches=False,
             reads=_OUTER,
+            differs={"alpha_outer": 1e-3, "cosine_to": 1.0},  # without batch norm a larger rate learns less
             citation=("kaiser2017memory",),
             network="memory network",
         ),
@@ -269,6 +283,7 @@ OWN: dict[str, tuple[About, str]] = {
             title="Neural Statistician",
             searches=False,
             reads=_OUTER,
+            differs={"alpha_outer": 1e-3, "cosine_to": 1.0},  # Edwards & Storkey, 2017
             citation=("edwards2017statistician",),
             network="statistician network",
         ),

@@ -11,10 +11,10 @@ import torch
 
 from tnas_cli.engines.interface import Engine, Network
 from tnas_cli.episodes.cache import ImageCache
+from tnas_cli.methods.head import head_of, is_head
 from tnas_cli.methods.meta_learn import MetaState, Plan, Tasks
 from tnas_cli.methods.phase import SHARE_OF_TIME, pretrain
 from tnas_cli.methods.registry import training_method
-from tnas_cli.methods.unrolled import weight_count
 from tnas_cli.recipes.estimate import MEASURED_STEPS, Estimate, estimate, seconds_of
 from tnas_cli.recipes.from_scratch import FromScratch, FromScratchWork, refuse_hours
 from tnas_cli.recipes.inherited import Inherited
@@ -33,9 +33,8 @@ PAPER_GENOTYPES, PAPER_TASKS, PAPER_EPOCHS = 600, 300_000, 20
 #: worker's process take before its first one.
 SECONDS_PER_UNIT, SECONDS_TO_START = 0.013, 5.0
 
-#: A checkpoint has each weight and Adam's two moments of it, in 4 bytes each; for each tensor a count of steps, and
-#: what the format adds to these four; and settings.
-BYTES_PER_WEIGHT, BYTES_PER_TENSOR, BYTES_BESIDE = 12, 4 * 300, 2_000
+#: A checkpoint has tensors of numbers, to each of which the format adds something, and settings.
+BYTES_PER_NUMBER, BYTES_PER_TENSOR, BYTES_BESIDE = 4, 300, 2_000
 BYTES_PER_LOG_LINE = 200
 
 
@@ -102,7 +101,8 @@ def _measured(work: FromScratchWork) -> tuple[Estimate, int, float]:
     settings = work.settings
     network = work.chosen[0][0].build(settings, work.cache.channels, work.cache.size)
     found, state = estimate_network(network, settings, work.cache, work.engine, work.device, work.plan)
-    return found, _checkpoint(state), seconds_after(found.seconds_per_validation, settings)
+    still = head_of(training_method(settings.method).about, settings) == "zero"
+    return found, _checkpoint(state, still), seconds_after(found.seconds_per_validation, settings)
 
 
 def seconds_after(validation: float, settings: TrainSettings) -> float:
@@ -152,9 +152,14 @@ def _bytes(work: FromScratchWork, one: Estimate, size: int, workers: int | None)
     return PlannedBytes(checkpoint=size, storage=kept + log, traffic=traffic)
 
 
-def _checkpoint(state: MetaState) -> int:
-    tensors = state.parameters
-    return BYTES_PER_WEIGHT * weight_count(tensors) + BYTES_PER_TENSOR * len(tensors) + BYTES_BESIDE
+def _checkpoint(state: MetaState, still_head: bool = False) -> int:
+    """Bytes of a checkpoint; still_head: the linear layer does not move, so that Adam keeps nothing of it."""
+    size = BYTES_BESIDE
+    for name, tensor in state.parameters.items():
+        # Of a tensor that moves there are Adam's two moments too, and a count of steps.
+        numbers, tensors = (1, 1) if still_head and is_head(name) else (3, 4)
+        size += numbers * BYTES_PER_NUMBER * tensor.numel() + tensors * BYTES_PER_TENSOR
+    return size
 
 
 def _log(one: Estimate) -> int:
