@@ -15,6 +15,7 @@ from tnas_cli.errors import DataError, Interrupted, SettingsError
 from tnas_cli.recipes.decoded import Origin, decoded
 from tnas_cli.recipes.from_scratch import LONG_ENOUGH, FromScratch
 from tnas_cli.recipes.train_settings import settings_for
+from tnas_cli.recipes.trainable import read_trainables
 from tnas_cli.records.kinds import Decoded
 from tnas_cli.records.parts import DataFacts
 from tnas_cli.runs import events
@@ -36,6 +37,20 @@ def record(genotype: Any, **context: Any) -> Decoded:
 def settings(records: list[Decoded], **given: Any) -> TrainSettings:
     """Tiny settings for the records."""
     return settings_for(records, "quick", BUDGET | {"query": 2, "test_steps": 1} | given)
+
+
+@pytest.mark.parametrize("preset", ["quick", "affordable"])
+def test_the_recipe_of_a_preset_leaves_alone_what_it_does_not_suit(preset: str) -> None:
+    """From a linear layer of zeros Meta-SGD's one step would move that layer alone; some rates were published."""
+    records, given = [record(AUTO_MAML_1SHOT)], {"dataset": "shapes"}
+    usual = settings_for(records, preset, given)
+    assert (usual.head, usual.alpha_outer, usual.cosine_to) == ("zero", 3e-3, 0.01)
+    assert settings_for(records, preset, given | {"method": "meta-sgd"}).head == "learned"
+    for method in ("meta-lstm", "mtl", "memory-module", "neural-statistician"):
+        its = settings_for(read_trainables("4conv"), preset, given | {"method": method})
+        assert (its.alpha_outer, its.cosine_to) == (1e-3, 1.0), method
+    assert settings_for(records, preset, given, weights="inherited").alpha_outer == 1e-3
+    assert settings_for(records, preset, given | {"alpha_outer": 2e-3}, weights="inherited").alpha_outer == 2e-3
 
 
 def test_settings_come_from_the_records_and_options_win() -> None:

@@ -20,6 +20,9 @@ from tnas_cli.settings.train import TrainSettings
 
 Weights = Literal["scratch", "inherited", "inherited, all tasks"]
 
+#: In which a meta-training that goes on from the weights of a search differs from a preset.
+_INHERITING = {"alpha_outer": 1e-3}
+
 _SETTINGS = settings_of(TrainSettings)
 
 
@@ -32,8 +35,8 @@ def settings_for(
     trainings: int | None = None,
     weights: Weights = "scratch",
 ) -> TrainSettings:
-    """A preset, what its method changes in it, the genotypes' own data set, way and shot, a file, and what the user
-    gave; the later ones win.
+    """A preset, what its method or the weights change in it, the genotypes' own data set, way and shot, a file, and
+    what the user gave; the later ones win.
 
     trainings: how many there will be at most (None: one for each distinct genotype); the length of a single one may be
     given in hours alone. Raises SettingsError if the genotypes come from different settings, or if neither they nor the
@@ -46,7 +49,8 @@ def settings_for(
     own = _own_settings(records, asked)
     distinct = len({json.dumps(getattr(record, "genotype", None)) for record in records})
     single = not file and min(distinct, distinct if trainings is None else trainings) == 1
-    merged = {**preset("train_eval", preset_name), **method.differs, **own, **asked}
+    changed = method.differs if weights == "scratch" else _INHERITING
+    merged = {**preset("train_eval", preset_name), **changed, **own, **asked}
     if "dataset" not in merged:
         raise SettingsError(
             f"{network or 'the genotype'} does not say which data set it is for.",
