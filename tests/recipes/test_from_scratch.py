@@ -49,7 +49,8 @@ def test_the_recipe_of_a_preset_leaves_alone_what_it_does_not_suit(preset: str) 
     for method in ("meta-lstm", "mtl", "memory-module", "neural-statistician"):
         its = settings_for(read_trainables("4conv"), preset, given | {"method": method})
         assert (its.alpha_outer, its.cosine_to) == (1e-3, 1.0), method
-    assert settings_for(records, preset, given, weights="inherited").alpha_outer == 1e-3
+    inheriting = settings_for(records, preset, given, weights="inherited")
+    assert (inheriting.alpha_outer, inheriting.cosine_to) == (1e-3, 1.0)
     assert settings_for(records, preset, given | {"alpha_outer": 2e-3}, weights="inherited").alpha_outer == 2e-3
 
 

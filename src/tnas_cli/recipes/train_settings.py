@@ -21,7 +21,7 @@ from tnas_cli.settings.train import TrainSettings
 Weights = Literal["scratch", "inherited", "inherited, all tasks"]
 
 #: In which a meta-training that goes on from the weights of a search differs from a preset.
-_INHERITING = {"alpha_outer": 1e-3}
+_INHERITING = {"alpha_outer": 1e-3, "cosine_to": 1.0}
 
 _SETTINGS = settings_of(TrainSettings)
 
