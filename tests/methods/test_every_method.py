@@ -44,6 +44,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "mtl": {"meta_batch": 4, "inner_steps": 5, "test_steps": 5, "alpha_inner": 0.2, "pretrain": 40, "tasks": 40},
     "neural-statistician": {"query": 4, "alpha_outer": 2e-3, "tasks": 600, "validate_every": 200},
     "llama": {"alpha_outer": 1e-2, "meta_batch": 2, "tasks": 80, "validate_every": 80},
+    "memory-module": {"alpha_outer": 5e-3},
 }
 
 #: With random weights the first already answers as well as the nearest neighbour, and the second learns what images
