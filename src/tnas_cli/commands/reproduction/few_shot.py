@@ -147,7 +147,8 @@ def seconds(plan: Plan, cell: Cell, machine: Machine) -> float:
         return before + learning + each * recipe.settings.test_tasks
     one = estimate_from_scratch(recipe, machine, ignore)
     tests = seconds_after(one.seconds_per_validation, recipe.settings)
-    learning, count = one.total_seconds - tests, _trainings(plan) or recipe.settings.test_tasks
+    learning = one.total_seconds - tests
+    count = min(recipe.settings.test_tasks, _trainings(plan) or recipe.settings.test_tasks)
     most = math.inf if plan.seconds_each is None else (1 - SEARCH_SHARE) * plan.seconds_each
     return before + min(count * learning, most) + count * tests
 
