@@ -35,6 +35,8 @@ SEARCHES = {
     "auto-maml": ("--method", "auto-maml"),
     "alternating": (*_THETA, "--alternating"),
 }
+#: In which the quick preset of training differed in version 0.1.0.
+_QUICK_THEN = {"head": "learned", "alpha_outer": 1e-3, "alpha_inner": 0.03, "reduction": "mean", "cosine_to": 1.0}
 TRAIN = (*_TASKS, "--test-tasks", "3")
 TRAININGS = {
     "maml": (*_GENTLE,),
@@ -56,8 +58,8 @@ def numbers(engine: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _as_then() -> Iterator[None]:
-    """Within the block tnas draws weights and loads images as float64, and single images are answered by the adapted
-    linear layer, as there was no other classifier then."""
+    """Within the block tnas draws weights and loads images as float64, trains by the preset of then, and answers single
+    images by the adapted linear layer, as there was no other classifier."""
     to = TaskBatch.to
     torch.set_default_dtype(torch.float64)
     with contextlib.ExitStack() as patches:
@@ -71,6 +73,9 @@ def _as_then() -> Iterator[None]:
             from tnas_cli.methods.learner import FittedNetwork
 
             patches.enter_context(mock.patch.object(FittedNetwork, "classifiers", ("linear",)))
+            from tnas_cli.settings.preset import presets
+
+            patches.enter_context(mock.patch.dict(presets("train_eval")["quick"], _QUICK_THEN))
         yield
 
 

@@ -151,8 +151,9 @@ def test_a_transfers_command_draws_genotypes_again(name: str, monkeypatch: pytes
     assert seen["arguments"] == ([], settings)
 
 
-def test_inherited_weights_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = settings_of("train_eval", {"preset": "quick", "tasks": 30})
+@pytest.mark.parametrize("alpha_outer", [0.001, 0.003])  # what inherited weights change in the preset, and its own
+def test_inherited_weights_are_asked_for(alpha_outer: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of("train_eval", {"preset": "quick", "tasks": 30, "alpha_outer": alpha_outer})
     plan = {"kind": "inherited", "options": {"checkpoint": "a b/best.pt", "all_tasks": True}}
     line = reproduce(run("train-eval", settings, plan)).lines[1]
     monkeypatch.setattr(trainable, "read_trainables", lambda *_: [GENOTYPE])

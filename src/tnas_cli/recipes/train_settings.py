@@ -21,7 +21,7 @@ from tnas_cli.settings.train import TrainSettings
 Weights = Literal["scratch", "inherited", "inherited, all tasks"]
 
 #: In which a meta-training that goes on from the weights of a search differs from a preset.
-_INHERITING = {"alpha_outer": 1e-3, "cosine_to": 1.0}
+_INHERITING: Mapping[str, Any] = {"alpha_outer": 1e-3, "cosine_to": 1.0}
 
 _SETTINGS = settings_of(TrainSettings)
 
@@ -49,14 +49,18 @@ def settings_for(
     own = _own_settings(records, asked)
     distinct = len({json.dumps(getattr(record, "genotype", None)) for record in records})
     single = not file and min(distinct, distinct if trainings is None else trainings) == 1
-    changed = method.differs if weights == "scratch" else _INHERITING
-    merged = {**preset("train_eval", preset_name), **changed, **own, **asked}
+    merged = {**preset_for(preset_name, method, weights), **own, **asked}
     if "dataset" not in merged:
         raise SettingsError(
             f"{network or 'the genotype'} does not say which data set it is for.",
             hint="add --dataset, --way and --shot",
         )
     return TrainSettings.from_dict(merged | for_one_training(given) if single else merged)
+
+
+def preset_for(name: str, method: About, weights: Weights) -> dict[str, Any]:
+    """A preset with what its method or the weights change in it."""
+    return preset("train_eval", name) | dict(method.differs if weights == "scratch" else _INHERITING)
 
 
 def check_given(given: Mapping[str, Any], method: About, network: str | None, weights: Weights) -> None:

@@ -15,6 +15,7 @@ from tnas_cli.episodes.own_list import AGAIN, UNUSABLE_LINES
 from tnas_cli.episodes.twins import IN_CLASS, KEPT
 from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.methods.registry import about
+from tnas_cli.recipes.train_settings import Weights, preset_for, weights_read
 from tnas_cli.records.kinds import Adapted, FixedNetwork
 from tnas_cli.records.results import AdaptResult, Measured, SearchResult
 from tnas_cli.report.html.page import Commands
@@ -62,7 +63,7 @@ def _of_run(source: Source, kind: Kind) -> Commands:
             options = setting_options(source.setting, settings)
         else:
             fixed = bool(genotypes) and not isinstance(genotypes[0], Path)
-            options = _options(kind, settings, fixed_network=fixed)
+            options = _options(kind, settings, _weights_of(source), fixed_network=fixed)
     except SettingsError as error:
         return Commands(name, tuple(lines), (f"No command is known for its settings.toml: {error.message}",))
     called = source.setting if source.setting in LARGE else source.command
@@ -73,6 +74,13 @@ def _of_run(source: Source, kind: Kind) -> Commands:
 def _place(root: str | None) -> Words:
     """The option that names the folder of the data."""
     return [] if root is None else ["--cache-dir", Path(root)]
+
+
+def _weights_of(source: Source) -> Weights:
+    plan = source.facts.plan
+    if plan.kind != "inherited":
+        return "scratch"
+    return "inherited, all tasks" if plan.options.all_tasks else "inherited"
 
 
 def _given(source: Source) -> Words:
@@ -99,16 +107,18 @@ def _source_of_genotypes(source: Source) -> Words:
     return [*networks[:1]] or [(source.folder or Path()) / "genotypes.jsonl"]
 
 
-def _options(kind: Kind, settings: Mapping[str, Any], *, fixed_network: bool) -> list[str]:
+def _options(kind: Kind, settings: Mapping[str, Any], weights: Weights, *, fixed_network: bool) -> list[str]:
     """The shortest options that reach these settings, except those that the method does not read."""
     cls = _CLASSES[kind]
     wanted = cls.from_dict(settings)
     method = about(wanted.method)
-    reads = method.reads | (SCRATCH_READS if kind == "train_eval" else frozenset())
+    reads = method.reads
+    if kind == "train_eval":
+        reads = method.reads | SCRATCH_READS if weights == "scratch" else weights_read(weights)
     found: list[list[str]] = []
     for name in presets(kind):
-        start = {**preset(kind, name), **method.differs, "dataset": wanted.dataset, "method": wanted.method}
-        reached = cls.from_dict(start)
+        start = preset_for(name, method, weights) if kind == "train_eval" else preset(kind, name) | dict(method.differs)
+        reached = cls.from_dict(start | {"dataset": wanted.dataset, "method": wanted.method})
         # The data set, its tasks and the seed are named even if they are the defaults: a reader looks for them.
         said = ("dataset", "protocol", "way", "shot", "query", "tasks", "seed")
         options = ["--preset", name]
