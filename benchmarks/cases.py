@@ -146,7 +146,7 @@ CASES = (
     search(3, 32, 1, 25, 0.55),
     search(3, 84, 1, 7.5, 0.55),
     adaptation(32),
-    training(1, 28, 1, 9.5, 0.70),
+    training(1, 28, 1, 9.5, 0.65),
     training(3, 84, 1, 5, 0.65),
 )
 

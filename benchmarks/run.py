@@ -4,18 +4,21 @@
 
 Every row computes the same tasks in turn by the plain per-task loop of tests/oracle.py, by the torch engine, by the
 fused engine and by that of version 0.1.0, and takes medians. Before each turn it measures the rate of a large matrix
-product, which gives the floor.
+product, which gives the floor. A processor with AVX-512 is measured twice, the second time as if it had AVX2 only; each
+time is a process of its own, because libraries look once.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -50,26 +53,34 @@ class Measured:
     """Median seconds of a step, the share of the floor that the fused engine reaches, and how many times as long the
     fused engine of the previous release takes: the median of the ratios, pair by pair."""
 
-    case: Case
+    name: str
     plain: float
     torch: float
     fused: float
     rate: float
     previous: float
 
-    @property
-    def share(self) -> float:
-        """Arithmetic at the matrix product's rate over the fused engine's time."""
-        return self.case.flops() / self.rate / self.fused
-
     def row(self) -> str:
         """A line of the table, with targets in brackets."""
-        c = self.case
+        case = next(case for case in CASES if case.name == self.name)
+        share = case.flops() / self.rate / self.fused
         return (
-            f"| {c.name} | {1e3 * self.plain:,.0f} | {1e3 * self.torch:,.0f} | {1e3 * self.fused:,.0f} | "
-            f"{self.torch / self.fused:.1f} | {self.plain / self.fused:.1f} ({c.times:g}) | "
-            f"{self.share:.0%} ({c.share:.0%}) | {self.rate / 1e9:.0f} | {self.previous:.2f} |"
+            f"| {self.name} | {1e3 * self.plain:,.0f} | {1e3 * self.torch:,.0f} | {1e3 * self.fused:,.0f} | "
+            f"{self.torch / self.fused:.1f} | {self.plain / self.fused:.1f} ({case.times:g}) | "
+            f"{share:.0%} ({case.share:.0%}) | {self.rate / 1e9:.0f} | {self.previous:.2f} |"
         )
+
+
+#: The option of a process that measures the rows for one instruction set.
+ROWS = "--rows"
+
+#: Variables by which Numba, PyTorch and the libraries below it take a processor for one with AVX2 only.
+AS_AVX2 = {
+    "NUMBA_CPU_FEATURES": "+sse2,+sse4.2,+avx,+avx2,+fma,+bmi,+bmi2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+}
 
 
 def undisturbed(way: Callable[[], object]) -> float:
@@ -92,7 +103,24 @@ def measure(
         times.append([undisturbed(way) for way in ways])
         ratios.append(previous.seconds(case.name) / times[-1][-1])
     plain, plain_torch, fused = (statistics.median(column) for column in zip(*times, strict=True))
-    return Measured(case, plain, plain_torch, fused, statistics.median(rates), statistics.median(ratios))
+    return Measured(case.name, plain, plain_torch, fused, statistics.median(rates), statistics.median(ratios))
+
+
+def print_rows(repeats: int) -> None:
+    """Measure all rows for this process's instruction set: each is a JSON object on stdout, for people on stderr."""
+    engines = TorchEngine(), FusedEngine()
+    with Previous(ROOT) as previous:
+        for case in CASES:
+            found = measure(case, *engines, previous, repeats)
+            print(json.dumps(asdict(found)), flush=True)
+            print(found.row(), file=sys.stderr, flush=True)
+
+
+def rows(repeats: int, variables: Mapping[str, str]) -> list[Measured]:
+    """The rows, measured by a process with these variables."""
+    words = [sys.executable, __file__, ROWS, "--repeats", str(repeats)]
+    ran = subprocess.run(words, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True, check=True)
+    return [Measured(**json.loads(line)) for line in ran.stdout.splitlines()]
 
 
 def of_note() -> str:
@@ -135,19 +163,23 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--repeats", type=int, default=5)
     arguments.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "README.md")
+    arguments.add_argument(ROWS, action="store_true", help="measure one instruction set and print JSON lines")
     options = arguments.parse_args()
+    if options.rows:
+        print_rows(options.repeats)
+        return
 
-    engines = TorchEngine(), FusedEngine()
-    found = []
-    with Previous(ROOT) as previous:
-        for case in CASES:
-            found.append(measure(case, *engines, previous, options.repeats))
-            print(found[-1].row(), flush=True)
+    found = {instruction_set(): rows(options.repeats, {})}
+    if "AVX-512" in found:
+        found["AVX2"] = rows(options.repeats, AS_AVX2)
+    tables = [f"**{name}**\n\n{HEADER}\n" + "\n".join(row.row() for row in table) for name, table in found.items()]
+    newline, first = "\n", next(iter(found.values()))[0]
     memory, bare, read = peak_memory(SEARCH_STEPS), peak_memory("import torch"), reading()
     about = environment(torch.device("cpu")).to_json()
     page = f"""# Benchmarks
 
-`make bench` writes this page: medians of {options.repeats} repeats, interleaved, in one process. Meta-batch of 4 tasks,
+`make bench` writes this page: medians of {options.repeats} repeats, interleaved, in one process for each instruction
+set (a processor with AVX-512 is also measured as if it had AVX2 only). Meta-batch of 4 tasks,
 {WAY}-way, {QUERY} query images per class, M = {STEPS}, float32, first order.
 
 * **Plain loop**: `tests/oracle.py`: ordinary convolutions, one task, edge and operation after the other, one query pass
@@ -161,13 +193,12 @@ def main() -> None:
 Times are in ms. If a call takes less than {SHORT} s, the best of three counts; the product's rate is the best of five.
 Targets are in brackets.
 
-{HEADER}
-{chr(10).join(m.row() for m in found)}
+{(2 * newline).join(tables)}
 
 Peak memory of a process that computes search steps at 84 px, 4 tasks: {memory:.2f} GB (target: under 1.6), of which
 `import torch` takes {bare:.2f}.
 
-Reading and normalising a meta-batch from the cache takes {1e3 * read:.1f} ms, {read / found[0].fused:.1%} of the first
+Reading and normalising a meta-batch from the cache takes {1e3 * read:.1f} ms, {read / first.fused:.1%} of the first
 row's step.
 
 Machine: {about["processor"]}, {about["cores"]} cores, {about["threads"]} threads, {instruction_set()}

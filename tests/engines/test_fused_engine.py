@@ -326,7 +326,7 @@ def test_shares_of_the_images_need_nothing_of_each_other(
         mem[ready.plan.parameters :][: program.layout.size] = flat
         mem[ready.plan.gradients :][: program.layout.size] = 0
         program._put_images(mem, ready.plan, x, y)
-        program._run_part(mem, ready, 0, ready.plan.backward)(preferred, 4)
+        program._run_part(mem, ready, 0, ready.plan.backward, np.zeros(1))(preferred, 4)
         found.append(mem[ready.plan.gradients :][: program.layout.size].copy())
     assert np.isfinite(found[0]).all()
     assert all(np.array_equal(other, found[0]) for other in found[1:])

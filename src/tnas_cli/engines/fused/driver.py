@@ -1,4 +1,5 @@
-"""Runs a plan: one call from Python per pass and thread, all else in compiled code, without Python's global lock."""
+"""Runs a plan: one call from Python per thread for a pass or for all inner steps, all else in compiled code, without
+Python's global lock."""
 
 from __future__ import annotations
 
@@ -87,15 +88,16 @@ def _rows(mem, code, rows, begin, end, table, stop):
             row += 1
 
 
-def _run(mem, code, rows, phases, shares, begin, end, table, stop, team, preferred):
-    """Phases begin ... end - 1 of a plan, together with every thread that is called with the same `team`.
+def _run(mem, code, rows, phases, shares, begin, end, times, table, stop, team, loss, losses, preferred):
+    """Phases begin ... end - 1 of a plan, so many times, together with every thread that is called with the same
+    `team`; losses[i] becomes mem[loss] after time i.
 
     A thread takes the shares from number `preferred` on that no other has taken, so that nobody waits for one that
     comes late. Whoever is the last to do a share of a phase runs what is for one thread alone. Returns early if stop[0]
     is set.
     """
-    for phase in range(begin, end):
-        turn = phase - begin
+    for turn in range(times * (end - begin)):
+        time, phase = turn // (end - begin), begin + turn % (end - begin)
         at = 2 * (shares + 1) * phase
         for i in range(shares):
             share = (preferred + i) % shares
@@ -103,6 +105,8 @@ def _run(mem, code, rows, phases, shares, begin, end, table, stop, team, preferr
                 _rows(mem, code, rows, phases[at + 2 * share], phases[at + 2 * share + 1], table, stop)
                 if _increase(team, DONE, 1) + 1 == (turn + 1) * shares:
                     _rows(mem, code, rows, phases[at + 2 * shares], phases[at + 2 * shares + 1], table, stop)
+                    if phase == end - 1:
+                        losses[time] = mem[loss]
                     _increase(team, OVER, 1)
         looks = 0
         while _look(team, OVER) <= turn:
@@ -114,8 +118,9 @@ def _run(mem, code, rows, phases, shares, begin, end, table, stop, team, preferr
 
 
 def compiled_driver(dtype: str) -> Any:
-    """run(mem, code, rows, phases, shares, begin, end, table, stop, team, preferred) as a C function."""
+    """run(mem, code, rows, phases, shares, begin, end, times, table, stop, team, loss, losses, preferred) as a C
+    function; losses are float64."""
     mem, whole = signature(dtype).args[0], types.int64
     lists = [_INTEGERS] * 3
-    kind = types.void(mem, *lists, whole, whole, whole, _INTEGERS, _INTEGERS, _INTEGERS, whole)
+    kind = types.void(mem, *lists, *[whole] * 4, *lists, whole, types.CPointer(types.float64), whole)
     return cfunc(kind, cache=True, error_model="numpy")(_run)

@@ -41,7 +41,7 @@ class Library:
         with kernels_kept():
             self._driver = compiled_driver(dtype)
         pointer, whole = ctypes.c_void_p, ctypes.c_int64
-        kind = ctypes.CFUNCTYPE(None, *[pointer] * 4, whole, whole, whole, *[pointer] * 3, whole)
+        kind = ctypes.CFUNCTYPE(None, *[pointer] * 4, *[whole] * 4, *[pointer] * 3, whole, pointer, whole)
         self.run = kind(self._driver.address)
 
     def table(self, kernels: Iterable[Kernel]) -> np.ndarray:

@@ -131,9 +131,9 @@ class Program:
             self._adapt(mem, here, (support[0][index], support[1][index]), steps)
             measured = support[0][index] if by_support else None
             self._put_images(mem, there.plan, query[0][index], query[1][index], measured)
-            self._run(mem, there, 0, there.plan.backward)
+            (loss,) = self._run(mem, there, 0, there.plan.backward)
             gradient = mem[there.plan.gradients :][: self.layout.size].copy()
-            return gradient, float(mem[there.plan.loss]), self._logits(mem, there.plan)
+            return gradient, loss, self._logits(mem, there.plan)
 
         found = self.workers.map(task, len(support[0]))
         total = np.zeros(self.layout.size, self.dtype)
@@ -151,9 +151,9 @@ class Program:
         def task(index: int) -> tuple[np.ndarray, list[float]]:
             mem = self._begin(start, here.plan.size)
             losses = self._adapt(mem, here, (support[0][index], support[1][index]), steps)
-            self._run(mem, here, 0, here.plan.forward)
+            losses += self._run(mem, here, 0, here.plan.forward)
             own = mem[here.plan.parameters :][: self.layout.size]
-            return self.layout.unpack(own), [*losses, float(mem[here.plan.loss])]
+            return self.layout.unpack(own), losses
 
         found = self.workers.map(task, len(support[0]))
         return np.stack([own for own, _ in found]), np.array([losses for _, losses in found], self.dtype)
@@ -171,9 +171,9 @@ class Program:
             mem = self._begin(self.layout.pack(parameters[index]), here.plan.size)
             first = None if support_x is None else support_x[index]
             self._put_images(mem, here.plan, labelled[0][index], labelled[1][index], first)
-            self._run(mem, here, 0, here.plan.backward)
+            (loss,) = self._run(mem, here, 0, here.plan.backward)
             own = self.layout.unpack(mem[here.plan.gradients :][: self.layout.size])
-            return own, float(mem[here.plan.loss]), self._logits(mem, here.plan)
+            return own, loss, self._logits(mem, here.plan)
 
         found = self.workers.map(task, len(labelled[0]))
         own, losses, logits = zip(*found, strict=True)
@@ -298,18 +298,15 @@ class Program:
         plan = here.plan
         self._put_images(mem, plan, *support)
         mem[plan.rates : plan.rates + 2] = steps.alpha, steps.beta
+        if not steps.alternating:
+            return self._run(mem, here, 0, plan.end, steps.count)
         losses = []
         for _ in range(steps.count):
-            if steps.alternating:
-                self._run(mem, here, 0, plan.step_w)
-                losses.append(float(mem[plan.loss]))
-                mem[plan.gradients :][: self.layout.size] = 0
-                self._run(mem, here, 0, plan.backward)
-                self._run(mem, here, plan.step_w, plan.end)
-                mem[plan.gradients :][: self.layout.size] = 0
-            else:
-                self._run(mem, here, 0, plan.end)
-                losses.append(float(mem[plan.loss]))
+            losses += self._run(mem, here, 0, plan.step_w)
+            mem[plan.gradients :][: self.layout.size] = 0
+            self._run(mem, here, 0, plan.backward)
+            self._run(mem, here, plan.step_w, plan.end)
+            mem[plan.gradients :][: self.layout.size] = 0
         return losses
 
     def _forward(self, mem: np.ndarray, here: Ready, images: np.ndarray) -> None:
@@ -340,20 +337,25 @@ class Program:
         inside[...] = images.transpose(0, 2, 3, 1)
         mem[plan.labels : plan.labels + len(labels)] = labels
 
-    def _run(self, mem: np.ndarray, here: Ready, begin: int, end: int) -> None:
-        """Phases begin ... end - 1, with the threads that are free."""
-        self.workers.together(self._run_part(mem, here, begin, end), here.plan.arrays.shares)
+    def _run(self, mem: np.ndarray, here: Ready, begin: int, end: int, times: int = 1) -> list[float]:
+        """Phases begin ... end - 1, so many times, with the threads that are free; the loss after each time."""
+        losses = np.zeros(times)
+        self.workers.together(self._run_part(mem, here, begin, end, losses), here.plan.arrays.shares)
         self.workers.check()
+        return [float(loss) for loss in losses]
 
-    def _run_part(self, mem: np.ndarray, here: Ready, begin: int, end: int) -> Callable[[int, int], None]:
+    def _run_part(
+        self, mem: np.ndarray, here: Ready, begin: int, end: int, losses: np.ndarray
+    ) -> Callable[[int, int], None]:
         """What each member of a group of threads calls once, with its number and how many they are; one is enough."""
-        lists, shares = here.plan.arrays, here.plan.arrays.shares
-        team = np.zeros(TAKEN + (end - begin) * shares, np.int64)
+        lists, shares, times = here.plan.arrays, here.plan.arrays.shares, len(losses)
+        team = np.zeros(TAKEN + times * (end - begin) * shares, np.int64)
         before = [array.ctypes.data for array in (mem, lists.code, lists.rows, lists.phases)]
         behind = [array.ctypes.data for array in (here.table, self.workers.stop, team)]
 
-        def part(member: int, members: int, team: np.ndarray = team) -> None:
-            self.library.run(*before, shares, begin, end, *behind, member * shares // members)
+        def part(member: int, members: int, kept: tuple[np.ndarray, np.ndarray] = (team, losses)) -> None:
+            at = here.plan.loss, losses.ctypes.data, member * shares // members
+            self.library.run(*before, shares, begin, end, times, *behind, *at)
 
         return part
 
