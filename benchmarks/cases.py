@@ -24,6 +24,8 @@ WAY, QUERY, STEPS = 5, 15, 5
 #: 84 px took 43 s on two threads and 5 s on one).
 STALLS_FROM = 84
 
+CPU = torch.device("cpu")
+
 Labelled = tuple[Tensor, Tensor]
 
 
@@ -59,19 +61,21 @@ class Case:
         query_passes = 1 if self.adapts else FORWARD_AND_BACKWARD
         return self.tasks * per_image * (FORWARD_AND_BACKWARD * self.steps * support + query_passes * query)
 
-    def inputs(self) -> tuple[Parameters, Labelled, Labelled]:
-        """Initial parameters and random tasks."""
+    def inputs(self, device: torch.device = CPU) -> tuple[Parameters, Labelled, Labelled]:
+        """Initial parameters and random tasks, drawn on the CPU."""
         generator = torch_generator(0, f"benchmark {self.name} {self.side} {self.shot}")
 
         def images(per_class: int) -> Labelled:
             x = torch.rand(self.tasks, self.way * per_class, self.channels, self.side, self.side, generator=generator)
-            return x, torch.arange(self.way).repeat_interleave(per_class).expand(self.tasks, -1)
+            y = torch.arange(self.way).repeat_interleave(per_class).expand(self.tasks, -1)
+            return x.to(device), y.to(device)
 
-        return draw(self.network.specs(), generator), images(self.shot), images(QUERY)
+        drawn = {name: tensor.to(device) for name, tensor in draw(self.network.specs(), generator).items()}
+        return drawn, images(self.shot), images(QUERY)
 
-    def by_engine(self, engine: Engine) -> Callable[[], object]:
-        """The step as an engine computes it."""
-        parameters, support, query = self.inputs()
+    def by_engine(self, engine: Engine, device: torch.device = CPU) -> Callable[[], object]:
+        """The step as an engine computes it on a device, which may not be done with it when the call returns."""
+        parameters, support, query = self.inputs(device)
         rule = self.rule
 
         def train() -> object:
@@ -151,15 +155,17 @@ CASES = (
 )
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """Wall time of one call."""
+def seconds(function: Callable[[], object], device: torch.device = CPU) -> float:
+    """Wall time of one call, until the device has computed everything."""
     begin = time.perf_counter()
     function()
+    if device.type in ("cuda", "mps"):
+        getattr(torch, device.type).synchronize()
     return time.perf_counter() - begin
 
 
-def matrix_rate() -> float:
-    """Floating-point operations per second of a float32 matrix product on all threads, the best of five."""
+def matrix_rate(device: torch.device = CPU) -> float:
+    """Floating-point operations per second of a float32 matrix product on all threads of a device, the best of five."""
     n = 1536
-    a, b = torch.rand(n, n), torch.rand(n, n)
-    return 2 * n**3 / min(seconds(lambda: a @ b) for _ in range(5))
+    a, b = (torch.rand(n, n, device=device) for _ in range(2))
+    return 2 * n**3 / min(seconds(lambda: a @ b, device) for _ in range(5))

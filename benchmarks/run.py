@@ -76,6 +76,7 @@ ROWS = "--rows"
 
 #: Variables by which Numba, PyTorch and the libraries below it take a processor for one with AVX2 only.
 AS_AVX2 = {
+    "NUMBA_CPU_NAME": "haswell",
     "NUMBA_CPU_FEATURES": "+sse2,+sse4.2,+avx,+avx2,+fma,+bmi,+bmi2",
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
@@ -219,6 +220,8 @@ Other measurements:
 | the outer step of every method, both engines | [methods.md](methods.md) | `python benchmarks/methods.py` |
 | answers of a kept model, beside plain PyTorch | [predict.md](predict.md) | `python benchmarks/predict.py` |
 | a step by the support's moments | [statistics.md](statistics.md) | `python benchmarks/statistics_cost.py` |
+| training on one data set by PyTorch, in two layouts | [transfer.md](transfer.md) | `python benchmarks/transfer.py` |
+| the torch engine on a GPU, beside that GPU's floor | | `python benchmarks/device.py` |
 | a search by several processes (torchrun), and a model of many | [ranks.md](ranks.md) | `python benchmarks/ranks.py` |
 | units of work in processes and on a Dask cluster, many of them | [scale.md](scale.md) | `python benchmarks/scale.py` |
 | genotypes trained side by side | | `python benchmarks/side_by_side.py` |

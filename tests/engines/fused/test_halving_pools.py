@@ -107,7 +107,7 @@ def check_sums(e: Example, lanes: int, block: int, guard: float, dtype: str) -> 
     cut = -(-images // 2)
     records = [lend_record(memory, channels, {}, (norms.DOT, norms.TOTAL)) for _ in range(1 + (cut < images))]
     for share, begin, first, count in shared_blocks(images, cut, block):
-        values = (*common(e, x, record, g, 0), records[share], begin)
+        values = (*common(e, x, record, g, 0), records[share], begin, g.at)
         memory.call("halving_pool_sums", (lanes, e.rectified), *values, first=first, count=count)
     np.testing.assert_array_equal(memory.pixels(g, *e.small), masked)
     for own, share in zip(records, (slice(0, cut), slice(cut, images)), strict=False):

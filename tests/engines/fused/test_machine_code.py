@@ -19,11 +19,15 @@ WIDE = pytest.mark.skipif(
 COLUMNS = (16, 24, 32, 48)
 
 
-def hot_block(kernel: Kernel) -> list[str]:
-    """The basic block with the most multiply-adds, line by line, as the assembler would read it."""
+def machine_code(kernel: Kernel) -> str:
+    """As the assembler would read it."""
     function = cfunc(signature("float32"), **OPTIONS)(FACTORIES[kernel.name](*kernel.constants))
-    code = function._library.get_asm_str()
-    blocks = re.split(r"^\.L\w+:.*$|^\s+j\w+\s.*$", code, flags=re.MULTILINE)
+    return str(function._library.get_asm_str())
+
+
+def hot_block(kernel: Kernel) -> list[str]:
+    """The basic block with the most multiply-adds, line by line."""
+    blocks = re.split(r"^\.L\w+:.*$|^\s+j\w+\s.*$", machine_code(kernel), flags=re.MULTILINE)
     return max(blocks, key=lambda block: block.count("vfmadd")).splitlines()
 
 
@@ -74,3 +78,14 @@ def test_depthwise_convolutions(kernel_size: int, channels: int, width: int) -> 
     for block in (forward, hot_block(Kernel("depthwise_taps", constants))):
         assert kernel_size == 3 or spilled(block) == []
         assert loads(block) <= multiply_adds(block) + kernel_size**2
+
+
+@WIDE
+@pytest.mark.parametrize(
+    "kernel",
+    [Kernel("halving_pool_sums", (8, True)), Kernel("rectified_gradient", (8,)), Kernel("rectified_gradient", (16,))],
+    ids=str,
+)
+def test_no_number_is_written_through_a_mask(kernel: Kernel) -> None:
+    """AMD's AVX2 cores take a dozen cycles and more for such a write."""
+    assert not re.search(r"vmaskmov|%[xyz]mm\d+, .*\(%r\w+.*\) \{%k", machine_code(kernel))

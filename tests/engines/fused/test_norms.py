@@ -297,7 +297,7 @@ def test_rectified_gradient(lanes: int, channels: int, block: int, dtype: str, c
     records = [lend_record(memory, channels, {}, (norms.DOT, norms.TOTAL)) for _ in range(2)]
     size = pixels * channels
     for share, begin, first, count in shared_blocks(images, cut, block):
-        values = (at, size, from_, size, record, channels, pixels, records[share], begin)
+        values = (at, size, from_, size, record, channels, pixels, records[share], begin, at)
         memory.call("rectified_gradient", (lanes,), *values, first=first, count=count)
     np.testing.assert_array_equal(memory.read(at, *g.shape), kept)
     for own, share in list(zip(records, (slice(0, cut), slice(cut, images)), strict=True))[: 1 + (cut < images)]:

@@ -74,13 +74,14 @@ def test_arithmetic(operation: str, lanes: int, dtype: str) -> None:
 
 
 def choices(lanes: int) -> Function:
-    """where_greater and where_equal of (x, y) with 1 and 2 to choose from."""
+    """where_greater and where_equal of (x, y) with 1 and 2 to choose from, and the larger of both."""
 
     def function(mem, code, at, first, count):  # type: ignore[no-untyped-def]
         x, y = v.load(mem, code[at], lanes), v.load(mem, code[at + 1], lanes)
         yes, no = v.splat(1.0, x), v.splat(2.0, x)
         v.store(mem, code[at + 2], v.where_greater(x, y, yes, no))
         v.store(mem, code[at + 2] + lanes, v.where_equal(x, y, yes, no))
+        v.store(mem, code[at + 2] + 2 * lanes, v.larger(x, y))
 
     return function
 
@@ -91,11 +92,12 @@ def test_choices_compare_lane_by_lane_and_nan_counts_as_greater(lanes: int, dtyp
     for begin in range(0, len(X), lanes):
         x, y = np.array(X[begin : begin + lanes], dtype), np.array(Y[begin : begin + lanes], dtype)
         memory = Memory(dtype)
-        places, out = (memory.give(x), memory.give(y)), memory.lend_empty(2, lanes)
+        places, out = (memory.give(x), memory.give(y)), memory.lend_empty(3, lanes)
         memory.call_function(function, *places, out)
-        found = memory.read(out, 2, lanes)
+        found = memory.read(out, 3, lanes)
         np.testing.assert_array_equal(found[0], np.where((x > y) | np.isnan(x) | np.isnan(y), 1, 2))
         np.testing.assert_array_equal(found[1], np.where(x == y, 1, 2))
+        np.testing.assert_array_equal(found[2], np.where(x > y, x, y))
     assert held.address
 
 

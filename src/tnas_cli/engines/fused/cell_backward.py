@@ -77,7 +77,7 @@ def _second_step_backward(cell: Cell, b: Branch, state: int) -> None:
     _taps(cell, wide.moved(-margin, -margin), padded, s, 1)
     cell.depthwise(padded.moved(-margin, -margin), gradient, *_reversed(cell, s), s.kernel, 1, add=False)
     arguments = (gradient.at, gradient.step, first.out.at, first.out.step, first.norm.record, c, side * side)
-    plan.emit("rectified_gradient", (cell.line,), *arguments, first.norm.sums, FIRST)
+    plan.emit("rectified_gradient", (cell.line,), *arguments, first.norm.sums, FIRST, gradient.at)
 
 
 def _reversed(cell: Cell, s: Step) -> tuple[int, int]:

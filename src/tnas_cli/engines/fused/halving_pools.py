@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from tnas_cli.engines.fused.kernels import Function
 from tnas_cli.engines.fused.norms import CONSTANT, DOT, OF_GRADIENT, OF_VALUE, REFERENCE, SCALE, SHIFT, TOTAL
-from tnas_cli.engines.fused.vectors import fma, load, store, where_equal, where_greater, zeros
+from tnas_cli.engines.fused.vectors import (
+    fma,
+    get,
+    larger,
+    load,
+    put,
+    registers,
+    store,
+    where_equal,
+    where_greater,
+    zeros,
+)
 
 
 def halving_pool(lanes: int, rectified: bool) -> Function:
@@ -25,26 +36,32 @@ def halving_pool(lanes: int, rectified: bool) -> Function:
                     shift = load(mem, norm + SHIFT * channels + channel, lanes)
                     for pixel in range(o_width):
                         x_at = x + image * size + (2 * row * width + 2 * pixel) * channels + channel
-                        largest = fma(load(mem, x_at, lanes), scale, shift)
-                        for i in range(1, 4):
+                        normed = registers(mem, 4, lanes)
+                        for i in range(4):
                             value = load(mem, x_at + ((i >> 1) * width + (i & 1)) * channels, lanes)
-                            normed = fma(value, scale, shift)
-                            largest = where_greater(normed, largest, normed, largest)
+                            put(normed, i, fma(value, scale, shift))
+                        upper, lower = larger(get(normed, 0), get(normed, 1)), larger(get(normed, 2), get(normed, 3))
+                        largest = larger(upper, lower)
                         if rectified:
-                            largest = where_greater(largest, nothing, largest, nothing)
+                            largest = larger(nothing, largest)
                         store(mem, o + image * o_image + row * o_row + pixel * channels + channel, largest)
 
     return kernel
 
 
 def halving_pool_sums(lanes: int, rectified: bool) -> Function:
-    """First half of the gradient: g is masked by ReLU, and its sums go to DOT and TOTAL of the record `sums`, which the
-    images from `begin` on start."""
+    """First half of the gradient: g, masked by ReLU, is written to where it came from, and its sums go to DOT and TOTAL
+    of the record `sums`, which the images from `begin` on start.
+
+    That place is named twice: if LLVM knew that both are the same, it would write with a mask, which takes AMD's AVX2
+    cores longer than all the rest.
+    """
 
     def kernel(mem, code, at, first, count):
         x, size, channels, norm = code[at] + first * code[at + 1], code[at + 1], code[at + 2], code[at + 3]
         g, g_image = code[at + 4] + first * code[at + 5], code[at + 6]
         width, o_rows, o_width, sums, begin = code[at + 8], code[at + 9], code[at + 10], code[at + 11], code[at + 12]
+        again = code[at + 13] + first * code[at + 5]
         nothing = zeros(mem, lanes)
         if first == begin:
             for i in range(0, channels, lanes):
@@ -60,18 +77,21 @@ def halving_pool_sums(lanes: int, rectified: bool) -> Function:
                     dot = total = nothing
                     for pixel in range(o_width):
                         x_at = x + image * size + (2 * row * width + 2 * pixel) * channels + channel
-                        first_value = load(mem, x_at, lanes)
-                        chosen, largest = first_value, fma(first_value, scale, shift)
-                        for i in range(1, 4):
-                            value = load(mem, x_at + ((i >> 1) * width + (i & 1)) * channels, lanes)
-                            normed = fma(value, scale, shift)
-                            chosen = where_greater(normed, largest, value, chosen)
-                            largest = where_greater(normed, largest, normed, largest)
-                        g_at = g + image * g_image + (row * o_width + pixel) * channels + channel
-                        kept = load(mem, g_at, lanes)
+                        values, normed = registers(mem, 4, lanes), registers(mem, 4, lanes)
+                        for i in range(4):
+                            put(values, i, load(mem, x_at + ((i >> 1) * width + (i & 1)) * channels, lanes))
+                            put(normed, i, fma(get(values, i), scale, shift))
+                        n0, n1, n2, n3 = get(normed, 0), get(normed, 1), get(normed, 2), get(normed, 3)
+                        upper, lower = larger(n0, n1), larger(n2, n3)
+                        upper_value = where_greater(n1, n0, get(values, 1), get(values, 0))
+                        lower_value = where_greater(n3, n2, get(values, 3), get(values, 2))
+                        largest = larger(upper, lower)
+                        chosen = where_greater(lower, upper, lower_value, upper_value)
+                        g_at = image * g_image + (row * o_width + pixel) * channels + channel
+                        kept = load(mem, g + g_at, lanes)
                         if rectified:
                             kept = where_greater(largest, nothing, kept, nothing)
-                            store(mem, g_at, kept)
+                            store(mem, again + g_at, kept)
                         total = total + kept
                         dot = fma(kept, chosen - reference, dot)
                     store(mem, dot_at, load(mem, dot_at, lanes) + dot)
@@ -107,18 +127,17 @@ def halving_pool_gradient(lanes: int) -> Function:
                     pooled = o_width if row < o_rows else 0
                     for pixel in range(pooled):
                         from_, to = x_at + 2 * pixel * channels, o_at + 2 * pixel * channels
-                        largest = fma(load(mem, from_, lanes), scale, shift)
-                        for i in range(1, 4):
-                            value = load(mem, from_ + ((i >> 1) * width + (i & 1)) * channels, lanes)
-                            normed = fma(value, scale, shift)
-                            largest = where_greater(normed, largest, normed, largest)
+                        values, normed = registers(mem, 4, lanes), registers(mem, 4, lanes)
+                        for i in range(4):
+                            put(values, i, load(mem, from_ + ((i >> 1) * width + (i & 1)) * channels, lanes))
+                            put(normed, i, fma(get(values, i), scale, shift))
+                        upper, lower = larger(get(normed, 0), get(normed, 1)), larger(get(normed, 2), get(normed, 3))
+                        largest = larger(upper, lower)
                         rest = load(mem, g + image * g_image + (row * o_width + pixel) * channels + channel, lanes)
                         for i in range(4):
-                            value = load(mem, from_ + ((i >> 1) * width + (i & 1)) * channels, lanes)
-                            normed = fma(value, scale, shift)
-                            part = where_equal(normed, largest, rest, nothing)
-                            rest = where_equal(normed, largest, nothing, rest)
-                            result = fma(part, of_gradient, fma(value, of_value, constant))
+                            part = where_equal(get(normed, i), largest, rest, nothing)
+                            rest = where_equal(get(normed, i), largest, nothing, rest)
+                            result = fma(part, of_gradient, fma(get(values, i), of_value, constant))
                             store(mem, to + (i >> 1) * o_row + (i & 1) * channels, result)
                     for y in range(min(2, rows - 2 * row)):
                         for pixel in range(2 * pooled, width):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tnas_cli.engines.fused.kernels import Function
 from tnas_cli.engines.fused.norms import SCALE, SHIFT
-from tnas_cli.engines.fused.vectors import fma, load, store, where_greater, zeros
+from tnas_cli.engines.fused.vectors import fma, larger, load, store, zeros
 
 
 def place(lanes: int, scaled: bool, rectified: bool) -> Function:
@@ -37,7 +37,7 @@ def place(lanes: int, scaled: bool, rectified: bool) -> Function:
                                 if scaled:
                                     value = fma(value, scale, shift)
                                 if rectified:
-                                    value = where_greater(value, nothing, value, nothing)
+                                    value = larger(nothing, value)
                                 store(mem, o_at + column, value)
 
     return kernel

@@ -202,11 +202,12 @@ def value_gradient(lanes: int, add: bool) -> Function:
 
 def rectified_gradient(lanes: int) -> Function:
     """g is set to 0 where scale * value + shift is not positive; its sums go to DOT and TOTAL of the record `sums`,
-    which the images from `begin` on start."""
+    which the images from `begin` on start. Where g is, is named twice, as in `halving_pool_sums`."""
 
     def kernel(mem, code, at, first, count):
         g, x = code[at] + first * code[at + 1], code[at + 2] + first * code[at + 3]
         norm, channels, pixels, sums, begin = code[at + 4], code[at + 5], code[at + 6], code[at + 7], code[at + 8]
+        again = code[at + 9] + first * code[at + 1]
         nothing = zeros(mem, lanes)
         for channel in range(0, channels, lanes):
             dot_at, total_at = sums + DOT * channels + channel, sums + TOTAL * channels + channel
@@ -220,7 +221,7 @@ def rectified_gradient(lanes: int) -> Function:
             for i in range(channel, count * pixels * channels, channels):
                 value = load(mem, x + i, lanes)
                 kept = where_greater(fma(value, scale, shift), nothing, load(mem, g + i, lanes), nothing)
-                store(mem, g + i, kept)
+                store(mem, again + i, kept)
                 total_here = total_here + kept
                 dot_here = fma(kept, value - reference, dot_here)
             store(mem, dot_at, dot + dot_here)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tnas_cli.engines.fused.kernels import Function
-from tnas_cli.engines.fused.vectors import load, splat, store, where_equal, where_greater, zeros
+from tnas_cli.engines.fused.vectors import larger, load, splat, store, where_equal, zeros
 
 
 def pool(lanes: int, maximum: bool) -> Function:
@@ -27,7 +27,7 @@ def pool(lanes: int, maximum: bool) -> Function:
                         for i in range(top, bottom):
                             for j in range(left, right):
                                 value = load(mem, x_at + (i * width + j) * channels, lanes)
-                                total = where_greater(value, total, value, total) if maximum else total + value
+                                total = larger(total, value) if maximum else total + value
                         if not maximum:
                             total = total * splat(share, total)
                         store(mem, o + image * o_size + (row * o_width + pixel) * channels + channel, total)

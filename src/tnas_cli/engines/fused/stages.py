@@ -84,7 +84,7 @@ class Stages:
             lanes = plan.target.lanes_for(c)
             common = (s.raw.at, s.raw.image, c, s.norm.record, g.at, g.step, g.image, 0, s.side, s.half, s.half)
             with plan.blocks(s.half**2):
-                plan.emit("halving_pool_sums", (lanes, s.rectified), *common, s.norm.sums, FIRST)
+                plan.emit("halving_pool_sums", (lanes, s.rectified), *common, s.norm.sums, FIRST, g.at)
             layers.coefficients_gradient(plan, s.norm)
             if i == 0:
                 raw_gradient = plan.local(s.side, s.side, c, s.side**2)
