@@ -61,9 +61,9 @@ def start(cells: Cells, shape: DartsShape, settings: TransferSettings, device: t
     """A network with new weights, and its optimiser: SGD with momentum and weight decay on all weights."""
     network = DartsNetwork(cells, shape)
     initialise(network, torch_generator(settings.seed, f"transfer weights of {cells.digest}"))
-    # One and a half times as fast on CPUs (benchmarks/transfer.md); on a GPU it was not measured.
-    layout = torch.channels_last if device.type == "cpu" else torch.preserve_format
-    network = network.to(device, memory_format=layout)
+    network = network.to(device)
+    if device.type == "cpu":  # there the steps take two thirds of the time (benchmarks/transfer.md)
+        network = network.to(memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(
         network.parameters(),
         lr=settings.learning_rate,
