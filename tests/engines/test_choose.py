@@ -131,6 +131,8 @@ def falls_back(match: str) -> None:
 def test_numba_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("tnas_cli.engines.fused")]:
         monkeypatch.delitem(sys.modules, name)
+    for name in ("fused", "fused_engine"):  # which an import puts there again, half done
+        monkeypatch.delattr(sys.modules["tnas_cli.engines"], name)
     monkeypatch.setitem(sys.modules, "numba", None)
     falls_back("Numba cannot be imported")
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tnas_cli.engines.interface import Adapted, Engine, Gradients, MetaGradient, Network
+from tnas_cli.engines.interface import Adapted, Engine, MetaGradient, Network
 from tnas_cli.engines.torch_engine import task_accuracies
 from tnas_cli.episodes.tasks import TaskBatch
 from tnas_cli.methods.about import OWN
@@ -56,34 +56,38 @@ class Reptile(AdaptingLearner):
         """w~ - w_k summed over the tasks; losses and accuracies are those of the last step's mini-batch."""
         images = torch.cat([batch.support_x, batch.query_x], dim=1)
         labels = torch.cat([batch.support_y, batch.query_y], dim=1)
-        own, found, y = self._steps(parameters, in_turn((images, labels), batch.way), self.steps, BATCH)
+        own, losses, accuracies = self._steps(parameters, in_turn((images, labels), batch.way), self.steps, BATCH)
         gradients = {name: (parameters[name] - own[name]).sum(0) for name in parameters}
-        return MetaGradient(gradients, found[-1].losses, task_accuracies(found[-1].logits, y))
+        return MetaGradient(gradients, losses[-1], accuracies)
 
     def adapt(self, parameters: Parameters, support: Labelled) -> Adapted:
         """The loss of each step's mini-batch, and of the first one after the last step."""
         ordered = in_turn(support, self.network.way)
-        own, found, _ = self._steps(parameters, ordered, self.test_steps, TEST_BATCH)
-        last = self.engine.gradients(self.network, own, mini_batch(ordered, 0, TEST_BATCH))
-        return Adapted(own, torch.stack([one.losses for one in (*found, last)], dim=1))
+        own, losses, _ = self._steps(parameters, ordered, self.test_steps, TEST_BATCH)
+        last = self.engine.gradients(self.network, own, mini_batch(ordered, 0, TEST_BATCH)).losses
+        return Adapted(own, torch.stack([*losses, last], dim=1))
 
     def _steps(
         self, parameters: Parameters, images: Labelled, steps: int, size: int
-    ) -> tuple[Parameters, list[Gradients], Tensor]:
-        """Every task's own parameters [T, ...] after the steps, what each step found, and the last labels [T, n]."""
+    ) -> tuple[Parameters, list[Tensor], Tensor]:
+        """Every task's own parameters [T, ...] after the steps, its loss at each step [T], and its accuracy on the last
+        mini-batch [T]."""
         own = for_tasks(parameters, len(images[0]))
         squares = {name: torch.zeros_like(tensor) for name, tensor in own.items()}
-        found, y = [], images[1]
+        losses, accuracies = [], torch.empty(0)
         for step in range(1, steps + 1):
             x, y = mini_batch(images, step - 1, size)
-            found.append(self.engine.gradients(self.network, own, (x, y)))
+            # Not kept: small tensors that outlive a step lie between large ones, whose memory is then not used again.
+            found = self.engine.gradients(self.network, own, (x, y))
+            losses.append(found.losses)
+            accuracies = task_accuracies(found.logits, y)
             moved = {}
-            for name, gradient in found[-1].gradients.items():
+            for name, gradient in found.gradients.items():
                 squares[name] = BETA_2 * squares[name] + (1 - BETA_2) * gradient * gradient
                 scale = (squares[name] / (1 - BETA_2**step)).sqrt() + EPSILON
                 moved[name] = own[name] - self.alpha * gradient / scale
             own = {**own, **moved}
-        return own, found, y
+        return own, losses, accuracies
 
 
 def in_turn(images: Labelled, way: int) -> Labelled:

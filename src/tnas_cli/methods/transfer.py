@@ -62,7 +62,7 @@ def start(cells: Cells, shape: DartsShape, settings: TransferSettings, device: t
     network = DartsNetwork(cells, shape)
     initialise(network, torch_generator(settings.seed, f"transfer weights of {cells.digest}"))
     network = network.to(device)
-    if device.type == "cpu":  # there the steps take two thirds of the time (benchmarks/transfer.md)
+    if device.type == "cpu":  # a step takes 72 to 83% of the time there (benchmarks/transfer.md)
         network = network.to(memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(
         network.parameters(),
