@@ -118,7 +118,8 @@ def train_eval(
     """
     from tnas_cli.commands import train_eval as work
     from tnas_cli.recipes.estimate_training import Bill
-    from tnas_cli.recipes.train_settings import Weights, settings_for, weights_read
+    from tnas_cli.recipes.train_settings import settings_for
+    from tnas_cli.recipes.weights import Weights, weights_read
 
     if weights not in WEIGHTS:
         raise SettingsError(f"unknown --weights {weights!r}.", hint=did_you_mean(weights, WEIGHTS))

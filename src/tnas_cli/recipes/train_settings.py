@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from tnas_cli.errors import SettingsError
 from tnas_cli.methods.about import About
 from tnas_cli.methods.registry import about_training, readers
 from tnas_cli.recipes.trainable import TrainableRecord, network_of
+from tnas_cli.recipes.weights import Weights, preset_for, weights_read
 from tnas_cli.records.kinds import Decoded
 from tnas_cli.settings.applies import Readers, refuse_settings
-from tnas_cli.settings.features import CELLS, INHERITED_READS, SCRATCH_READS, TEST_TASKS
+from tnas_cli.settings.features import CELLS, SCRATCH_READS
 from tnas_cli.settings.fields import settings_of
 from tnas_cli.settings.meta_learning import for_one_training
-from tnas_cli.settings.preset import preset
 from tnas_cli.settings.train import TrainSettings
-
-Weights = Literal["scratch", "inherited", "inherited, all tasks"]
-
-#: In which a meta-training that goes on from the weights of a search differs from a preset.
-_INHERITING: Mapping[str, Any] = {"alpha_outer": 1e-3, "cosine_to": 1.0}
 
 _SETTINGS = settings_of(TrainSettings)
 
@@ -58,11 +53,6 @@ def settings_for(
     return TrainSettings.from_dict(merged | for_one_training(given) if single else merged)
 
 
-def preset_for(name: str, method: About, weights: Weights) -> dict[str, Any]:
-    """A preset with what its method or the weights change in it."""
-    return preset("train_eval", name) | dict(method.differs if weights == "scratch" else _INHERITING)
-
-
 def check_given(given: Mapping[str, Any], method: About, network: str | None, weights: Weights) -> None:
     """Raises SettingsError for a setting that was given and that the weights, the network or the method do not read."""
     if weights != "scratch":
@@ -72,13 +62,6 @@ def check_given(given: Mapping[str, Any], method: About, network: str | None, we
         everything = frozenset(about.needs for about in _SETTINGS.values() if about.needs is not None)
         refuse_settings(given, TrainSettings, everything - {CELLS}, network, {"a genotype": everything})
     refuse_settings(given, TrainSettings, method.reads | SCRATCH_READS, method.name, readers(searches=False))
-
-
-def weights_read(weights: Weights) -> frozenset[str]:
-    """What is read if weights are inherited, or by any method if they are learned from scratch."""
-    if weights == "scratch":
-        return SCRATCH_READS.union(*readers(searches=False).values())
-    return INHERITED_READS | ({TEST_TASKS} if weights == "inherited, all tasks" else set())
 
 
 def _other_weights() -> Readers:

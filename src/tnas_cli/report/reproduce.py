@@ -15,7 +15,7 @@ from tnas_cli.episodes.own_list import AGAIN, UNUSABLE_LINES
 from tnas_cli.episodes.twins import IN_CLASS, KEPT
 from tnas_cli.errors import SettingsError, TnasError
 from tnas_cli.methods.registry import about
-from tnas_cli.recipes.train_settings import Weights, preset_for, weights_read
+from tnas_cli.recipes.weights import Weights, preset_for, weights_read
 from tnas_cli.records.kinds import Adapted, FixedNetwork
 from tnas_cli.records.results import AdaptResult, Measured, SearchResult
 from tnas_cli.report.html.page import Commands
