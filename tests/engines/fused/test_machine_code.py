@@ -87,5 +87,5 @@ def test_depthwise_convolutions(kernel_size: int, channels: int, width: int) -> 
     ids=str,
 )
 def test_no_number_is_written_through_a_mask(kernel: Kernel) -> None:
-    """AMD's AVX2 cores take a dozen cycles and more for such a write."""
+    """With AVX2 a loop with such a write takes half as long again (docs/engine.md)."""
     assert not re.search(r"vmaskmov|%[xyz]mm\d+, .*\(%r\w+.*\) \{%k", machine_code(kernel))

@@ -53,8 +53,8 @@ def halving_pool_sums(lanes: int, rectified: bool) -> Function:
     """First half of the gradient: g, masked by ReLU, is written to where it came from, and its sums go to DOT and TOTAL
     of the record `sums`, which the images from `begin` on start.
 
-    That place is named twice: if LLVM knew that both are the same, it would write with a mask, which takes AMD's AVX2
-    cores longer than all the rest.
+    That place is named twice: if LLVM knew that both are the same, it would write through a mask, by which the loop
+    takes half as long again with AVX2 (docs/engine.md).
     """
 
     def kernel(mem, code, at, first, count):
