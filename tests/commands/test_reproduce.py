@@ -36,7 +36,7 @@ _TINY = {"query": 2, "meta_batch": 2, "inner_steps": 1, "test_steps": 1, "valida
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Few classes, tiny settings, and no data set but glyphs."""
     monkeypatch.setattr("tnas_cli.episodes.glyphs.CLASSES", {"train": 6, "val": 5, "test": 6})
-    for module in ("search_settings", "train_settings"):
+    for module in ("search_settings", "weights"):
         monkeypatch.setattr(f"tnas_cli.recipes.{module}.preset", lambda kind, name: _TINY | {"tasks": 4})
     return Machine("cpu", 1, tmp_path / "cache", offline=True)
 
