@@ -65,7 +65,19 @@ def test_between_the_ends_a_line_comes_every_few_seconds(
             now += 0.5
     lines = capsys.readouterr().err.splitlines()
     assert 8 <= len(lines) <= 10
-    assert lines[0] == "search: 11/101 tasks  40.9 s left"
+    assert lines[0] == "search: 11/101 tasks  45 s left"
+
+
+def test_the_time_left_counts_only_what_was_done_since_the_work_was_resumed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(console.time, "monotonic", lambda: now)
+    with Screen().progress() as listener:
+        for done in range(900, 911):
+            listener(Progress("search", done, 1000, "tasks"))
+            now += 1.0
+    assert capsys.readouterr().err.splitlines()[0] == "search: 905/1000 tasks  1 min 35 s left"
 
 
 def test_a_long_line_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:

@@ -131,7 +131,9 @@ class _LineListener:
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
+        #: Of each stage the moment of its first event and how much was done by then, which for a resumed run is not 0.
         self.started: dict[str, tuple[float, int]] = {}
+        self.done: dict[str, int] = {}
         self.last = time.monotonic()
 
     def __call__(self, event: events.Event) -> None:
@@ -139,21 +141,22 @@ class _LineListener:
             self.screen.say(event.text)
         elif isinstance(event, events.Progress):
             now = time.monotonic()
-            start, before = self.started.get(event.stage, (now, 0))
-            if event.done < before:  # another piece of work of the same name
-                start = now
-            self.started[event.stage] = start, event.done
+            if event.done < self.done.get(event.stage, math.inf):  # new, or another piece of work of the same name
+                self.started[event.stage] = now, event.done
+            self.done[event.stage] = event.done
             if event.done >= event.total or now - self.last >= SECONDS_BETWEEN_LINES:
                 self.last = now
-                self.screen.say(_line(event, now - start))
+                start, before = self.started[event.stage]
+                self.screen.say(_line(event, now - start, event.done - before))
 
 
-def _line(event: events.Progress, seconds: float) -> str:
+def _line(event: events.Progress, seconds: float, done: int) -> str:
+    """A line of progress; `done` units took the `seconds`."""
     parts = [f"{event.stage}: {event.done}/{event.total} {event.unit}"]
     if event.values:
         parts.append(in_words(event.values))
-    if 0 < event.done < event.total and seconds > 1:
-        parts.append(f"{duration(seconds * (event.total - event.done) / event.done)} left")
+    if done > 0 and event.done < event.total and seconds > 1:
+        parts.append(f"{duration(seconds * (event.total - event.done) / done)} left")
     return "  ".join(parts)
 
 
