@@ -223,10 +223,13 @@ def guarded(network: Network, side: int, engine: FusedEngine) -> Program:
     ids=["search 20", "search 44", "decoded", "4conv"],
 )
 @pytest.mark.parametrize("alone", [False, True], ids=["one share", "two shares"])
+@pytest.mark.parametrize("large", [False, True], ids=["", "large"])
 def test_nothing_is_read_or_written_outside_a_buffer(
-    engine: FusedEngine, network: Network, side: int, alone: bool
+    engine: FusedEngine, network: Network, side: int, alone: bool, large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory starts as NaN: a read before a write, or beside a buffer, would change the numbers."""
+    if large:
+        monkeypatch.setattr("tnas_cli.engines.fused.network.LARGE", 0)
     program = guarded(network, side, engine)
     flat = np.concatenate([tensor.numpy().ravel() for tensor in parameters_of(network).values()])
     ready = program.ready(2 * 3, alone=alone)
@@ -280,12 +283,17 @@ def test_results_do_not_depend_on_threads(dtype: torch.dtype) -> None:
     ],
     ids=["search", "decoded", "4conv"],
 )
-@pytest.mark.parametrize(("query", "many"), [(1, 200_000), (7, 200_000), (7, 1)], ids=["3", "21", "21 in four shares"])
+@pytest.mark.parametrize(
+    ("query", "many", "large"),
+    [(1, 200_000, 4_000_000), (7, 200_000, 0), (7, 1, 0)],
+    ids=["3", "21", "21 in four shares"],
+)
 def test_several_threads_compute_one_task(
-    network: Network, side: int, query: int, many: int, monkeypatch: pytest.MonkeyPatch
+    network: Network, side: int, query: int, many: int, large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To the last bit what one thread does, and what the oracle says; also by the support's moments, which some shares
-    have no image of."""
+    have no image of; also where buffers lie on top of each other."""
+    monkeypatch.setattr("tnas_cli.engines.fused.network.LARGE", large)
     monkeypatch.setattr("tnas_cli.engines.fused.program.FEW_PIXELS", 0)
     monkeypatch.setattr("tnas_cli.engines.fused.program.MANY_PIXELS", many)
     w, (support, queried) = parameters_of(network), tasks_for(network, side, query=query, tasks=1)
@@ -310,10 +318,13 @@ def test_several_threads_compute_one_task(
     "network",
     [SearchNetwork(3, 1, channels=8), DecodedNetwork(AUTO_MAML_5SHOT, 3, 1, channels=8), FourConv(3, 1, 28, 8)],
 )
+@pytest.mark.parametrize("large", [4_000_000, 0])
 def test_shares_of_the_images_need_nothing_of_each_other(
-    engine: FusedEngine, network: Network, monkeypatch: pytest.MonkeyPatch
+    engine: FusedEngine, network: Network, large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In every phase they are computed in other orders, by one thread: nothing changes."""
+    """In every phase they are computed in other orders, by one thread: nothing changes. Nor where one share's images
+    might lie on top of another's."""
+    monkeypatch.setattr("tnas_cli.engines.fused.network.LARGE", large)
     program = guarded(network, 28, engine)
     monkeypatch.setattr("tnas_cli.engines.fused.program.shares_of", lambda images, side, alone: 4)
     ready, w = program.ready(40), parameters_of(network)
@@ -330,6 +341,21 @@ def test_shares_of_the_images_need_nothing_of_each_other(
         found.append(mem[ready.plan.gradients :][: program.layout.size].copy())
     assert np.isfinite(found[0]).all()
     assert all(np.array_equal(other, found[0]) for other in found[1:])
+
+
+def test_results_do_not_depend_on_where_buffers_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On top of each other, with the first convolution computed twice: every bit stays."""
+    network = SearchNetwork(3, 3, channels=8)
+    w, (support, query) = parameters_of(network), tasks_for(network, 44)
+    found, sizes = [], []
+    for large in (4_000_000, 0):
+        monkeypatch.setattr("tnas_cli.engines.fused.network.LARGE", large)
+        engine = FusedEngine(threads=2)
+        found.append(engine.meta_gradient(network, w, support, query, RULE))
+        sizes.append(sum(ready.plan.size for ready in engine._program(network, 44, "float64")._ready.values()))
+    assert sizes[1] < 0.9 * sizes[0]
+    assert torch.equal(found[0].query_losses, found[1].query_losses)
+    assert all(torch.equal(found[0].gradients[name], found[1].gradients[name]) for name in w)
 
 
 def test_results_do_not_depend_on_what_ran_before(engine: FusedEngine) -> None:

@@ -18,7 +18,7 @@ from tnas_cli.engines.fused.description import Description, description_key
 from tnas_cli.engines.fused.network import NetworkPlan, plan_network
 from tnas_cli.engines.fused.parameters import ALIGNMENT
 from tnas_cli.engines.fused.phases import ALONE, EVERY, Phases
-from tnas_cli.engines.fused.plan import BLOCK_PIXELS, LOOP, OWN, Plan, Target, View
+from tnas_cli.engines.fused.plan import BLOCK_PIXELS, LOOP, OWN, Loan, Plan, Target, View
 from tnas_cli.spaces.decoded_network import DecodedNetwork
 from tnas_cli.spaces.four_conv import FourConv
 from tnas_cli.spaces.search_network import SearchNetwork
@@ -71,6 +71,27 @@ def test_networks_buffers_are_apart_and_aligned(name: str, target: str, guard: i
     what, side = NETWORKS[name]
     plan = plan_network(what, 7, side, TARGETS[target], guard, shares=shares)
     assert_apart(plan.buffers, plan.size, guard)
+
+
+@FEW
+@given(
+    areas=st.lists(st.integers(1, 300), max_size=4),
+    asked=st.lists(st.integers(1, 10), max_size=12),
+    guard=st.sampled_from([0, 32]),
+)
+def test_what_is_lent_is_lent_once(areas: list[int], asked: list[int], guard: int) -> None:
+    """Buffers lie apart from each other inside the lent ones; what does not fit gets new memory, and so does all where
+    the plan does not lend."""
+    plan = Plan(Target(), 16, 3, guard, lends=True)
+    lenders = [plan.batch(1, size, 4) for size in areas]
+    loan, before = Loan.of(lenders, plan.images), len(plan.buffers)
+    views = [plan.batch(1, size, 4, loan) for size in asked]
+    assert len(plan.borrowed) + len(plan.buffers) - before == len(views)
+    assert_apart(sorted(plan.borrowed), plan.size, guard)
+    for at, size in plan.borrowed:
+        assert any(view.at <= at and at + size <= view.at + plan.images * view.image for view in lenders)
+    plan.lends = False
+    assert plan.batch(1, 1, 4, Loan.of(lenders, plan.images)).at == plan.buffers[-1][0]
 
 
 def parts_of(plan: NetworkPlan) -> list[list[list[tuple[int, ...]]]]:

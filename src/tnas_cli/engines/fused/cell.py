@@ -23,11 +23,15 @@ from tnas_cli.engines.fused.cell_parts import (
 )
 from tnas_cli.engines.fused.depthwise import SPLIT_MARGIN
 from tnas_cli.engines.fused.description import Operation
-from tnas_cli.engines.fused.plan import Norm, Plan, View
+from tnas_cli.engines.fused.plan import Loan, Norm, Plan, View
 
 
 class Cell:
-    """Plans one cell. `written` remembers which gradient buffers already hold something."""
+    """Plans one cell. `written` remembers which gradient buffers already hold something.
+
+    free: memory that the cell's buffers may take; gradients_before: of what the cell reads. These begin to be filled,
+    as the gradients of the cell's own inputs, when the branches that leave nodes are done with the backward pass.
+    """
 
     def __init__(
         self,
@@ -40,14 +44,17 @@ class Cell:
         side: int,
         stride: int,
         written: set[int],
+        free: Loan,
+        gradients_before: Sequence[View],
     ) -> None:
         self.plan, self.nodes, self.channels, self.side, self.stride = plan, nodes, channels, side, stride
         self.out_side = (side - 1) // stride + 1
-        self.written = written
+        self.written, self.free = written, free
         self.lanes, self.line = plan.target.lanes_for(channels), layers.lanes(plan, channels)
         sides = [side, side] + [self.out_side] * nodes
-        self.states = [plan.batch(s, s, channels) for s in sides]
-        self.gradients = [plan.batch(s, s, channels) for s in sides]
+        self.states = [plan.batch(s, s, channels, free) for s in sides]
+        self.gradients = [plan.batch(s, s, channels, free) for s in sides]
+        self.free_for_nodes = Loan.of([*gradients_before, *self.gradients[:2]], plan.images)
         self.inputs = [self._input(spec) for spec in inputs]
         self.pooled: dict[tuple[int, Operation], tuple[View, Norm]] = {}
         self.branches = [self._branch(spec) for spec in branches]
@@ -61,7 +68,7 @@ class Cell:
     def _input(self, spec: InputSpec) -> Input:
         plan, c, side = self.plan, self.channels, self.side
         depth = sum(source.channels for source in spec.sources)
-        raw = plan.batch(side, side, c)
+        raw = plan.batch(side, side, c, self.free)
         norm = plan.norm(c, side * side, **spec.scale.arguments)
         joined, joined_gradient = (plan.local(side, side, depth, side * side) for _ in range(2))
         return Input(spec, layers.product(plan, spec.weights, depth, c), raw, norm, joined, joined_gradient)
@@ -69,16 +76,17 @@ class Cell:
     def _branch(self, spec: BranchSpec) -> Branch:
         plan, c, side = self.plan, self.channels, self.out_side
         pixels = side * side
+        loans = (self.free_for_nodes, self.free) if spec.source >= 2 else (self.free,)
         if spec.operation.pools:
             key = (spec.source, spec.operation)
             if key not in self.pooled:
-                self.pooled[key] = plan.batch(side, side, c), plan.norm(c, pixels)
+                self.pooled[key] = plan.batch(side, side, c, *loans), plan.norm(c, pixels)
             return Branch(spec, self.pooled[key][0], plan.norm(c, pixels, **spec.scale.arguments))
         if spec.operation.kind == "identity":
             norm = plan.norm(c, pixels, **spec.scale.arguments)
             if self.stride == 2 and spec.source < 2:
                 halves = tuple(layers.product(plan, spec.skip + i * c * (c // 2), c, c // 2) for i in range(2))
-                return Branch(spec, plan.batch(side, side, c), norm, halves=halves)
+                return Branch(spec, plan.batch(side, side, c, *loans), norm, halves=halves)
             return Branch(spec, self.states[spec.source], norm)
         kernel, dilation = spec.operation.size, spec.operation.dilation
         steps = tuple(
@@ -87,7 +95,7 @@ class Cell:
                 layers.product(plan, part.weights, c, c),
                 kernel,
                 dilation,
-                plan.batch(side, side, c),
+                plan.batch(side, side, c, *loans),
                 plan.norm(c, pixels, **part.scale.arguments),
             )
             for part in spec.convolutions

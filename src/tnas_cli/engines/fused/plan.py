@@ -11,7 +11,7 @@ the images and what they are computed for, and not on how many threads there are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -126,6 +126,26 @@ class View:
         return replace(self, at=self.at + rows * self.row + pixels * self.pixel)
 
 
+@dataclass
+class Loan:
+    """Areas (begin, end) of memory that hold nothing for a while; other buffers are taken from them in that time."""
+
+    areas: list[tuple[int, int]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, views: Iterable[View], images: int) -> Loan:
+        """The memory of views of so many images, without margins."""
+        return cls([(view.at, view.at + images * view.image) for view in views])
+
+    def take(self, size: int, guard: int) -> int | None:
+        """The offset of so many numbers, or None where they do not fit."""
+        for number, (begin, end) in enumerate(self.areas):
+            if begin + size <= end:
+                self.areas[number] = filled_up(begin + size + guard, ALIGNMENT), end
+                return begin
+        return None
+
+
 @dataclass(frozen=True)
 class Norm:
     """A batch norm: its record, how many values a channel has in each share, and what its scale is multiplied by.
@@ -173,6 +193,7 @@ class Plan:
     far that to which a share adds. The first share adds to the gradient itself; the others have one each, in
     `more_gradients`, which is added to it in the end and is zero then. All are zero before the plan runs.
 
+    lends: whether buffers may lie in the memory of others, while these hold nothing; `borrowed` are those that do.
     given_moments: batch norms find their moments in memory, and do not take them from the images at hand.
     support: how many images at the front give batch norms their moments, while the others give none; 0: all give some.
     """
@@ -184,12 +205,14 @@ class Plan:
     given_moments: bool = False
     support: int = 0
     shares: int = 1
+    lends: bool = False
     size: int = 0
     own_size: int = 0
     code: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     kernels: dict[Kernel, int] = field(default_factory=dict)
     buffers: list[tuple[int, int]] = field(default_factory=list)
+    borrowed: list[tuple[int, int]] = field(default_factory=list)
     norms: list[Norm] = field(default_factory=list)
     start: int = 0
 
@@ -253,9 +276,14 @@ class Plan:
         blocks = max(1, round(images * pixels / BLOCK_PIXELS))
         return -(-images // blocks)
 
-    def batch(self, height: int, width: int, channels: int) -> View:
-        """A buffer for all images, without margins."""
+    def batch(self, height: int, width: int, channels: int, *loans: Loan) -> View:
+        """A buffer for all images, without margins: from the first loan that has room, where the plan lends, or new."""
         size = height * width * channels
+        for loan in loans if self.lends else ():
+            at = loan.take(self.images * size, self.guard)
+            if at is not None:
+                self.borrowed.append((at, self.images * size))
+                return View(at, size, size, width * channels, channels)
         return View(self.buffer(self.images * size), size, size, width * channels, channels)
 
     def local(self, height: int, width: int, channels: int, pixels: int) -> View:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tnas_cli.engines.fused import layers
 from tnas_cli.engines.fused.layers import Product
-from tnas_cli.engines.fused.plan import FIRST, Norm, Plan, View
+from tnas_cli.engines.fused.plan import FIRST, Loan, Norm, Plan, View
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,11 @@ class Stage:
 
 
 class Stages:
-    """Plans a chain for square images; `out` is its result without margins, the next layer fills `out_gradient`."""
+    """Plans a chain for square images; `out` is its result without margins, the next layer fills `out_gradient`.
+
+    Where the plan lends memory, the first convolution, whose result is the largest buffer of all, is computed once more
+    in the backward pass, so that its memory is free until then.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,11 @@ class Stages:
             x, fed, side = out, width, side // 2
         self.out, self.out_gradient, self.out_side = x, gradient, side
 
+    def free_between(self) -> Loan:
+        """The memory of two stages that holds nothing between the forward and the backward pass."""
+        first = self.stages[0]
+        return Loan.of([first.raw, first.out_gradient], self.plan.images)
+
     def forward(self) -> None:
         """All stages."""
         plan = self.plan
@@ -83,7 +92,10 @@ class Stages:
             c, g = s.norm.channels, s.out_gradient
             lanes = plan.target.lanes_for(c)
             common = (s.raw.at, s.raw.image, c, s.norm.record, g.at, g.step, g.image, 0, s.side, s.half, s.half)
-            with plan.blocks(s.half**2):
+            again = plan.lends and i == 0
+            with plan.blocks((s.side if again else s.half) ** 2):
+                if again:
+                    layers.multiply(plan, s.product, s.x, s.raw, s.side, s.side, flat=False)
                 plan.emit("halving_pool_sums", (lanes, s.rectified), *common, s.norm.sums, FIRST, g.at)
             layers.coefficients_gradient(plan, s.norm)
             if i == 0:
