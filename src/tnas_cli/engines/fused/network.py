@@ -16,7 +16,6 @@ from tnas_cli.engines.fused.parameters import ALIGNMENT, CHANNEL_MULTIPLE, Layou
 from tnas_cli.engines.fused.plan import Arrays, Loan, Norm, Plan, Target, View
 from tnas_cli.engines.fused.stages import Stages
 
-
 #: Numbers in the stem's first result (16 MB in float32) from which on a search network's buffers lie on top of each
 #: other where they can: at 84 pixels that saves a sixth of the memory, for a percent of the time.
 LARGE = 4_000_000
