@@ -17,7 +17,9 @@ PAGE = (DOCS / "results.md").read_text(encoding="utf-8")
 RECORDS = DOCS / "results"
 
 
-@pytest.mark.parametrize("name", ["affordable", "t-nas-1shot", "24-genotypes-scratch", "24-genotypes-inherited"])
+@pytest.mark.parametrize(
+    "name", ["affordable", "t-nas-1shot", "t-nas-5shot", "24-genotypes-scratch", "24-genotypes-inherited"]
+)
 def test_every_measured_number_is_on_the_page(name: str) -> None:
     found = list(read(RECORDS / f"{name}.jsonl", kind=TrainResult))
     assert found
