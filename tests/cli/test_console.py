@@ -54,30 +54,38 @@ def test_without_a_terminal_progress_is_plain_lines_on_stderr(capsys: pytest.Cap
     assert err.splitlines() == ["downloading", "search: 10/10 tasks  accuracy 0.512"]
 
 
-def test_between_the_ends_a_line_comes_every_few_seconds(
+#: Lines for how far the work is, of how much, and seconds between events.
+Lines = Callable[[range, int, float], list[str]]
+
+
+@pytest.fixture
+def lines_of(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 100.0
-    monkeypatch.setattr(console.time, "monotonic", lambda: now)
-    with Screen().progress() as listener:
-        for done in range(1, 101):
-            listener(Progress("search", done, 101, "tasks"))
-            now += 0.5
-    lines = capsys.readouterr().err.splitlines()
+) -> Callable[[range, int, float], list[str]]:
+    """The lines of a search that is that far, of so many tasks, an event every so many seconds."""
+
+    def lines(done: range, total: int, seconds: float) -> list[str]:
+        now = 100.0
+        monkeypatch.setattr(console.time, "monotonic", lambda: now)
+        with Screen().progress() as listener:
+            for number in done:
+                listener(Progress("search", number, total, "tasks"))
+                now += seconds
+        return capsys.readouterr().err.splitlines()
+
+    return lines
+
+
+def test_between_the_ends_a_line_comes_every_few_seconds(lines_of: Lines) -> None:
+    lines = lines_of(range(1, 101), 101, 0.5)
     assert 8 <= len(lines) <= 10
     assert lines[0] == "search: 11/101 tasks  45 s left"
 
 
 def test_the_time_left_counts_only_what_was_done_since_the_work_was_resumed(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    lines_of: Lines,
 ) -> None:
-    now = 100.0
-    monkeypatch.setattr(console.time, "monotonic", lambda: now)
-    with Screen().progress() as listener:
-        for done in range(900, 911):
-            listener(Progress("search", done, 1000, "tasks"))
-            now += 1.0
-    assert capsys.readouterr().err.splitlines()[0] == "search: 905/1000 tasks  1 min 35 s left"
+    assert lines_of(range(900, 911), 1000, 1.0)[0] == "search: 905/1000 tasks  1 min 35 s left"
 
 
 def test_a_long_line_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
